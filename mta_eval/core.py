@@ -1,0 +1,244 @@
+"""The nouns of mta-eval, read first. Standard library only; every room imports this one and not its neighbours.
+
+    Sweep ── cells ──> Task ── sample(cell, tokenizer) ──> Sample ──> Model ──> output ──> Task.score ──> Record
+    Run = the question (run.json) + its Records (records.jsonl);  Grid = records averaged over two axes
+
+Words: `length` is the whole window in tokens (BOS, chat template, prompt and answer budget together);
+`depth` is where in the context something stands, from 0 (its start) to 1 (its end).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, NamedTuple, Protocol
+
+Axes = dict[str, Any]
+Message = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One point of a sweep. `length` 0 means "as long as the task itself is"; `depth` None means "anywhere"."""
+
+    length: int
+    depth: float | None
+    repeat: int
+
+    def __str__(self) -> str:
+        return f"{self.length}/{depth_text(self.depth)}/{self.repeat}"
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Which samples to make: every length x depth x repeat, all drawn from one seed."""
+
+    lengths: tuple[int, ...]
+    depths: tuple[float | None, ...]
+    repeats: int
+    seed: int = 0
+
+    def cells(self) -> Iterator[Cell]:
+        """Neighbours share the longest prefix: same haystack, deepest needle first. Caches live from this order."""
+        depths = sorted(self.depths, key=lambda depth: -1.0 if depth is None else depth, reverse=True)
+        for length in self.lengths:
+            for repeat in range(self.repeats):
+                for depth in depths:
+                    yield Cell(length, depth, repeat)
+
+    def __len__(self) -> int:
+        return len(self.lengths) * len(self.depths) * self.repeats
+
+
+@dataclass(frozen=True)
+class Needle:
+    """Something hidden in the context, where it truly stands in the finished prompt.
+
+    `token_start` and `token_end` count the prompt's tokens from its first (BOS included), end exclusive.
+    `depth` = context tokens before it / (context tokens - its own), so 0 is the first place and 1 the last.
+    """
+
+    key: str
+    value: str
+    text: str
+    token_start: int
+    token_end: int
+    depth: float
+    asked: bool
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One question to a model.
+
+    `prompt` is the very string the model reads; with `chat` it is those messages rendered by the model's chat
+    template, special tokens spelled out. `prompt_tokens + max_new_tokens` fills `length`, never more.
+    """
+
+    id: str
+    task: str
+    prompt: str
+    targets: tuple[str, ...]
+    axes: Axes
+    length: int
+    prompt_tokens: int
+    max_new_tokens: int
+    choices: tuple[str, ...] = ()
+    needles: tuple[Needle, ...] = ()
+    chat: tuple[Message, ...] | None = None
+    stop: tuple[str, ...] = ()
+
+
+class Encoding(NamedTuple):
+    """A text's tokens: their ids, and for each the (start, end) characters it stands for."""
+
+    ids: list[int]
+    spans: list[tuple[int, int]]
+
+
+class Tokenizer(Protocol):
+    """What a model lends a task so that prompts are exact in the model's own tokens."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of everything that decides how a text is cut."""
+        ...
+
+    @property
+    def specials(self) -> tuple[int, int]:
+        """How many special tokens (BOS, EOS) the tokenizer puts before and after a plain prompt."""
+        ...
+
+    def encode(self, text: str) -> Encoding:
+        """The tokens of `text` alone, special tokens written in it included, none added."""
+        ...
+
+    def encode_batch(self, texts: Sequence[str]) -> list[Encoding]:
+        """`encode` for many texts at once."""
+        ...
+
+    def render(self, messages: Sequence[Message]) -> str:
+        """The chat template around `messages`, ready for the answer. Raises ModelError if there is none."""
+        ...
+
+    def can_spell(self, text: str) -> bool:
+        """Whether `text` survives encoding: False for, say, a letters-only vocabulary given a sentence."""
+        ...
+
+
+class Task(Protocol):
+    """Makes samples and marks answers. A frozen dataclass: its fields are its options."""
+
+    name: ClassVar[str]
+
+    @property
+    def default_lengths(self) -> tuple[int, ...]:
+        """The lengths to run when the user names none."""
+        ...
+
+    def sample(self, cell: Cell, seed: int, tokenizer: Tokenizer) -> Sample:
+        """The one sample of this cell: a pure function of its arguments. Raises LengthError if it cannot fit."""
+        ...
+
+    def score(self, sample: Sample, output: str) -> float:
+        """How right `output` is, from 0 to 1."""
+        ...
+
+
+class Model(Protocol):
+    """Answers samples. Loads weights at the first answer, not before."""
+
+    name: ClassVar[str]
+
+    @property
+    def max_length(self) -> int:
+        """The longest window (prompt and answer together, in tokens) it takes."""
+        ...
+
+    @property
+    def tokenizer(self) -> Tokenizer: ...
+
+    def describe(self) -> dict[str, str]:
+        """Settings that shape the answers and were chosen for the user: dtype, device, …"""
+        ...
+
+    def generate(self, samples: Iterable[Sample]) -> Iterator[str]:
+        """One greedy answer for each sample, in order, as soon as each is there."""
+        ...
+
+    def loglikelihood(self, pairs: Sequence[tuple[Sample, str]]) -> list[float]:
+        """log p(text | the sample's prompt), summed over the text's tokens, for each pair."""
+        ...
+
+
+@dataclass(frozen=True)
+class Record:
+    """What became of one sample with one model: a line of records.jsonl.
+
+    `score` is None where nothing was measured (then `error` says why), never 0. `truncated` marks a prompt that
+    was cut to the model's window (`--over-length mark`).
+    """
+
+    sample_id: str
+    task: str
+    model: str
+    axes: Axes
+    targets: list[str]
+    output: str | None
+    score: float | None
+    prompt_tokens: int
+    max_new_tokens: int
+    seconds: float
+    truncated: bool = False
+    error: str | None = None
+    choices: list[str] = field(default_factory=list)
+    needles: list[dict[str, Any]] = field(default_factory=list)
+    prompt_sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Run:
+    """run.json: the question, whole enough to make every prompt again byte for byte."""
+
+    tasks: tuple[str, ...]
+    models: tuple[str, ...]
+    sweep: Sweep
+    answer: str
+    over_length: str
+    version: str
+    tokenizers: dict[str, str]
+    environment: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Scores averaged over two axes; every table and picture is drawn from one.
+
+    `mean`, `low`, `high` (95 % interval) and `count` are indexed [y][x]; an unmeasured cell has mean None, count 0.
+    `truncated` counts the records of a cell whose prompt was cut.
+    """
+
+    title: str
+    x: str
+    y: str
+    xs: list[Any]
+    ys: list[Any]
+    mean: list[list[float | None]]
+    low: list[list[float | None]]
+    high: list[list[float | None]]
+    count: list[list[int]]
+    truncated: list[list[int]]
+
+
+def depth_text(depth: float | None) -> str:
+    """0.5 -> "0.50", 0.125 -> "0.125", None -> "any"."""
+    if depth is None:
+        return "any"
+    text = f"{depth:.6f}".rstrip("0")
+    return text + "0" * max(0, 2 - len(text.partition(".")[2]))
+
+
+def generator(seed: int, *key: object) -> random.Random:
+    """The only source of chance: a generator of its own for every (seed, task, …) key, the same on every machine."""
+    return random.Random("|".join(map(str, (seed, *key))))
