@@ -1,0 +1,144 @@
+"""Hugging Face fast tokenizers as `core.Tokenizer`, on the Rust `tokenizers` library alone: no torch, no transformers
+unless a chat template or a GGUF file asks for it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from mta_eval.core import Encoding, Message, Sample
+from mta_eval.errors import ModelError
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer as Backend
+
+HINT = "name a folder or tokenizer.json file, a .gguf file, or a Hugging Face id"
+
+
+class FastTokenizer:
+    """A Rust tokenizer that lends its cuts.
+
+    `template` is the owner with `apply_chat_template` (a transformers tokenizer), where there is one.
+    """
+
+    def __init__(self, backend: Backend, name: str, template: Any = None) -> None:
+        self._backend = backend
+        self._name = name
+        self._template = template
+        backend.no_truncation()
+        backend.no_padding()
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of the serialised tokenizer and of the chat template."""
+        chat = getattr(self._template, "chat_template", None) or ""
+        return hashlib.sha256((self._backend.to_str() + json.dumps(chat)).encode()).hexdigest()[:16]
+
+    @cached_property
+    def specials(self) -> tuple[int, int]:
+        """(before, after): the special tokens added around a plain prompt, counted around a probe."""
+        mask = self._backend.encode("a", add_special_tokens=True).special_tokens_mask
+        before = next((index for index, special in enumerate(mask) if not special), len(mask))
+        return before, sum(mask) - before
+
+    def encode(self, text: str) -> Encoding:
+        """Tokens of `text` alone. Raises ModelError if a non-empty text has none (a broken vocabulary)."""
+        return self._check(text, self._backend.encode(text, add_special_tokens=False))
+
+    def encode_batch(self, texts: Sequence[str]) -> list[Encoding]:
+        """`encode` for many texts, in parallel."""
+        encodings = self._backend.encode_batch(list(texts), add_special_tokens=False)
+        return [self._check(text, encoding) for text, encoding in zip(texts, encodings, strict=True)]
+
+    def render(self, messages: Sequence[Message]) -> str:
+        """The chat template around `messages`, up to where the answer begins. Raises ModelError without one."""
+        if getattr(self._template, "chat_template", None) is None:
+            raise ModelError(f"{self._name} has no chat template; use prompt=completion or prompt=instruction")
+        rendered: str = self._template.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True)
+        return rendered
+
+    def can_spell(self, text: str) -> bool:
+        """Whether `text` comes back out of its own tokens, white space aside."""
+        decoded = self._backend.decode(self.encode(text).ids, skip_special_tokens=False)
+        return "".join(decoded.split()) == "".join(text.split())
+
+    def _check(self, text: str, encoding: Any) -> Encoding:
+        if text and not encoding.ids:
+            raise ModelError(f"the tokenizer of {self._name} makes no tokens of {text[:40]!r}; is it complete?")
+        return Encoding(encoding.ids, encoding.offsets)
+
+
+def load_tokenizer(path_or_id: str) -> FastTokenizer:
+    """A tokenizer by folder, tokenizer.json, GGUF file or hub id. Raises ModelError."""
+    path = Path(path_or_id).expanduser()
+    if path.suffix == ".json" and path.is_file():
+        return FastTokenizer(_read(path), path_or_id)
+    if path.is_dir() and not any(path.glob("tokenizer*.json")) and not any(path.glob("*.model")):
+        raise ModelError(f"no tokenizer in folder {path_or_id!r}; {HINT}")
+    if not path.exists() and (path.is_absolute() or path_or_id.startswith(".") or path_or_id.count("/") != 1):
+        if path_or_id.count("/"):
+            raise ModelError(f"no tokenizer at {path_or_id!r}; {HINT}")
+    from transformers import AutoTokenizer
+
+    try:
+        owner = (
+            AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
+            if path.suffix == ".gguf"
+            else AutoTokenizer.from_pretrained(str(path) if path.exists() else path_or_id)
+        )
+    except (OSError, ValueError, ImportError, KeyError) as error:
+        raise ModelError(f"cannot load the tokenizer of {path_or_id!r}: {first_line(error)}; {HINT}") from error
+    if getattr(owner, "backend_tokenizer", None) is None:
+        raise ModelError(f"the tokenizer of {path_or_id!r} is not a fast one, so it cannot say where its tokens stand")
+    return FastTokenizer(owner.backend_tokenizer, path_or_id, owner)
+
+
+def first_line(error: BaseException) -> str:
+    """An exception's message, cut to its first line, for a one-line report."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def _read(path: Path) -> Backend:
+    from tokenizers import Tokenizer as Backend
+
+    try:
+        return Backend.from_file(str(path))
+    except Exception as error:  # the Rust library raises bare Exception
+        raise ModelError(f"{path} is not a tokenizer.json: {first_line(error)}") from error
+
+
+@dataclass(frozen=True)
+class TokenizerOnly:
+    """A tokenizer without a model (folder, tokenizer.json, .gguf or hub id): for `show` and `export`."""
+
+    name: ClassVar[str] = "tokenizer"
+
+    path: str
+
+    @property
+    def max_length(self) -> int:
+        """No window: any length can be made."""
+        return 1 << 62
+
+    @cached_property
+    def tokenizer(self) -> FastTokenizer:
+        """The tokenizer itself."""
+        return load_tokenizer(self.path)
+
+    def describe(self) -> dict[str, str]:
+        """Nothing is chosen for the user here."""
+        return {}
+
+    def generate(self, samples: Iterable[Sample]) -> Iterator[str]:
+        """Always raises ModelError: there is no model to answer."""
+        raise ModelError(f"tokenizer:{self.path} makes prompts but cannot answer them; name a model, such as hf:{self.path}")
+
+    def loglikelihood(self, pairs: Sequence[tuple[Sample, str]]) -> list[float]:
+        """Always raises ModelError: there is no model to answer."""
+        raise ModelError(f"tokenizer:{self.path} makes prompts but cannot score them; name a model, such as hf:{self.path}")

@@ -1,0 +1,76 @@
+"""A model without weights that reads perfectly, but only the last `width` tokens.
+
+Its picture is known beforehand (a staircase), so it tests the whole pipe: tasks, positions, scoring, grids, heatmaps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import ClassVar
+
+from mta_eval.core import Sample
+from mta_eval.errors import SpecError
+from mta_eval.models.tokenizer import FastTokenizer, load_tokenizer
+
+
+@dataclass(frozen=True)
+class Window:
+    """Reads perfectly, but only the last WIDTH tokens; no weights (for tests and first steps)."""
+
+    name: ClassVar[str] = "window"
+
+    width: int
+    tokenizer_path: str = field(default="", metadata={"help": "read with this tokenizer instead of words and signs"})
+
+    def __post_init__(self) -> None:
+        if self.width < 1:
+            raise SpecError(f"window: width must be at least 1, not {self.width}")
+
+    @property
+    def max_length(self) -> int:
+        """Takes prompts of any length; what lies before the window it just does not see."""
+        return 1 << 62
+
+    @cached_property
+    def tokenizer(self) -> FastTokenizer:
+        """One token per word or sign, unless another tokenizer was named."""
+        if self.tokenizer_path:
+            return load_tokenizer(self.tokenizer_path)
+        return FastTokenizer(_words(), "window")
+
+    def describe(self) -> dict[str, str]:
+        """Nothing is chosen for the user here."""
+        return {}
+
+    def generate(self, samples: Iterable[Sample]) -> Iterator[str]:
+        """The values of all asked needles that stand wholly inside the window; of the others, nothing."""
+        for sample in samples:
+            seen = self._read(sample.prompt)
+            if all(needle.text in seen for needle in sample.needles if needle.asked):
+                yield " " + ", ".join(sample.targets)
+            else:
+                yield " I cannot see it."
+
+    def loglikelihood(self, pairs: Sequence[tuple[Sample, str]]) -> list[float]:
+        """0 for a target that is in sight, -1 for everything else."""
+        answers = self.generate(sample for sample, _ in pairs)
+        return [
+            0.0 if text.strip() in answer else -1.0
+            for (_, text), answer in zip(pairs, answers, strict=True)
+        ]
+
+    def _read(self, prompt: str) -> str:
+        spans = self.tokenizer.encode(prompt).spans[-self.width :]
+        return prompt[spans[0][0] :] if spans else ""
+
+
+def _words() -> object:
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
+
+    # every token is the unknown one: this model needs to know where tokens stand, not which they are
+    tokenizer = Tokenizer(models.WordLevel({"?": 0}, unk_token="?"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"\s*(\w+|[^\w\s])|\s+"), "isolated")
+    tokenizer.decoder = decoders.WordPiece()
+    return tokenizer

@@ -1,0 +1,139 @@
+"""Specs: "niah:needles=4,asked=1" <-> Niah(needles=4, asked=1).
+
+A spec is a name, then options. The first option may stand without its key (`window:300`, `hf:/some/folder`).
+A comma only separates where `key=` follows it, so paths may hold commas. Names resolve through two lazy tables,
+extended by the entry points `mta_eval.tasks` and `mta_eval.models` of other packages.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import re
+from collections.abc import Iterable
+from importlib import import_module
+from importlib.metadata import entry_points
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from mta_eval.core import Model, Task
+from mta_eval.errors import SpecError
+
+TASKS = {
+    "letter_blocks": "mta_eval.tasks.letter_blocks:LetterBlocks",
+    "niah": "mta_eval.tasks.niah:Niah",
+    "babilong": "mta_eval.tasks.babilong:Babilong",
+    "passkey": "mta_eval.tasks.passkey:Passkey",
+}
+MODELS = {
+    "window": "mta_eval.models.window:Window",
+    "hf": "mta_eval.models.torch_model:HuggingFace",
+    "smollm2": "mta_eval.models.smollm2:SmolLM2",
+    "tokenizer": "mta_eval.models.tokenizer:TokenizerOnly",
+}
+
+
+def names(kind: Literal["tasks", "models"]) -> dict[str, str]:
+    """Name -> "module:Class" of every task or model, built-ins first."""
+    table = dict(TASKS if kind == "tasks" else MODELS)
+    for entry in entry_points(group=f"mta_eval.{kind}"):
+        table.setdefault(entry.name, entry.value)
+    return table
+
+
+def find(kind: Literal["tasks", "models"], name: str) -> type[Any]:
+    """The class behind a name. Raises SpecError, with the nearest names, if there is none."""
+    table = names(kind)
+    if name not in table:
+        raise SpecError(f"no {kind[:-1]} is called {name!r}{did_you_mean(name, table)}")
+    module, _, attribute = table[name].partition(":")
+    found: type[Any] = getattr(import_module(module), attribute)
+    return found
+
+
+def build_task(spec: str) -> Task:
+    """The task a spec names. Raises SpecError."""
+    task: Task = _build("tasks", spec)
+    return task
+
+
+def build_model(spec: str) -> Model:
+    """The model a spec names; its weights are not loaded yet. Raises SpecError."""
+    model: Model = _build("models", spec)
+    return model
+
+
+def spec_of(thing: Any) -> str:
+    """The shortest spec that builds `thing` again: its name and the options that differ from their defaults."""
+    options = []
+    for index, field in enumerate(field for field in dataclasses.fields(thing) if field.init):
+        value = getattr(thing, field.name)
+        if value != field.default:
+            positional = index == 0 and field.default is dataclasses.MISSING
+            options.append(_text(value) if positional else f"{field.name}={_text(value)}")
+    return ":".join([thing.name, ",".join(options)]) if options else str(thing.name)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The end of an error line: the nearest known word, or all of them."""
+    known = list(known)
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else f"; there is: {', '.join(known)}"
+
+
+def parse(spec: str) -> tuple[str, str | None, dict[str, str]]:
+    """"hf:a/b,dtype=float32" -> ("hf", "a/b", {"dtype": "float32"}). Raises SpecError on a doubled option."""
+    name, _, rest = spec.partition(":")
+    positional: str | None = None
+    options: dict[str, str] = {}
+    for index, part in enumerate(re.split(r",(?=[a-z_]+=)", rest) if rest else []):
+        key, equals, value = part.partition("=")
+        if index == 0 and not (equals and re.fullmatch(r"[a-z_]+", key)):
+            positional = part
+        elif not equals:
+            raise SpecError(f"{spec!r}: option {part!r} has no value; write {part}=…")
+        elif key in options:
+            raise SpecError(f"{spec!r} gives option {key!r} twice")
+        else:
+            options[key] = value
+    return name.strip(), positional, options
+
+
+def _build(kind: Literal["tasks", "models"], spec: str) -> Any:
+    name, positional, options = parse(spec)
+    made = find(kind, name)
+    fields = {field.name: field for field in dataclasses.fields(made) if field.init}
+    if positional is not None:
+        if not fields:
+            raise SpecError(f"{name!r} takes no options, but {spec!r} gives {positional!r}")
+        options = {next(iter(fields)): positional, **options}
+    for key in options:
+        if key not in fields:
+            raise SpecError(f"{name!r} has no option {key!r}{did_you_mean(key, fields)}")
+    for key, field in fields.items():
+        if key not in options and field.default is dataclasses.MISSING:
+            raise SpecError(f"{name!r} needs {key!r}: write {name}:{key.upper()}")
+    types = get_type_hints(made)
+    return made(**{key: _convert(name, key, value, types[key]) for key, value in options.items()})
+
+
+def _convert(name: str, key: str, value: str, kind: Any) -> Any:
+    if get_origin(kind) in (Union, UnionType):
+        kind = next(arm for arm in get_args(kind) if arm is not NoneType)
+    if get_origin(kind) is Literal:
+        if value not in map(str, get_args(kind)):
+            allowed = [str(arm) for arm in get_args(kind)]
+            raise SpecError(f"{name}: option {key} cannot be {value!r}{did_you_mean(value, allowed)}")
+        return next(arm for arm in get_args(kind) if str(arm) == value)
+    if kind is bool:
+        if value.lower() not in ("true", "false"):
+            raise SpecError(f"{name}: option {key} is true or false, not {value!r}")
+        return value.lower() == "true"
+    try:
+        return kind(value)
+    except ValueError as error:
+        raise SpecError(f"{name}: option {key} wants {kind.__name__}, not {value!r}") from error
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

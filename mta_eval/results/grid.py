@@ -1,0 +1,107 @@
+"""Records -> grids: scores averaged over two axes. Knows no picture, no table and no file."""
+
+from __future__ import annotations
+
+import difflib
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from mta_eval.core import Grid, Record
+from mta_eval.errors import SpecError
+from mta_eval.results.statistics import estimate
+
+# Not in `Record.axes`, but every record has them, so they span a grid as well as any axis.
+PSEUDO_AXES = ("task", "model")
+
+
+def to_grid(records: Sequence[Record], x: str, y: str, title: str) -> Grid:
+    """`records` averaged over the axes `x` (columns) and `y` (rows); any other axis is averaged away.
+
+    A record without a score adds its place on the axes but no count: its cell stays unmeasured (mean None) unless
+    another record fills it. Raises SpecError if no record has `x` or `y`, or if they are the same axis.
+    """
+    check_axes(records, x, y)
+    return _average(records, x, y, title, axis_values(records, x), axis_values(records, y))
+
+
+def group_by_task(records: Sequence[Record], x: str, y: str) -> dict[str, list[Record]]:
+    """The records that belong into one figure, by its name: one figure for each task, unless "task" is an axis."""
+    groups: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        groups["all tasks" if "task" in (x, y) else record.task].append(record)
+    return dict(groups)
+
+
+def grids_by_model(records: Sequence[Record], x: str, y: str) -> list[Grid]:
+    """One grid for each model, titled with its name, or one for "all models" if "model" is an axis.
+
+    All grids share the same axis values, so that they can be read side by side: what one model alone did not measure
+    is a gap. An axis that no record has is a single row or column None: call `check_axes` first to refuse it.
+    """
+    groups: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        groups["all models" if "model" in (x, y) else record.model].append(record)
+    xs, ys = axis_values(records, x), axis_values(records, y)
+    return [_average(group, x, y, title, xs, ys) for title, group in groups.items()]
+
+
+def check_axes(records: Sequence[Record], x: str, y: str) -> None:
+    """Raises SpecError, one line, if no record has the axis `x` or `y`, or if they are the same axis."""
+    names = [*dict.fromkeys(name for record in records for name in record.axes if name not in PSEUDO_AXES)]
+    names += PSEUDO_AXES
+    for name in (x, y):
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=1)
+            hint = f'; did you mean "{near[0]}"?' if near else "."
+            raise SpecError(f'no record has the axis "{name}"{hint} The axes are: {", ".join(names)}')
+    if x == y:
+        raise SpecError(f'both axes of the grid are "{x}"; choose two of: {", ".join(names)}')
+
+
+def axis_values(records: Sequence[Record], axis: str) -> list[Any]:
+    """The distinct values of `axis`: None first, then numbers by size, then strings as they first appear."""
+    values = dict.fromkeys(_axis_value(record, axis) for record in records)
+    numbers = sorted(value for value in values if isinstance(value, int | float))
+    return [
+        *(value for value in values if value is None),
+        *numbers,
+        *(value for value in values if isinstance(value, str)),
+    ]
+
+
+def _axis_value(record: Record, axis: str) -> int | float | str | None:
+    if axis in PSEUDO_AXES:
+        return record.task if axis == "task" else record.model
+    value = record.axes.get(axis)
+    # True would fall together with 1, and a list cannot be a key: both are shown as their text.
+    if value is None or (isinstance(value, int | float | str) and not isinstance(value, bool)):
+        return value
+    return str(value)
+
+
+def _average(records: Sequence[Record], x: str, y: str, title: str, xs: list[Any], ys: list[Any]) -> Grid:
+    cells: dict[tuple[Any, Any], list[Record]] = defaultdict(list)
+    for record in records:
+        if record.score is not None:
+            cells[_axis_value(record, x), _axis_value(record, y)].append(record)
+    rows = [[_measure(cells.get((x_value, y_value), [])) for x_value in xs] for y_value in ys]
+    return Grid(
+        title=title,
+        x=x,
+        y=y,
+        xs=list(xs),
+        ys=list(ys),
+        mean=[[cell[0] for cell in row] for row in rows],
+        low=[[cell[1] for cell in row] for row in rows],
+        high=[[cell[2] for cell in row] for row in rows],
+        count=[[cell[3] for cell in row] for row in rows],
+        truncated=[[cell[4] for cell in row] for row in rows],
+    )
+
+
+def _measure(records: Sequence[Record]) -> tuple[float | None, float | None, float | None, int, int]:
+    scores = [record.score for record in records if record.score is not None]
+    if not scores:
+        return None, None, None, 0, 0
+    return *estimate(scores), len(scores), sum(record.truncated for record in records)

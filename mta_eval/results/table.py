@@ -1,0 +1,190 @@
+"""Grids and records -> tables: Markdown to read, pandas to calculate with. Knows no picture and no file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import median
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from mta_eval.core import Grid, Record
+from mta_eval.results.statistics import estimate
+
+GAP = "–"
+CUT = "†"
+CUT_NOTE = f"{CUT} some prompts were cut to the model's window"
+SUMMARY_HEAD = (
+    "task",
+    "model",
+    "accuracy",
+    "95 % interval",
+    "samples",
+    "failed",
+    "truncated",
+    "median seconds per sample",
+)
+
+
+def length_text(length: int) -> str:
+    """A length in tokens as people write it: 512, 1K, 128K, 1M; 0 is "0k", the facts alone; 1500 stays 1500."""
+    if length == 0:
+        return "0k"
+    if length % 1024**2 == 0:
+        return f"{length // 1024**2}M"
+    return f"{length // 1024}K" if length % 1024 == 0 else str(length)
+
+
+def axis_text(axis: str, value: Any) -> str:
+    """One value of an axis as it stands on tables and pictures; None is "any"."""
+    if value is None:
+        return "any"
+    if isinstance(value, str):
+        return value
+    if axis == "length" and value == int(value):
+        return length_text(int(value))
+    return (
+        f"{round(100 * value, 1):g} %"
+        if axis == "depth"
+        else f"{value:.6g}"
+        if isinstance(value, float)
+        else str(value)
+    )
+
+
+def percent_text(share: float) -> str:
+    """0.75 -> "75 %". Only a true 0 or 1 is shown as 0 % or 100 %: 299 of 300 right is 99.7 %."""
+    if share in (0, 1) or 0.005 <= share < 0.995:
+        return f"{100 * share:.0f} %"
+    return f"{min(99.9, max(0.1, 100 * share)):.1f} %"
+
+
+def count_text(mean: float, count: int) -> str:
+    """How many samples stand behind a mean: "3/4" right, or "n=4" where the scores are fractions."""
+    right = mean * count
+    return f"{round(right)}/{count}" if abs(right - round(right)) < 1e-6 else f"n={count}"
+
+
+def cell_texts(grid: Grid, intervals: bool = False) -> list[list[str]]:
+    """The text of every cell, indexed [y][x]: "0.75 (3/4)", or with `intervals` "75 % [30–95], n=4"."""
+    return [[_cell_text(grid, row, column, intervals) for column in range(len(grid.xs))] for row in range(len(grid.ys))]
+
+
+def _cell_text(grid: Grid, row: int, column: int, intervals: bool) -> str:
+    mean, low, high = grid.mean[row][column], grid.low[row][column], grid.high[row][column]
+    if mean is None or low is None or high is None:
+        return GAP
+    count = grid.count[row][column]
+    text = f"{mean:.2f} ({count_text(mean, count)})"
+    if intervals:
+        text = f"{percent_text(mean)} {_interval_text(low, high)}, n={count}"
+    return f"{text} {CUT}" if grid.truncated[row][column] else text
+
+
+def _interval_text(low: float, high: float) -> str:
+    return f"[{100 * low:.0f}–{100 * high:.0f}]"
+
+
+def to_markdown(grid: Grid, intervals: bool = False) -> str:
+    """`grid` as a Markdown table (rows y, columns x) without its title; a footnote if any prompt was cut.
+
+    Cells read "0.75 (3/4)", or with `intervals` "75 % [30–95], n=4"; a cell that was not measured is "–".
+    """
+    head = [f"{grid.y} \\ {grid.x}", *(axis_text(grid.x, value) for value in grid.xs)]
+    rows = [
+        [axis_text(grid.y, value), *cells] for value, cells in zip(grid.ys, cell_texts(grid, intervals), strict=True)
+    ]
+    table = markdown_table(head, rows, left=1)
+    return f"{table}\n{CUT_NOTE}\n" if any(map(any, grid.truncated)) else table
+
+
+def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> str:
+    """Texts as a Markdown table, ending in a newline: the first `left` columns to the left, the rest to the right."""
+    rule = [":--" if column < left else "--:" for column in range(len(head))]
+    lines = [[_escape(text) for text in head], rule, *([_escape(text) for text in row] for row in rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _escape(text: str) -> str:
+    # A newline or a bare pipe in a model's name would break the table apart; < would start HTML.
+    return " ".join(text.split()).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
+
+
+def to_frame(grids: Sequence[Grid]) -> pd.DataFrame:
+    """One row for each cell of each grid: title, the x and y values, mean, low, high, count, truncated.
+
+    All grids must share their axes. A cell that was not measured has NaN for its mean and interval, and count 0.
+    """
+    fields = ("mean", "low", "high", "count", "truncated")
+    rows = [
+        [grid.title, x_value, y_value, *(getattr(grid, field)[row][column] for field in fields)]
+        for grid in grids
+        for row, y_value in enumerate(grid.ys)
+        for column, x_value in enumerate(grid.xs)
+    ]
+    frame = pd.DataFrame(rows, columns=["title", grids[0].x, grids[0].y, *fields])
+    return frame.astype({"mean": float, "low": float, "high": float})
+
+
+class Summary(NamedTuple):
+    """How one model did on one task. Accuracy, its 95 % interval and seconds are NaN where nothing was scored."""
+
+    task: str
+    model: str
+    accuracy: float
+    low: float
+    high: float
+    samples: int
+    failed: int
+    truncated: int
+    seconds: float
+
+
+def summarise(records: Sequence[Record]) -> pd.DataFrame:
+    """One row for each task and model, in order of appearance; the columns are the fields of `Summary`.
+
+    `samples` counts all records, `failed` those with an error; `seconds` is the median of a scored sample.
+    """
+    return pd.DataFrame(_summaries(records), columns=list(Summary._fields))
+
+
+def _summaries(records: Sequence[Record]) -> list[Summary]:
+    groups: dict[tuple[str, str], list[Record]] = {}
+    for record in records:
+        groups.setdefault((record.task, record.model), []).append(record)
+    return [_summary(task, model, group) for (task, model), group in groups.items()]
+
+
+def _summary(task: str, model: str, records: Sequence[Record]) -> Summary:
+    scored = [(record.score, record.seconds) for record in records if record.score is not None]
+    accuracy = estimate([score for score, _ in scored]) if scored else (math.nan, math.nan, math.nan)
+    seconds = median(seconds for _, seconds in scored) if scored else math.nan
+    failed = sum(record.error is not None for record in records)
+    return Summary(task, model, *accuracy, len(records), failed, sum(record.truncated for record in records), seconds)
+
+
+def summary_rows(records: Sequence[Record]) -> list[list[str]]:
+    """`summarise` as texts, one list for each row, under the columns SUMMARY_HEAD."""
+    return [
+        [
+            row.task,
+            row.model,
+            GAP if math.isnan(row.accuracy) else percent_text(row.accuracy),
+            GAP if math.isnan(row.low) else _interval_text(row.low, row.high),
+            str(row.samples),
+            str(row.failed),
+            str(row.truncated),
+            GAP if math.isnan(row.seconds) else _seconds_text(row.seconds),
+        ]
+        for row in _summaries(records)
+    ]
+
+
+def _seconds_text(seconds: float) -> str:
+    return f"{seconds:.1f}" if seconds >= 10 else f"{seconds:.2g}"
+
+
+def summary_markdown(records: Sequence[Record]) -> str:
+    """`summarise` as a Markdown table."""
+    return markdown_table(SUMMARY_HEAD, summary_rows(records), left=2)

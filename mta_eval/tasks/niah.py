@@ -1,0 +1,185 @@
+"""Multi-needle Needle-in-a-Haystack, after the MTA paper (section 4.4, Figure 4) and the DIFF Transformer protocol.
+
+Each needle gives a city its magic number. The asked needle begins at the swept depth, the others at random depths.
+Everything random hangs on (seed, length, repeat) alone, so all depths of a repeat share haystack and needles.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+from typing import ClassVar, Literal
+
+from mta_eval.core import Cell, Needle, Sample, Tokenizer, generator
+from mta_eval.errors import SpecError
+from mta_eval.registry import spec_of
+from mta_eval.tasks import scoring
+from mta_eval.tasks.fitting import Fitted, Insert, answer_budget, bury, frame
+from mta_eval.tasks.haystack import Source, open_haystack
+from mta_eval.tasks.pools import CITIES, WORDS
+
+Kind = Literal["number", "word", "uuid"]
+Rule = Literal["auto", "first_word", "all_contained", "share_contained"]
+MOST = 20
+DECOYS = 4  # choices offered at least
+
+
+@dataclass(frozen=True)
+class Niah:
+    """Multi-needle Needle-in-a-Haystack: which city has which magic number? (MTA paper, section 4.4)"""
+
+    name: ClassVar[str] = "niah"
+
+    needles: int = field(default=1, metadata={"help": "needles in the context, 1..20"})
+    asked: int = field(default=1, metadata={"help": "how many keys the question asks for; the first is swept"})
+    values: int = field(default=1, metadata={"help": "values (needles) of each asked key"})
+    kind: Kind = field(default="number", metadata={"help": "city -> number (as in the paper), city -> word, uuid -> uuid"})
+    digits: int = field(default=7, metadata={"help": "digits of a magic number"})
+    prompt: Literal["completion", "instruction", "chat"] = field(
+        default="completion", metadata={"help": "end in the needle's stem, ask in words, or ask by chat template"}
+    )
+    haystack: str = field(default="prose", metadata={"help": "prose, noise, essays, file:PATH, dataset:NAME"})
+    rule: Rule = field(default="auto", metadata={"help": "auto: first_word for one value, all_contained for several"})
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.needles <= MOST:
+            raise SpecError(f"niah: needles must be 1 to {MOST}, not {self.needles}")
+        if self.asked < 1 or self.values < 1:
+            raise SpecError("niah: asked and values must be at least 1")
+        if self.asked * self.values > self.needles:
+            raise SpecError(
+                f"niah: {self.asked} asked x {self.values} values makes {self.asked * self.values} needles, "
+                f"but needles={self.needles}; raise needles"
+            )
+        if self.kind == "number" and not 2 <= self.digits <= 30:
+            raise SpecError(f"niah: digits must be 2 to 30, not {self.digits}")
+
+    @property
+    def default_lengths(self) -> tuple[int, ...]:
+        """The paper's windows."""
+        return (2048, 4096)
+
+    def sample(self, cell: Cell, seed: int, tokenizer: Tokenizer) -> Sample:
+        """See core.Task."""
+        random = generator(seed, "niah", cell.length, cell.repeat)
+        haystack = open_haystack(self.haystack, seed, tokenizer)
+        start = haystack.source.start(random, cell.length)
+        pairs = self._draw_pairs(random, haystack.source)
+        asked = list(dict.fromkeys(key for key, _ in pairs))[: self.asked]
+        targets = tuple(value for key, value in pairs if key in asked)
+        choices = self._draw_choices(random, haystack.source, pairs)
+        depth = random.random() if cell.depth is None else cell.depth
+        places = [depth, *(random.random() for _ in pairs[1:])]
+        # the swept needle goes before others of its very depth at the start, behind them at the end
+        order = sorted(range(len(pairs)), key=lambda index: (places[index], (index == 0) == (depth == 1)))
+        max_new_tokens = self._answer_budget(tokenizer, targets)
+        fitted = bury(
+            haystack,
+            start,
+            frame(tokenizer, *self._words(asked), chat=self.prompt == "chat"),
+            [Insert(self._say(*pairs[index]), places[index]) for index in order],
+            cell.length,
+            max_new_tokens,
+            label=spec_of(self),
+            pinned=order.index(0),
+            depth=depth,
+        )
+        return Sample(
+            id=f"{spec_of(self)}/{cell}",
+            task=spec_of(self),
+            prompt=fitted.prompt,
+            targets=targets,
+            axes={"length": cell.length, "depth": cell.depth, "repeat": cell.repeat, "needles": self.needles},
+            length=cell.length or fitted.prompt_tokens + max_new_tokens,
+            prompt_tokens=fitted.prompt_tokens,
+            max_new_tokens=max_new_tokens,
+            choices=choices,
+            needles=_needles(fitted, [pairs[order[index]] for index in fitted.order], asked, self._say),
+            chat=fitted.chat,
+            stop=() if self.prompt == "chat" else ("\n",),
+        )
+
+    def score(self, sample: Sample, output: str) -> float:
+        """By `rule`; `auto` asks for the exact first word where there is one value, else for all of them."""
+        rule = self.rule
+        if rule == "auto":
+            rule = "first_word" if len(sample.targets) == 1 and self.prompt == "completion" else "all_contained"
+        marked: float = getattr(scoring, rule)(output, sample.targets)
+        return marked
+
+    def _draw_pairs(self, random: Random, source: Source) -> list[tuple[str, str]]:
+        """(key, value) of every needle, the swept one first; no key or value twice, in another, or in the haystack."""
+        keys: list[str] = []
+        pairs: list[tuple[str, str]] = []
+        used: list[str] = []
+        for index in range(self.needles):
+            fresh = index >= self.asked * self.values or index % self.values == 0
+            if fresh:
+                keys.append(_draw(random, self._key, used, source))
+                used.append(keys[-1])
+            pairs.append((keys[-1], _draw(random, self._value, used, source)))
+            used.append(pairs[-1][1])
+        return pairs
+
+    def _draw_choices(self, random: Random, source: Source, pairs: list[tuple[str, str]]) -> tuple[str, ...]:
+        """All values in the context, filled up with decoys, in random order; none where several values are asked."""
+        if self.asked * self.values > 1:
+            return ()
+        choices = [value for _, value in pairs]
+        while len(choices) < DECOYS:
+            choices.append(_draw(random, self._value, [*choices, *(key for key, _ in pairs)], source))
+        random.shuffle(choices)
+        return tuple(choices)
+
+    def _key(self, random: Random) -> str:
+        return str(uuid.UUID(int=random.getrandbits(128), version=4)) if self.kind == "uuid" else random.choice(CITIES)
+
+    def _value(self, random: Random) -> str:
+        if self.kind == "uuid":
+            return str(uuid.UUID(int=random.getrandbits(128), version=4))
+        if self.kind == "word":
+            return random.choice(WORDS)
+        return str(random.randrange(10 ** (self.digits - 1), 10**self.digits))
+
+    def _answer_budget(self, tokenizer: Tokenizer, targets: tuple[str, ...]) -> int:
+        return answer_budget(tokenizer, ", ".join(targets), 8 if self.prompt == "completion" else 24)
+
+    @property
+    def _noun(self) -> str:
+        return {"number": "number", "word": "word", "uuid": "code"}[self.kind]
+
+    def _say(self, key: str, value: str) -> str:
+        return f"The magic {self._noun} of {key} is {value}."
+
+    def _words(self, asked: list[str]) -> tuple[str, str]:
+        """What stands before and after the context."""
+        several = self.asked * self.values > 1
+        noun = self._noun + "s" * several
+        keys = " and ".join(", ".join(asked).rsplit(", ", 1))
+        verb = "are" if several else "is"
+        if self.prompt == "completion":
+            return "", f"\n\nThe magic {noun} of {keys} {verb}"
+        before = f"The following text hides some magic {self._noun}s. Read it and remember them.\n\n"
+        after = f"\n\nQuestion: What {verb} the magic {noun} of {keys}? Answer with the {noun} alone."
+        return before, after + ("" if self.prompt == "chat" else "\nAnswer:")
+
+
+def _draw(random: Random, make: Callable[[Random], str], used: list[str], source: Source) -> str:
+    """A fresh text: not in the haystack, and neither inside a used one nor around it."""
+    for _ in range(1000):
+        text = make(random)
+        clash = any(text.lower() in other.lower() or other.lower() in text.lower() for other in used)
+        if not clash and not source.holds(text):
+            return text
+    raise SpecError("niah: this haystack holds nearly every key or value that could be drawn; take another kind")
+
+
+def _needles(
+    fitted: Fitted, pairs: list[tuple[str, str]], asked: list[str], say: Callable[[str, str], str]
+) -> tuple[Needle, ...]:
+    return tuple(
+        Needle(key, value, say(key, value), start, end, round(depth, 6), key in asked)
+        for (key, value), (start, end), depth in zip(pairs, fitted.spans, fitted.depths, strict=True)
+    )
