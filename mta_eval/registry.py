@@ -82,7 +82,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def parse(spec: str) -> tuple[str, str | None, dict[str, str]]:
-    """"hf:a/b,dtype=float32" -> ("hf", "a/b", {"dtype": "float32"}). Raises SpecError on a doubled option."""
+    """ "hf:a/b,dtype=float32" -> ("hf", "a/b", {"dtype": "float32"}). Raises SpecError on a doubled option."""
     name, _, rest = spec.partition(":")
     positional: str | None = None
     options: dict[str, str] = {}

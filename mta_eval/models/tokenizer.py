@@ -137,8 +137,12 @@ class TokenizerOnly:
 
     def generate(self, samples: Iterable[Sample]) -> Iterator[str]:
         """Always raises ModelError: there is no model to answer."""
-        raise ModelError(f"tokenizer:{self.path} makes prompts but cannot answer them; name a model, such as hf:{self.path}")
+        raise ModelError(
+            f"tokenizer:{self.path} makes prompts but cannot answer them; name a model, such as hf:{self.path}"
+        )
 
     def loglikelihood(self, pairs: Sequence[tuple[Sample, str]]) -> list[float]:
         """Always raises ModelError: there is no model to answer."""
-        raise ModelError(f"tokenizer:{self.path} makes prompts but cannot score them; name a model, such as hf:{self.path}")
+        raise ModelError(
+            f"tokenizer:{self.path} makes prompts but cannot score them; name a model, such as hf:{self.path}"
+        )

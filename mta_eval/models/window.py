@@ -56,10 +56,7 @@ class Window:
     def loglikelihood(self, pairs: Sequence[tuple[Sample, str]]) -> list[float]:
         """0 for a target that is in sight, -1 for everything else."""
         answers = self.generate(sample for sample, _ in pairs)
-        return [
-            0.0 if text.strip() in answer else -1.0
-            for (_, text), answer in zip(pairs, answers, strict=True)
-        ]
+        return [0.0 if text.strip() in answer else -1.0 for (_, text), answer in zip(pairs, answers, strict=True)]
 
     def _read(self, prompt: str) -> str:
         spans = self.tokenizer.encode(prompt).spans[-self.width :]
@@ -71,6 +68,6 @@ def _words() -> object:
 
     # every token is the unknown one: this model needs to know where tokens stand, not which they are
     tokenizer = Tokenizer(models.WordLevel({"?": 0}, unk_token="?"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"\s*(\w+|[^\w\s])|\s+"), "isolated")
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"\w+|[^\w\s]"), "removed", invert=True)
     tokenizer.decoder = decoders.WordPiece()
     return tokenizer

@@ -144,6 +144,7 @@ class _Fitter:
         self.tokenizer = haystack.tokenizer
         self.specials = self.tokenizer.specials
         self._counts: dict[str, list[tuple[int, int]]] = {}
+        self._bias: int | None = 0  # what a spliced count lacks where the tokenizer is not local; None: count whole
         point = self._size("A.")
         self.sizes = [self._size("A. " + insert.text) - point for insert in inserts]
         self.room = 0  # tokens of the context, inserts included
@@ -189,16 +190,27 @@ class _Fitter:
     # --- how much haystack there is -----------------------------------------------------------------------------
 
     def fit(self, budget: int) -> Fitted:
-        """Choose the haystack's end, whole sentences first, then a shortened one."""
+        """The longest context that fits: whole sentences first, then a shortened one."""
+        if self.haystack.local:
+            return self.finish(self._choose(budget))
+        for _ in range(4):  # a spliced count is off by much the same everywhere: learn by how much
+            pieces = self._choose(budget)
+            count = self._whole(pieces)[0]
+            if budget - SLACK <= count <= budget:
+                return self.finish(pieces)
+            self._bias += count - self.measure(pieces)[0]
+        self._bias = None
+        return self.finish(self._choose(budget))
+
+    def _choose(self, budget: int) -> list[_Piece | _Run]:
         end = self.haystack.reach(self.start, self.room - sum(self.sizes))
         while end > self.start and self.measure(self.pieces(end, None))[0] > budget:
             end -= 1
         while self.measure(self.pieces(end + 1, None))[0] <= budget:
             end += 1
-        count = self.measure(self.pieces(end, None))[0]
-        if budget - count <= SLACK:
-            return self.finish(self.pieces(end, None))
-        return self.finish(self.pieces(end, self._shorten(end, budget)))
+        if budget - self.measure(self.pieces(end, None))[0] <= SLACK:
+            return self.pieces(end, None)
+        return self.pieces(end, self._shorten(end, budget))
 
     def _shorten(self, end: int, budget: int) -> str:
         """The longest beginning of unit `end` that fits, closed with a full stop; at a word's end if that is enough."""
@@ -267,7 +279,10 @@ class _Fitter:
 
     def measure(self, pieces: list[_Piece | _Run]) -> _Measured:
         """(tokens of the whole prompt, the tokens of each insert)."""
-        return self._spliced(pieces) if self.haystack.local else self._whole(pieces)
+        if self._bias is None:
+            return self._whole(pieces)
+        count, spans = self._spliced(pieces)
+        return count + self._bias, spans
 
     def _whole(self, pieces: list[_Piece | _Run]) -> _Measured:
         """Count by encoding the whole prompt."""
@@ -290,22 +305,29 @@ class _Fitter:
         for piece in [*pieces, None]:
             if isinstance(piece, _Piece):
                 if piece.mark >= 0:
-                    marks.append((len(seam) + piece.mark, len(seam) + len(piece.text)))
+                    marks.append((len(lead + seam) + piece.mark, len(lead + seam) + len(piece.text)))
                 seam += piece.text
             elif piece is not None and piece.last - piece.first < _SHORTEST_RUN:
                 seam += self.haystack.text(*piece)
             else:
+                follow = ""
                 if piece is not None:
-                    seam += self.haystack.unit(piece.first)
-                spans = self._encode(lead + seam)
-                first = _first_token(spans, lead)
-                shift = total - first
-                found += [_locate(spans, (start + len(lead), end + len(lead)), shift) for start, end in marks]
-                total += len(spans) - first
+                    seam, follow = seam + self.haystack.unit(piece.first), self.haystack.unit(piece.first + 1)
+                spans = self._encode(lead + seam + follow)
+                first, last = self._border(spans, lead), self._border(spans, lead + seam)
+                found += [_locate(spans, mark, total - first) for mark in marks]
+                total += last - first
                 if piece is not None:
                     total += self.haystack.tokens(piece.first + 1, piece.last - 1)
                     lead, seam, marks = self.haystack.unit(piece.last - 2), self.haystack.unit(piece.last - 1), []
         return total + self.specials[1], found
+
+    def _border(self, spans: list[tuple[int, int]], before: str) -> int:
+        """The first token that ends after the text `before`. Raises _NotLocalError if it reaches into its words."""
+        first = bisect_right(spans, len(before), key=lambda span: span[1])
+        if self.haystack.local and first < len(spans) and before[spans[first][0] :].strip():
+            raise _NotLocalError
+        return first
 
     def _encode(self, text: str) -> list[tuple[int, int]]:
         if text not in self._counts:
@@ -317,8 +339,8 @@ class _Fitter:
 
     def finish(self, pieces: list[_Piece | _Run]) -> Fitted:
         """The prompt of `pieces`, audited now and then. Raises _NotLocalError when the audit fails."""
-        count, spans = self.measure(pieces)
         hay = self.haystack
+        count, spans = self._spliced(pieces) if hay.local else self._whole(pieces)
         if hay.local:
             hay.audits += 1
             if (hay.audits <= 3 or hay.audits & (hay.audits - 1) == 0) and self._whole(pieces) != (count, spans):
@@ -326,9 +348,7 @@ class _Fitter:
         texts = [piece.text if isinstance(piece, _Piece) else hay.text(*piece) for piece in pieces]
         first = self.specials[0] + self._size(self.around.before)
         last = count - self.specials[1] - self._size(self.around.after)
-        depths = [
-            min(max((start - first) / max(last - first - (end - start), 1), 0.0), 1.0) for start, end in spans
-        ]
+        depths = [min(max((start - first) / max(last - first - (end - start), 1), 0.0), 1.0) for start, end in spans]
         return Fitted(
             prompt="".join(texts),
             prompt_tokens=count,
@@ -350,14 +370,6 @@ def _trim(pieces: list[_Piece | _Run], haystack: Haystack) -> None:
             pieces[-1] = _Piece(haystack.unit(last.first).rstrip())
     elif len(pieces) > 1:
         pieces[-1] = _Piece(last.text.rstrip(), last.mark)
-
-
-def _first_token(spans: list[tuple[int, int]], lead: str) -> int:
-    """The first token after `lead`. Raises _NotLocalError if one lies on both sides."""
-    first = bisect_right(spans, len(lead), key=lambda span: span[1])
-    if first < len(spans) and lead[spans[first][0] :].strip() and spans[first][0] < len(lead):
-        raise _NotLocalError
-    return first
 
 
 def _locate(spans: list[tuple[int, int]], mark: tuple[int, int], shift: int) -> tuple[int, int]:

@@ -135,12 +135,14 @@ class Haystack:
             self._take(1 + missing // prose.BLOCK)
 
     def _take(self, count: int) -> None:
-        """Tokenise the next `count` blocks, each behind the unit it follows in the text."""
-        blocks = [self.source.block(index) for index in range(self._blocks, self._blocks + count)]
-        leads = [self._units[-1] if self._units else ".\n\n"] + [block[-1] for block in blocks[:-1]]
-        texts = [lead + "".join(block) for lead, block in zip(leads, blocks, strict=True)]
-        for lead, block, (_, spans) in zip(leads, blocks, self.tokenizer.encode_batch(texts), strict=True):
-            self._tabulate(block, len(lead), spans)
+        """Tokenise the next `count` blocks, each between the units it stands between in the text."""
+        blocks = [self.source.block(self._blocks + index) for index in range(count + 1)]
+        leads = [self._units[-1] if self._units else ".\n\n"] + [block[-1] for block in blocks]
+        texts = [
+            lead + "".join(block) + after[0] for lead, block, after in zip(leads, blocks, blocks[1:], strict=False)
+        ]
+        for lead, block, encoding in zip(leads, blocks, self.tokenizer.encode_batch(texts), strict=False):
+            self._tabulate(block, len(lead), encoding.spans)
         self._blocks += count
 
     def _tabulate(self, block: list[str], border: int, spans: list[tuple[int, int]]) -> None:
@@ -255,5 +257,7 @@ def _read_dataset(name: str) -> str:
             if characters > DATASET_CHARACTERS:
                 break
     except Exception as error:  # datasets raises whatever its loader, builder or network raises
-        raise TextError(f"cannot read data set {name!r}: {str(error).splitlines()[0] if str(error) else error!r}") from error
+        raise TextError(
+            f"cannot read data set {name!r}: {str(error).splitlines()[0] if str(error) else error!r}"
+        ) from error
     return "\n\n".join(texts)

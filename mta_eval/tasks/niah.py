@@ -35,7 +35,9 @@ class Niah:
     needles: int = field(default=1, metadata={"help": "needles in the context, 1..20"})
     asked: int = field(default=1, metadata={"help": "how many keys the question asks for; the first is swept"})
     values: int = field(default=1, metadata={"help": "values (needles) of each asked key"})
-    kind: Kind = field(default="number", metadata={"help": "city -> number (as in the paper), city -> word, uuid -> uuid"})
+    kind: Kind = field(
+        default="number", metadata={"help": "city -> number (as in the paper), city -> word, uuid -> uuid"}
+    )
     digits: int = field(default=7, metadata={"help": "digits of a magic number"})
     prompt: Literal["completion", "instruction", "chat"] = field(
         default="completion", metadata={"help": "end in the needle's stem, ask in words, or ask by chat template"}

@@ -48,4 +48,3 @@ def first_integer(output: str, targets: Sequence[str]) -> float:
     """1 if the first run of digits in the output is a target (InfiniteBench's passkey)."""
     digits = re.search(r"\d+", output)
     return float(digits is not None and digits.group() in targets)
-
