@@ -98,7 +98,9 @@ class Encoding(NamedTuple):
 
 
 class Tokenizer(Protocol):
-    """What a model lends a task so that prompts are exact in the model's own tokens."""
+    """What a model lends a task so that prompts are exact in the model's own tokens. One object per vocabulary."""
+
+    def __hash__(self) -> int: ...
 
     @property
     def fingerprint(self) -> str:

@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from mta_eval.core import Sample
 from mta_eval.errors import SpecError
 from mta_eval.models.tokenizer import FastTokenizer, load_tokenizer
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer as Backend
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ class Window:
         return prompt[spans[0][0] :] if spans else ""
 
 
-def _words() -> object:
+def _words() -> Backend:
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 
     # every token is the unknown one: this model needs to know where tokens stand, not which they are

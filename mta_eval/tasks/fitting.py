@@ -16,7 +16,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mta_eval.core import Message, Tokenizer
 from mta_eval.errors import LengthError, ModelError
@@ -184,7 +184,7 @@ class _Fitter:
 
     def _swap(self, one: int, other: int) -> int:
         for row in (self.inserts, self.order, self.sizes):
-            row[one], row[other] = row[other], row[one]  # type: ignore[index]
+            _exchange(row, one, other)
         return other
 
     # --- how much haystack there is -----------------------------------------------------------------------------
@@ -193,12 +193,13 @@ class _Fitter:
         """The longest context that fits: whole sentences first, then a shortened one."""
         if self.haystack.local:
             return self.finish(self._choose(budget))
+        self._bias = bias = 0
         for _ in range(4):  # a spliced count is off by much the same everywhere: learn by how much
             pieces = self._choose(budget)
             count = self._whole(pieces)[0]
             if budget - SLACK <= count <= budget:
                 return self.finish(pieces)
-            self._bias += count - self.measure(pieces)[0]
+            self._bias = bias = bias + count - self.measure(pieces)[0]
         self._bias = None
         return self.finish(self._choose(budget))
 
@@ -357,6 +358,10 @@ class _Fitter:
             depths=tuple(depths),
             chat=self.around.messages("".join(texts[1:-1])),
         )
+
+
+def _exchange(row: list[Any], one: int, other: int) -> None:
+    row[one], row[other] = row[other], row[one]
 
 
 def _trim(pieces: list[_Piece | _Run], haystack: Haystack) -> None:

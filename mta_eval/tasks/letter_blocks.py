@@ -1,0 +1,222 @@
+"""The MTA paper's motivating task (section 4.1): which block of letters holds all the query letters?
+
+Blocks of N distinct letters, joined by full stops; L query letters; exactly one block holds them all. Every block is
+whole, so every sample can be answered: what tokens are left over go to the answer's budget, not to a cut block.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass, field
+from math import perm
+from random import Random
+from string import ascii_lowercase
+from typing import ClassVar, Literal
+
+from mta_eval.core import Cell, Needle, Sample, Tokenizer, generator
+from mta_eval.errors import LengthError, SpecError
+from mta_eval.registry import spec_of
+from mta_eval.tasks import scoring
+from mta_eval.tasks.fitting import Frame, frame
+
+PAPER = 319  # characters of blocks, "#", query and answer together
+CHOICES = 8
+EXAMPLE_BLOCKS = 4
+
+
+@dataclass(frozen=True)
+class LetterBlocks:
+    """Which block of letters holds all the query letters? (MTA paper, section 4.1)"""
+
+    name: ClassVar[str] = "letter_blocks"
+
+    block: int = field(default=5, metadata={"help": "letters in a block (the paper: 5 and 8)"})
+    query: int = field(default=2, metadata={"help": "query letters"})
+    target: Literal["all", "first", "last"] = field(
+        default="all", metadata={"help": "answer the whole block, its first or its last letter"}
+    )
+    prompt: Literal["auto", "characters", "instruction", "chat"] = field(
+        default="auto",
+        metadata={
+            "help": "characters as the paper trains on, words with two examples; auto: words if the model has any"
+        },
+    )
+    blocks: int = field(default=0, metadata={"help": "a fixed number of blocks, instead of a length"})
+    characters: int = field(default=0, metadata={"help": f"fixed characters in all (the paper: {PAPER})"})
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.block <= 25:
+            raise SpecError(f"letter_blocks: block must be 1 to 25, not {self.block}")
+        if not 1 <= self.query <= self.block:
+            raise SpecError(f"letter_blocks: query must be 1 to block={self.block}, not {self.query}")
+        if self.blocks < 0 or self.characters < 0 or (self.blocks and self.characters):
+            raise SpecError("letter_blocks: give blocks or characters, one of them and not below 0")
+        if self.characters and self._fixed_count() < 1:
+            raise SpecError(
+                f"letter_blocks: characters={self.characters} holds no block of {self.block} and its question"
+            )
+
+    @property
+    def default_lengths(self) -> tuple[int, ...]:
+        """The task's own size where it is fixed."""
+        return (0,) if self.blocks or self.characters else (256, 512)
+
+    def sample(self, cell: Cell, seed: int, tokenizer: Tokenizer) -> Sample:
+        """See core.Task."""
+        random = generator(seed, "letter_blocks", self.block, self.query, cell.length, cell.repeat)
+        target = "".join(random.sample(ascii_lowercase, self.block))
+        query = "".join(random.sample(target, self.query))
+        others = _Others(random, self.block, query)
+        depth = random.random() if cell.depth is None else cell.depth
+        around = self._frame(tokenizer, query, seed)
+        answer = self._answer(target)
+        least = len(tokenizer.encode(" " + answer).ids) + 1
+        if cell.length:
+            blocks = self._fill(tokenizer, around, others, target, depth, cell.length - least)
+        else:
+            count = self._fixed_count() or EXAMPLE_BLOCKS
+            blocks = others.take(count - 1)
+            blocks.insert(round(depth * (count - 1)), target)
+        prompt, spans = _join(tokenizer, around, blocks)
+        before, after = tokenizer.specials
+        prompt_tokens = len(spans) + before + after
+        return Sample(
+            id=f"{spec_of(self)}/{cell}",
+            task=spec_of(self),
+            prompt=prompt,
+            targets=(answer,),
+            axes={"length": cell.length, "depth": cell.depth, "repeat": cell.repeat, "blocks": len(blocks)},
+            length=cell.length or prompt_tokens + least,
+            prompt_tokens=prompt_tokens,
+            max_new_tokens=cell.length - prompt_tokens if cell.length else least,
+            choices=self._choices(random, blocks, target),
+            needles=self._needles(blocks, query, target, len(around.before), spans, before),
+            chat=around.messages(".".join(blocks)),
+            stop=("\n",),
+        )
+
+    def score(self, sample: Sample, output: str) -> float:
+        """1 if the answer's first word is exactly the target."""
+        return scoring.first_word(output, sample.targets)
+
+    def _answer(self, block: str) -> str:
+        return {"all": block, "first": block[0], "last": block[-1]}[self.target]
+
+    def _fixed_count(self) -> int:
+        answer = self.block if self.target == "all" else 1
+        return self.blocks or (self.characters - answer - self.query) // (self.block + 1) * bool(self.characters)
+
+    def _frame(self, tokenizer: Tokenizer, query: str, seed: int) -> Frame:
+        plain = self.prompt == "characters" or (self.prompt == "auto" and not tokenizer.can_spell("Query: A, B?"))
+        if plain:
+            return Frame("", "#" + query)
+        wanted = {"all": "that block", "first": "its first letter", "last": "its last letter"}[self.target]
+        before = (
+            f"Blocks of {self.block} letters are parted by full stops. Exactly one block holds all of the "
+            f"{self.query} query letters. Answer with {wanted}.\n\n"
+        )
+        random = generator(seed, "letter_blocks examples", self.block, self.query)
+        for _ in range(2):
+            target = "".join(random.sample(ascii_lowercase, self.block))
+            letters = "".join(random.sample(target, self.query))
+            blocks = _Others(random, self.block, letters).take(EXAMPLE_BLOCKS - 1)
+            blocks.insert(random.randrange(EXAMPLE_BLOCKS), target)
+            before += f"Blocks: {'.'.join(blocks)}\nQuery: {' '.join(letters)}\nAnswer: {self._answer(target)}\n\n"
+        after = f"\nQuery: {' '.join(query)}\nAnswer:"
+        return frame(tokenizer, before + "Blocks: ", after, chat=self.prompt == "chat")
+
+    def _fill(
+        self, tokenizer: Tokenizer, around: Frame, others: _Others, target: str, depth: float, budget: int
+    ) -> list[str]:
+        """The most blocks whose prompt fits `budget` tokens, the target at `depth` of their tokens.
+
+        Raises LengthError if not even the target and one other block fit.
+        """
+        if self.blocks or self.characters:
+            raise SpecError(f"{spec_of(self)} fixes its own size; leave --lengths out or write --lengths 0")
+
+        def lay(count: int) -> tuple[list[str], int]:
+            blocks = others.take(count)
+            spans = tokenizer.encode(".".join([*blocks, target])).spans
+            edges = [bisect_right(spans, (index * (self.block + 1), 0)) for index in range(count + 1)]
+            goal = depth * edges[-1]
+            place = bisect_left(edges, goal)
+            if place and goal - edges[place - 1] < edges[min(place, count)] - goal:
+                place -= 1
+            blocks.insert(min(place, count), target)
+            return blocks, len(_join(tokenizer, around, blocks)[1]) + sum(tokenizer.specials)
+
+        least = lay(1)[1]
+        if least > budget:
+            raise LengthError(
+                f"{spec_of(self)} does not fit a prompt of {budget} tokens: in this tokenizer it needs at least {least}"
+            )
+        low, high = 1, budget - least + 2  # a block has at least one token; lay(low) fits, lay(high) does not
+        rate = (lay(9)[1] - least) / 8
+        guess = 1 + int((budget - least) / max(rate, 1.0))
+        while high - low > 1:
+            count = min(max(guess, low + 1), high - 1)
+            blocks, tokens = lay(count)
+            low, high = (count, high) if tokens <= budget else (low, count)
+            guess = count + int((budget - tokens) // max(rate, 1.0)) + (tokens > budget)
+        return lay(low)[0]
+
+    def _choices(self, random: Random, blocks: list[str], target: str) -> tuple[str, ...]:
+        answers = list(dict.fromkeys(self._answer(block) for block in blocks))
+        wrong = [answer for answer in answers if answer != self._answer(target)]
+        choices = [self._answer(target), *random.sample(wrong, min(CHOICES - 1, len(wrong)))]
+        random.shuffle(choices)
+        return tuple(choices)
+
+    def _needles(
+        self, blocks: list[str], query: str, target: str, first: int, spans: list[tuple[int, int]], shift: int
+    ) -> tuple[Needle, ...]:
+        starts = range(first, first + len(blocks) * (self.block + 1), self.block + 1)
+        edges = [
+            (
+                bisect_right(spans, start, key=lambda span: span[1]),
+                bisect_left(spans, start + self.block, key=lambda span: span[0]),
+            )
+            for start in starts
+        ]
+        context = max(edges[-1][1] - edges[0][0], 1)
+        return tuple(
+            Needle(
+                key="".join(letter for letter in query if letter in block),
+                value=self._answer(block),
+                text=block,
+                token_start=shift + start,
+                token_end=shift + end,
+                depth=round(min((start - edges[0][0]) / max(context - (end - start), 1), 1.0), 6),
+                asked=block == target,
+            )
+            for block, (start, end) in zip(blocks, edges, strict=True)
+        )
+
+
+class _Others:
+    """An endless list of blocks that lack at least one query letter; no block twice while there are enough."""
+
+    def __init__(self, random: Random, size: int, query: str) -> None:
+        # a stream of its own: how many blocks are drawn must not change what is drawn after
+        self._random = Random(random.getrandbits(64))
+        self._size, self._query = size, set(query)
+        self._blocks: list[str] = []
+        self._seen: set[str] = set()
+
+    def take(self, count: int) -> list[str]:
+        """The first `count` blocks."""
+        while len(self._blocks) < count:
+            block = "".join(self._random.sample(ascii_lowercase, self._size))
+            if self._query <= set(block):
+                continue
+            if block in self._seen and len(self._seen) < perm(26, self._size) // 4:
+                continue
+            self._seen.add(block)
+            self._blocks.append(block)
+        return self._blocks[:count]
+
+
+def _join(tokenizer: Tokenizer, around: Frame, blocks: list[str]) -> tuple[str, list[tuple[int, int]]]:
+    prompt = around.before + ".".join(blocks) + around.after
+    return prompt, tokenizer.encode(prompt).spans
