@@ -44,7 +44,11 @@ def corpus() -> list[str]:
     texts += [f"The magic number of {city} is {random.randrange(10**6, 10**7)}." for city in pools.CITIES]
     texts += [f"The magic word of {city} is {random.choice(pools.WORDS)}.\n\n" for city in pools.CITIES]
     texts += [f"{uuid.UUID(int=random.getrandbits(128), version=4)}" for _ in range(60)]
-    return [*texts, "Question: What are the magic codes? Answer with the code alone.\nAnswer:", "0123456789abcdef()'’“”;!?"]
+    return [
+        *texts,
+        "Question: What are the magic codes? Answer with the code alone.\nAnswer:",
+        "0123456789abcdef()'’“”;!?",
+    ]
 
 
 def starting_with_bos(tokenizer: Tokenizer) -> Tokenizer:

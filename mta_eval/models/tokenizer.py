@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -55,6 +55,16 @@ class FastTokenizer:
         encodings = self._backend.encode_batch(list(texts), add_special_tokens=False)
         return [self._check(text, encoding) for text, encoding in zip(texts, encodings, strict=True)]
 
+    def prompt_ids(self, prompt: str, plain: bool) -> list[int]:
+        """What the model reads: a plain prompt gets its special tokens, a rendered chat has them written out."""
+        ids: list[int] = self._backend.encode(prompt, add_special_tokens=plain).ids
+        return ids
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of `ids`, special tokens left out."""
+        text: str = self._backend.decode(list(ids), skip_special_tokens=True)
+        return text
+
     def render(self, messages: Sequence[Message]) -> str:
         """The chat template around `messages`, up to where the answer begins. Raises ModelError without one."""
         if getattr(self._template, "chat_template", None) is None:
@@ -80,9 +90,8 @@ def load_tokenizer(path_or_id: str) -> FastTokenizer:
         return FastTokenizer(_read(path), path_or_id)
     if path.is_dir() and not any(path.glob("tokenizer*.json")) and not any(path.glob("*.model")):
         raise ModelError(f"no tokenizer in folder {path_or_id!r}; {HINT}")
-    if not path.exists() and (path.is_absolute() or path_or_id.startswith(".") or path_or_id.count("/") != 1):
-        if path_or_id.count("/"):
-            raise ModelError(f"no tokenizer at {path_or_id!r}; {HINT}")
+    if not path.exists() and looks_like_a_path(path_or_id):
+        raise ModelError(f"no file or folder {path_or_id!r}; {HINT}")
     from transformers import AutoTokenizer
 
     try:
@@ -96,6 +105,11 @@ def load_tokenizer(path_or_id: str) -> FastTokenizer:
     if getattr(owner, "backend_tokenizer", None) is None:
         raise ModelError(f"the tokenizer of {path_or_id!r} is not a fast one, so it cannot say where its tokens stand")
     return FastTokenizer(owner.backend_tokenizer, path_or_id, owner)
+
+
+def looks_like_a_path(text: str) -> bool:
+    """Whether `text` cannot be a hub id (NAME or OWNER/NAME), so that no network need be asked about it."""
+    return text.startswith((".", "/", "~")) or text.count("/") > 1 or text.endswith((".gguf", ".json"))
 
 
 def first_line(error: BaseException) -> str:
@@ -119,7 +133,7 @@ class TokenizerOnly:
 
     name: ClassVar[str] = "tokenizer"
 
-    path: str
+    path: str = field(metadata={"help": "folder, tokenizer.json, .gguf or hub id"})
 
     @property
     def max_length(self) -> int:

