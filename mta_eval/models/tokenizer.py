@@ -149,13 +149,13 @@ class TokenizerOnly:
         """Nothing is chosen for the user here."""
         return {}
 
-    def generate(self, samples: Iterable[Sample]) -> Iterator[str]:
+    def generate(self, samples: Iterable[Sample]) -> Iterator[str]:  # noqa: ARG002  (core.Model's signature)
         """Always raises ModelError: there is no model to answer."""
         raise ModelError(
             f"tokenizer:{self.path} makes prompts but cannot answer them; name a model, such as hf:{self.path}"
         )
 
-    def loglikelihood(self, pairs: Sequence[tuple[Sample, str]]) -> list[float]:
+    def loglikelihood(self, pairs: Sequence[tuple[Sample, str]]) -> list[float]:  # noqa: ARG002  (the same)
         """Always raises ModelError: there is no model to answer."""
         raise ModelError(
             f"tokenizer:{self.path} makes prompts but cannot score them; name a model, such as hf:{self.path}"

@@ -1,11 +1,10 @@
-"""Any Hugging Face causal language model as a `core.Model`: greedy, one prompt at a time, logits of the last token only.
+"""Any Hugging Face causal language model as a `core.Model`: greedy, one prompt at a time, last logits only.
 
 Knows nothing of tasks. Prompts reach it whole; a prompt beyond the window is the runner's affair.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -180,13 +179,6 @@ class HuggingFace:
             fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
             return "bfloat16" if fast else "float32"
         return "float32"
-
-
-def quiet() -> None:
-    """Keep transformers' bars and notes off the terminal; set before it is first imported."""
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    os.environ.setdefault("TQDM_DISABLE", "1")
 
 
 def _cut(text: str, stop: tuple[str, ...]) -> str:

@@ -110,7 +110,8 @@ class Babilong:
             choices=self._choices(),
             needles=needles,
             chat=fitted.chat,
-            stop=() if self.prompt == "chat" else ("\n",),
+            stop=() if self.prompt == "chat" else ("\n", "."),
+            lead="" if self.prompt == "chat" else " ",
         )
 
     def score(self, sample: Sample, output: str) -> float:
@@ -193,5 +194,6 @@ class Babilong:
             max_new_tokens=max_new_tokens,
             choices=self._choices(),
             chat=around.messages(row["input"]),
-            stop=() if self.prompt == "chat" else ("\n",),
+            stop=() if self.prompt == "chat" else ("\n", "."),
+            lead="" if self.prompt == "chat" else " ",
         )

@@ -92,7 +92,8 @@ class LetterBlocks:
             choices=self._choices(random, blocks, target),
             needles=self._needles(blocks, query, target, len(around.before), spans, before),
             chat=around.messages(".".join(blocks)),
-            stop=("\n",),
+            stop=("\n", "."),
+            lead="" if self._plain(tokenizer) or self.prompt == "chat" else " ",
         )
 
     def score(self, sample: Sample, output: str) -> float:
@@ -106,9 +107,12 @@ class LetterBlocks:
         answer = self.block if self.target == "all" else 1
         return self.blocks or (self.characters - answer - self.query) // (self.block + 1) * bool(self.characters)
 
+    def _plain(self, tokenizer: Tokenizer) -> bool:
+        """Whether to ask in the bare form that the paper trains on."""
+        return self.prompt == "characters" or (self.prompt == "auto" and not tokenizer.can_spell("Query: A, B?"))
+
     def _frame(self, tokenizer: Tokenizer, query: str, seed: int) -> Frame:
-        plain = self.prompt == "characters" or (self.prompt == "auto" and not tokenizer.can_spell("Query: A, B?"))
-        if plain:
+        if self._plain(tokenizer):
             return Frame("", "#" + query)
         wanted = {"all": "that block", "first": "its first letter", "last": "its last letter"}[self.target]
         before = (
@@ -156,7 +160,7 @@ class LetterBlocks:
         guess = 1 + int((budget - least) / max(rate, 1.0))
         while high - low > 1:
             count = min(max(guess, low + 1), high - 1)
-            blocks, tokens = lay(count)
+            tokens = lay(count)[1]
             low, high = (count, high) if tokens <= budget else (low, count)
             guess = count + int((budget - tokens) // max(rate, 1.0)) + (tokens > budget)
         return lay(low)[0]

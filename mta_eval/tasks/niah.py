@@ -100,7 +100,8 @@ class Niah:
             choices=choices,
             needles=_needles(fitted, [pairs[order[index]] for index in fitted.order], asked, self._say),
             chat=fitted.chat,
-            stop=() if self.prompt == "chat" else ("\n",),
+            stop=() if self.prompt == "chat" else ("\n", "."),
+            lead="" if self.prompt == "chat" else " ",
         )
 
     def score(self, sample: Sample, output: str) -> float:

@@ -77,7 +77,8 @@ class Passkey:
             choices=tuple(choices),
             needles=(Needle("pass key", key, text, *fitted.spans[0], round(fitted.depths[0], 6), asked=True),),
             chat=fitted.chat,
-            stop=() if self.prompt == "chat" else ("\n",),
+            stop=() if self.prompt == "chat" else ("\n", "."),
+            lead="" if self.prompt == "chat" else " ",
         )
 
     def score(self, sample: Sample, output: str) -> float:

@@ -238,8 +238,8 @@ def test_answers_are_marked_by_the_rule(byte_bpe: FastTokenizer) -> None:
     assert Niah().score(one, f" I think {one.targets[0]}") == 0
     assert Niah(prompt="instruction").score(one, f"It is {one.targets[0]}.") == 1
     task = Niah(needles=2, asked=2, rule="share_contained")
-    assert task.score(task.sample(Cell(512, 0.5, 0), 0, byte_bpe), one.targets[0] + " and 12") == 0
     two = task.sample(Cell(512, 0.5, 0), 0, byte_bpe)
+    assert task.score(two, "neither 12 nor 13") == 0
     assert task.score(two, two.targets[1]) == 0.5
     assert Niah(needles=2, asked=2).score(two, two.targets[1]) == 0
     assert Niah(needles=2, asked=2).score(two, " and ".join(two.targets)) == 1

@@ -74,26 +74,21 @@ def test_a_set_must_be_named_whole_in_any_order() -> None:
 
 
 NUMBER = st.integers(10, 99999).map(str)
-AROUND = st.sampled_from(
-    ["", " ", ".", ",", "!", "\n", '"', "'", "*", " is", ". Next", "0", "x", "-3", "_", ".5", ",000"]
-)
+BEFORE = st.sampled_from(["", " ", "\n", '"', "'", "*", "**", "(", "0", "x", "is ", "-x"])
+AFTER = st.sampled_from(["", " ", ".", ",", "!", "\n", '"', "**", " is", ". Next", "0", "x", "-3", "_x", ".5", ",000"])
 
 
-@given(NUMBER, AROUND, AROUND)
+@given(NUMBER, BEFORE, AFTER)
 @example("12", "", ".5")
 @example("12", "", ",000")
 def test_first_word_is_the_first_word_bare_of_its_punctuation(target: str, before: str, after: str) -> None:
     output = " " + before + target + after
     words = output.split()
-    wanted = bool(words) and words[0].strip(string.punctuation + "`") == target and not words[0].startswith((".", ","))
-    if before.strip() in ("!", "-3", "_"):  # which signs may open an answer is not published
-        return
+    wanted = words[0].strip(string.punctuation) == target
     assert scoring.first_word(output, [target]) == float(wanted), output
 
 
-@pytest.mark.parametrize(
-    "output", ["Cello", " cello.", '"cello"', "**cello**", "CELLO\nand more", "(cello)", "cello, I think"]
-)
+@pytest.mark.parametrize("output", ["Cello", " cello.", '"cello"', "**cello**", "CELLO\nand", "(cello)", "cello, I"])
 def test_first_word_takes_the_target_in_any_dress(output: str) -> None:
     assert scoring.first_word(output, ["cello"]) == 1
 

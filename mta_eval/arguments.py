@@ -1,0 +1,48 @@
+"""What people type for lengths and depths -> numbers. Standard library only."""
+
+from __future__ import annotations
+
+import re
+from typing import TypeVar
+
+from mta_eval.errors import SpecError
+
+T = TypeVar("T")
+UNITS = {"": 1, "k": 1024, "m": 1024 * 1024}
+
+
+def parse_length(text: str) -> int:
+    """ "512" -> 512, "2k" -> 2048, "1M" -> 1048576, "0" and "0k" -> 0. Raises SpecError."""
+    match = re.fullmatch(r"(\d+)([km]?)", text.strip().lower())
+    if not match:
+        raise SpecError(f"{text!r} is no length; write tokens such as 512, 2k or 1m")
+    return int(match[1]) * UNITS[match[2]]
+
+
+def parse_lengths(text: str) -> tuple[int, ...]:
+    """ "512,1k" -> (512, 1024); nothing -> (). Raises SpecError on nonsense and on doubles."""
+    return _once([parse_length(part) for part in text.split(",")] if text.strip() else [], "length")
+
+
+def parse_depths(text: str) -> tuple[float | None, ...]:
+    """ "0,0.5,1" -> (0.0, 0.5, 1.0); "any" -> (None,). Raises SpecError on what is not from 0 to 1."""
+    return _once([_parse_depth(part.strip()) for part in text.split(",")], "depth")
+
+
+def _parse_depth(text: str) -> float | None:
+    if text.lower() in ("any", "none"):
+        return None
+    try:
+        depth = float(text)
+    except ValueError as error:
+        raise SpecError(f"{text!r} is no depth; write a number from 0 (start) to 1 (end), or any") from error
+    if not 0 <= depth <= 1:
+        raise SpecError(f"depth {text} is outside 0 (start of the context) to 1 (its end)")
+    return round(depth, 6)
+
+
+def _once(values: list[T], what: str) -> tuple[T, ...]:
+    for value in values:
+        if values.count(value) > 1:
+            raise SpecError(f"{what} {value} is given twice")
+    return tuple(values)

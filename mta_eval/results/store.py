@@ -1,0 +1,176 @@
+"""Run folders: run.json (the question) and records.jsonl (one line per sample, appended and flushed one by one).
+
+A run may be killed at any moment: a torn last line is dropped at the next start, and nothing before it is touched.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+import json
+import os
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from mta_eval.core import Record, Run, Sweep
+from mta_eval.errors import StoreError
+
+QUESTION, RECORDS = "run.json", "records.jsonl"
+
+
+class RunFolder:
+    """A run folder open for writing; one process at a time.
+
+    Opening it repairs a torn last line and drops failed samples, so that they are tried again. Raises StoreError if
+    the folder cannot be written, is in use, or holds the records of another question.
+    """
+
+    def __init__(self, folder: Path, run: Run) -> None:
+        self.folder = folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = _lock(folder)
+            try:
+                self.done = self._begin(run)
+                self._file = (folder / RECORDS).open("ab", buffering=0)
+            except BaseException:
+                os.close(self._lock)
+                raise
+        except OSError as error:
+            raise StoreError(f"cannot write the run folder {str(folder)!r}: {error.strerror}") from error
+
+    def append(self, record: Record) -> None:
+        """Save one record. Raises StoreError if it cannot be written; what was saved before stays whole."""
+        line = json.dumps(dataclasses.asdict(record), ensure_ascii=False).encode() + b"\n"
+        size = os.fstat(self._file.fileno()).st_size
+        try:
+            written = self._file.write(line)
+            if written != len(line):
+                raise OSError(28, "No space left on device")
+        except OSError as error:
+            os.ftruncate(self._file.fileno(), size)
+            raise StoreError(
+                f"cannot write {str(self.folder / RECORDS)!r}: {error.strerror}; mend that and repeat the command"
+            ) from error
+
+    def close(self) -> None:
+        """Give the folder free."""
+        self._file.close()
+        os.close(self._lock)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _begin(self, run: Run) -> set[tuple[str, str]]:
+        """Write the question, or check that it is the same one. Returns (model, sample id) of what is done."""
+        path = self.folder / QUESTION
+        if not path.exists():
+            if (self.folder / RECORDS).exists():
+                raise StoreError(f"{str(self.folder)!r} holds records but no {QUESTION}; choose another --out")
+            _write_whole(path, json.dumps(dataclasses.asdict(run), indent=2).encode() + b"\n")
+            return set()
+        _refuse_another(read_run(self.folder), run, self.folder)
+        records = _read_records(self.folder)
+        kept = [record for record in records if record.error is None]
+        lines = [json.dumps(dataclasses.asdict(record), ensure_ascii=False) + "\n" for record in kept]
+        whole = "".join(lines).encode()
+        file = self.folder / RECORDS
+        if not file.exists() or file.read_bytes() != whole:
+            _write_whole(file, whole)
+        return {(record.model, record.sample_id) for record in kept}
+
+
+def read_run(folder: Path) -> Run:
+    """The question of a run folder. Raises StoreError if there is none."""
+    path = folder / QUESTION
+    try:
+        raw = json.loads(path.read_text("utf-8"))
+        sweep = raw.pop("sweep")
+        sweep["lengths"], sweep["depths"] = tuple(sweep["lengths"]), tuple(sweep["depths"])
+        raw["tasks"], raw["models"] = tuple(raw["tasks"]), tuple(raw["models"])
+        return Run(**raw, sweep=Sweep(**sweep))
+    except FileNotFoundError as error:
+        raise StoreError(f"{str(folder)!r} is no run folder: it has no {QUESTION}") from error
+    except OSError as error:
+        raise StoreError(f"cannot read {str(path)!r}: {error.strerror}") from error
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise StoreError(f"{str(path)!r} is damaged ({error}); nothing was changed") from error
+
+
+def read(folder: Path) -> tuple[Run, list[Record]]:
+    """A run folder's question and its whole records; a torn last line is passed over. Raises StoreError."""
+    return read_run(folder), _read_records(folder)
+
+
+def _read_records(folder: Path) -> list[Record]:
+    path = folder / RECORDS
+    try:
+        data = path.read_bytes() if path.exists() else b""
+    except OSError as error:
+        raise StoreError(f"cannot read {str(path)!r}: {error.strerror}") from error
+    whole, _, _ = data.rpartition(b"\n")
+    records: dict[tuple[str, str], Record] = {}
+    for number, line in enumerate(whole.split(b"\n") if whole else [], 1):
+        try:
+            record = Record(**json.loads(line))
+        except (ValueError, TypeError) as error:
+            raise StoreError(f"{str(path)!r} line {number} is damaged; remove that line and run again") from error
+        records[record.model, record.sample_id] = record
+    return list(records.values())
+
+
+def _refuse_another(there: Run, here: Run, folder: Path) -> None:
+    """Raise StoreError with the first difference between two questions, if there is one."""
+    for name, old, new in _questions(there, here):
+        if old != new:
+            raise StoreError(
+                f"{str(folder)!r} holds another question: {name} was {_short(old)}, now {_short(new)}; "
+                "choose another --out, or repeat the first command to go on with it"
+            )
+
+
+def _questions(there: Run, here: Run) -> list[tuple[str, Any, Any]]:
+    pairs = [(field.name, getattr(there, field.name), getattr(here, field.name)) for field in dataclasses.fields(Run)]
+    rows = [row for row in pairs if row[0] not in ("sweep", "environment")]
+    return rows + [
+        (field.name, getattr(there.sweep, field.name), getattr(here.sweep, field.name))
+        for field in dataclasses.fields(Sweep)
+    ]
+
+
+def _short(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _lock(folder: Path) -> int:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(handle)
+        raise StoreError(
+            f"{str(folder)!r} is in use by another mta-eval; wait for it or choose another --out"
+        ) from error
+    return handle
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    """Write a file at once or not at all."""
+    handle, name = tempfile.mkstemp(prefix=path.name, dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

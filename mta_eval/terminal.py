@@ -1,0 +1,110 @@
+"""What a run looks like on a terminal: progress, plan and summary, drawn by rich."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mta_eval.core import Record
+
+if TYPE_CHECKING:
+    from mta_eval.runner import Plan
+
+
+@contextmanager
+def progress(plan: Plan, done: int) -> Iterator[Callable[[Record], None]]:
+    """A bar with samples, rate, time left and what is being asked; yields a function to call with each record."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True)
+    for name, model in plan.models.items():
+        settings = ", ".join(f"{key} {value}" for key, value in model.describe().items())
+        console.print(f"{name}{': ' + settings if settings else ''}", highlight=False, markup=False)
+    if done:
+        console.print(f"{done} of {len(plan)} samples are there already", highlight=False)
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as bar:
+        job = bar.add_task("loading", total=len(plan), completed=done, rate="")
+
+        def advance(record: Record) -> None:
+            rate = f"{record.prompt_tokens / max(record.seconds, 1e-6):,.0f} tokens/s"
+            bar.update(job, advance=1, description=f"{record.model} · {record.task}", rate=rate)
+
+        yield advance
+
+
+def print_plan(plan: Plan) -> None:
+    """Samples, tokens and the estimated time of a plan; the estimate times two real samples per model and task."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from mta_eval.runner import probe
+
+    table = Table("model", "task", "samples", "tokens", "estimated time")
+    total = 0.0
+    for model_name, model in plan.models.items():
+        for task_name, task in plan.tasks.items():
+            sweep = plan.sweep_of(task_name)
+            timed = probe(model, task, sweep)
+            each = len(sweep.depths) * sweep.repeats
+            seconds = [_between(timed, length or timed[0][0]) * each for length in sweep.lengths]
+            tokens = [(length or timed[0][0]) * each for length in sweep.lengths]
+            total += sum(seconds)
+            table.add_row(model_name, task_name, f"{len(sweep):,}", f"{sum(tokens):,}", _duration(sum(seconds)))
+    console = Console()
+    console.print(table)
+    console.print(f"{len(plan):,} samples, about {_duration(total)} on this machine (measured on real samples)")
+
+
+def print_summary(records: Sequence[Record], folder: Path) -> None:
+    """A table of accuracies, and where to go from here."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from mta_eval.results.table import SUMMARY_HEAD, summary_rows
+
+    table = Table(*SUMMARY_HEAD)
+    for row in summary_rows(records):
+        table.add_row(*row)
+    console = Console()
+    console.print(table, highlight=False, markup=False)
+    failed = [record for record in records if record.error]
+    if failed:
+        console.print(
+            f"{len(failed)} samples failed, the first with: {failed[0].error}\nthe same command tries them again",
+            highlight=False,
+            markup=False,
+        )
+    console.print(f"pictures and tables: mta-eval report {folder}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _between(timed: list[tuple[int, float]], tokens: int) -> float:
+    """Seconds for a sample of `tokens`, on the line through the shortest and the longest timed one."""
+    (least, quick), (most, slow) = timed[0], timed[-1]
+    if most == least:
+        return quick
+    return max(quick + (slow - quick) * (tokens - least) / (most - least), 0.0)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
