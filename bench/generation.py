@@ -240,7 +240,7 @@ def main(
 ) -> None:
     """How fast prompts are made, and how exact their lengths are, beside lm-eval's RULER generator."""
     try:
-        console = Console(width=max(Console().width, 110))  # narrower, the tables break
+        console = Console(width=max(Console().width, 114))  # narrower, the tables break
         compare(tokenizer, [to_tokens(text) for text in lengths.split(",")], samples, peer_samples, console)
     except MtaEvalError as error:
         typer.echo(error, err=True)

@@ -64,11 +64,14 @@ def build_model(spec: str) -> Model:
 
 
 def spec_of(thing: Any) -> str:
-    """The shortest spec that builds `thing` again: its name and the options that differ from their defaults."""
+    """The shortest spec that builds `thing` again: its name and the options that differ from their defaults.
+
+    An option whose metadata says `always` is named even at its default: without it the name would say too little.
+    """
     options = []
     for index, field in enumerate(field for field in dataclasses.fields(thing) if field.init):
         value = getattr(thing, field.name)
-        if value != field.default:
+        if value != field.default or field.metadata.get("always"):
             positional = index == 0 and field.default is dataclasses.MISSING
             options.append(_text(value) if positional else f"{field.name}={_text(value)}")
     return ":".join([thing.name, ",".join(options)]) if options else str(thing.name)

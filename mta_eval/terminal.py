@@ -81,9 +81,14 @@ def print_summary(records: Sequence[Record], folder: Path) -> None:
 
     from mta_eval.results.table import SUMMARY_HEAD, summary_rows
 
-    table = Table(*SUMMARY_HEAD)
-    for row in summary_rows(records):
-        table.add_row(*row)
+    rows = summary_rows(records)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for index, head in enumerate(SUMMARY_HEAD):
+        if head not in ("failed", "truncated") or any(row[index] != "0" for row in rows):
+            table.add_column(head, no_wrap=index < 2, justify="left" if index < 2 else "right")
+    shown = {str(column.header) for column in table.columns}
+    for row in rows:
+        table.add_row(*(cell for head, cell in zip(SUMMARY_HEAD, row, strict=True) if head in shown))
     console = Console()
     console.print(table, highlight=False, markup=False)
     failed = [record for record in records if record.error]

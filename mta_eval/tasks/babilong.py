@@ -31,7 +31,7 @@ class Babilong:
 
     name: ClassVar[str] = "babilong"
 
-    qa: int = field(default=1, metadata={"help": "bAbI task, 1..10"})
+    qa: int = field(default=1, metadata={"help": "bAbI task, 1..10", "always": True})
     facts: int = field(default=0, metadata={"help": "facts in a story; 0: as many as that task usually has"})
     examples: int = field(default=2, metadata={"help": "worked examples before the text"})
     prompt: Literal["completion", "chat"] = field(
