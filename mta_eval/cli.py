@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mta_eval import __version__, registry
+from mta_eval import __version__, registry, terminal
 from mta_eval.arguments import parse_depths, parse_length, parse_lengths
-from mta_eval.core import Cell, Record, Run, Sample, Sweep
+from mta_eval.core import Cell, Run, Sweep
 from mta_eval.errors import MtaEvalError, SpecError, StoreError
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def list_names(kind: Annotated[Kind | None, typer.Argument(help="tasks or models
         if kind is None or kind == group:
             typer.echo(f"{group.upper()}")
             for name in registry.names(group):
-                _print_options(name, registry.find(group, name))
+                terminal.print_options(name, registry.find(group, name))
 
 
 @app.command()
@@ -90,7 +90,7 @@ def show(
         raise SpecError("show makes one sample; give one --depth")
     task, tokenizer = registry.build_task(what), registry.build_model(model).tokenizer
     sample = task.sample(Cell(parse_length(length), depths[0], repeat), seed, tokenizer)
-    return _print_sample(sample, as_json)
+    return terminal.print_sample(sample, as_json)
 
 
 @app.command()
@@ -153,9 +153,7 @@ def run(
     _quiet_libraries()
     runner.check(plan)
     if dry_run or out is None:
-        from mta_eval.terminal import print_plan
-
-        return print_plan(plan)
+        return terminal.print_plan(plan)
     return _run(plan, out)
 
 
@@ -170,12 +168,8 @@ def report(
     from mta_eval.results import report as reporting
     from mta_eval.results import store
 
-    loaded = [(folder.name, *store.read(folder)) for folder in runs]
-    records = _tell_apart([(name, records) for name, _, records in loaded])
-    written = reporting.write_report(
-        records, out or runs[0] / "report", x=x, y=y, runs=[(name, question) for name, question, _ in loaded]
-    )
-    for path in written:
+    questions, records = store.read_several(runs)
+    for path in reporting.write_report(records, out or runs[0] / "report", x=x, y=y, runs=questions):
         typer.echo(path)
 
 
@@ -211,7 +205,7 @@ def main() -> None:
 
 
 def _run(plan: Plan, out: Path) -> None:
-    from mta_eval import runner, terminal
+    from mta_eval import runner
     from mta_eval.results.store import RunFolder, read
 
     question = Run(
@@ -272,49 +266,7 @@ def _show_record(folder: Path, sample_id: str, model: str, as_json: bool) -> Non
         raise StoreError(
             f"{sample_id}: the prompt made now is not the one that was answered; has its text file changed?"
         )
-    _print_sample(sample, as_json, record)
-
-
-def _print_sample(sample: Sample, as_json: bool, record: Record | None = None) -> None:
-    fields = dataclasses.asdict(sample)
-    if record is not None:
-        fields |= {"model": record.model, "output": record.output, "score": record.score, "error": record.error}
-        fields["truncated"] = record.truncated
-    if as_json:
-        typer.echo(json.dumps(fields, ensure_ascii=False))
-        return
-    typer.echo(sample.prompt)
-    typer.echo("─" * 80)
-    for key in ("id", "targets", "choices", "length", "prompt_tokens", "max_new_tokens"):
-        typer.echo(f"{key}: {', '.join(fields[key]) if isinstance(fields[key], tuple) else fields[key]}")
-    for needle in sample.needles:
-        place = f"tokens {needle.token_start}-{needle.token_end}, depth {needle.depth:.3f}"
-        typer.echo(f"needle ({place}){' asked' if needle.asked else ''}: {needle.text}")
-    if record is not None:
-        for key in ("model", "output", "score", "error", "truncated"):
-            typer.echo(f"{key}: {fields[key]!r}")
-
-
-def _print_options(name: str, kind: type[Any]) -> None:
-    typer.echo(f"  {name:14} {(kind.__doc__ or '').strip().splitlines()[0]}")
-    for option in dataclasses.fields(kind):
-        default = "needed" if option.default is dataclasses.MISSING else f"{option.default}"
-        typer.echo(f"      {option.name:20} {default:11} {option.metadata.get('help', '')}")
-
-
-def _tell_apart(runs: list[tuple[str, list[Record]]]) -> list[Record]:
-    """All records; where two runs hold the same model's answers to the same task, the model's name names its run."""
-    seen: dict[tuple[str, str], set[int]] = {}
-    for index, (_, records) in enumerate(runs):
-        for record in records:
-            seen.setdefault((record.task, record.model), set()).add(index)
-    return [
-        dataclasses.replace(record, model=f"{record.model} ({name})")
-        if len(seen[record.task, record.model]) > 1
-        else record
-        for name, records in runs
-        for record in records
-    ]
+    terminal.print_sample(sample, as_json, record)
 
 
 def _quiet_libraries() -> None:

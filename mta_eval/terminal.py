@@ -1,13 +1,15 @@
-"""What a run looks like on a terminal: progress, plan and summary, drawn by rich."""
+"""What people see on a terminal: samples, options, progress, plan and summary."""
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from mta_eval.core import Record
+from mta_eval.core import Record, Sample
 
 if TYPE_CHECKING:
     from mta_eval.runner import Plan
@@ -99,6 +101,35 @@ def print_summary(records: Sequence[Record], folder: Path) -> None:
             markup=False,
         )
     console.print(f"pictures and tables: mta-eval report {folder}", highlight=False, markup=False, soft_wrap=True)
+
+
+def print_sample(sample: Sample, as_json: bool, record: Record | None = None) -> None:
+    """A sample for people, or as one JSON object; with the record of its answer if there is one."""
+    fields = dataclasses.asdict(sample)
+    if record is not None:
+        fields |= {"model": record.model, "output": record.output, "score": record.score, "error": record.error}
+        fields["truncated"] = record.truncated
+    if as_json:
+        print(json.dumps(fields, ensure_ascii=False))
+        return
+    print(sample.prompt)
+    print("─" * 80)
+    for key in ("id", "targets", "choices", "length", "prompt_tokens", "max_new_tokens"):
+        print(f"{key}: {', '.join(fields[key]) if isinstance(fields[key], tuple) else fields[key]}")
+    for needle in sample.needles:
+        place = f"tokens {needle.token_start}-{needle.token_end}, depth {needle.depth:.3f}"
+        print(f"needle ({place}){' asked' if needle.asked else ''}: {needle.text}")
+    if record is not None:
+        for key in ("model", "output", "score", "error", "truncated"):
+            print(f"{key}: {fields[key]!r}")
+
+
+def print_options(name: str, kind: type[Any]) -> None:
+    """One task or model: its line, then its options with their defaults."""
+    print(f"  {name:14} {(kind.__doc__ or '').strip().splitlines()[0]}")
+    for option in dataclasses.fields(kind):
+        default = "needed" if option.default is dataclasses.MISSING else f"{option.default}"
+        print(f"      {option.name:20} {default:11} {option.metadata.get('help', '')}")
 
 
 def _between(timed: list[tuple[int, float]], tokens: int) -> float:

@@ -10,6 +10,8 @@ import fcntl
 import json
 import os
 import tempfile
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -107,6 +109,23 @@ def read_run(folder: Path) -> Run:
 def read(folder: Path) -> tuple[Run, list[Record]]:
     """A run folder's question and its whole records; a torn last line is passed over. Raises StoreError."""
     return read_run(folder), _read_records(folder)
+
+
+def read_several(folders: Sequence[Path]) -> tuple[list[tuple[str, Run]], list[Record]]:
+    """Several run folders as one: (name, question) of each, and all records. Raises StoreError.
+
+    Where two runs hold the same model's answers to the same task, the model's name is followed by its run's.
+    """
+    loaded = [(folder.resolve().name, *read(folder)) for folder in folders]
+    answered = Counter(pair for _, _, records in loaded for pair in {(record.task, record.model) for record in records})
+    told_apart = [
+        dataclasses.replace(record, model=f"{record.model} ({name})")
+        if answered[record.task, record.model] > 1
+        else record
+        for name, _, records in loaded
+        for record in records
+    ]
+    return [(name, run) for name, run, _ in loaded], told_apart
 
 
 def _read_records(folder: Path) -> list[Record]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from mta_eval.errors import SpecError, TextError
 from mta_eval.tasks.babi_worlds import Story
-from mta_eval.tasks.haystack import read_text
+from mta_eval.tasks.sources import read_text
 
 
 @lru_cache(maxsize=16)

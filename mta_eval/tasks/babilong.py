@@ -18,8 +18,9 @@ from mta_eval.registry import spec_of
 from mta_eval.tasks import scoring
 from mta_eval.tasks.babi_files import read_rows, read_stories
 from mta_eval.tasks.babi_worlds import LABELS, Story, tell
-from mta_eval.tasks.fitting import Insert, answer_budget, bury, frame
+from mta_eval.tasks.fitting import answer_budget, bury, frame
 from mta_eval.tasks.haystack import open_haystack
+from mta_eval.tasks.layout import Insert
 
 TRIES = 40  # stories looked at for one whose facts leave room for the wanted depth
 CHARACTERS_PER_TOKEN = 4.0  # only to choose among stories, and the same for every tokenizer
@@ -66,7 +67,7 @@ class Babilong:
             return self._published(cell, seed, tokenizer)
         random = generator(seed, "babilong", self.qa, cell.length, cell.repeat)
         haystack = open_haystack(self.haystack, seed, tokenizer)
-        start = haystack.source.start(random, cell.length)
+        start = haystack.source.start(seed, cell.length, cell.repeat)
         depth = random.random() if cell.depth is None else cell.depth
         story = self._choose(random, depth, cell.length)
         pinned = story.support[-1]

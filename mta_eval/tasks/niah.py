@@ -16,9 +16,11 @@ from mta_eval.core import Cell, Needle, Sample, Tokenizer, generator
 from mta_eval.errors import SpecError
 from mta_eval.registry import spec_of
 from mta_eval.tasks import scoring
-from mta_eval.tasks.fitting import Fitted, Insert, answer_budget, bury, frame
-from mta_eval.tasks.haystack import Source, open_haystack
+from mta_eval.tasks.fitting import Fitted, answer_budget, bury, frame
+from mta_eval.tasks.haystack import open_haystack
+from mta_eval.tasks.layout import Insert
 from mta_eval.tasks.pools import CITIES, WORDS
+from mta_eval.tasks.sources import Source
 
 Kind = Literal["number", "word", "uuid"]
 Rule = Literal["auto", "first_word", "all_contained", "share_contained"]
@@ -67,7 +69,7 @@ class Niah:
         """See core.Task."""
         random = generator(seed, "niah", cell.length, cell.repeat)
         haystack = open_haystack(self.haystack, seed, tokenizer)
-        start = haystack.source.start(random, cell.length)
+        start = haystack.source.start(seed, cell.length, cell.repeat)
         pairs = self._draw_pairs(random, haystack.source)
         asked = list(dict.fromkeys(key for key, _ in pairs))[: self.asked]
         targets = tuple(value for key, value in pairs if key in asked)

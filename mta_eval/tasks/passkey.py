@@ -9,8 +9,9 @@ from mta_eval.core import Cell, Needle, Sample, Tokenizer, generator
 from mta_eval.errors import SpecError
 from mta_eval.registry import spec_of
 from mta_eval.tasks import scoring
-from mta_eval.tasks.fitting import Insert, answer_budget, bury, frame
+from mta_eval.tasks.fitting import answer_budget, bury, frame
 from mta_eval.tasks.haystack import open_haystack
+from mta_eval.tasks.layout import Insert
 from mta_eval.tasks.niah import DECOYS
 
 
@@ -42,7 +43,7 @@ class Passkey:
         """See core.Task."""
         random = generator(seed, "passkey", cell.length, cell.repeat)
         haystack = open_haystack(self.haystack, seed, tokenizer)
-        start = haystack.source.start(random, cell.length)
+        start = haystack.source.start(seed, cell.length, cell.repeat)
         keys: list[str] = []
         while len(keys) < DECOYS:
             key = str(random.randrange(10 ** (self.digits - 1), 10**self.digits))

@@ -106,7 +106,7 @@ def test_the_completion_prompt_ends_in_the_needles_own_stem(byte_bpe: FastTokeni
     sample = Niah(needles=3).sample(Cell(512, 0.5, 0), 0, byte_bpe)
     asked = next(needle for needle in sample.needles if needle.asked)
     assert sample.prompt.endswith("\n\n" + asked.text.removesuffix(f" {asked.value}."))
-    assert sample.stop == ("\n",)
+    assert "\n" in sample.stop
 
 
 def test_choices_hold_the_target_every_value_and_no_doubles(byte_bpe: FastTokenizer) -> None:

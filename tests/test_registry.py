@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mta_eval import registry
+from mta_eval.errors import SpecError
+from mta_eval.models.tokenizer import TokenizerOnly
+from mta_eval.models.window import Window
+from mta_eval.registry import build_model, build_task, did_you_mean, parse, spec_of
+from mta_eval.tasks.niah import Niah
+from mta_eval.tasks.passkey import Passkey
+
+
+@pytest.mark.parametrize(
+    ("spec", "parts"),
+    [
+        ("niah", ("niah", None, {})),
+        ("niah:", ("niah", None, {})),
+        (" niah :needles=4", ("niah", None, {"needles": "4"})),
+        ("niah:needles=4,asked=1", ("niah", None, {"needles": "4", "asked": "1"})),
+        ("window:300", ("window", "300", {})),
+        ("hf:a/b,dtype=float32", ("hf", "a/b", {"dtype": "float32"})),
+        ("hf:/a,b/c", ("hf", "/a,b/c", {})),
+        ("niah:haystack=file:/a,b.txt,needles=2", ("niah", None, {"haystack": "file:/a,b.txt", "needles": "2"})),
+        ("hf:C:\\model=x", ("hf", "C:\\model=x", {})),
+    ],
+)
+def test_a_spec_is_a_name_then_options(spec: str, parts: object) -> None:
+    assert parse(spec) == parts
+
+
+@pytest.mark.parametrize(
+    "thing",
+    [
+        Niah(),
+        Niah(needles=20, asked=3, values=2, kind="uuid"),
+        Niah(haystack="file:/a folder/with,comma.txt", prompt="chat", rule="share_contained"),
+        Niah(digits=3, needles=1),
+        Passkey(digits=9, haystack="prose"),
+    ],
+)
+def test_a_task_comes_back_from_its_own_spec(thing: Niah | Passkey) -> None:
+    assert build_task(spec_of(thing)) == thing
+
+
+@pytest.mark.parametrize(
+    "thing",
+    [
+        Window(300),
+        Window(7, tokenizer_path="/a,b"),
+        TokenizerOnly("/some/folder"),
+        TokenizerOnly("a,b"),
+        TokenizerOnly("lr=1/model"),
+    ],
+)
+def test_a_model_comes_back_from_its_own_spec(thing: Window | TokenizerOnly) -> None:
+    assert build_model(spec_of(thing)) == thing
+
+
+def test_specs_are_as_short_as_can_be() -> None:
+    assert spec_of(Niah()) == "niah"
+    assert spec_of(Niah(needles=4)) == "niah:needles=4"
+    assert spec_of(Window(300)) == "window:300"
+    assert spec_of(build_task("niah:asked=1,needles=4")) == "niah:needles=4"
+
+
+@given(st.integers(1, 20), st.integers(2, 30), st.sampled_from(["number", "word", "uuid"]))
+def test_any_options_make_the_round_trip(needles: int, digits: int, kind: str) -> None:
+    task = build_task(f"niah:kind={kind},digits={digits},needles={needles}")
+    assert (task.needles, task.digits, task.kind) == (needles, digits, kind)  # type: ignore[attr-defined]
+    assert build_task(spec_of(task)) == task
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("nia", "did you mean 'niah'"),
+        ("paskey:digits=3", "did you mean 'passkey'"),
+        ("", "niah"),
+        ("xxxxxxxx", "there is: "),
+        ("niah:digts=3", "did you mean 'digits'"),
+        ("niah:needles=many", "wants int, not 'many'"),
+        ("niah:needles=", "wants int"),
+        ("niah:needles=1.5", "wants int"),
+        ("niah:kind=words", "did you mean 'word'"),
+        ("niah:kind=", "kind"),
+        ("niah:needles=2,needles=3", "twice"),
+        ("niah:2,needles=3", "twice"),
+        ("niah:needles=2,asked", "needles|asked"),
+        ("niah:Needles=3", "Needles"),
+    ],
+)
+def test_a_wrong_task_spec_is_one_clear_line(spec: str, message: str) -> None:
+    with pytest.raises(SpecError, match=message) as error:
+        build_task(spec)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("windw:300", "did you mean 'window'"),
+        ("window", "window:WIDTH"),
+        ("window:", "window:WIDTH"),
+        ("window:0", "at least 1"),
+        ("window:-3", "at least 1"),
+        ("window:wide", "wants int"),
+        ("window:300,width=200", "twice"),
+        ("tokenizer", "tokenizer:PATH"),
+        ("niah", "no model is called"),
+    ],
+)
+def test_a_wrong_model_spec_is_one_clear_line(spec: str, message: str) -> None:
+    with pytest.raises(SpecError, match=message) as error:
+        build_model(spec)
+    assert "\n" not in str(error.value)
+
+
+def test_the_nearest_name_is_offered_or_all_of_them() -> None:
+    assert did_you_mean("kitten", ["mitten", "dog"]) == "; did you mean 'mitten'?"
+    assert did_you_mean("q", iter(["mitten", "dog"])) == "; there is: mitten, dog"
+
+
+def test_packages_may_add_names_but_not_take_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Entry:
+        def __init__(self, name: str, value: str) -> None:
+            self.name, self.value = name, value
+
+    extra = [Entry("mine", "mta_eval.tasks.passkey:Passkey"), Entry("niah", "nowhere:Nothing")]
+    monkeypatch.setattr(registry, "entry_points", lambda group: extra if group == "mta_eval.tasks" else [])
+    assert build_task("mine:digits=3") == Passkey(digits=3)
+    assert build_task("niah") == Niah()
+    assert "mine" not in registry.names("models")

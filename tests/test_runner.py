@@ -1,0 +1,148 @@
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import pytest
+
+from mta_eval import registry, runner
+from mta_eval.core import Record, Sample, Sweep
+from mta_eval.errors import LengthError, ModelError, SpecError
+from mta_eval.models.tokenizer import FastTokenizer
+from mta_eval.models.window import Window
+
+
+@dataclass
+class Scripted:
+    """A model that fails, or prefers a choice, on command."""
+
+    name: ClassVar[str] = "scripted"
+
+    fail_on: tuple[str, ...] = ()
+    max_length: int = 1 << 30
+    seen: list[Sample] = field(default_factory=list)
+
+    @property
+    def tokenizer(self) -> FastTokenizer:
+        return WINDOW.tokenizer
+
+    def describe(self) -> dict[str, str]:
+        return {}
+
+    def generate(self, samples: Iterable[Sample]) -> Iterator[str]:
+        batch: list[Sample] = []
+        for sample in samples:  # reads ahead by one, as batching models do
+            self.seen.append(sample)
+            batch.append(sample)
+            if len(batch) == 2:
+                yield self._one(batch.pop(0))
+        yield from map(self._one, batch)
+
+    def loglikelihood(self, pairs: Sequence[tuple[Sample, str]]) -> list[float]:
+        return [-1.0 if text.strip() in sample.targets else -2.0 for sample, text in pairs]
+
+    def _one(self, sample: Sample) -> str:
+        if sample.id in self.fail_on:
+            raise RuntimeError("out of memory")
+        return " " + sample.targets[0]
+
+
+WINDOW = Window(300)
+SWEEP = Sweep((256, 512), (0.0, 0.5, 1.0), 2)
+
+
+def plan(*tasks: str, model: object = WINDOW, sweep: Sweep = SWEEP, **options: str) -> runner.Plan:
+    return runner.Plan({task: registry.build_task(task) for task in tasks}, {"m": model}, sweep, **options)  # type: ignore
+
+
+def test_every_cell_of_every_task_is_answered_once() -> None:
+    records = list(runner.run(plan("niah", "passkey")))
+    ids = [record.sample_id for record in records]
+    assert len(ids) == len(set(ids)) == 24 == len(plan("niah", "passkey"))
+    assert {record.task for record in records} == {"niah", "passkey"}
+
+
+def test_what_is_done_is_not_asked_again() -> None:
+    everything = list(runner.run(plan("niah")))
+    done = {("m", record.sample_id) for record in everything[:7]}
+    rest = list(runner.run(plan("niah"), done))
+    assert [record.sample_id for record in rest] == [record.sample_id for record in everything[7:]]
+
+
+def test_a_failing_sample_is_data_and_the_others_go_on() -> None:
+    bad = ("niah/256/0.50/1", "niah/512/0.00/0")
+    model = Scripted(fail_on=bad)
+    records = {record.sample_id: record for record in runner.run(plan("niah", model=model))}
+    assert len(records) == 12
+    for sample_id, record in records.items():
+        if sample_id in bad:
+            assert (record.output, record.score, record.error) == (None, None, "RuntimeError: out of memory")
+        else:
+            assert (record.score, record.error) == (1.0, None)
+
+
+def test_a_model_that_cannot_be_loaded_stops_the_run() -> None:
+    class Broken(Scripted):
+        def _one(self, sample: Sample) -> str:
+            raise ModelError("no weights")
+
+    with pytest.raises(ModelError, match="no weights"):
+        list(runner.run(plan("niah", model=Broken())))
+
+
+def test_a_task_that_raises_is_not_taken_for_a_failing_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    bugged = plan("niah")
+    monkeypatch.setattr(type(bugged.tasks["niah"]), "sample", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        list(runner.run(bugged))
+
+
+def test_prompts_beyond_the_window_are_refused_before_the_start() -> None:
+    with pytest.raises(LengthError, match="length 512 is beyond the window of m, 300 tokens"):
+        runner.check(plan("niah", model=Scripted(max_length=300)))
+
+
+def test_marked_prompts_are_cut_on_the_left_and_marked() -> None:
+    model = Scripted(max_length=300)
+    records = list(runner.run(plan("niah", model=model, over_length="mark")))
+    assert {record.axes["length"]: record.truncated for record in records} == {256: False, 512: True}
+    for sample, record in zip(model.seen, records, strict=True):
+        assert len(WINDOW.tokenizer.encode(sample.prompt).ids) == record.prompt_tokens <= 300 - sample.max_new_tokens
+        if record.truncated:
+            whole = registry.build_task("niah").sample(cell_of(record), 0, WINDOW.tokenizer)
+            assert whole.prompt.endswith(sample.prompt)
+            assert record.prompt_tokens == 300 - sample.max_new_tokens
+
+
+def test_choosing_takes_the_likeliest_choice() -> None:
+    records = list(runner.run(plan("niah:needles=3", model=Scripted(), answer="choose")))
+    assert {record.score for record in records} == {1.0}
+    assert all(record.output in record.choices for record in records)
+
+
+def test_choosing_needs_choices() -> None:
+    with pytest.raises(SpecError, match="offers no choices"):
+        runner.check(plan("niah:needles=4,asked=2", answer="choose"))
+
+
+def test_lengths_too_small_are_found_before_the_start() -> None:
+    with pytest.raises(LengthError, match="needs at least"):
+        runner.check(plan("niah", sweep=Sweep((8,), (0.5,), 1)))
+
+
+def test_a_task_uses_its_own_lengths_where_none_are_named() -> None:
+    own = plan("niah", "passkey", sweep=Sweep((), (0.5,), 1))
+    assert own.sweep_of("niah").lengths == (2048, 4096)
+    assert len(own) == 4
+
+
+def test_a_record_keeps_needles_and_a_hash_of_its_prompt() -> None:
+    record = next(runner.run(plan("niah:needles=4")))
+    assert len(record.needles) == 4
+    assert sum(needle["asked"] for needle in record.needles) == 1
+    assert len(record.prompt_sha256) == 64
+    many = next(runner.run(plan("letter_blocks", sweep=Sweep((2048,), (0.5,), 1))))
+    assert [needle["asked"] for needle in many.needles] == [True]
+
+
+def cell_of(record: Record) -> runner.Cell:
+    return runner.Cell(record.axes["length"], record.axes["depth"], record.axes["repeat"])
