@@ -71,8 +71,8 @@ class Row:
 def measure_ours(needles: int, length: int, samples: int, tokenizer: Tokenizer, judge: Any) -> Row:
     """`samples` of niah at random depths, each in a window of its own, from a text tokenised afresh."""
     task = Niah(needles=needles)
-    source, chance = open_source(task.haystack, SEED), random.Random(SEED)
-    furthest = max(source.start(chance, length) for _ in range(10_000))
+    source = open_source(task.haystack, SEED)
+    furthest = max(source.start(SEED, length, repeat) for repeat in range(samples))
     open_haystack.cache_clear()
     began = perf_counter()
     open_haystack(task.haystack, SEED, tokenizer).reach(furthest, length)

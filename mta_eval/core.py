@@ -14,6 +14,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple, Protocol
 
+from mta_eval.errors import SpecError
+
 Axes = dict[str, Any]
 Message = dict[str, str]
 
@@ -25,6 +27,10 @@ class Cell:
     length: int
     depth: float | None
     repeat: int
+
+    def __post_init__(self) -> None:
+        if self.depth is not None and not 0 <= self.depth <= 1:
+            raise SpecError(f"depth {self.depth} is outside 0 (start of the context) to 1 (its end)")
 
     def __str__(self) -> str:
         return f"{self.length}/{depth_text(self.depth)}/{self.repeat}"

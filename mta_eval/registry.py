@@ -72,7 +72,7 @@ def spec_of(thing: Any) -> str:
     for index, field in enumerate(field for field in dataclasses.fields(thing) if field.init):
         value = getattr(thing, field.name)
         if value != field.default or field.metadata.get("always"):
-            positional = index == 0 and field.default is dataclasses.MISSING
+            positional = index == 0 and field.default is dataclasses.MISSING and "=" not in _text(value)
             options.append(_text(value) if positional else f"{field.name}={_text(value)}")
     return ":".join([thing.name, ",".join(options)]) if options else str(thing.name)
 
@@ -93,8 +93,6 @@ def parse(spec: str) -> tuple[str, str | None, dict[str, str]]:
         key, equals, value = part.partition("=")
         if index == 0 and not (equals and re.fullmatch(r"[a-z_]+", key)):
             positional = part
-        elif not equals:
-            raise SpecError(f"{spec!r}: option {part!r} has no value; write {part}=…")
         elif key in options:
             raise SpecError(f"{spec!r} gives option {key!r} twice")
         else:
@@ -109,7 +107,10 @@ def _build(kind: Literal["tasks", "models"], spec: str) -> Any:
     if positional is not None:
         if not fields:
             raise SpecError(f"{name!r} takes no options, but {spec!r} gives {positional!r}")
-        options = {next(iter(fields)): positional, **options}
+        first = next(iter(fields))
+        if first in options:
+            raise SpecError(f"{spec!r} gives option {first!r} twice")
+        options[first] = positional
     for key in options:
         if key not in fields:
             raise SpecError(f"{name!r} has no option {key!r}{did_you_mean(key, fields)}")

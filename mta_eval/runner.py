@@ -161,10 +161,11 @@ def _fit_window(sample: Sample, model: Model, over_length: OverLength) -> tuple[
             f"{sample.id}: {sample.prompt_tokens} prompt tokens and {sample.max_new_tokens} of answer do not fit the "
             f"window of {model.max_length}; --over-length mark cuts such prompts and marks their records"
         )
-    prompt, keep = sample.prompt, room - sum(model.tokenizer.specials)
+    specials = sum(model.tokenizer.specials) if sample.chat is None else 0
+    prompt, keep = sample.prompt, room - specials
     while len(spans := model.tokenizer.encode(prompt).spans) > keep:
         prompt = prompt[spans[len(spans) - keep][0] :]
-    return replace(sample, prompt=prompt, prompt_tokens=len(spans) + sum(model.tokenizer.specials)), True
+    return replace(sample, prompt=prompt, prompt_tokens=len(spans) + specials), True
 
 
 def _record(

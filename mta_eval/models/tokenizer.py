@@ -17,7 +17,7 @@ from mta_eval.errors import ModelError
 if TYPE_CHECKING:
     from tokenizers import Tokenizer as Backend
 
-HINT = "name a folder or tokenizer.json file, a .gguf file, or a Hugging Face id"
+HINT = "name a folder, a tokenizer.json or .gguf file, or a Hugging Face id"
 
 
 class FastTokenizer:
@@ -85,13 +85,11 @@ class FastTokenizer:
 
 def load_tokenizer(path_or_id: str) -> FastTokenizer:
     """A tokenizer by folder, tokenizer.json, GGUF file or hub id. Raises ModelError."""
-    path = Path(path_or_id).expanduser()
+    path = local_path(path_or_id)
     if path.suffix == ".json" and path.is_file():
         return FastTokenizer(_read(path), path_or_id)
     if path.is_dir() and not any(path.glob("tokenizer*.json")) and not any(path.glob("*.model")):
         raise ModelError(f"no tokenizer in folder {path_or_id!r}; {HINT}")
-    if not path.exists() and looks_like_a_path(path_or_id):
-        raise ModelError(f"no file or folder {path_or_id!r}; {HINT}")
     from transformers import AutoTokenizer
 
     try:
@@ -100,16 +98,24 @@ def load_tokenizer(path_or_id: str) -> FastTokenizer:
             if path.suffix == ".gguf"
             else AutoTokenizer.from_pretrained(str(path) if path.exists() else path_or_id)
         )
-    except (OSError, ValueError, ImportError, KeyError) as error:
+    except Exception as error:  # a damaged file makes the loaders raise whatever they trip over
         raise ModelError(f"cannot load the tokenizer of {path_or_id!r}: {first_line(error)}; {HINT}") from error
     if getattr(owner, "backend_tokenizer", None) is None:
         raise ModelError(f"the tokenizer of {path_or_id!r} is not a fast one, so it cannot say where its tokens stand")
     return FastTokenizer(owner.backend_tokenizer, path_or_id, owner)
 
 
-def looks_like_a_path(text: str) -> bool:
-    """Whether `text` cannot be a hub id (NAME or OWNER/NAME), so that no network need be asked about it."""
-    return text.startswith((".", "/", "~")) or text.count("/") > 1 or text.endswith((".gguf", ".json"))
+def local_path(path_or_id: str) -> Path:
+    """`path_or_id` as a path; it need not exist if it may be a hub id (NAME or OWNER/NAME). Raises ModelError."""
+    try:
+        path = Path(path_or_id).expanduser()
+        exists = path.exists()
+    except (OSError, RuntimeError, ValueError):
+        exists = False
+    hub = not path_or_id.startswith((".", "/", "~")) and path_or_id.count("/") < 2
+    if not exists and (not hub or path_or_id.endswith((".gguf", ".json"))):
+        raise ModelError(f"no file or folder {path_or_id!r}; {HINT}")
+    return path if exists else Path(path_or_id)
 
 
 def first_line(error: BaseException) -> str:

@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from mta_eval.core import Sample
 from mta_eval.errors import ModelError
-from mta_eval.models.tokenizer import FastTokenizer, first_line, load_tokenizer, looks_like_a_path
+from mta_eval.models.tokenizer import FastTokenizer, first_line, load_tokenizer, local_path
 
 if TYPE_CHECKING:
     import torch
@@ -151,9 +150,7 @@ class HuggingFace:
         return TorchModel(model.to(device).eval(), self.tokenizer, end_tokens)
 
     def _where(self) -> dict[str, Any]:
-        path = Path(self.path).expanduser()
-        if not path.exists() and looks_like_a_path(self.path):
-            raise ModelError(f"no file or folder {self.path!r}; {HINT}")
+        path = local_path(self.path)
         if path.suffix == ".gguf":
             return {"pretrained_model_name_or_path": str(path.parent), "gguf_file": path.name}
         return {"pretrained_model_name_or_path": str(path) if path.exists() else self.path}

@@ -18,7 +18,7 @@ def read_stories(where: str, qa: int) -> tuple[Story, ...]:
 
     A line is "ID fact", or "ID question<tab>answer<tab>supporting IDs"; ID 1 begins a new story.
     """
-    path = Path(where).expanduser()
+    path = Path(where)
     if path.is_dir():
         found = sorted(path.rglob(f"qa{qa}_*test*.txt"))
         if not found:

@@ -65,7 +65,7 @@ class Babilong:
         """See core.Task."""
         if self.source.startswith("dataset:"):
             return self._published(cell, seed, tokenizer)
-        random = generator(seed, "babilong", self.qa, cell.length, cell.repeat)
+        random = generator(seed, "babilong", self.qa, cell.repeat)
         haystack = open_haystack(self.haystack, seed, tokenizer)
         start = haystack.source.start(seed, cell.length, cell.repeat)
         depth = random.random() if cell.depth is None else cell.depth
@@ -182,7 +182,8 @@ class Babilong:
         row = rows[cell.repeat]
         around = frame(tokenizer, *self._words(row["question"], seed), chat=self.prompt == "chat")
         prompt = around.before + row["input"] + around.after
-        prompt_tokens = len(tokenizer.encode(prompt).ids) + sum(tokenizer.specials)
+        specials = tokenizer.specials if around.question is None else (0, 0)
+        prompt_tokens = len(tokenizer.encode(prompt).ids) + sum(specials)
         max_new_tokens = self._answer_budget(tokenizer)
         return Sample(
             id=f"{spec_of(self)}/{cell}",

@@ -39,9 +39,9 @@ class NotLocalError(Exception):
 class Counter:
     """Counts prompts over one haystack; encodings of seams are remembered."""
 
-    def __init__(self, haystack: Haystack) -> None:
+    def __init__(self, haystack: Haystack, specials: tuple[int, int]) -> None:
         self.haystack = haystack
-        self.specials = haystack.tokenizer.specials
+        self.specials = specials  # tokens added before and after the prompt
         self.bias: int | None = 0  # what a spliced count lacks where the tokenizer is not local; None: count whole
         self._spans: dict[str, list[tuple[int, int]]] = {}
 

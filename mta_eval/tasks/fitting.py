@@ -21,6 +21,8 @@ from mta_eval.tasks.haystack import Haystack
 from mta_eval.tasks.layout import Insert, Layout
 
 SLACK = 4  # tokens that a prompt may stay under its length
+UNITS_TRIED = 64  # sentences looked at for one with a beginning of the right size
+LONGEST_GAP = 200  # characters looked at between two words
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,8 @@ class _Fitter:
 
     def __init__(self, haystack: Haystack, start: int, around: Frame, inserts: Sequence[Insert]) -> None:
         self.haystack, self.start, self.around = haystack, start, around
-        self.counter = Counter(haystack)
+        # a rendered chat spells its special tokens out
+        self.counter = Counter(haystack, haystack.tokenizer.specials if around.question is None else (0, 0))
         point = self.counter.size("A.")
         sizes = [self.counter.size("A. " + insert.text) - point for insert in inserts]
         self.layout = Layout(haystack, start, (around.before, around.after), inserts, sizes)
@@ -143,27 +146,28 @@ class _Fitter:
         return self.layout.pieces(end, self._shorten(end, budget))
 
     def _shorten(self, end: int, budget: int) -> str:
-        """The longest beginning of unit `end` that fits, closed with a full stop; at a word's end if that is enough."""
-        unit = self.haystack.unit(end)
-        lead = " " * unit.startswith(" ")
-        text = unit.strip()
+        """A beginning of unit `end`, or else of one after it, that fills the budget."""
+        for unit in range(end, end + UNITS_TRIED):
+            if fragment := self._beginning(self.haystack.unit(unit).strip(), end, budget):
+                return fragment
+        raise LengthError(f"the haystack has no text that fills a prompt of {budget} tokens; take another haystack")
 
-        def cut(characters: int) -> str:
-            return lead + re.sub(r"[\s,;:.!?–—-]+$", "", text[:characters]) + "."
+    def _beginning(self, text: str, end: int, budget: int) -> str | None:
+        """The longest beginning of `text` that fits, closed with a full stop; cut at a word's end if that is enough."""
 
-        def spare(characters: int) -> int:
-            return budget - self.counter.measure(self.layout.pieces(end, cut(characters)))[0]
+        def spare(fragment: str) -> int:
+            return budget - self.counter.measure(self.layout.pieces(end, fragment))[0]
 
         words = [match.end() for match in re.finditer(r"\w+", text)]
-        best = _last_that_fits(words, spare)
-        if best and spare(best) <= SLACK:
-            return cut(best)
+        best = _last_that_fits(words, lambda cut: spare(_close(text[:cut])))
+        if best and spare(_close(text[:best])) <= SLACK:
+            return _close(text[:best])
         stop = next((word for word in words if word > best), len(text))
-        fitting = {spare(characters): characters for characters in range(max(best, 1), stop + 1)}
-        left = min((left for left in fitting if left >= 0), default=None)
-        if left is None:
-            raise LengthError(f"no beginning of {text[:40]!r} fits {budget} tokens")
-        return cut(fitting[left])
+        for cut in range(min(stop, best + LONGEST_GAP), max(best, 1) - 1, -1):
+            for fragment in (_close(text[:cut]), text[:cut] + "."):
+                if 0 <= spare(fragment) <= SLACK:
+                    return fragment
+        return None
 
     def finish(self, pieces: Pieces) -> Fitted:
         """The prompt of `pieces`, audited now and then. Raises NotLocalError when the audit fails."""
@@ -185,6 +189,11 @@ class _Fitter:
             depths=tuple(depths),
             chat=self.around.messages("".join(texts[1:-1])),
         )
+
+
+def _close(text: str) -> str:
+    """A shortened sentence with a full stop instead of the signs it was cut at."""
+    return re.sub(r"[\s,;:.!?–—-]+$", "", text) + "."
 
 
 def _last_that_fits(cuts: list[int], spare: Callable[[int], int]) -> int:

@@ -91,20 +91,23 @@ class Layout:
                 pieces.append(Run(unit + 1, border))
             unit, tail = border, hay.unit(border - 1)[-1]
 
-        for insert, wanted in zip(self._inserts, self._wanted, strict=True):
-            border = max(hay.nearest(self.start, last, wanted), unit) if last > self.start else unit
-            beyond = fragment is not None and wanted > hay.tokens(self.start, last) + 1
-            run_to(last if beyond else border)
-            if beyond and fragment is not None:
-                pieces.append(Piece(fragment if tail != "\n" else fragment.lstrip(" ")))
-                fragment, tail = None, "."
+        def add(text: str, mark: bool) -> None:
+            nonlocal tail
             glue = "" if tail == "\n" else " "
-            pieces.append(Piece(glue + insert.text, len(glue)))
-            tail = insert.text[-1]
+            pieces.append(Piece(glue + text, len(glue) if mark else -1))
+            tail = text[-1]
+
+        whole = hay.tokens(self.start, last)
+        for insert, wanted in zip(self._inserts, self._wanted, strict=True):
+            beyond = fragment is not None and wanted - whole > (self.hay - whole) / 2
+            run_to(last if beyond else max(hay.nearest(self.start, last, wanted), unit))
+            if beyond and fragment is not None:
+                add(fragment, mark=False)
+                fragment = None
+            add(insert.text, mark=True)
         run_to(last)
         if fragment is not None:
-            lead = "" if tail == "\n" else " "
-            pieces.append(Piece(lead + fragment.lstrip(" ")))
+            add(fragment, mark=False)
         _trim(pieces, hay)
         pieces.append(Piece(self._around[1]))
         return pieces

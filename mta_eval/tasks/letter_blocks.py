@@ -63,7 +63,7 @@ class LetterBlocks:
 
     def sample(self, cell: Cell, seed: int, tokenizer: Tokenizer) -> Sample:
         """See core.Task."""
-        random = generator(seed, "letter_blocks", self.block, self.query, cell.length, cell.repeat)
+        random = generator(seed, "letter_blocks", self.block, self.query, cell.repeat)
         target = "".join(random.sample(ascii_lowercase, self.block))
         query = "".join(random.sample(target, self.query))
         others = _Others(random, self.block, query)
@@ -72,14 +72,14 @@ class LetterBlocks:
         answer = self._answer(target)
         least = len(tokenizer.encode(" " + answer).ids) + 1
         if cell.length:
-            blocks = self._fill(tokenizer, around, others, target, depth, cell.length - least)
+            blocks = self._fill(tokenizer, around, others, target, depth, cell.length, least)
         else:
             count = self._fixed_count() or EXAMPLE_BLOCKS
             blocks = others.take(count - 1)
             blocks.insert(round(depth * (count - 1)), target)
         prompt, spans = _join(tokenizer, around, blocks)
-        before, after = tokenizer.specials
-        prompt_tokens = len(spans) + before + after
+        specials = _specials(tokenizer, around)
+        prompt_tokens = len(spans) + sum(specials)
         return Sample(
             id=f"{spec_of(self)}/{cell}",
             task=spec_of(self),
@@ -90,7 +90,7 @@ class LetterBlocks:
             prompt_tokens=prompt_tokens,
             max_new_tokens=cell.length - prompt_tokens if cell.length else least,
             choices=self._choices(random, blocks, target),
-            needles=self._needles(blocks, query, target, len(around.before), spans, before),
+            needles=self._needles(blocks, query, target, len(around.before), spans, specials[0]),
             chat=around.messages(".".join(blocks)),
             stop=("\n", "."),
             lead="" if self._plain(tokenizer) or self.prompt == "chat" else " ",
@@ -130,9 +130,9 @@ class LetterBlocks:
         return frame(tokenizer, before + "Blocks: ", after, chat=self.prompt == "chat")
 
     def _fill(
-        self, tokenizer: Tokenizer, around: Frame, others: _Others, target: str, depth: float, budget: int
+        self, tokenizer: Tokenizer, around: Frame, others: _Others, target: str, depth: float, length: int, answer: int
     ) -> list[str]:
-        """The most blocks whose prompt fits `budget` tokens, the target at `depth` of their tokens.
+        """The most blocks whose prompt leaves `answer` tokens of `length`, the target at `depth` of their tokens.
 
         Raises LengthError if not even the target and one other block fit.
         """
@@ -148,12 +148,13 @@ class LetterBlocks:
             if place and goal - edges[place - 1] < edges[min(place, count)] - goal:
                 place -= 1
             blocks.insert(min(place, count), target)
-            return blocks, len(_join(tokenizer, around, blocks)[1]) + sum(tokenizer.specials)
+            return blocks, len(_join(tokenizer, around, blocks)[1]) + sum(_specials(tokenizer, around))
 
+        budget = length - answer
         least = lay(1)[1]
         if least > budget:
             raise LengthError(
-                f"{spec_of(self)} does not fit a prompt of {budget} tokens: in this tokenizer it needs at least {least}"
+                f"{spec_of(self)} does not fit length {length}: in this tokenizer it needs at least {least + answer}"
             )
         low, high = 1, budget - least + 2  # a block has at least one token; lay(low) fits, lay(high) does not
         rate = (lay(9)[1] - least) / 8
@@ -219,6 +220,11 @@ class _Others:
             self._seen.add(block)
             self._blocks.append(block)
         return self._blocks[:count]
+
+
+def _specials(tokenizer: Tokenizer, around: Frame) -> tuple[int, int]:
+    """Tokens added before and after the prompt; a rendered chat spells them out."""
+    return tokenizer.specials if around.question is None else (0, 0)
 
 
 def _join(tokenizer: Tokenizer, around: Frame, blocks: list[str]) -> tuple[str, list[tuple[int, int]]]:

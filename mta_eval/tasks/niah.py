@@ -1,7 +1,8 @@
 """Multi-needle Needle-in-a-Haystack, after the MTA paper (section 4.4, Figure 4) and the DIFF Transformer protocol.
 
 Each needle gives a city its magic number. The asked needle begins at the swept depth, the others at random depths.
-Everything random hangs on (seed, length, repeat) alone, so all depths of a repeat share haystack and needles.
+Needles hang on (seed, repeat) alone, the window of text on the length too: all lengths and depths of a repeat are one
+set of needles, and all depths share one text.
 """
 
 from __future__ import annotations
@@ -19,13 +20,12 @@ from mta_eval.tasks import scoring
 from mta_eval.tasks.fitting import Fitted, answer_budget, bury, frame
 from mta_eval.tasks.haystack import open_haystack
 from mta_eval.tasks.layout import Insert
-from mta_eval.tasks.pools import CITIES, WORDS
+from mta_eval.tasks.pools import CITIES, DECOYS, WORDS, draw
 from mta_eval.tasks.sources import Source
 
 Kind = Literal["number", "word", "uuid"]
 Rule = Literal["auto", "first_word", "all_contained", "share_contained"]
 MOST = 20
-DECOYS = 4  # choices offered at least
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Niah:
 
     def sample(self, cell: Cell, seed: int, tokenizer: Tokenizer) -> Sample:
         """See core.Task."""
-        random = generator(seed, "niah", cell.length, cell.repeat)
+        random = generator(seed, "niah", cell.repeat)
         haystack = open_haystack(self.haystack, seed, tokenizer)
         start = haystack.source.start(seed, cell.length, cell.repeat)
         pairs = self._draw_pairs(random, haystack.source)
@@ -122,9 +122,9 @@ class Niah:
         for index in range(self.needles):
             fresh = index >= self.asked * self.values or index % self.values == 0
             if fresh:
-                keys.append(_draw(random, self._key, used, source))
+                keys.append(draw(random, self._key, used, source))
                 used.append(keys[-1])
-            pairs.append((keys[-1], _draw(random, self._value, used, source)))
+            pairs.append((keys[-1], draw(random, self._value, used, source)))
             used.append(pairs[-1][1])
         return pairs
 
@@ -134,7 +134,7 @@ class Niah:
             return ()
         choices = [value for _, value in pairs]
         while len(choices) < DECOYS:
-            choices.append(_draw(random, self._value, [*choices, *(key for key, _ in pairs)], source))
+            choices.append(draw(random, self._value, [*choices, *(key for key, _ in pairs)], source))
         random.shuffle(choices)
         return tuple(choices)
 
@@ -169,16 +169,6 @@ class Niah:
         before = f"The following text hides some magic {self._noun}s. Read it and remember them.\n\n"
         after = f"\n\nQuestion: What {verb} the magic {noun} of {keys}? Answer with the {noun} alone."
         return before, after + ("" if self.prompt == "chat" else "\nAnswer:")
-
-
-def _draw(random: Random, make: Callable[[Random], str], used: list[str], source: Source) -> str:
-    """A fresh text: not in the haystack, and neither inside a used one nor around it."""
-    for _ in range(1000):
-        text = make(random)
-        clash = any(text.lower() in other.lower() or other.lower() in text.lower() for other in used)
-        if not clash and not source.holds(text):
-            return text
-    raise SpecError("niah: this haystack holds nearly every key or value that could be drawn; take another kind")
 
 
 def _needles(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from random import Random
 from typing import ClassVar, Literal
 
 from mta_eval.core import Cell, Needle, Sample, Tokenizer, generator
@@ -12,7 +13,7 @@ from mta_eval.tasks import scoring
 from mta_eval.tasks.fitting import answer_budget, bury, frame
 from mta_eval.tasks.haystack import open_haystack
 from mta_eval.tasks.layout import Insert
-from mta_eval.tasks.niah import DECOYS
+from mta_eval.tasks.pools import DECOYS, draw
 
 
 @dataclass(frozen=True)
@@ -41,14 +42,12 @@ class Passkey:
 
     def sample(self, cell: Cell, seed: int, tokenizer: Tokenizer) -> Sample:
         """See core.Task."""
-        random = generator(seed, "passkey", cell.length, cell.repeat)
+        random = generator(seed, "passkey", cell.repeat)
         haystack = open_haystack(self.haystack, seed, tokenizer)
         start = haystack.source.start(seed, cell.length, cell.repeat)
         keys: list[str] = []
         while len(keys) < DECOYS:
-            key = str(random.randrange(10 ** (self.digits - 1), 10**self.digits))
-            if key not in keys and not haystack.source.holds(key):
-                keys.append(key)
+            keys.append(draw(random, self._draw_key, keys, haystack.source))
         key, choices = keys[0], sorted(keys)
         depth = random.random() if cell.depth is None else cell.depth
         text = f"The pass key is {key}. Remember it. {key} is the pass key."
@@ -81,6 +80,9 @@ class Passkey:
             stop=() if self.prompt == "chat" else ("\n", "."),
             lead="" if self.prompt == "chat" else " ",
         )
+
+    def _draw_key(self, random: Random) -> str:
+        return str(random.randrange(10 ** (self.digits - 1), 10**self.digits))
 
     def score(self, sample: Sample, output: str) -> float:
         """By `rule`."""

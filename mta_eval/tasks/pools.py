@@ -1,4 +1,14 @@
-"""Words that tasks draw needles from. None is inside another, and none stands in the generated prose."""
+"""What needles are drawn from. No word is inside another, and none stands in the generated prose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from random import Random
+
+from mta_eval.errors import SpecError
+from mta_eval.tasks.sources import Source
+
+DECOYS = 4  # choices offered at least
 
 CITIES = tuple(
     """Amsterdam|Ankara|Antwerp|Athens|Atlanta|Auckland|Baghdad|Baltimore|Bangkok|Barcelona|Beijing|Belfast|
@@ -23,9 +33,22 @@ domino|dragonfly|eclipse|elephant|emerald|espresso|falcon|flamingo|flannel|galax
 glacier|gondola|gorilla|graphite|guitar|hammock|harmonica|hazelnut|helium|hexagon|hurricane|iguana|igloo|jaguar|
 jasmine|jukebox|kangaroo|karaoke|kayak|koala|labyrinth|lagoon|lasagna|lavender|lemonade|leopard|lobster|
 magnolia|mandolin|marathon|marmalade|meteor|microscope|monsoon|mosaic|mustard|nebula|nutmeg|oboe|octopus|
-omelette|orchid|origami|ostrich|oyster|pagoda|panther|papaya|parachute|peacock|pelican|penguin|periscope|piano|
+omelette|orchid|ostrich|oyster|pagoda|panther|papaya|parachute|peacock|pelican|penguin|periscope|piano|
 pineapple|platypus|polka|porcupine|pretzel|pumpkin|pyramid|quartz|raccoon|rhubarb|rodeo|saffron|salamander|
 sapphire|satellite|saxophone|scorpion|skateboard|snorkel|sombrero|spaghetti|submarine|surfboard|tambourine|
 tangerine|telescope|tornado|toucan|trombone|tsunami|turquoise|ukulele|unicorn|vanilla|violin|volcano|waffle|
 walrus|xylophone|yacht|yogurt|zeppelin|zucchini""".replace("\n", "").split("|")
 )
+
+
+def draw(random: Random, make: Callable[[Random], str], used: Sequence[str], source: Source) -> str:
+    """A fresh text: not in the haystack, and neither inside a used one nor around it.
+
+    Raises SpecError if none is found.
+    """
+    for _ in range(1000):
+        text = make(random)
+        clash = any(text.lower() in other.lower() or other.lower() in text.lower() for other in used)
+        if not clash and not source.holds(text):
+            return text
+    raise SpecError("this haystack holds nearly everything that could be hidden in it; take other needles")

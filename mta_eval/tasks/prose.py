@@ -109,9 +109,14 @@ def holds(text: str) -> bool:
 
 
 def _sentence(random: Random) -> str:
-    parts = random.choice(_PATTERNS)
-    words = "".join(random.choice(_SLOTS[part]) if index % 2 else part for index, part in enumerate(parts))
-    return words[0].upper() + words[1:]
+    words: list[str] = []
+    for index, part in enumerate(random.choice(_PATTERNS)):
+        word = random.choice(_SLOTS[part]) if index % 2 else part
+        while index % 2 and word in words:
+            word = random.choice(_SLOTS[part])
+        words.append(word)
+    sentence = "".join(words)
+    return sentence[0].upper() + sentence[1:]
 
 
 @cache

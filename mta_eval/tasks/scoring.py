@@ -9,7 +9,7 @@ from collections.abc import Sequence
 def first_word(output: str, targets: Sequence[str]) -> float:
     """1 if the output begins with a target and nothing is glued to it (the MTA paper's exact answer; any case)."""
     text = output.strip().lstrip("\"'*`([{").lower()
-    return float(any(re.match(re.escape(target.lower()) + r"(?![\w-]*\w)", text) for target in targets))
+    return float(any(re.match(re.escape(target.lower()) + r"(?![\w-]*\w)(?![.,]\d)", text) for target in targets))
 
 
 def all_contained(output: str, targets: Sequence[str]) -> float:
@@ -46,5 +46,5 @@ def one_label_only(output: str, target: str, labels: Sequence[str], question: st
 
 def first_integer(output: str, targets: Sequence[str]) -> float:
     """1 if the first run of digits in the output is a target (InfiniteBench's passkey)."""
-    digits = re.search(r"\d+", output)
+    digits = re.search(r"[0-9]+", output)
     return float(digits is not None and digits.group() in targets)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from importlib import metadata
-from itertools import count
+from itertools import count, pairwise
 from math import gcd
 from pathlib import Path
+from string import ascii_lowercase
 from typing import Protocol
 
 from mta_eval.core import generator
@@ -16,9 +17,27 @@ from mta_eval.registry import did_you_mean
 from mta_eval.tasks import prose
 
 LONGEST_SENTENCE = 4000  # characters; a text that has a longer one is not prose, and depths would be a fiction
+SENTENCE_END = r"[.!?…]++[\"'”’)\]]*+(?=\s|$)"
+NO_END = {
+    "mr",
+    "mrs",
+    "ms",
+    "dr",
+    "st",
+    "prof",
+    "rev",
+    "gen",
+    "col",
+    "jr",
+    "sr",
+    "vs",
+    "cf",
+    "no",
+    "vol",
+    *ascii_lowercase,
+}
 NOISE = ("The grass is green.", "The sky is blue.", "The sun is yellow.", "Here we go.", "There and back again.")
 DATASET_CHARACTERS = 20_000_000  # as much as is read from a data set
-SENTENCE = r"\S.*?(?:[.!?…]+[\"'”’)\]]*(?=\s|$)|$)"
 PROSE_STEP = 37  # sentences between the windows of two repeats
 KINDS = ("prose", "noise", "essays", "file:PATH", "dataset:NAME")
 
@@ -62,7 +81,7 @@ class Written:
     """A text that somebody wrote: split into sentences once, read in a circle."""
 
     def __init__(self, text: str, where: str) -> None:
-        self._lower = text.lower()
+        self._lower = " ".join(text.lower().split())
         self._digits = " ".join(re.findall(r"\d+", text))
         units = split_sentences(text, where)
         self._blocks = [units[first : first + prose.BLOCK] for first in range(0, len(units), prose.BLOCK)]
@@ -86,14 +105,14 @@ class Written:
 def open_source(spec: str, seed: int) -> Source:
     """The text a spec names, opened once for all tokenizers. Raises SpecError, TextError."""
     kind, _, where = spec.partition(":")
-    if kind == "prose":
+    if spec == "prose":
         return Prose(seed)
-    if kind == "noise":
+    if spec == "noise":
         return Written(" ".join(NOISE), "noise")
-    if kind == "essays":
+    if spec == "essays":
         return Written(_read_essays(), "essays")
     if kind == "file" and where:
-        return Written(read_text(Path(where).expanduser()), where)
+        return Written(read_text(Path(where)), where)
     if kind == "dataset" and where:
         return Written(_read_dataset(where), where)
     raise SpecError(f"no haystack is called {spec!r}{did_you_mean(spec, KINDS)}")
@@ -102,9 +121,13 @@ def open_source(spec: str, seed: int) -> Source:
 def split_sentences(text: str, where: str) -> list[str]:
     """Units of a text: white space made regular, paragraphs kept. Raises TextError if there are no sentences."""
     units: list[str] = []
-    for paragraph in re.split(r"\s*\n\s*\n\s*", text.strip()):
+    for paragraph in re.split(r"\n[^\S\n]*\n", text.strip()):
         line = " ".join(paragraph.split())
-        sentences = [part.strip() for part in re.findall(SENTENCE, line)]
+        if not line:
+            continue
+        ends = [match.end() for match in re.finditer(SENTENCE_END, line) if _is_end(line, match)]
+        borders = [0, *(end for end in ends if end < len(line)), len(line)]
+        sentences = [line[first:last].strip() for first, last in pairwise(borders)]
         if any(len(sentence) > LONGEST_SENTENCE for sentence in sentences):
             raise TextError(
                 f"haystack {where!r} has no sentence end within {LONGEST_SENTENCE} characters; needles stand between "
@@ -117,10 +140,21 @@ def split_sentences(text: str, where: str) -> list[str]:
     return units
 
 
+def _is_end(line: str, match: re.Match[str]) -> bool:
+    """Whether the signs of `match` end a sentence, and not a title, an initial or an abbreviation."""
+    if line[match.end() : match.end() + 2].strip()[:1].islower():
+        return False
+    word = re.search(r"[\w.'’]*$", line[max(match.start() - 12, 0) : match.start()])
+    return not (match[0] == "." and word and word[0].lower().rpartition(".")[2] in NO_END)
+
+
 def read_text(path: Path) -> str:
     """A text file, or all .txt and .md files below a folder, in order of name. Raises TextError."""
-    if not path.exists():
-        raise TextError(f"no such file or folder: {str(path)!r}")
+    try:
+        path = path.expanduser()
+        path.stat()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise TextError(f"no such file or folder: {str(path)!r}") from error
     files = sorted(file for file in path.rglob("*") if file.suffix in (".txt", ".md")) if path.is_dir() else [path]
     if not files:
         raise TextError(f"folder {str(path)!r} holds no .txt or .md file")
@@ -159,9 +193,12 @@ def _read_dataset(name: str) -> str:
         texts: list[str] = []
         characters = 0
         for row in rows:
-            columns = ["text"] if "text" in row else [key for key, value in row.items() if isinstance(value, str)]
-            texts += [row[column] for column in columns[:1]]
-            characters += len(texts[-1]) if columns else 0
+            columns = [key for key, value in row.items() if isinstance(value, str)]
+            column = "text" if "text" in columns else next(iter(columns), None)
+            if column is None:
+                continue
+            texts.append(row[column])
+            characters += len(row[column])
             if characters > DATASET_CHARACTERS:
                 break
     except Exception as error:  # datasets raises whatever its loader, builder or network raises

@@ -63,8 +63,12 @@ def test_the_swept_needle_is_within_half_a_sentence_of_its_depth(spec: str, toke
 
 
 @pytest.mark.parametrize("needles", [3, 8, 20])
-def test_the_swept_needle_keeps_its_depth_among_others(needles: int, tokenizer: FastTokenizer) -> None:
-    """Other needles beside it count as sentences."""
+def test_the_swept_needle_keeps_its_depth_among_others(
+    needles: int, tokenizer: FastTokenizer, superword: FastTokenizer
+) -> None:
+    """Other needles beside it count as sentences. Where tokens cross sentences, sizes of needles are estimates, each
+    off by a part of a token."""
+    slack = 3 + (needles / 3 if tokenizer is superword else 0)
     task = build_task(f"niah:needles={needles}")
     far = []
     for length in (1400, 2500):
@@ -92,7 +96,7 @@ def test_depth_0_begins_the_context_and_depth_1_ends_it(tokenizer: FastTokenizer
 
 def test_spliced_counts_are_whole_counts(local_tokenizer: FastTokenizer) -> None:
     hay = Haystack(open_source("prose", 5), local_tokenizer)
-    counter = Counter(hay)
+    counter = Counter(hay, local_tokenizer.specials)
     for number in range(60):
         inserts = [Insert(f"The magic number of Rome is {number}{index}.", index / 5) for index in range(5)]
         sizes = [counter.size(insert.text) for insert in inserts]
@@ -104,7 +108,7 @@ def test_spliced_counts_are_whole_counts(local_tokenizer: FastTokenizer) -> None
                 assert counter.spliced(pieces) == counter.whole(pieces)
 
 
-def test_the_first_prompts_of_a_haystack_are_audited(byte_bpe: FastTokenizer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prompts_are_audited_ever_more_rarely(byte_bpe: FastTokenizer, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = Counter.whole
     calls: list[object] = []
     monkeypatch.setattr(Counter, "whole", lambda self, pieces: calls.append(pieces) or whole(self, pieces))
@@ -112,8 +116,8 @@ def test_the_first_prompts_of_a_haystack_are_audited(byte_bpe: FastTokenizer, mo
     for repeat in range(20):
         build_task("niah:needles=3").sample(Cell(2000, 0.5, repeat), 123, byte_bpe)
         made.append(len(calls))
-    assert made[:3] == [1, 2, 3]
-    assert made[-1] < 10
+    assert [number for number in range(1, 20) if made[number] > made[number - 1]] == [3, 15]
+    assert made[0] == 1
 
 
 def test_local_tokenizers_are_counted_by_splicing_and_superword_is_found_out(

@@ -44,7 +44,7 @@ def at_most(seconds: int) -> Iterator[None]:
 def test_a_text_is_cut_between_its_sentences_and_paragraphs() -> None:
     units = split_sentences(STORY, "story")
     assert [unit.strip() for unit in units] == [
-        "“Where were you?”", "he asked.", "“At home!”", "she said (it was true).", "They laughed…",
+        "“Where were you?” he asked.", "“At home!” she said (it was true).", "They laughed…",
         "Chapter Two",
         "The rain fell all day.", "Nobody came; nobody left.", "“Why?”", "It was 3.14 miles to the inn.",
         "And a line that goes on over the edge of the page.", "The end",
