@@ -23,7 +23,7 @@ install: .venv/.installed  ## make .venv/ with mta-eval in it
 
 demo: install  ## where does SmolLM2 find needles? heatmap, table and page in runs/demo/report
 	$(BIN)/mta-eval run niah niah:needles=4 niah:needles=8 passkey babilong:qa=1 --model smollm2 \
-		--lengths 512,1k,2k --depths 0,0.25,0.5,0.75,1 --repeats 4 --out runs/demo
+		--lengths 512,1k,2k --depths 0,0.25,0.5,0.75,1 --repeats 3 --out runs/demo
 	$(BIN)/mta-eval report runs/demo --out runs/demo/report
 
 test: install  ## the tests, under 10 minutes
