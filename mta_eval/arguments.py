@@ -13,7 +13,7 @@ UNITS = {"": 1, "k": 1024, "m": 1024 * 1024}
 
 def parse_length(text: str) -> int:
     """ "512" -> 512, "2k" -> 2048, "1M" -> 1048576, "0" and "0k" -> 0. Raises SpecError."""
-    match = re.fullmatch(r"(\d+)([km]?)", text.strip().lower())
+    match = re.fullmatch(r"([0-9]+)([km]?)", text.strip().lower())
     if not match:
         raise SpecError(f"{text!r} is no length; write tokens such as 512, 2k or 1m")
     return int(match[1]) * UNITS[match[2]]

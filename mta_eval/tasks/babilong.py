@@ -13,12 +13,12 @@ from random import Random
 from typing import ClassVar, Literal
 
 from mta_eval.core import Cell, Needle, Sample, Tokenizer, generator
-from mta_eval.errors import SpecError
+from mta_eval.errors import LengthError, SpecError
 from mta_eval.registry import spec_of
 from mta_eval.tasks import scoring
 from mta_eval.tasks.babi_files import read_rows, read_stories
 from mta_eval.tasks.babi_worlds import LABELS, Story, tell
-from mta_eval.tasks.fitting import answer_budget, bury, frame
+from mta_eval.tasks.fitting import answer_budget, bury, draw_of, frame
 from mta_eval.tasks.haystack import open_haystack
 from mta_eval.tasks.layout import Insert
 
@@ -65,21 +65,28 @@ class Babilong:
         """See core.Task."""
         if self.source.startswith("dataset:"):
             return self._published(cell, seed, tokenizer)
-        random = generator(seed, "babilong", self.qa, cell.repeat)
-        haystack = open_haystack(self.haystack, seed, tokenizer)
-        start = haystack.source.start(seed, cell.length, cell.repeat)
+        random = generator(seed, "babilong", self.qa, cell.repeat, draw_of(cell.length, 6000 if self.qa == 3 else 1500))
         depth = random.random() if cell.depth is None else cell.depth
-        story = self._choose(random, depth, cell.length)
+        stories = list(self._tell(Random(random.getrandbits(64))))
+        try:
+            return self._bury(_choose(stories, depth, cell.length), depth, cell, seed, tokenizer)
+        except LengthError:
+            shortest = min(stories, key=lambda story: len(" ".join((*story.facts, story.question))))
+            return self._bury(shortest, depth, cell, seed, tokenizer)
+
+    def _bury(self, story: Story, depth: float, cell: Cell, seed: int, tokenizer: Tokenizer) -> Sample:
+        """The sample that hides `story`. Raises LengthError if it does not fit."""
+        random = generator(seed, "babilong places", self.qa, cell.length, cell.repeat)
+        haystack = open_haystack(self.haystack, seed, tokenizer)
         pinned = story.support[-1]
-        places = sorted(random.random() for _ in story.facts)
-        ahead = [depth * place / max(places[pinned], 1e-9) for place in places[:pinned]]
-        behind = [depth + (1 - depth) * random.random() for _ in places[pinned + 1 :]]
+        ahead = sorted(depth * random.random() for _ in story.facts[:pinned])
+        behind = sorted(depth + (1 - depth) * random.random() for _ in story.facts[pinned + 1 :])
         max_new_tokens = self._answer_budget(tokenizer)
         fitted = bury(
             haystack,
-            start,
+            haystack.source.start(seed, cell.length, cell.repeat),
             frame(tokenizer, *self._words(story.question, seed), chat=self.prompt == "chat"),
-            [Insert(*pair) for pair in zip(story.facts, [*ahead, depth, *sorted(behind)], strict=True)],
+            [Insert(*pair) for pair in zip(story.facts, [*ahead, depth, *behind], strict=True)],
             cell.length,
             max_new_tokens,
             label=spec_of(self),
@@ -121,19 +128,6 @@ class Babilong:
             return scoring.one_label_only(output, sample.targets[0], LABELS[self.qa], sample.axes["question"])
         marked: float = getattr(scoring, self.rule)(output, sample.targets)
         return marked
-
-    def _choose(self, random: Random, depth: float, length: int) -> Story:
-        """A story whose facts leave room for `depth`: few before the last supporting one at 0, few after it at 1."""
-        room = max(length * CHARACTERS_PER_TOKEN, 1.0)
-        stories = list(self._tell(Random(random.getrandbits(64))))
-
-        def crowding(story: Story) -> float:
-            pinned = story.support[-1]
-            ahead = sum(map(len, story.facts[:pinned]))
-            behind = sum(map(len, story.facts[pinned + 1 :]))
-            return max(ahead - depth * room, behind - (1 - depth) * room, 0.0)
-
-        return min(stories, key=crowding) if length else stories[0]
 
     def _tell(self, random: Random) -> Iterator[Story]:
         if self.source.startswith("file:"):
@@ -199,3 +193,16 @@ class Babilong:
             stop=() if self.prompt == "chat" else ("\n", "."),
             lead="" if self.prompt == "chat" else " ",
         )
+
+
+def _choose(stories: list[Story], depth: float, length: int) -> Story:
+    """The story whose facts leave most room for `depth`: few before the last supporting one at 0, few after it at 1."""
+    room = length * CHARACTERS_PER_TOKEN
+
+    def crowding(story: Story) -> float:
+        pinned = story.support[-1]
+        ahead = sum(map(len, story.facts[:pinned]))
+        behind = sum(map(len, story.facts[pinned + 1 :]))
+        return max(ahead - depth * room, behind - (1 - depth) * room, 0.0)
+
+    return min(stories, key=crowding) if length else stories[0]

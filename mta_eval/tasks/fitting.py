@@ -71,6 +71,14 @@ def answer_budget(tokenizer: Tokenizer, answer: str, slack: int) -> int:
     return len(tokenizer.encode(" " + answer).ids) + slack
 
 
+def draw_of(length: int, roomy: int) -> int:
+    """Which draw of needles a length gets: one of its own, if `roomy` tokens hold any draw; else that of all short ones.
+
+    So lengths are independent samples, and yet what fits one short length fits every longer one.
+    """
+    return length if length >= roomy else 0
+
+
 def bury(
     haystack: Haystack,
     start: int,

@@ -17,7 +17,7 @@ from mta_eval.core import Cell, Needle, Sample, Tokenizer, generator
 from mta_eval.errors import LengthError, SpecError
 from mta_eval.registry import spec_of
 from mta_eval.tasks import scoring
-from mta_eval.tasks.fitting import Frame, frame
+from mta_eval.tasks.fitting import Frame, draw_of, frame
 
 PAPER = 319  # characters of blocks, "#", query and answer together
 CHOICES = 8
@@ -63,7 +63,8 @@ class LetterBlocks:
 
     def sample(self, cell: Cell, seed: int, tokenizer: Tokenizer) -> Sample:
         """See core.Task."""
-        random = generator(seed, "letter_blocks", self.block, self.query, cell.repeat)
+        draw = draw_of(cell.length, 1024)
+        random = generator(seed, "letter_blocks", self.block, self.query, cell.repeat, draw)
         target = "".join(random.sample(ascii_lowercase, self.block))
         query = "".join(random.sample(target, self.query))
         others = _Others(random, self.block, query)

@@ -1,8 +1,7 @@
 """Multi-needle Needle-in-a-Haystack, after the MTA paper (section 4.4, Figure 4) and the DIFF Transformer protocol.
 
 Each needle gives a city its magic number. The asked needle begins at the swept depth, the others at random depths.
-Needles hang on (seed, repeat) alone, the window of text on the length too: all lengths and depths of a repeat are one
-set of needles, and all depths share one text.
+Everything random hangs on (seed, length, repeat) alone, so all depths of a repeat share haystack and needles.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from mta_eval.core import Cell, Needle, Sample, Tokenizer, generator
 from mta_eval.errors import SpecError
 from mta_eval.registry import spec_of
 from mta_eval.tasks import scoring
-from mta_eval.tasks.fitting import Fitted, answer_budget, bury, frame
+from mta_eval.tasks.fitting import Fitted, answer_budget, bury, draw_of, frame
 from mta_eval.tasks.haystack import open_haystack
 from mta_eval.tasks.layout import Insert
 from mta_eval.tasks.pools import CITIES, DECOYS, WORDS, draw
@@ -67,7 +66,7 @@ class Niah:
 
     def sample(self, cell: Cell, seed: int, tokenizer: Tokenizer) -> Sample:
         """See core.Task."""
-        random = generator(seed, "niah", cell.repeat)
+        random = generator(seed, "niah", cell.repeat, draw_of(cell.length, 256 + 80 * self.needles))
         haystack = open_haystack(self.haystack, seed, tokenizer)
         start = haystack.source.start(seed, cell.length, cell.repeat)
         pairs = self._draw_pairs(random, haystack.source)

@@ -10,7 +10,7 @@ from mta_eval.core import Cell, Needle, Sample, Tokenizer, generator
 from mta_eval.errors import SpecError
 from mta_eval.registry import spec_of
 from mta_eval.tasks import scoring
-from mta_eval.tasks.fitting import answer_budget, bury, frame
+from mta_eval.tasks.fitting import answer_budget, bury, draw_of, frame
 from mta_eval.tasks.haystack import open_haystack
 from mta_eval.tasks.layout import Insert
 from mta_eval.tasks.pools import DECOYS, draw
@@ -42,7 +42,7 @@ class Passkey:
 
     def sample(self, cell: Cell, seed: int, tokenizer: Tokenizer) -> Sample:
         """See core.Task."""
-        random = generator(seed, "passkey", cell.repeat)
+        random = generator(seed, "passkey", cell.repeat, draw_of(cell.length, 512))
         haystack = open_haystack(self.haystack, seed, tokenizer)
         start = haystack.source.start(seed, cell.length, cell.repeat)
         keys: list[str] = []

@@ -1,0 +1,168 @@
+import json
+import re
+from pathlib import Path
+
+import pytest
+from babi_reader import answer as read_answer
+
+from mta_eval.core import Cell, Sample
+from mta_eval.errors import LengthError, SpecError, TextError
+from mta_eval.models.tokenizer import FastTokenizer
+from mta_eval.registry import build_task
+from mta_eval.tasks.babi_files import read_stories
+from mta_eval.tasks.babi_worlds import LABELS
+
+BABI = """1 Mary moved to the bathroom.
+2 John went to the hallway.
+3 Where is Mary? \tbathroom\t1
+4 Daniel went back to the hallway.
+5 Where is Daniel? \thallway\t4
+1 Sandra went to the garden.
+2 Where is Sandra?\tgarden\t1
+"""
+
+
+def facts_in(sample: Sample) -> list[str]:
+    """The facts of a prompt in their order, found by their token positions' texts."""
+    return [needle.text for needle in sample.needles]
+
+
+@pytest.mark.parametrize("qa", range(1, 11))
+def test_the_facts_in_the_prompt_answer_the_question(qa: int, byte_bpe: FastTokenizer) -> None:
+    task = build_task(f"babilong:qa={qa}")
+    for repeat in range(6):
+        sample = task.sample(Cell(2048, (0.0, 0.5, 1.0)[repeat % 3], repeat), 0, byte_bpe)
+        context = sample.prompt.rpartition("Text: ")[2]
+        place = 0
+        for fact in facts_in(sample):
+            place = context.index(fact, place) + len(fact)
+        question = re.findall(r"Question: (.*)\nAnswer:", sample.prompt)[-1]
+        assert read_answer(facts_in(sample), question) == sample.targets[0]
+        assert sample.targets[0] in sample.choices
+        assert task.score(sample, f" {sample.targets[0]}") == 1
+
+
+@pytest.mark.parametrize("qa", [1, 2, 5, 8])
+@pytest.mark.parametrize("length", [700, 1024, 4096])
+def test_every_sample_fills_its_length_and_knows_its_facts(qa: int, length: int, tokenizer: FastTokenizer) -> None:
+    task = build_task(f"babilong:qa={qa}")
+    for depth in (0.0, 0.5, 1.0, None):
+        try:
+            sample = task.sample(Cell(length, depth, 1), 0, tokenizer)
+        except LengthError:
+            assert length == 700
+            continue
+        encoding = tokenizer._backend.encode(sample.prompt, add_special_tokens=True)
+        assert sample.prompt_tokens == len(encoding.ids)
+        assert length - 4 <= len(encoding.ids) + sample.max_new_tokens <= length
+        for needle in sample.needles:
+            text = sample.prompt[encoding.offsets[needle.token_start][0] : encoding.offsets[needle.token_end - 1][1]]
+            assert needle.text in text
+            assert len(text.strip()) <= len(needle.text) + 2
+
+
+def test_the_last_supporting_fact_stands_at_the_depth(byte_bpe: FastTokenizer) -> None:
+    for depth in (0.0, 0.25, 0.5, 0.75, 1.0):
+        for repeat in range(4):
+            sample = build_task("babilong:qa=1").sample(Cell(4096, depth, repeat), 0, byte_bpe)
+            last = [needle for needle in sample.needles if needle.asked][-1]
+            assert abs(last.depth - depth) * 4096 < 20
+
+
+def test_length_0_is_the_facts_alone(byte_bpe: FastTokenizer) -> None:
+    sample = build_task("babilong:qa=2").sample(Cell(0, None, 0), 0, byte_bpe)
+    assert f"Text: {' '.join(facts_in(sample))}\nQuestion:" in sample.prompt
+    assert sample.length == sample.prompt_tokens + sample.max_new_tokens
+
+
+def test_the_named_smallest_length_is_the_smallest(byte_bpe: FastTokenizer) -> None:
+    task = build_task("babilong:qa=2")
+    with pytest.raises(LengthError) as error:
+        task.sample(Cell(64, 0.5, 0), 0, byte_bpe)
+    smallest = int(str(error.value).split()[-1])
+    assert task.sample(Cell(smallest, 0.5, 0), 0, byte_bpe).length == smallest
+    with pytest.raises(LengthError):
+        task.sample(Cell(smallest - 1, 0.5, 0), 0, byte_bpe)
+
+
+def test_worked_examples_are_right_and_the_same_for_all_samples(byte_bpe: FastTokenizer) -> None:
+    for qa in range(1, 11):
+        prompts = [
+            build_task(f"babilong:qa={qa}").sample(Cell(0, None, repeat), 0, byte_bpe).prompt for repeat in (0, 1)
+        ]
+        shown = [re.findall(r"Text: (.+)\nQuestion: (.+)\nAnswer: (.+)\n", prompt) for prompt in prompts]
+        assert shown[0] == shown[1]
+        assert len(shown[0]) == 2
+        for text, question, answer in shown[0]:
+            assert read_answer(re.findall(r"[^.]+\.", text), question) == answer
+
+
+def test_the_official_rule_marks_unless_another_is_named(byte_bpe: FastTokenizer) -> None:
+    task, lax = build_task("babilong:qa=1"), build_task("babilong:qa=1,rule=any_contained")
+    sample = task.sample(Cell(0, None, 0), 0, byte_bpe)
+    target = sample.targets[0]
+    other = next(label for label in LABELS[1] if label != target)
+    assert task.score(sample, f" {other} or {target}") == 0
+    assert lax.score(sample, f" {other} or {target}") == 1
+
+
+def test_babi_files_are_read_as_published(tmp_path: Path, byte_bpe: FastTokenizer) -> None:
+    file = tmp_path / "qa1_single-supporting-fact_test.txt"
+    file.write_text(BABI)
+    for where in (file, tmp_path):
+        stories = read_stories(str(where), 1)
+        assert [story.answer for story in stories] == ["bathroom", "hallway", "garden"]
+        assert stories[1].facts == (
+            "Mary moved to the bathroom.",
+            "John went to the hallway.",
+            "Daniel went back to the hallway.",
+        )
+        assert stories[1].support == (2,)
+        assert stories[2].facts == ("Sandra went to the garden.",)
+    sample = build_task(f"babilong:qa=1,source=file:{file}").sample(Cell(1024, 0.5, 0), 0, byte_bpe)
+    assert sample.targets[0] in ("bathroom", "hallway", "garden")
+    assert sample.prompt_tokens + sample.max_new_tokens in range(1020, 1025)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"), [("", "no bAbI question"), ("Once upon a time.", "line 1 is not in the bAbI")]
+)
+def test_a_file_in_another_format_is_one_clear_line(tmp_path: Path, text: str, named: str) -> None:
+    (tmp_path / "qa.txt").write_text(text)
+    with pytest.raises(TextError, match=named):
+        read_stories(str(tmp_path / "qa.txt"), 1)
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(TextError, match=r"holds no file qa1_"):
+        read_stories(str(tmp_path / "folder"), 1)
+
+
+def test_the_published_data_set_is_read_through_datasets(
+    tmp_path: Path, byte_bpe: FastTokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A local data set of the same shape: configurations are lengths, splits are tasks."""
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    data = tmp_path / "babilong"
+    (data / "1k").mkdir(parents=True)
+    rows = [
+        {"input": f"Mary went to the office. {n}", "question": "Where is Mary?", "target": "office"} for n in range(3)
+    ]
+    (data / "1k" / "qa1.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (data / "README.md").write_text(
+        "---\nconfigs:\n- config_name: 1k\n  data_files:\n  - split: qa1\n    path: 1k/qa1.jsonl\n---\n"
+    )
+    task = build_task(f"babilong:qa=1,source=dataset:{data}")
+    sample = task.sample(Cell(1024, None, 2), 0, byte_bpe)
+    assert "Text: Mary went to the office. 2\nQuestion: Where is Mary?\nAnswer:" in sample.prompt
+    assert sample.targets == ("office",)
+    with pytest.raises(SpecError, match="has 3 samples"):
+        task.sample(Cell(1024, None, 3), 0, byte_bpe)
+    with pytest.raises(SpecError, match="no depths"):
+        task.sample(Cell(1024, 0.5, 0), 0, byte_bpe)
+    with pytest.raises(TextError, match="2k, qa1"):
+        task.sample(Cell(2048, None, 0), 0, byte_bpe)
+
+
+@pytest.mark.parametrize("options", ["qa=0", "qa=11", "facts=-1", "qa=3,facts=2", "source=book"])
+def test_wrong_options_are_refused(options: str) -> None:
+    with pytest.raises(SpecError):
+        build_task(f"babilong:{options}")

@@ -1,0 +1,130 @@
+import re
+from dataclasses import replace
+
+import pytest
+
+from mta_eval.core import Cell, Sample
+from mta_eval.errors import LengthError, SpecError
+from mta_eval.models.tokenizer import FastTokenizer
+from mta_eval.registry import build_task
+from mta_eval.tasks.letter_blocks import LetterBlocks
+
+DEPTHS = (0.0, 0.3, 0.5, 1.0)
+
+
+def read_question(sample: Sample) -> tuple[list[str], str]:
+    """(blocks, query letters) of the last question in a prompt, by regular expressions alone."""
+    if "#" in sample.prompt:
+        blocks, query = re.fullmatch(r"([a-z.]+)#([a-z]+)", sample.prompt).groups()  # type: ignore[union-attr]
+    else:
+        blocks, letters = re.findall(r"Blocks: ([a-z.]+)\nQuery: ([a-z ]+)\nAnswer:", sample.prompt)[-1]
+        query = letters.replace(" ", "")
+    return blocks.split("."), query
+
+
+@pytest.mark.parametrize("options", ["block=5", "block=8", "block=3,query=1", "block=12,query=4", "prompt=characters"])
+@pytest.mark.parametrize("length", [256, 257, 300, 1000])
+def test_every_sample_fits_exactly_and_can_be_answered(options: str, length: int, tokenizer: FastTokenizer) -> None:
+    task = build_task(f"letter_blocks:{options}")
+    smallest = 700 if options != "prompt=characters" and length < 700 and not tokenizer.can_spell("a b") else length
+    for depth in DEPTHS:
+        for repeat in range(2):
+            try:
+                sample = task.sample(Cell(max(length, smallest), depth, repeat), 0, tokenizer)
+            except LengthError:
+                assert length < 300  # worked examples in character-like vocabularies
+                continue
+            encoding = tokenizer._backend.encode(sample.prompt, add_special_tokens=True)
+            assert sample.prompt_tokens == len(encoding.ids)
+            assert sample.length - 4 <= len(encoding.ids) + sample.max_new_tokens <= sample.length
+            blocks, query = read_question(sample)
+            assert {len(block) for block in blocks} == {task.block}  # type: ignore[attr-defined]
+            assert all(len(set(block)) == len(block) for block in blocks)
+            holding = [block for block in blocks if set(query) <= set(block)]
+            assert [holding[0]] == holding == list(sample.targets)
+
+
+def test_the_block_asked_for_stands_at_its_depth(byte_bpe: FastTokenizer) -> None:
+    task = build_task("letter_blocks")
+    for depth in DEPTHS:
+        sample = task.sample(Cell(1000, depth, 0), 0, byte_bpe)
+        (asked,) = [needle for needle in sample.needles if needle.asked]
+        assert abs(asked.depth - depth) < 4 / 1000  # half a block of at most 8 tokens
+        spans = byte_bpe.encode(sample.prompt).spans
+        for needle in sample.needles:
+            start, end = (place - byte_bpe.specials[0] for place in (needle.token_start, needle.token_end))
+            assert needle.text in sample.prompt[spans[start][0] : spans[end - 1][1]]
+        assert [needle.text for needle in sample.needles] == read_question(sample)[0]
+
+
+@pytest.mark.parametrize(("target", "index"), [("first", 0), ("last", -1)])
+def test_first_and_last_ask_for_one_letter_of_the_same_block(target: str, index: int, byte_bpe: FastTokenizer) -> None:
+    whole = build_task("letter_blocks").sample(Cell(512, 0.5, 3), 0, byte_bpe)
+    letter = build_task(f"letter_blocks:target={target}").sample(Cell(512, 0.5, 3), 0, byte_bpe)
+    assert letter.targets == (whole.targets[0][index],)
+
+
+def test_the_papers_sample_has_319_characters_of_whole_blocks(characters: FastTokenizer) -> None:
+    for block, count in ((5, 52), (8, 34)):
+        task = LetterBlocks(block=block, characters=319, prompt="characters")
+        sample = task.sample(Cell(0, 0.5, 0), 0, characters)
+        blocks, _ = read_question(sample)
+        assert len(blocks) == count
+        assert len(sample.prompt + sample.targets[0]) == (319 if block == 5 else 316)  # none is cut for N=8
+
+
+def test_a_fixed_number_of_blocks_is_kept(byte_bpe: FastTokenizer) -> None:
+    sample = build_task("letter_blocks:blocks=50").sample(Cell(0, 0.0, 0), 0, byte_bpe)
+    blocks, _ = read_question(sample)
+    assert len(blocks) == 50
+    assert blocks[0] == sample.targets[0]
+    with pytest.raises(SpecError, match="--lengths 0"):
+        build_task("letter_blocks:blocks=50").sample(Cell(512, 0.0, 0), 0, byte_bpe)
+
+
+def test_a_vocabulary_of_letters_is_asked_in_letters() -> None:
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
+
+    letters = Tokenizer(
+        models.WordLevel({sign: index for index, sign in enumerate("abcdefghijklmnopqrstuvwxyz.#_")}, "_")
+    )
+    letters.pre_tokenizer = pre_tokenizers.Split(Regex("."), "isolated")
+    letters.decoder = decoders.Fuse()
+    tokenizer = FastTokenizer(letters, "letters")
+    sample = build_task("letter_blocks").sample(Cell(200, 0.5, 0), 0, tokenizer)
+    assert re.fullmatch(r"[a-z.]+#[a-z]{2}", sample.prompt)
+    assert sample.lead == ""
+    assert (sample.prompt_tokens, sample.prompt_tokens + sample.max_new_tokens) == (len(sample.prompt), 200)
+
+
+def test_the_named_smallest_length_is_the_smallest(tokenizer: FastTokenizer) -> None:
+    task = build_task("letter_blocks:prompt=characters")
+    with pytest.raises(LengthError) as error:
+        task.sample(Cell(3, 0.5, 0), 0, tokenizer)
+    smallest = int(str(error.value).split()[-1])
+    assert task.sample(Cell(smallest, 0.5, 0), 0, tokenizer).length == smallest
+    with pytest.raises(LengthError):
+        task.sample(Cell(smallest - 1, 0.5, 0), 0, tokenizer)
+
+
+def test_choices_hold_the_answer_and_no_double(byte_bpe: FastTokenizer) -> None:
+    for target in ("all", "first"):
+        sample = build_task(f"letter_blocks:target={target}").sample(Cell(512, 0.5, 0), 0, byte_bpe)
+        assert sample.targets[0] in sample.choices
+        assert len(set(sample.choices)) == len(sample.choices) == 8
+
+
+def test_only_the_exact_block_is_right(byte_bpe: FastTokenizer) -> None:
+    task = build_task("letter_blocks")
+    sample = replace(task.sample(Cell(256, 0.5, 0), 0, byte_bpe), targets=("abcde",))
+    assert task.score(sample, " abcde\n") == 1
+    assert task.score(sample, " abcdef") == 0
+    assert task.score(sample, " the block abcde") == 0
+
+
+@pytest.mark.parametrize(
+    "options", ["block=0", "block=26", "query=6", "query=0", "blocks=3,characters=99", "characters=5"]
+)
+def test_sizes_that_make_no_task_are_refused(options: str) -> None:
+    with pytest.raises(SpecError):
+        build_task(f"letter_blocks:{options}")
