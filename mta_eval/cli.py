@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from mta_eval import __version__, registry, terminal
+from mta_eval import __version__, commands, registry, terminal
 from mta_eval.arguments import parse_depths, parse_length, parse_lengths
-from mta_eval.core import Cell, Run, Sweep
-from mta_eval.errors import MtaEvalError, SpecError, StoreError
-
-if TYPE_CHECKING:
-    from mta_eval.runner import Plan
+from mta_eval.core import Cell, Sweep
+from mta_eval.errors import MtaEvalError, SpecError
 
 app = typer.Typer(
     name="mta-eval",
@@ -82,7 +77,7 @@ def show(
 ) -> None:
     """Show one sample: prompt, targets, token counts, needle positions; or a record of a run, its prompt made again."""
     if sample_id is not None:
-        return _show_record(Path(what), sample_id, model, as_json)
+        return commands.show_record(Path(what), sample_id, model, as_json)
     if not model:
         raise SpecError("show needs --model, for its tokenizer: smollm2, tokenizer:PATH, …")
     depths = parse_depths(depth)
@@ -107,17 +102,7 @@ def export(
     made = registry.build_task(task)
     tokenizer = registry.build_model(model).tokenizer
     sweep = Sweep(parse_lengths(lengths) or made.default_lengths, parse_depths(depths), repeats, seed)
-    unfinished = out.with_name(out.name + ".part")
-    try:
-        with unfinished.open("w", encoding="utf-8") as file:
-            for cell in sweep.cells():
-                sample = made.sample(cell, seed, tokenizer)
-                file.write(json.dumps(dataclasses.asdict(sample), ensure_ascii=False) + "\n")
-        unfinished.replace(out)
-    except OSError as error:
-        raise StoreError(f"cannot write {str(out)!r}: {error.strerror}") from error
-    finally:
-        unfinished.unlink(missing_ok=True)
+    commands.write_samples(made, sweep, tokenizer, out)
     typer.echo(f"{len(sweep)} samples in {out}")
 
 
@@ -142,8 +127,8 @@ def run(
     from mta_eval import runner
 
     plan = runner.Plan(
-        tasks=_named(tasks, registry.build_task),
-        models=_named(model, registry.build_model),
+        tasks=commands.build_all(tasks, registry.build_task),
+        models=commands.build_all(model, registry.build_model),
         sweep=Sweep(parse_lengths(lengths), parse_depths(depths), repeats, seed),
         answer=answer.value,
         over_length=over_length.value,
@@ -154,7 +139,7 @@ def run(
     runner.check(plan)
     if dry_run or out is None:
         return terminal.print_plan(plan)
-    return _run(plan, out)
+    return commands.run(plan, out)
 
 
 @app.command()
@@ -202,71 +187,6 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     sys.exit(2)
-
-
-def _run(plan: Plan, out: Path) -> None:
-    from mta_eval import runner
-    from mta_eval.results.store import RunFolder, read
-
-    question = Run(
-        tasks=tuple(plan.tasks),
-        models=tuple(plan.models),
-        sweep=plan.sweep,
-        answer=plan.answer,
-        over_length=plan.over_length,
-        version=__version__,
-        tokenizers={name: model.tokenizer.fingerprint for name, model in plan.models.items()},
-        environment=_environment(plan),
-    )
-    with RunFolder(out, question) as folder, terminal.progress(plan, len(folder.done)) as advance:
-        for record in runner.run(plan, folder.done):
-            folder.append(record)
-            advance(record)
-    records = read(out)[1]
-    terminal.print_summary(records, out)
-    if any(record.error for record in records):
-        raise typer.Exit(1)
-
-
-def _environment(plan: Plan) -> dict[str, Any]:
-    """What else shaped the answers: versions, and the dtype and device of each model."""
-    from importlib.metadata import PackageNotFoundError
-    from importlib.metadata import version as version_of
-
-    versions = {}
-    for package in ("torch", "transformers", "tokenizers", "datasets"):
-        try:
-            versions[package] = version_of(package)
-        except PackageNotFoundError:
-            continue
-    return {"models": {name: model.describe() for name, model in plan.models.items()}, "versions": versions}
-
-
-def _named(specs: list[str], build: Any) -> dict[str, Any]:
-    built = [build(spec) for spec in specs]
-    return {registry.spec_of(thing): thing for thing in built}
-
-
-def _show_record(folder: Path, sample_id: str, model: str, as_json: bool) -> None:
-    import hashlib
-
-    from mta_eval.results import store
-
-    question, records = store.read(folder)
-    known = {record.sample_id: record for record in records if model in ("", record.model)}
-    if sample_id not in known:
-        raise SpecError(f"{folder} has no sample {sample_id!r}{registry.did_you_mean(sample_id, list(known)[:500])}")
-    record = known[sample_id]
-    task, length, depth, repeat = sample_id.rsplit("/", 3)
-    cell = Cell(int(length), None if depth == "any" else float(depth), int(repeat))
-    tokenizer = registry.build_model(record.model).tokenizer
-    sample = registry.build_task(task).sample(cell, question.sweep.seed, tokenizer)
-    same = hashlib.sha256(sample.prompt.encode()).hexdigest() == record.prompt_sha256
-    if not same and not record.truncated:
-        raise StoreError(
-            f"{sample_id}: the prompt made now is not the one that was answered; has its text file changed?"
-        )
-    terminal.print_sample(sample, as_json, record)
 
 
 def _quiet_libraries() -> None:

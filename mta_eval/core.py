@@ -38,7 +38,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Sweep:
-    """Which samples to make: every length x depth x repeat, all drawn from one seed."""
+    """Which samples to make: every length x depth x repeat, drawn from one seed."""
 
     lengths: tuple[int, ...]
     depths: tuple[float | None, ...]
@@ -112,28 +112,22 @@ class Tokenizer(Protocol):
     @property
     def fingerprint(self) -> str:
         """Hash of everything that decides how a text is cut."""
-        ...
 
     @property
     def specials(self) -> tuple[int, int]:
         """How many special tokens (BOS, EOS) the tokenizer puts before and after a plain prompt."""
-        ...
 
     def encode(self, text: str) -> Encoding:
         """The tokens of `text` alone, special tokens written in it included, none added."""
-        ...
 
     def encode_batch(self, texts: Sequence[str]) -> list[Encoding]:
         """`encode` for many texts at once."""
-        ...
 
     def render(self, messages: Sequence[Message]) -> str:
         """The chat template around `messages`, ready for the answer. Raises ModelError if there is none."""
-        ...
 
     def can_spell(self, text: str) -> bool:
         """Whether `text` survives encoding: False for, say, a letters-only vocabulary given a sentence."""
-        ...
 
 
 class Task(Protocol):
@@ -144,15 +138,12 @@ class Task(Protocol):
     @property
     def default_lengths(self) -> tuple[int, ...]:
         """The lengths to run when the user names none."""
-        ...
 
     def sample(self, cell: Cell, seed: int, tokenizer: Tokenizer) -> Sample:
         """The one sample of this cell: a pure function of its arguments. Raises LengthError if it cannot fit."""
-        ...
 
     def score(self, sample: Sample, output: str) -> float:
         """How right `output` is, from 0 to 1."""
-        ...
 
 
 class Model(Protocol):
@@ -163,22 +154,18 @@ class Model(Protocol):
     @property
     def max_length(self) -> int:
         """The longest window (prompt and answer together, in tokens) it takes."""
-        ...
 
     @property
     def tokenizer(self) -> Tokenizer: ...
 
     def describe(self) -> dict[str, str]:
         """Settings that shape the answers and were chosen for the user: dtype, device, …"""
-        ...
 
     def generate(self, samples: Iterable[Sample]) -> Iterator[str]:
         """One greedy answer for each sample, in order, as soon as each is there."""
-        ...
 
     def loglikelihood(self, pairs: Sequence[tuple[Sample, str]]) -> list[float]:
         """log p(text | the sample's prompt), summed over the text's tokens, for each pair."""
-        ...
 
 
 @dataclass(frozen=True)

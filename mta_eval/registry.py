@@ -78,10 +78,12 @@ def spec_of(thing: Any) -> str:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """The end of an error line: the nearest known word, or all of them."""
+    """The end of an error line: the nearest known word, or all of them if they are few."""
     known = list(known)
     near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f"; did you mean {near[0]!r}?" if near else f"; there is: {', '.join(known)}"
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    return f"; there is: {', '.join(known)}" if len(known) <= 20 else ""
 
 
 def parse(spec: str) -> tuple[str, str | None, dict[str, str]]:

@@ -61,7 +61,7 @@ BAD: dict[str, tuple[tuple[str, ...], str]] = {
     "missing haystack": (("run", "niah:haystack=file:nowhere", *WINDOW, "--out", "r"), "no such file or folder"),
     "folder without text": (("run", "niah:haystack=file:bare", *WINDOW, "--out", "r"), "holds no .txt"),
     "missing model folder": (("run", "niah", "--model", "hf:/no/where", "--out", "r"), "no file or folder"),
-    "folder without model": (("run", "niah", "--model", "hf:./bare", "--out", "r"), "no tokenizer in folder"),
+    "folder without model": (("run", "niah", "--model", "hf:./bare", "--out", "r"), "cannot load the model"),
     "tokenizer cannot answer": (("run", "niah", "--model", "tokenizer:./bare", "--out", "r"), "no tokenizer in folder"),
     "missing run": (("report", "nowhere"), "is no run folder"),
     "qa 11": (("run", "babilong:qa=11", *WINDOW, "--out", "r"), "qa must be 1 to 10"),

@@ -72,7 +72,7 @@ def answer_budget(tokenizer: Tokenizer, answer: str, slack: int) -> int:
 
 
 def draw_of(length: int, roomy: int) -> int:
-    """Which draw of needles a length gets: one of its own, if `roomy` tokens hold any draw; else that of all short ones.
+    """Which draw of needles a length gets: its own if `roomy` tokens hold any draw, else that of all short lengths.
 
     So lengths are independent samples, and yet what fits one short length fits every longer one.
     """

@@ -58,7 +58,9 @@ def test_every_sample_fills_its_length_and_knows_its_facts(qa: int, length: int,
         for needle in sample.needles:
             text = sample.prompt[encoding.offsets[needle.token_start][0] : encoding.offsets[needle.token_end - 1][1]]
             assert needle.text in text
-            assert len(text.strip()) <= len(needle.text) + 2
+            first, last = (encoding.offsets[place][0] for place in (needle.token_start + 1, needle.token_end - 1))
+            assert needle.text not in sample.prompt[first : encoding.offsets[needle.token_end - 1][1]]
+            assert needle.text not in sample.prompt[encoding.offsets[needle.token_start][0] : last]
 
 
 def test_the_last_supporting_fact_stands_at_the_depth(byte_bpe: FastTokenizer) -> None:
@@ -94,7 +96,7 @@ def test_worked_examples_are_right_and_the_same_for_all_samples(byte_bpe: FastTo
         assert shown[0] == shown[1]
         assert len(shown[0]) == 2
         for text, question, answer in shown[0]:
-            assert read_answer(re.findall(r"[^.]+\.", text), question) == answer
+            assert read_answer([fact.strip() for fact in re.findall(r"[^.]+\.", text)], question) == answer
 
 
 def test_the_official_rule_marks_unless_another_is_named(byte_bpe: FastTokenizer) -> None:

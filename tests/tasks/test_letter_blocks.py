@@ -32,7 +32,7 @@ def test_every_sample_fits_exactly_and_can_be_answered(options: str, length: int
             try:
                 sample = task.sample(Cell(max(length, smallest), depth, repeat), 0, tokenizer)
             except LengthError:
-                assert length < 300  # worked examples in character-like vocabularies
+                assert length <= 300  # worked examples in character-like vocabularies
                 continue
             encoding = tokenizer._backend.encode(sample.prompt, add_special_tokens=True)
             assert sample.prompt_tokens == len(encoding.ids)

@@ -1,0 +1,102 @@
+"""What the commands do, once their arguments are read: the rooms put together. Printing is `terminal.py`'s."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from mta_eval import __version__, registry, terminal
+from mta_eval.core import Cell, Run, Sweep, Task, Tokenizer
+from mta_eval.errors import SpecError, StoreError
+
+if TYPE_CHECKING:
+    from mta_eval.runner import Plan
+
+T = TypeVar("T")
+
+
+def build_all(specs: Sequence[str], build: Callable[[str], T]) -> dict[str, T]:
+    """Tasks or models by their canonical specs; doubles fall together. Raises SpecError."""
+    built = [build(spec) for spec in specs]
+    return {registry.spec_of(thing): thing for thing in built}
+
+
+def run(plan: Plan, out: Path) -> None:
+    """Answer what is not answered yet in the run folder `out`. Raises SystemExit(1) if samples failed."""
+    from mta_eval import runner
+    from mta_eval.results.store import RunFolder, read
+
+    question = Run(
+        tasks=tuple(plan.tasks),
+        models=tuple(plan.models),
+        sweep=plan.sweep,
+        answer=plan.answer,
+        over_length=plan.over_length,
+        version=__version__,
+        tokenizers={name: model.tokenizer.fingerprint for name, model in plan.models.items()},
+        environment=_environment(plan),
+    )
+    with RunFolder(out, question) as folder, terminal.progress(plan, len(folder.done)) as advance:
+        for record in runner.run(plan, folder.done):
+            folder.append(record)
+            advance(record)
+    records = read(out)[1]
+    terminal.print_summary(records, out)
+    if any(record.error for record in records):
+        raise SystemExit(1)
+
+
+def write_samples(task: Task, sweep: Sweep, tokenizer: Tokenizer, out: Path) -> None:
+    """All samples of a sweep as JSONL, the whole file or none. Raises StoreError if it cannot be written."""
+    unfinished = out.with_name(out.name + ".part")
+    try:
+        with unfinished.open("w", encoding="utf-8") as file:
+            try:
+                for cell in sweep.cells():
+                    sample = task.sample(cell, sweep.seed, tokenizer)
+                    file.write(json.dumps(dataclasses.asdict(sample), ensure_ascii=False) + "\n")
+            except BaseException:
+                unfinished.unlink()
+                raise
+        unfinished.replace(out)
+    except OSError as error:
+        raise StoreError(f"cannot write {str(out)!r}: {error.strerror}") from error
+
+
+def show_record(folder: Path, sample_id: str, model: str, as_json: bool) -> None:
+    """Print a record with its prompt made again. Raises StoreError if that is not the prompt that was answered."""
+    from mta_eval.results import store
+
+    question, records = store.read(folder)
+    known = {record.sample_id: record for record in records if model in ("", record.model)}
+    if sample_id not in known:
+        raise SpecError(f"{folder} has no sample {sample_id!r}{registry.did_you_mean(sample_id, known)}")
+    record = known[sample_id]
+    task, length, depth, repeat = sample_id.rsplit("/", 3)
+    cell = Cell(int(length), None if depth == "any" else float(depth), int(repeat))
+    tokenizer = registry.build_model(record.model).tokenizer
+    sample = registry.build_task(task).sample(cell, question.sweep.seed, tokenizer)
+    same = hashlib.sha256(sample.prompt.encode()).hexdigest() == record.prompt_sha256
+    if not same and not record.truncated:
+        raise StoreError(
+            f"{sample_id}: the prompt made now is not the one that was answered; has its text file changed?"
+        )
+    terminal.print_sample(sample, as_json, record)
+
+
+def _environment(plan: Plan) -> dict[str, Any]:
+    """What else shaped the answers: versions, and the dtype and device of each model."""
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as version_of
+
+    versions = {}
+    for package in ("torch", "transformers", "tokenizers", "datasets"):
+        try:
+            versions[package] = version_of(package)
+        except PackageNotFoundError:
+            continue
+    return {"models": {name: model.describe() for name, model in plan.models.items()}, "versions": versions}
