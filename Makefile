@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help install demo test test-all check bench clean
+.PHONY: help install demo lint test test-all check bench clean
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
@@ -34,11 +34,12 @@ test: install  ## the tests, under 10 minutes
 test-all: install  ## the slow ones too
 	$(BIN)/python -m pytest -m ''
 
-check: install  ## what CI runs: ruff, mypy --strict, tests
+lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+
+check: lint test  ## what CI runs: ruff, mypy --strict, tests
 
 bench: install  ## side-by-side benchmarks; installs lm-eval beside us
 	$(PIP) 'lm-eval[api]' wonderwords nltk
