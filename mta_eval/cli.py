@@ -135,7 +135,6 @@ def run(
     )
     if out is None and not dry_run:
         raise SpecError("run needs --out, the folder to keep the answers in: --out runs/NAME")
-    _quiet_libraries()
     runner.check(plan)
     if dry_run or out is None:
         return terminal.print_plan(plan)
@@ -171,6 +170,7 @@ def version(
 def main() -> None:
     """Run the command line. A user's mistake is one line on stderr and exit code 2."""
     usage_error: Any = typer.BadParameter.__base__  # click's UsageError, wherever typer keeps its click
+    _quiet_libraries()
     try:
         code = app(standalone_mode=False)
         sys.stdout.flush()
@@ -193,4 +193,5 @@ def _quiet_libraries() -> None:
     """Keep the bars and notes of the libraries off the terminal; they read this when they are first imported."""
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")
     os.environ.setdefault("TQDM_DISABLE", "1")

@@ -121,7 +121,7 @@ def local_path(path_or_id: str) -> Path:
 def first_line(error: BaseException) -> str:
     """An exception's message, cut to its first line, for a one-line report."""
     lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+    return lines[0].rstrip(".") if lines else type(error).__name__
 
 
 def _read(path: Path) -> Backend:

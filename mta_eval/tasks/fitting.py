@@ -16,7 +16,7 @@ from math import log
 
 from mta_eval.core import Message, Tokenizer
 from mta_eval.errors import LengthError, ModelError
-from mta_eval.tasks.counting import Counter, NotLocalError, Piece, Pieces
+from mta_eval.tasks.counting import Counter, NotLocalError, Piece, Pieces, Run
 from mta_eval.tasks.haystack import Haystack
 from mta_eval.tasks.layout import Insert, Layout
 
@@ -100,9 +100,10 @@ def bury(
     Raises LengthError, naming the smallest length of `label`, if the inserts alone do not fit.
     """
     fitter = _Fitter(haystack, start, around, inserts)
+    bare = fitter.layout.pieces(start, None)
     if not length:
-        return fitter.finish(fitter.layout.pieces(start, None))
-    least = max_new_tokens + fitter.counter.measure(fitter.layout.pieces(start, None))[0]
+        return fitter.finish(bare)
+    least = max_new_tokens + fitter.counter.measure(bare)[0]
     if least > length:
         raise LengthError(f"{label} does not fit length {length}: in this tokenizer it needs at least {least}")
     fitter.aim(length - max_new_tokens, pinned, depth, keep_order)
@@ -181,7 +182,7 @@ class _Fitter:
         """The prompt of `pieces`, audited now and then. Raises NotLocalError when the audit fails."""
         hay = self.haystack
         count, spans = self.counter.spliced(pieces) if hay.local else self.counter.whole(pieces)
-        if hay.local:
+        if hay.local and any(isinstance(piece, Run) for piece in pieces):
             hay.audits += 1
             if _is_power_of_four(hay.audits) and self.counter.whole(pieces) != (count, spans):
                 raise NotLocalError
