@@ -17,6 +17,8 @@ from mta_eval.models.tokenizer import FastTokenizer, load_tokenizer
 if TYPE_CHECKING:
     from tokenizers import Tokenizer as Backend
 
+LONG_WORD = 12  # characters; longer than the words of a window are on average
+
 
 @dataclass(frozen=True)
 class Window:
@@ -62,8 +64,13 @@ class Window:
         return [0.0 if text.strip() in answer else -1.0 for (_, text), answer in zip(pairs, answers, strict=True)]
 
     def _read(self, prompt: str) -> str:
-        spans = self.tokenizer.encode(prompt).spans[-self.width :]
-        return prompt[spans[0][0] :] if spans else ""
+        """The last `width` tokens as text; of a long prompt in words, only the end is looked at."""
+        long = not self.tokenizer_path and len(prompt) > LONG_WORD * self.width
+        tail = prompt[-LONG_WORD * self.width :].partition(" ")[2] if long else prompt
+        spans = self.tokenizer.encode(tail).spans
+        if long and len(spans) < self.width:
+            tail, spans = prompt, self.tokenizer.encode(prompt).spans
+        return tail[spans[-self.width :][0][0] :] if spans else ""
 
 
 def _words() -> Backend:
