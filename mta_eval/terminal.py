@@ -14,6 +14,8 @@ from mta_eval.core import Record, Sample
 if TYPE_CHECKING:
     from mta_eval.runner import Plan
 
+WIDE = 160  # columns
+
 
 @contextmanager
 def progress(plan: Plan, done: int) -> Iterator[Callable[[Record], None]]:
@@ -87,11 +89,13 @@ def print_summary(records: Sequence[Record], folder: Path) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for index, head in enumerate(SUMMARY_HEAD):
         if head not in ("failed", "truncated") or any(row[index] != "0" for row in rows):
-            table.add_column(head, no_wrap=index < 2, justify="left" if index < 2 else "right")
+            table.add_column(head, overflow="fold", justify="left" if index < 2 else "right")
     shown = {str(column.header) for column in table.columns}
     for row in rows:
         table.add_row(*(cell for head, cell in zip(SUMMARY_HEAD, row, strict=True) if head in shown))
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=WIDE)  # a log has room
     console.print(table, highlight=False, markup=False)
     failed = [record for record in records if record.error]
     if failed:

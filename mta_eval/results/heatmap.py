@@ -21,7 +21,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine, LayoutEngine
 from matplotlib.patches import Rectangle
 
 from mta_eval.core import Grid
-from mta_eval.results.table import CUT, CUT_NOTE, axis_text, count_text, percent_text
+from mta_eval.results.table import CUT, CUT_NOTE, axis_text, count_text, model_text, percent_text
 
 AXIS_LABELS = {"length": "length (tokens)", "depth": "depth of the needle\n(0 % = start of the context)"}
 INK, GREY, PAPER, HATCH = "#1a1a1a", "#5f5f5f", "#f4f4f4", "#bdbdbd"
@@ -66,7 +66,7 @@ def _compose(grids: Sequence[Grid], heading: str) -> Figure:
     for place, (panel, grid) in enumerate(zip(panels, grids, strict=True)):
         leftmost = place % columns == 0
         _draw_panel(panel, grid, named=leftmost, ticked=leftmost or not shared)
-        title = textwrap.fill(grid.title, max(16, int(width * 11)))
+        title = textwrap.fill(model_text(grid.title), max(16, int(width * 11)))
         panel.set_title(title, fontsize=9.5, fontweight="bold", pad=7)
     for spare in places[len(grids) :]:
         spare.remove()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from statistics import median
 from typing import Any, NamedTuple
@@ -34,6 +35,11 @@ def length_text(length: int) -> str:
     if length % 1024**2 == 0:
         return f"{length // 1024**2}M"
     return f"{length // 1024}K" if length % 1024 == 0 else str(length)
+
+
+def model_text(name: str) -> str:
+    """A model's name without the folders that lead to it: hf:/a/b/c,dtype=float32 -> hf:…/b/c,dtype=float32."""
+    return re.sub(r":[^,]*/(?=[^/,]+/[^/,]+(?:,|$))", ":…/", name)
 
 
 def axis_text(axis: str, value: Any) -> str:
@@ -169,7 +175,7 @@ def summary_rows(records: Sequence[Record]) -> list[list[str]]:
     return [
         [
             row.task,
-            row.model,
+            model_text(row.model),
             GAP if math.isnan(row.accuracy) else percent_text(row.accuracy),
             GAP if math.isnan(row.low) else _interval_text(row.low, row.high),
             str(row.samples),

@@ -11,6 +11,7 @@ from mta_eval.results.table import (
     cell_texts,
     count_text,
     length_text,
+    model_text,
     percent_text,
     summarise,
     summary_markdown,
@@ -154,3 +155,10 @@ def test_a_model_that_failed_throughout_has_no_accuracy_rather_than_zero() -> No
     frame = summarise([record(None), record(None)])
     assert frame[["accuracy", "low", "high", "seconds"]].isna().all(axis=None)
     assert summary_markdown([record(None), record(None)]).splitlines()[2] == "| niah | mta | – | – | 2 | 2 | 0 | – |"
+
+
+def test_a_models_name_loses_the_folders_that_lead_to_it() -> None:
+    assert model_text("hf:/data/runs/mta/step100,dtype=float32") == "hf:…/mta/step100,dtype=float32"
+    assert model_text("hf:org/name") == "hf:org/name"
+    assert model_text("hf:/data/a") == "hf:/data/a"
+    assert model_text("window:300") == "window:300"
