@@ -39,7 +39,7 @@ def length_text(length: int) -> str:
 
 def model_text(name: str) -> str:
     """A model's name without the folders that lead to it: hf:/a/b/c,dtype=float32 -> hf:…/b/c,dtype=float32."""
-    return re.sub(r":[^,]*/(?=[^/,]+/[^/,]+(?:,|$))", ":…/", name)
+    return re.sub(r":[^,]+/(?=[^/,]+/[^/,]+(?:,|$))", ":…/", name)
 
 
 def axis_text(axis: str, value: Any) -> str:
