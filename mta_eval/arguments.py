@@ -8,6 +8,7 @@ from typing import TypeVar
 from mta_eval.errors import SpecError
 
 T = TypeVar("T")
+LONGEST = 16 * 1024 * 1024
 UNITS = {"": 1, "k": 1024, "m": 1024 * 1024}
 
 
@@ -16,7 +17,10 @@ def parse_length(text: str) -> int:
     match = re.fullmatch(r"([0-9]+)([km]?)", text.strip().lower())
     if not match:
         raise SpecError(f"{text!r} is no length; write tokens such as 512, 2k or 1m")
-    return int(match[1]) * UNITS[match[2]]
+    tokens = int(match[1]) * UNITS[match[2]]
+    if tokens > LONGEST:
+        raise SpecError(f"length {text} is beyond the {LONGEST // UNITS['m']}m tokens that prompts are made for")
+    return tokens
 
 
 def parse_lengths(text: str) -> tuple[int, ...]:

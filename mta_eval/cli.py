@@ -18,7 +18,6 @@ from mta_eval.errors import MtaEvalError, SpecError
 app = typer.Typer(
     name="mta-eval",
     help="Where in a long context does a model find things, and where does it fail?",
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -153,18 +152,23 @@ def report(
     from mta_eval.results import store
 
     questions, records = store.read_several(runs)
+    for path, missing in store.unanswered(runs):
+        typer.echo(f"mta-eval: {path} is not finished: {missing} samples are missing; its command goes on", err=True)
     for path in reporting.write_report(records, out or runs[0] / "report", x=x, y=y, runs=questions):
         typer.echo(path)
 
 
 @app.callback(invoke_without_command=True)
 def version(
+    context: typer.Context,
     show_version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
     """Where in a long context does a model find things, and where does it fail?"""
     if show_version:
         typer.echo(f"mta-eval {__version__}")
         raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 def main() -> None:

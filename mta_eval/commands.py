@@ -6,14 +6,16 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mta_eval import __version__, registry, terminal
-from mta_eval.core import Cell, Run, Sweep, Task, Tokenizer
+from mta_eval.core import Cell, Model, Record, Run, Sample, Sweep, Task, Tokenizer
 from mta_eval.errors import SpecError, StoreError
 
 if TYPE_CHECKING:
+    from mta_eval.results.store import RunFolder
     from mta_eval.runner import Plan
 
 T = TypeVar("T")
@@ -27,7 +29,6 @@ def build_all(specs: Sequence[str], build: Callable[[str], T]) -> dict[str, T]:
 
 def run(plan: Plan, out: Path) -> None:
     """Answer what is not answered yet in the run folder `out`. Raises SystemExit(1) if samples failed."""
-    from mta_eval import runner
     from mta_eval.results.store import RunFolder, read
 
     question = Run(
@@ -40,31 +41,41 @@ def run(plan: Plan, out: Path) -> None:
         tokenizers={name: model.tokenizer.fingerprint for name, model in plan.models.items()},
         environment=_environment(plan),
     )
-    with RunFolder(out, question) as folder, terminal.progress(plan, len(folder.done)) as advance:
-        for record in runner.run(plan, folder.done):
-            folder.append(record)
-            advance(record)
+    with RunFolder(out, question) as folder:
+        _check_prompts(plan, read(out)[1], question)
+        _answer(plan, folder)
     records = read(out)[1]
     terminal.print_summary(records, out)
     if any(record.error for record in records):
         raise SystemExit(1)
 
 
+def _answer(plan: Plan, folder: RunFolder) -> None:
+    from mta_eval import runner
+
+    with terminal.progress(plan, len(folder.done)) as advance:
+        for record in runner.run(plan, folder.done):
+            folder.append(record)
+            advance(record)
+
+
 def write_samples(task: Task, sweep: Sweep, tokenizer: Tokenizer, out: Path) -> None:
     """All samples of a sweep as JSONL, the whole file or none. Raises StoreError if it cannot be written."""
+    out = out.resolve()  # a link stays, the file it names is written
+    if out.exists() and not out.is_file():
+        raise StoreError(f"{str(out)!r} is no regular file; name a file to write")
     unfinished = out.with_name(out.name + ".part")
     try:
         with unfinished.open("w", encoding="utf-8") as file:
-            try:
-                for cell in sweep.cells():
-                    sample = task.sample(cell, sweep.seed, tokenizer)
-                    file.write(json.dumps(dataclasses.asdict(sample), ensure_ascii=False) + "\n")
-            except BaseException:
-                unfinished.unlink()
-                raise
+            for cell in sweep.cells():
+                sample = task.sample(cell, sweep.seed, tokenizer)
+                file.write(json.dumps(dataclasses.asdict(sample), ensure_ascii=False) + "\n")
         unfinished.replace(out)
     except OSError as error:
         raise StoreError(f"cannot write {str(out)!r}: {error.strerror}") from error
+    finally:
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
 
 
 def show_record(folder: Path, sample_id: str, model: str, as_json: bool) -> None:
@@ -76,16 +87,31 @@ def show_record(folder: Path, sample_id: str, model: str, as_json: bool) -> None
     if sample_id not in known:
         raise SpecError(f"{folder} has no sample {sample_id!r}{registry.did_you_mean(sample_id, known)}")
     record = known[sample_id]
-    task, length, depth, repeat = sample_id.rsplit("/", 3)
-    cell = Cell(int(length), None if depth == "any" else float(depth), int(repeat))
-    tokenizer = registry.build_model(record.model).tokenizer
-    sample = registry.build_task(task).sample(cell, question.sweep.seed, tokenizer)
-    same = hashlib.sha256(sample.prompt.encode()).hexdigest() == record.prompt_sha256
-    if not same and not record.truncated:
-        raise StoreError(
-            f"{sample_id}: the prompt made now is not the one that was answered; has its text file changed?"
-        )
+    sample = _make_again(record, registry.build_task(record.task), registry.build_model(record.model), question)
     terminal.print_sample(sample, as_json, record)
+
+
+def _make_again(record: Record, task: Task, model: Model, question: Run) -> Sample:
+    """The sample behind a record. Raises StoreError if its prompt is not the one that was answered."""
+    from mta_eval.runner import fit_window
+
+    length, depth, repeat = record.sample_id.rsplit("/", 3)[1:]
+    cell = Cell(int(length), None if depth == "any" else float(depth), int(repeat))
+    sample = task.sample(cell, question.sweep.seed, model.tokenizer)
+    if record.truncated:
+        sample, _ = fit_window(sample, model, "mark")
+    if hashlib.sha256(sample.prompt.encode()).hexdigest() != record.prompt_sha256:
+        raise StoreError(
+            f"{record.sample_id}: the prompt made now is not the one that was answered; has its text file changed?"
+        )
+    return sample
+
+
+def _check_prompts(plan: Plan, records: Sequence[Record], question: Run) -> None:
+    """Make one answered prompt of every task and model again. Raises StoreError if a text has changed meanwhile."""
+    seen = {(record.task, record.model): record for record in records if record.prompt_sha256}
+    for (task, model), record in seen.items():
+        _make_again(record, plan.tasks[task], plan.models[model], question)
 
 
 def _environment(plan: Plan) -> dict[str, Any]:

@@ -61,7 +61,7 @@ class Sweep:
 class Needle:
     """Something hidden in the context, where it truly stands in the finished prompt.
 
-    `token_start` and `token_end` count the prompt's tokens from its first (BOS included), end exclusive.
+    `token_start` and `token_end` (exclusive) bound the tokens that touch it, counted from the first (BOS included).
     `depth` = context tokens before it / (context tokens - its own), so 0 is the first place and 1 the last.
     """
 

@@ -11,14 +11,16 @@ import time
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
-from itertools import chain
+from functools import partial
+from itertools import chain, islice
 from typing import Literal
 
 from mta_eval.core import Cell, Model, Record, Sample, Sweep, Task
-from mta_eval.errors import LengthError, MtaEvalError, SpecError
+from mta_eval.errors import LengthError, ModelError, MtaEvalError, SpecError
 
 Answer = Literal["generate", "choose"]
 OverLength = Literal["refuse", "mark"]
+SHORT, CHECKED = 512, 100  # at short lengths, where some samples may not fit, so many are made beforehand
 NEEDLES_KEPT = 64  # a record keeps the asked needles, and all of them up to this many
 
 
@@ -55,7 +57,9 @@ def check(plan: Plan) -> None:
                         f"length {length} is beyond the window of {model_name}, {model.max_length} tokens; drop it, or "
                         "let --over-length mark cut such prompts and mark their records"
                     )
-                sample = task.sample(Cell(length, sweep.depths[0], 0), sweep.seed, model.tokenizer)
+                cells = replace(sweep, lengths=(length,)).cells()
+                for cell in islice(cells, CHECKED if length <= SHORT else 1):
+                    sample = task.sample(cell, sweep.seed, model.tokenizer)
                 if plan.answer == "choose" and not sample.choices:
                     raise SpecError(f"{task_name} offers no choices; use --answer generate")
 
@@ -69,7 +73,7 @@ def run(plan: Plan, done: Collection[tuple[str, str]] = ()) -> Iterator[Record]:
         for task_name, task in plan.tasks.items():
             sweep = plan.sweep_of(task_name)
             samples = _Feed(
-                _fit_window(sample, model, plan.over_length)
+                fit_window(sample, model, plan.over_length)
                 for cell in sweep.cells()
                 if (model_name, f"{task_name}/{cell}") not in done
                 for sample in [task.sample(cell, sweep.seed, model.tokenizer)]
@@ -82,15 +86,18 @@ def run(plan: Plan, done: Collection[tuple[str, str]] = ()) -> Iterator[Record]:
                 before = time.perf_counter()
 
 
-def probe(model: Model, task: Task, sweep: Sweep) -> list[tuple[int, float]]:
+def probe(plan: Plan, model: Model, task_name: str) -> list[tuple[int, float]]:
     """(tokens, seconds) of one real answer at the shortest and the longest length, loading left out."""
+    task, sweep = plan.tasks[task_name], plan.sweep_of(task_name)
+    answer = model.generate if plan.answer == "generate" else partial(_choose, model)
     timed: list[tuple[int, float]] = []
     for length in sorted({min(sweep.lengths), max(sweep.lengths)}):
         sample = task.sample(Cell(length, sweep.depths[0], 0), sweep.seed, model.tokenizer)
+        sample, _ = fit_window(sample, model, plan.over_length)
         if not timed:
-            list(model.generate([replace(sample, max_new_tokens=1)]))  # loads the weights
+            list(answer([replace(sample, max_new_tokens=1)]))  # loads the weights
         start = time.perf_counter()
-        list(model.generate([sample]))
+        list(answer([sample]))
         timed.append((sample.length, time.perf_counter() - start))
     return timed
 
@@ -133,6 +140,8 @@ def _answer(model: Model, samples: _Feed, how: Answer) -> Iterator[tuple[Sample,
         try:
             for output in model.generate(fed()) if how == "generate" else _choose(model, fed()):
                 yield waiting.popleft(), output, None
+            if waiting:
+                raise ModelError(f"the model gave no answer to {len(waiting)} samples, the first {waiting[0].id}")
             return
         except MtaEvalError:
             raise
@@ -151,8 +160,11 @@ def _choose(model: Model, samples: Iterable[Sample]) -> Iterator[str]:
         yield max(zip(scores, sample.choices, strict=True), key=lambda pair: pair[0])[1]
 
 
-def _fit_window(sample: Sample, model: Model, over_length: OverLength) -> tuple[Sample, bool]:
-    """The sample, cut on the left to the model's window if need be and allowed, and whether it was cut."""
+def fit_window(sample: Sample, model: Model, over_length: OverLength) -> tuple[Sample, bool]:
+    """The sample, cut on the left to the model's window if need be, and whether it was cut.
+
+    A cut sample keeps the needles that are still whole in it. Raises LengthError if it must not or cannot be cut.
+    """
     room = model.max_length - sample.max_new_tokens
     if sample.prompt_tokens <= room:
         return sample, False
@@ -163,9 +175,17 @@ def _fit_window(sample: Sample, model: Model, over_length: OverLength) -> tuple[
         )
     specials = sum(model.tokenizer.specials) if sample.chat is None else 0
     prompt, keep = sample.prompt, room - specials
+    if keep < 1:
+        raise LengthError(f"{sample.id}: its answer alone fills the window of {model.max_length} tokens")
     while len(spans := model.tokenizer.encode(prompt).spans) > keep:
         prompt = prompt[spans[len(spans) - keep][0] :]
-    return replace(sample, prompt=prompt, prompt_tokens=len(spans) + specials), True
+    lost = sample.prompt_tokens - specials - len(spans)
+    needles = tuple(
+        replace(needle, token_start=needle.token_start - lost, token_end=needle.token_end - lost)
+        for needle in sample.needles
+        if needle.text in prompt
+    )
+    return replace(sample, prompt=prompt, prompt_tokens=len(spans) + specials, needles=needles), True
 
 
 def _record(

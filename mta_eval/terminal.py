@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 from mta_eval.core import Record, Sample
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from mta_eval.runner import Plan
 
 WIDE = 160  # columns
+QUIET = 30  # seconds between lines in a log
 
 
 @contextmanager
@@ -48,7 +51,15 @@ def progress(plan: Plan, done: int) -> Iterator[Callable[[Record], None]]:
     with Progress(*columns, console=console) as bar:
         job = bar.add_task("loading", total=len(plan), completed=done, rate="")
 
+        told = monotonic()
+
         def advance(record: Record) -> None:
+            nonlocal told, done
+            done += 1
+            if not console.is_terminal and monotonic() - told > QUIET:  # a log gets lines, for bars cannot be drawn
+                told = monotonic()
+                left = _duration(bar.tasks[job].time_remaining or 0.0)
+                print(f"{done} of {len(plan)} samples, about {left} left", file=sys.stderr, flush=True)
             rate = f"{record.prompt_tokens / max(record.seconds, 1e-6):,.0f} tokens/s"
             bar.update(job, advance=1, description=f"{record.model} · {record.task}", rate=rate)
 
@@ -65,9 +76,9 @@ def print_plan(plan: Plan) -> None:
     table = Table("model", "task", "samples", "tokens", "estimated time")
     total = 0.0
     for model_name, model in plan.models.items():
-        for task_name, task in plan.tasks.items():
+        for task_name in plan.tasks:
             sweep = plan.sweep_of(task_name)
-            timed = probe(model, task, sweep)
+            timed = probe(plan, model, task_name)
             each = len(sweep.depths) * sweep.repeats
             seconds = [_between(timed, length or timed[0][0]) * each for length in sweep.lengths]
             tokens = [(length or timed[0][0]) * each for length in sweep.lengths]
@@ -131,9 +142,11 @@ def print_sample(sample: Sample, as_json: bool, record: Record | None = None) ->
 def print_options(name: str, kind: type[Any]) -> None:
     """One task or model: its line, then its options with their defaults."""
     print(f"  {name:14} {(kind.__doc__ or '').strip().splitlines()[0]}")
+    types = get_type_hints(kind)
     for option in dataclasses.fields(kind):
         default = "needed" if option.default is dataclasses.MISSING else f"{option.default}"
-        print(f"      {option.name:20} {default:11} {option.metadata.get('help', '')}")
+        allowed = " | ".join(get_args(types[option.name])) if get_origin(types[option.name]) is Literal else ""
+        print(f"      {option.name:20} {default:14} {option.metadata.get('help', '')}{allowed and f' ({allowed})'}")
 
 
 def _between(timed: list[tuple[int, float]], tokens: int) -> float:

@@ -38,12 +38,14 @@ BAD: dict[str, tuple[tuple[str, ...], str]] = {
     "unknown command": (("rnu",), "run"),
     "no model": (("run", "niah", "--out", "r"), "--model"),
     "no folder": (("run", "niah", *WINDOW), "--out"),
-    "length too small": (("run", "niah", *WINDOW, "--lengths", "10", "--out", "r"), "needs at least"),
+    "length too small": (("run", "niah", *WINDOW, "--lengths", "10", "--out", "r"), "this sample needs"),
     "length beyond the model": (
         ("run", "niah", "--model", "smollm2", "--lengths", "9k", "--out", "r"),
         "beyond the window of smollm2, 8192",
     ),
     "length is no number": (("run", "niah", *WINDOW, "--lengths", "2kk", "--out", "r"), "is no length"),
+    "length beyond reason": (("run", "niah", *WINDOW, "--lengths", "99999999999", "--out", "r"), "beyond the 16m"),
+    "haystack is a device": (("run", "niah:haystack=file:/dev/zero", *WINDOW, "--out", "r"), "neither a text file"),
     "length twice": (("run", "niah", *WINDOW, "--lengths", "1k,1024", "--out", "r"), "given twice"),
     "depth 1.5": (("run", "niah", *WINDOW, "--depths", "1.5", "--out", "r"), "outside 0"),
     "depth is no number": (("run", "niah", *WINDOW, "--depths", "deep", "--out", "r"), "is no depth"),
@@ -212,3 +214,59 @@ def test_a_changed_text_file_is_noticed_when_a_prompt_is_made_again(call: Call, 
 
 def test_the_version_is_printed(call: Call) -> None:
     assert call("--version")[1].startswith("mta-eval 0.")
+
+
+def test_a_changed_text_file_stops_a_run_that_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text("One fine day. " * 200)
+    run = (sys.executable, "-m", "mta_eval", "run", "niah:haystack=file:text.txt", *WINDOW, "--lengths", "256")
+    command = [*run, "--repeats", "1", "--out", "r"]
+    subprocess.run(command, check=True, capture_output=True, cwd=tmp_path)
+    records = tmp_path / "r" / "records.jsonl"
+    records.write_text("".join(records.read_text().splitlines(keepends=True)[:-1]))
+    before = records.read_bytes()
+    (tmp_path / "text.txt").write_text("Another fine day. " * 200)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "has its text file changed?" in done.stderr
+    assert records.read_bytes() == before
+
+
+def test_an_export_replaces_no_device_and_no_folder(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("folder", "pipe"):
+        assert call("export", "niah", *WINDOW, "--lengths", "256", "--out", name)[0] == 2
+    assert {path.name for path in tmp_path.iterdir()} == {"folder", "pipe"}
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+    assert call("export", "niah", *WINDOW, "--lengths", "256", "--out", "link")[0] == 0
+    assert (tmp_path / "link").is_symlink()
+    assert len((tmp_path / "target").read_text().splitlines()) == 5
+
+
+def test_an_unfinished_run_is_reported_as_such(call: Call, tmp_path: Path) -> None:
+    call("run", "niah", *WINDOW, "--lengths", "256,512", "--repeats", "1", "--out", "r")
+    records = tmp_path / "r" / "records.jsonl"
+    records.write_text("".join(records.read_text().splitlines(keepends=True)[:6]))
+    code, _, err = call("report", "r")
+    assert code == 0
+    assert "4 samples are missing" in err
+    assert "6 of 10 samples" in (tmp_path / "r" / "report" / "report.html").read_text()
+
+
+def test_a_cut_prompt_is_shown_as_it_was_asked(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mta_eval.models.window import Window
+
+    monkeypatch.setattr(Window, "max_length", 200)
+    run = ("run", "niah", *WINDOW, "--lengths", "256", "--repeats", "1", "--out", "r")
+    assert call(*run)[0] == 2
+    assert call(*run, "--over-length", "mark")[0] == 0
+    shown = json.loads(call("show", "r", "niah/256/1.00/0", "--json")[1])
+    assert shown["truncated"]
+    assert shown["prompt_tokens"] + shown["max_new_tokens"] == 200
+    assert [needle["text"] in shown["prompt"] for needle in shown["needles"]] == [True]
+    assert json.loads(call("show", "r", "niah/256/0.00/0", "--json")[1])["needles"] == []
+
+
+def test_mta_eval_alone_shows_its_help(call: Call) -> None:
+    code, out, _ = call()
+    assert (code, out.startswith("Usage:")) == (0, True)

@@ -125,7 +125,7 @@ def test_choosing_needs_choices() -> None:
 
 
 def test_lengths_too_small_are_found_before_the_start() -> None:
-    with pytest.raises(LengthError, match="needs at least"):
+    with pytest.raises(LengthError, match="this sample needs"):
         runner.check(plan("niah", sweep=Sweep((8,), (0.5,), 1)))
 
 

@@ -56,9 +56,9 @@ class FastTokenizer:
         return [self._check(text, encoding) for text, encoding in zip(texts, encodings, strict=True)]
 
     def prompt_ids(self, prompt: str, plain: bool) -> list[int]:
-        """What the model reads: a plain prompt gets its special tokens, a rendered chat has them written out."""
+        """What the model reads: a plain prompt gets its BOS, but no EOS; a rendered chat has both written out."""
         ids: list[int] = self._backend.encode(prompt, add_special_tokens=plain).ids
-        return ids
+        return ids[: len(ids) - self.specials[1]] if plain else ids
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of `ids`, special tokens left out."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from mta_eval.core import Sample
@@ -53,11 +54,14 @@ class TorchModel:
         return _cut(text, sample.stop)
 
     def loglikelihood(self, sample: Sample, text: str) -> float:
-        """log p(text | prompt), summed over the tokens of `text` (nats)."""
+        """log p(text | prompt), summed over the tokens that `text` adds to the prompt (nats)."""
         import torch
 
-        prompt = self._ids(sample)
-        answer = self._tokenizer.encode(text).ids
+        # encoded as one text: some tokenizers cut an answer differently when it stands alone
+        whole = self._tokenizer.prompt_ids(sample.prompt + text, plain=sample.chat is None)
+        pairs = zip(self._ids(sample), whole[:-1], strict=False)
+        common = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+        prompt, answer = whole[:common], whole[common:]
         with torch.inference_mode():
             logits = self._model(
                 input_ids=self._tensor(prompt + answer), use_cache=False, logits_to_keep=len(answer) + 1

@@ -125,7 +125,26 @@ def read_several(folders: Sequence[Path]) -> tuple[list[tuple[str, Run]], list[R
         for name, _, records in loaded
         for record in records
     ]
-    return [(name, run) for name, run, _ in loaded], told_apart
+    return [(name, _with_progress(run, records)) for name, run, records in loaded], told_apart
+
+
+def _with_progress(run: Run, records: Sequence[Record]) -> Run:
+    """The run, saying how many of its samples are answered; not for tasks run at their own default lengths."""
+    if not run.sweep.lengths:
+        return run
+    answered = sum(record.error is None for record in records)
+    wanted = len(run.tasks) * len(run.models) * len(run.sweep)
+    return dataclasses.replace(run, environment={"answered": f"{answered} of {wanted} samples", **run.environment})
+
+
+def unanswered(folders: Sequence[Path]) -> list[tuple[Path, int]]:
+    """Run folders that lack answers, and how many; tasks run at their own default lengths are not counted."""
+    lacking = []
+    for folder in folders:
+        run, records = read(folder)
+        answered = sum(record.error is None for record in records)
+        lacking.append((folder, len(run.tasks) * len(run.models) * len(run.sweep) - answered))
+    return [(folder, missing) for folder, missing in lacking if missing > 0]
 
 
 def _read_records(folder: Path) -> list[Record]:

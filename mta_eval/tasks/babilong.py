@@ -13,7 +13,7 @@ from random import Random
 from typing import ClassVar, Literal
 
 from mta_eval.core import Cell, Needle, Sample, Tokenizer, generator
-from mta_eval.errors import LengthError, SpecError
+from mta_eval.errors import SpecError
 from mta_eval.registry import spec_of
 from mta_eval.tasks import scoring
 from mta_eval.tasks.babi_files import read_rows, read_stories
@@ -22,8 +22,10 @@ from mta_eval.tasks.fitting import answer_budget, bury, draw_of, frame
 from mta_eval.tasks.haystack import open_haystack
 from mta_eval.tasks.layout import Insert
 
-TRIES = 40  # stories looked at for one whose facts leave room for the wanted depth
-CHARACTERS_PER_TOKEN = 4.0  # only to choose among stories, and the same for every tokenizer
+TRIES = 60  # stories looked at for one whose facts leave room for the wanted depth
+# sizes only to choose among stories, the same for every tokenizer
+CHARACTERS_PER_TOKEN, HALF_A_FACT = 4.0, 15.0
+OVERHEAD = 256  # tokens of instruction, examples and question
 
 
 @dataclass(frozen=True)
@@ -67,15 +69,7 @@ class Babilong:
             return self._published(cell, seed, tokenizer)
         random = generator(seed, "babilong", self.qa, cell.repeat, draw_of(cell.length, 6000 if self.qa == 3 else 1500))
         depth = random.random() if cell.depth is None else cell.depth
-        stories = list(self._tell(Random(random.getrandbits(64))))
-        try:
-            return self._bury(_choose(stories, depth, cell.length), depth, cell, seed, tokenizer)
-        except LengthError:
-            shortest = min(stories, key=lambda story: len(" ".join((*story.facts, story.question))))
-            return self._bury(shortest, depth, cell, seed, tokenizer)
-
-    def _bury(self, story: Story, depth: float, cell: Cell, seed: int, tokenizer: Tokenizer) -> Sample:
-        """The sample that hides `story`. Raises LengthError if it does not fit."""
+        story = _choose(list(self._tell(Random(random.getrandbits(64)))), depth, cell.length)
         random = generator(seed, "babilong places", self.qa, cell.length, cell.repeat)
         haystack = open_haystack(self.haystack, seed, tokenizer)
         pinned = story.support[-1]
@@ -147,7 +141,8 @@ class Babilong:
         while len(told) < self.examples:
             story = tell(self.qa, random)
             # short ones, with different answers as far as there are any
-            if len(story.facts) <= 8 and (len(told) >= 3 or story.answer not in [other.answer for other in told]):
+            fresh = story.answer not in [other.answer for other in told]
+            if len(story.facts) <= 8 and (fresh or len(told) >= len(LABELS[self.qa])):
                 told.append(story)
         for story in told:
             before += f"Text: {' '.join(story.facts)}\nQuestion: {story.question}\nAnswer: {story.answer}\n\n"
@@ -196,13 +191,19 @@ class Babilong:
 
 
 def _choose(stories: list[Story], depth: float, length: int) -> Story:
-    """The story whose facts leave most room for `depth`: few before the last supporting one at 0, few after it at 1."""
-    room = length * CHARACTERS_PER_TOKEN
+    """The first story, or one with its answer and about as many facts that leaves room for `depth`.
 
-    def crowding(story: Story) -> float:
+    At depth 0 few facts may stand before the last supporting one, at depth 1 few after it. Where a task's order of
+    facts does not allow the depth, the nearest is taken, and the needles say where it is. What is chosen depends on
+    no tokenizer, and how often each answer is right depends on no depth.
+    """
+    first = stories[0]
+    room = max(length - OVERHEAD, 0) * CHARACTERS_PER_TOKEN
+
+    def unfit(story: Story) -> tuple[float, int]:
         pinned = story.support[-1]
-        ahead = sum(map(len, story.facts[:pinned]))
-        behind = sum(map(len, story.facts[pinned + 1 :]))
-        return max(ahead - depth * room, behind - (1 - depth) * room, 0.0)
+        ahead = sum(map(len, story.facts[:pinned])) - depth * room
+        behind = sum(map(len, story.facts[pinned + 1 :])) - (1 - depth) * room
+        return max(ahead, behind, HALF_A_FACT), abs(len(story.facts) - len(first.facts))
 
-    return min(stories, key=crowding) if length else stories[0]
+    return min((story for story in stories if story.answer == first.answer), key=unfit) if length else first

@@ -97,7 +97,7 @@ def bury(
     The insert number `pinned` begins at `depth` of the context, within half a sentence; the others stand near their
     `place` on its two sides. Unless `keep_order`, crowded neighbours give way to the pinned one.
     The prompt fills `length` but for the answer's `max_new_tokens`; length 0 means no haystack at all.
-    Raises LengthError, naming the smallest length of `label`, if the inserts alone do not fit.
+    Raises LengthError, naming the length this sample of `label` needs, if the inserts alone do not fit.
     """
     fitter = _Fitter(haystack, start, around, inserts)
     bare = fitter.layout.pieces(start, None)
@@ -105,7 +105,7 @@ def bury(
         return fitter.finish(bare)
     least = max_new_tokens + fitter.counter.measure(bare)[0]
     if least > length:
-        raise LengthError(f"{label} does not fit length {length}: in this tokenizer it needs at least {least}")
+        raise LengthError(f"{label} does not fit length {length}: this sample needs {least} tokens in this tokenizer")
     fitter.aim(length - max_new_tokens, pinned, depth, keep_order)
     try:
         return fitter.fit(length - max_new_tokens)

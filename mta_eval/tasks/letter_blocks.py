@@ -155,7 +155,8 @@ class LetterBlocks:
         least = lay(1)[1]
         if least > budget:
             raise LengthError(
-                f"{spec_of(self)} does not fit length {length}: in this tokenizer it needs at least {least + answer}"
+                f"{spec_of(self)} does not fit length {length}: "
+                f"this sample needs {least + answer} tokens in this tokenizer"
             )
         low, high = 1, budget - least + 2  # a block has at least one token; lay(low) fits, lay(high) does not
         rate = (lay(9)[1] - least) / 8

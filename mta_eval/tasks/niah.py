@@ -101,7 +101,7 @@ class Niah:
             choices=choices,
             needles=_needles(fitted, [pairs[order[index]] for index in fitted.order], asked, self._say),
             chat=fitted.chat,
-            stop=() if self.prompt == "chat" else ("\n", "."),
+            stop={"completion": ("\n", "."), "instruction": ("\n",), "chat": ()}[self.prompt],
             lead="" if self.prompt == "chat" else " ",
         )
 

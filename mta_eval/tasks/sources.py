@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import stat
 from functools import lru_cache
 from importlib import metadata
 from itertools import count, pairwise
@@ -38,7 +39,7 @@ NO_END = {
 }
 NOISE = ("The grass is green.", "The sky is blue.", "The sun is yellow.", "Here we go.", "There and back again.")
 DATASET_CHARACTERS = 20_000_000  # as much as is read from a data set
-PROSE_STEP = 37  # sentences between the windows of two repeats
+PROSE_STEP = 37  # sentences between the windows of two repeats, at least
 KINDS = ("prose", "noise", "essays", "file:PATH", "dataset:NAME")
 
 
@@ -70,7 +71,8 @@ class Prose:
 
     def start(self, seed: int, length: int, repeat: int) -> int:
         """See Source. Repeats step through the text, so that few of them need little of it."""
-        return repeat * PROSE_STEP + generator(seed, "prose start", length, repeat).randrange(PROSE_STEP)
+        step = max(PROSE_STEP, length // 512)
+        return repeat * step + generator(seed, "prose start", length, repeat).randrange(step)
 
     def holds(self, text: str) -> bool:
         """See Source."""
@@ -152,9 +154,11 @@ def read_text(path: Path) -> str:
     """A text file, or all .txt and .md files below a folder, in order of name. Raises TextError."""
     try:
         path = path.expanduser()
-        path.stat()
+        regular = path.is_dir() or stat.S_ISREG(path.stat().st_mode)
     except (OSError, RuntimeError, ValueError) as error:
         raise TextError(f"no such file or folder: {str(path)!r}") from error
+    if not regular:
+        raise TextError(f"{str(path)!r} is neither a text file nor a folder")
     files = sorted(file for file in path.rglob("*") if file.suffix in (".txt", ".md")) if path.is_dir() else [path]
     if not files:
         raise TextError(f"folder {str(path)!r} holds no .txt or .md file")

@@ -101,7 +101,7 @@ def test_the_named_smallest_length_is_the_smallest(tokenizer: FastTokenizer) -> 
     task = build_task("letter_blocks:prompt=characters")
     with pytest.raises(LengthError) as error:
         task.sample(Cell(3, 0.5, 0), 0, tokenizer)
-    smallest = int(str(error.value).split()[-1])
+    smallest = int(re.findall(r"needs (\d+) tokens", str(error.value))[0])
     assert task.sample(Cell(smallest, 0.5, 0), 0, tokenizer).length == smallest
     with pytest.raises(LengthError):
         task.sample(Cell(smallest - 1, 0.5, 0), 0, tokenizer)
