@@ -151,9 +151,9 @@ def report(
     from mta_eval.results import report as reporting
     from mta_eval.results import store
 
-    questions, records = store.read_several(runs)
-    for path, missing in store.unanswered(runs):
-        typer.echo(f"mta-eval: {path} is not finished: {missing} samples are missing; its command goes on", err=True)
+    questions, records, lacking = store.read_several(runs)
+    for folder, missing in lacking.items():
+        typer.echo(f"mta-eval: {folder} is not finished: {missing} samples are missing; its command goes on", err=True)
     for path in reporting.write_report(records, out or runs[0] / "report", x=x, y=y, runs=questions):
         typer.echo(path)
 

@@ -111,40 +111,32 @@ def read(folder: Path) -> tuple[Run, list[Record]]:
     return read_run(folder), _read_records(folder)
 
 
-def read_several(folders: Sequence[Path]) -> tuple[list[tuple[str, Run]], list[Record]]:
-    """Several run folders as one: (name, question) of each, and all records. Raises StoreError.
+def read_several(folders: Sequence[Path]) -> tuple[list[tuple[str, Run]], list[Record], dict[str, int]]:
+    """Several run folders as one: (name, question) of each, all records, and how many samples each run still lacks.
 
-    Where two runs hold the same model's answers to the same task, the model's name is followed by its run's.
+    Where two runs hold the same model's answers to the same task, the model's name is followed by its run's. Runs at
+    their tasks' own default lengths are not counted. Raises StoreError.
     """
     loaded = [(folder.resolve().name, *read(folder)) for folder in folders]
-    answered = Counter(pair for _, _, records in loaded for pair in {(record.task, record.model) for record in records})
+    pairs = Counter(pair for _, _, records in loaded for pair in {(record.task, record.model) for record in records})
     told_apart = [
         dataclasses.replace(record, model=f"{record.model} ({name})")
-        if answered[record.task, record.model] > 1
+        if pairs[record.task, record.model] > 1
         else record
         for name, _, records in loaded
         for record in records
     ]
-    return [(name, _with_progress(run, records)) for name, run, records in loaded], told_apart
-
-
-def _with_progress(run: Run, records: Sequence[Record]) -> Run:
-    """The run, saying how many of its samples are answered; not for tasks run at their own default lengths."""
-    if not run.sweep.lengths:
-        return run
-    answered = sum(record.error is None for record in records)
-    wanted = len(run.tasks) * len(run.models) * len(run.sweep)
-    return dataclasses.replace(run, environment={"answered": f"{answered} of {wanted} samples", **run.environment})
-
-
-def unanswered(folders: Sequence[Path]) -> list[tuple[Path, int]]:
-    """Run folders that lack answers, and how many; tasks run at their own default lengths are not counted."""
-    lacking = []
-    for folder in folders:
-        run, records = read(folder)
+    questions, lacking = [], {}
+    for (name, run, records), folder in zip(loaded, folders, strict=True):
         answered = sum(record.error is None for record in records)
-        lacking.append((folder, len(run.tasks) * len(run.models) * len(run.sweep) - answered))
-    return [(folder, missing) for folder, missing in lacking if missing > 0]
+        wanted = len(run.tasks) * len(run.models) * len(run.sweep)
+        if wanted:
+            progress = {"answered": f"{answered} of {wanted} samples"}
+            run = dataclasses.replace(run, environment=progress | run.environment)
+        if wanted > answered:
+            lacking[str(folder)] = wanted - answered
+        questions.append((name, run))
+    return questions, told_apart, lacking
 
 
 def _read_records(folder: Path) -> list[Record]:

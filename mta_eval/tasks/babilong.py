@@ -171,8 +171,7 @@ class Babilong:
         row = rows[cell.repeat]
         around = frame(tokenizer, *self._words(row["question"], seed), chat=self.prompt == "chat")
         prompt = around.before + row["input"] + around.after
-        specials = tokenizer.specials if around.question is None else (0, 0)
-        prompt_tokens = len(tokenizer.encode(prompt).ids) + sum(specials)
+        prompt_tokens = len(tokenizer.encode(prompt).ids) + sum(around.specials(tokenizer))
         max_new_tokens = self._answer_budget(tokenizer)
         return Sample(
             id=f"{spec_of(self)}/{cell}",

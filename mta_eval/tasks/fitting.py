@@ -33,6 +33,10 @@ class Frame:
     after: str
     question: tuple[str, str] | None = None  # the user's words around the context, where a chat template wraps them
 
+    def specials(self, tokenizer: Tokenizer) -> tuple[int, int]:
+        """Tokens added before and after the prompt; a rendered chat spells its own out."""
+        return tokenizer.specials if self.question is None else (0, 0)
+
     def messages(self, context: str) -> tuple[Message, ...] | None:
         """The chat around `context`, or None for a plain prompt."""
         if self.question is None:
@@ -119,8 +123,7 @@ class _Fitter:
 
     def __init__(self, haystack: Haystack, start: int, around: Frame, inserts: Sequence[Insert]) -> None:
         self.haystack, self.start, self.around = haystack, start, around
-        # a rendered chat spells its special tokens out
-        self.counter = Counter(haystack, haystack.tokenizer.specials if around.question is None else (0, 0))
+        self.counter = Counter(haystack, around.specials(haystack.tokenizer))
         point = self.counter.size("A.")
         sizes = [self.counter.size("A. " + insert.text) - point for insert in inserts]
         self.layout = Layout(haystack, start, (around.before, around.after), inserts, sizes)

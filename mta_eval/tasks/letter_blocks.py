@@ -79,7 +79,7 @@ class LetterBlocks:
             blocks = others.take(count - 1)
             blocks.insert(round(depth * (count - 1)), target)
         prompt, spans = _join(tokenizer, around, blocks)
-        specials = _specials(tokenizer, around)
+        specials = around.specials(tokenizer)
         prompt_tokens = len(spans) + sum(specials)
         return Sample(
             id=f"{spec_of(self)}/{cell}",
@@ -149,7 +149,7 @@ class LetterBlocks:
             if place and goal - edges[place - 1] < edges[min(place, count)] - goal:
                 place -= 1
             blocks.insert(min(place, count), target)
-            return blocks, len(_join(tokenizer, around, blocks)[1]) + sum(_specials(tokenizer, around))
+            return blocks, len(_join(tokenizer, around, blocks)[1]) + sum(around.specials(tokenizer))
 
         budget = length - answer
         least = lay(1)[1]
@@ -222,11 +222,6 @@ class _Others:
             self._seen.add(block)
             self._blocks.append(block)
         return self._blocks[:count]
-
-
-def _specials(tokenizer: Tokenizer, around: Frame) -> tuple[int, int]:
-    """Tokens added before and after the prompt; a rendered chat spells them out."""
-    return tokenizer.specials if around.question is None else (0, 0)
 
 
 def _join(tokenizer: Tokenizer, around: Frame, blocks: list[str]) -> tuple[str, list[tuple[int, int]]]:
