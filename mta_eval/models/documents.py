@@ -1,0 +1,98 @@
+"""Padding and packed documents: which tokens belong together.
+
+A mask (B, S) holds 0 for padding and the document's number for every other token (1 where there is only one), as in
+transformers' own 0/1 masks. Attention is computed document by document, so that nothing crosses a border.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass(frozen=True)
+class Document:
+    """The tokens of one document, in batch rows where it stands at the same places.
+
+    `rows` are batch indices; `queries` and `keys` index the current tokens (of T) and all tokens (of S); `past` of
+    the keys stand before the first query; `history` index the kept queries (see `Tokens.kept`) of those.
+    """
+
+    rows: torch.Tensor
+    queries: torch.Tensor
+    keys: torch.Tensor
+    history: torch.Tensor
+
+    @property
+    def past(self) -> int:
+        """How many tokens of the document came before the current ones."""
+        return len(self.keys) - len(self.queries)
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """How T current tokens stand among S; `documents` None means: all are one document, without padding.
+
+    `kept` (B, halo) says which tokens' queries to keep for the next step: indices into the `halo` queries kept before
+    (right-aligned) followed by the T current ones, -1 where there is none; None means simply the last ones.
+    """
+
+    current: int
+    total: int
+    documents: tuple[Document, ...] | None = None
+    kept: torch.Tensor | None = None
+
+
+def read_mask(mask: torch.Tensor | None, current: int, total: int, halo: int) -> Tokens:
+    """The documents of a mask (B, S) whose last T tokens are current, where kernels reach back `halo` queries.
+
+    Raises ValueError if the mask is no (B, S), or if a document was interrupted so that its queries are gone.
+    """
+    if mask is None:
+        return Tokens(current, total)
+    if mask.dim() != 2 or mask.shape[1] != total:
+        raise ValueError(f"the attention mask is {tuple(mask.shape)}; it must be (batch, {total}): 0 or the document")
+    numbers = mask.to("cpu", torch.long)
+    if bool((numbers == numbers[:1, :1]).all()) and int(numbers[0, 0]) > 0:
+        return Tokens(current, total)
+    places: dict[tuple[bytes, bytes], tuple[list[int], list[torch.Tensor]]] = {}
+    kept = torch.full((len(numbers), halo), -1)
+    past = total - current
+    for row, line in enumerate(numbers):
+        before, after = _last_real(line[:past], halo), _last_real(line, halo)
+        slots = {token: halo - len(before) + place for place, token in enumerate(before)}
+        kept[row, halo - len(after) :] = torch.tensor([slots.get(t, halo + t - past) for t in after], dtype=torch.long)
+        for number in line[past:].unique().tolist():
+            if number == 0:
+                continue
+            keys = torch.nonzero(line == number)[:, 0]
+            queries = keys[keys >= past] - past
+            wanted = keys[: len(keys) - len(queries)][-halo:].tolist() if halo else []
+            history = [slots[token] for token in wanted if token in slots]
+            if len(history) < len(wanted):
+                raise ValueError(f"document {number} of row {row} goes on after another; its earlier queries are gone")
+            place = torch.tensor(history, dtype=torch.long)
+            rows, _ = places.setdefault((keys.numpy().tobytes(), place.numpy().tobytes()), ([], [keys, queries, place]))
+            rows.append(row)
+    device = mask.device
+    documents = tuple(
+        Document(torch.tensor(rows, device=device), queries.to(device), keys.to(device), place.to(device))
+        for rows, (keys, queries, place) in places.values()
+    )
+    return Tokens(current, total, documents, kept.to(device))
+
+
+def positions(mask: torch.Tensor) -> torch.Tensor:
+    """Each token's position in its own document, from 0, for a mask (B, S); padding gets 0."""
+    found = torch.zeros_like(mask, dtype=torch.long)
+    for number in mask.unique().tolist():
+        if number:
+            own = mask == number
+            found = torch.where(own, own.long().cumsum(1) - 1, found)
+    return found
+
+
+def _last_real(line: torch.Tensor, count: int) -> list[int]:
+    real: list[int] = torch.nonzero(line)[:, 0].tolist()
+    return real[len(real) - min(count, len(real)) :]
