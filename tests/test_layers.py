@@ -26,10 +26,19 @@ MAY_IMPORT = {
 }
 # the attention family is torch through and through; adapters import these files only when weights are wanted
 TORCH_FILES = {
-    f"models/{name}.py"
-    for name in (
-        "attention configuration decoder documents fused kernels looking naive query_cache released retrofit tiles".split()
-    )
+    "models/attention.py",
+    "models/configuration.py",
+    "models/decoder.py",
+    "models/documents.py",
+    "models/fused.py",
+    "models/kernels.py",
+    "models/looking.py",
+    "models/naive.py",
+    "models/query_cache.py",
+    "models/released.py",
+    "models/retrofit.py",
+    "models/tile.py",
+    "models/tiles.py",
 }
 HEAVY = {"torch", "transformers", "datasets", "matplotlib", "pandas", "scipy", "numpy", "vllm", "lm_eval", "tokenizers"}
 

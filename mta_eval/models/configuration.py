@@ -5,22 +5,22 @@ One Llama-style decoder (RMSNorm, SwiGLU, RoPE, tied or untied embeddings, group
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from huggingface_hub.dataclasses import strict
 from transformers import LlamaConfig
 
-from mta_eval.models.kernels import INITIALISATIONS, KEY_PADDINGS
+from mta_eval.models.kernels import Initialisation, KeyPadding
 
 Attention = Literal["transformer", "mta", "diff", "talking_heads"]
-ATTENTIONS = ("transformer", "mta", "diff", "talking_heads")
+ATTENTIONS: tuple[str, ...] = get_args(Attention)
 NORMS = ("none", "plain", "depth_scaled")
 GATES = ("none", "scalar", "vector")
 KERNELS = tuple(f"{axis}_kernel_{when}" for when in ("before", "after") for axis in ("query", "key", "head"))
 
 
 @strict
-class MTAConfig(LlamaConfig):  # type: ignore[misc]
+class MTAConfig(LlamaConfig):
     """LlamaConfig and what the attention adds. Options left None are those of the attention in its paper.
 
     `attention`: transformer, mta, diff (heads 2h and 2h + 1 are one pair) or talking_heads. Kernel sizes before and
@@ -41,10 +41,10 @@ class MTAConfig(LlamaConfig):  # type: ignore[misc]
     key_kernel_after: int | None = None
     head_kernel_after: int | None = None
     convolution_layers: list[int] | None = None
-    key_padding: str = "both"
+    key_padding: KeyPadding = "both"
     norm: str | None = None
     gate: str | None = None
-    kernel_init: str = "identity"
+    kernel_init: Initialisation = "identity"
     output_bias: bool | None = None
     initializer_range: float = 0.0
 
@@ -74,8 +74,8 @@ class MTAConfig(LlamaConfig):  # type: ignore[misc]
             ("attention", ATTENTIONS),
             ("norm", NORMS),
             ("gate", GATES),
-            ("kernel_init", INITIALISATIONS),
-            ("key_padding", KEY_PADDINGS),
+            ("kernel_init", get_args(Initialisation)),
+            ("key_padding", get_args(KeyPadding)),
         ):
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} cannot be {getattr(self, name)!r}; there is: {', '.join(allowed)}")

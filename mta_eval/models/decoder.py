@@ -39,6 +39,11 @@ NORM_EPS = 1e-5
 class MTAAttention(nn.Module):
     """One layer's attention: projections, RoPE, the family's attention, norm, gate, output projection."""
 
+    convolve_before: nn.Parameter | None
+    mix_before: nn.Parameter | None
+    convolve_after: nn.Parameter | None
+    mix_after: nn.Parameter | None
+
     def __init__(self, config: MTAConfig, layer_idx: int) -> None:
         super().__init__()
         self.config, self.layer_idx = config, layer_idx
@@ -82,7 +87,7 @@ class MTAAttention(nn.Module):
         position_embeddings: tuple[torch.Tensor, torch.Tensor],
         attention_mask: Tokens,
         past_key_values: Cache | None = None,
-        **kwargs: Any,
+        **_kwargs: Any,
     ) -> tuple[torch.Tensor, None]:
         """(B, T, width) -> (B, T, width). `attention_mask` carries the documents, read once for all layers."""
         batch, current, _ = hidden_states.shape
@@ -121,7 +126,7 @@ class MTAAttention(nn.Module):
         return out
 
 
-class MTADecoderLayer(LlamaDecoderLayer):  # type: ignore[misc]
+class MTADecoderLayer(LlamaDecoderLayer):
     """A Llama layer with the family's attention."""
 
     def __init__(self, config: MTAConfig, layer_idx: int) -> None:
@@ -133,7 +138,7 @@ class MTADecoderLayer(LlamaDecoderLayer):  # type: ignore[misc]
         self.post_attention_layernorm = LlamaRMSNorm(config.hidden_size, eps=config.rms_norm_eps)
 
 
-class MTAPreTrainedModel(LlamaPreTrainedModel):  # type: ignore[misc]
+class MTAPreTrainedModel(LlamaPreTrainedModel):
     """What both models share: the configuration, and how weights begin."""
 
     config_class = MTAConfig
@@ -165,7 +170,7 @@ class MTAPreTrainedModel(LlamaPreTrainedModel):  # type: ignore[misc]
             super()._init_weights(module)
 
 
-class MTAModel(MTAPreTrainedModel, LlamaModel):  # type: ignore[misc]
+class MTAModel(MTAPreTrainedModel, LlamaModel):
     """The decoder without its head."""
 
     def __init__(self, config: MTAConfig) -> None:
@@ -177,6 +182,11 @@ class MTAModel(MTAPreTrainedModel, LlamaModel):  # type: ignore[misc]
         self.rotary_emb = LlamaRotaryEmbedding(config=config)
         self.gradient_checkpointing = False
         self.post_init()
+
+    @property
+    def halo(self) -> int:
+        """How many earlier queries the layers look back at, at most."""
+        return max((layer.kernels.halo for layer in self.modules() if isinstance(layer, MTAAttention)), default=0)
 
     @merge_with_config_defaults  # type: ignore[untyped-decorator]
     @capture_outputs  # type: ignore[untyped-decorator]
@@ -201,8 +211,7 @@ class MTAModel(MTAPreTrainedModel, LlamaModel):  # type: ignore[misc]
             past_key_values = DynamicCache(config=self.config)
         past = past_key_values.get_seq_length() if past_key_values is not None else 0
         current = hidden.shape[1]
-        halo = max(layer.self_attn.kernels.halo for layer in self.layers)
-        tokens = read_mask(attention_mask, current, past + current, halo)
+        tokens = read_mask(attention_mask, current, past + current, self.halo)
         if position_ids is None:
             position_ids = torch.arange(past, past + current, device=hidden.device)[None]
             if tokens.documents is not None and attention_mask is not None:
@@ -221,7 +230,7 @@ class MTAModel(MTAPreTrainedModel, LlamaModel):  # type: ignore[misc]
         return BaseModelOutputWithPast(last_hidden_state=self.norm(hidden), past_key_values=past_key_values)
 
 
-class MTAForCausalLM(MTAPreTrainedModel, LlamaForCausalLM):  # type: ignore[misc]
+class MTAForCausalLM(MTAPreTrainedModel, LlamaForCausalLM):
     """A causal language model of the attention family: `generate`, `save_pretrained`, `from_pretrained` as usual."""
 
     def __init__(self, config: MTAConfig) -> None:

@@ -63,9 +63,7 @@ def read_mask(mask: torch.Tensor | None, current: int, total: int, halo: int) ->
         before, after = _last_real(line[:past], halo), _last_real(line, halo)
         slots = {token: halo - len(before) + place for place, token in enumerate(before)}
         kept[row, halo - len(after) :] = torch.tensor([slots.get(t, halo + t - past) for t in after], dtype=torch.long)
-        for number in line[past:].unique().tolist():
-            if number == 0:
-                continue
+        for number in sorted(set(line[past:].tolist()) - {0}):
             keys = torch.nonzero(line == number)[:, 0]
             queries = keys[keys >= past] - past
             wanted = keys[: len(keys) - len(queries)][-halo:].tolist() if halo else []
@@ -86,10 +84,9 @@ def read_mask(mask: torch.Tensor | None, current: int, total: int, halo: int) ->
 def positions(mask: torch.Tensor) -> torch.Tensor:
     """Each token's position in its own document, from 0, for a mask (B, S); padding gets 0."""
     found = torch.zeros_like(mask, dtype=torch.long)
-    for number in mask.unique().tolist():
-        if number:
-            own = mask == number
-            found = torch.where(own, own.long().cumsum(1) - 1, found)
+    for number in sorted(set(mask.flatten().tolist()) - {0}):
+        own = mask == number
+        found = torch.where(own, own.long().cumsum(1) - 1, found)
     return found
 
 

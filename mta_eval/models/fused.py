@@ -16,7 +16,7 @@ import torch
 from torch.nn import functional as F
 
 from mta_eval.models.kernels import Kernels, key_reach
-from mta_eval.models.tiles import widen_keys, widen_queries
+from mta_eval.models.tile import widen_keys, widen_queries
 
 
 def can_fuse(kernels: Kernels, queries: int) -> bool:
@@ -49,8 +49,9 @@ def _convolved(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, kernels: Kerne
     if skipped >= queries:
         return out
     wide_q = widen_queries(q, halo, history)[:, :, skipped:]
-    wide_k = widen_keys(k, kernel, kernels)[:, :, : k.shape[2] - band]
-    far_out, far = _flex(wide_q, wide_k, v[:, :, : k.shape[2] - band], past + skipped - band)
+    wide_k = widen_keys(k, kernels)
+    assert wide_k is not None
+    far_out, far = _flex(wide_q, wide_k[:, :, : k.shape[2] - band], v[:, :, : k.shape[2] - band], past + skipped - band)
     both = torch.logaddexp(near[:, :, skipped:], far)
     merged = (
         out[:, :, skipped:] * torch.exp(near[:, :, skipped:] - both)[..., None]
@@ -63,11 +64,9 @@ def _band_logits(
     q: torch.Tensor, k: torch.Tensor, kernel: torch.Tensor, left: int, band: int, history: int
 ) -> torch.Tensor:
     """Convolved logits (B, H, T, band) of each row's last `band` keys, newest first, by the rule."""
-    heads, _, keys, _ = q.shape[1], k.shape[1], k.shape[2], k.shape[3]
-    k = k.repeat_interleave(heads // k.shape[1], 1)
-    halo, reach, rows = kernel.shape[1] - 1, band + left, q.shape[2]
-    start = keys - rows
-    padded = F.pad(k, (0, 0, reach, 0))[:, :, start:]
+    keys, halo, reach, rows = k.shape[2], kernel.shape[1] - 1, band + left, q.shape[2]
+    k = k.repeat_interleave(q.shape[1] // k.shape[1], 1)
+    padded = F.pad(k, (0, 0, reach, 0))[:, :, keys - rows :]
     # scores[i, m] = q_i . k_i-m, zero where i - m is before the first key
     scores = torch.stack([(q * padded[:, :, reach - m : reach - m + rows]).sum(-1) for m in range(reach)], -1)
     scores = F.pad(scores, (kernel.shape[2], kernel.shape[2], halo - history, 0))
@@ -96,10 +95,10 @@ def _flex(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, offset: int) -> tup
     """Attention of q over the keys j <= i + offset, with its log-sum-exp; q is scaled already."""
     from torch.nn.attention.flex_attention import AuxRequest, create_block_mask
 
-    def visible(batch: Any, head: Any, i: torch.Tensor, j: torch.Tensor) -> torch.Tensor:
+    def visible(_batch: Any, _head: Any, i: torch.Tensor, j: torch.Tensor) -> torch.Tensor:
         return j <= i + offset
 
-    def score(score: torch.Tensor, batch: Any, head: Any, i: torch.Tensor, j: torch.Tensor) -> torch.Tensor:
+    def score(score: torch.Tensor, _batch: Any, _head: Any, i: torch.Tensor, j: torch.Tensor) -> torch.Tensor:
         return torch.where(j <= i + offset, score, -math.inf)
 
     if k.shape[1] != v.shape[1]:

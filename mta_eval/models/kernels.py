@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, get_args
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
 
 import torch
 
 KeyPadding = Literal["both", "left", "right"]
 Initialisation = Literal["identity", "zero", "constant", "uniform", "normal", "diagonal"]
-INITIALISATIONS: tuple[str, ...] = get_args(Initialisation)
-KEY_PADDINGS: tuple[str, ...] = get_args(KeyPadding)
 
 
 class Kernels(NamedTuple):
@@ -50,7 +49,7 @@ class Kernels(NamedTuple):
         return self.mix_before is not None or self.mix_after is not None
 
     def of_heads(self, first: int, last: int) -> Kernels:
-        """The key-query kernels of some heads only; there must be no mixing."""
+        """The kernels of some heads only; where heads mix, these must be all of them."""
         before, after = self.convolve_before, self.convolve_after
         return self._replace(
             convolve_before=None if before is None else before[first:last],
@@ -59,7 +58,11 @@ class Kernels(NamedTuple):
 
     def to(self, dtype: torch.dtype) -> Kernels:
         """The same in another dtype."""
-        return Kernels(*(None if kernel is None else kernel.to(dtype) for kernel in self[:4]), self.key_padding)
+        return self.replaced([None if kernel is None else kernel.to(dtype) for kernel in self[:4]])
+
+    def replaced(self, kernels: Sequence[torch.Tensor | None]) -> Kernels:
+        """Four others in the place of these, in the same order."""
+        return self._replace(**dict(zip(self._fields, kernels, strict=False)))
 
 
 def key_reach(kernel: torch.Tensor, padding: KeyPadding) -> tuple[int, int]:

@@ -11,7 +11,7 @@ import math
 
 import torch
 
-from mta_eval.models.kernels import KeyPadding, Kernels, key_reach
+from mta_eval.models.kernels import Kernels, KeyPadding, key_reach
 
 
 def attention(
@@ -29,9 +29,7 @@ def attention(
     out = q.new_zeros(*q.shape[:3], v.shape[-1])
     documents = torch.ones(q.shape[0], q.shape[2], dtype=torch.long) if documents is None else documents
     for row in range(q.shape[0]):
-        for number in documents[row].unique().tolist():
-            if number == 0:
-                continue
+        for number in sorted(set(documents[row].tolist()) - {0}):
             tokens = torch.nonzero(documents[row] == number)[:, 0]
             q_d, k_d, v_d = q[row][:, tokens], k[row][:, tokens], v[row][:, tokens]
             out[row, :, tokens] = weights(q_d, k_d, kernels) @ _for_every_head(v_d, q)

@@ -8,7 +8,7 @@ import torch
 from transformers.cache_utils import Cache, DynamicLayer
 
 
-class QueryLayer(DynamicLayer):  # type: ignore[misc]
+class QueryLayer(DynamicLayer):
     """A layer of a DynamicCache that also keeps the queries which later rows need: (B, H, halo, D), right-aligned."""
 
     is_croppable = False
@@ -21,11 +21,11 @@ class QueryLayer(DynamicLayer):  # type: ignore[misc]
         self,
         key_states: torch.Tensor,
         value_states: torch.Tensor,
-        *args: Any,
+        *_args: Any,
         queries: torch.Tensor,
         halo: int,
         kept: torch.Tensor | None,
-        **kwargs: Any,
+        **_kwargs: Any,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Take in T new keys, values and queries (B, H, T, D); `kept` says which queries to keep (`Tokens.kept`)."""
         before = queries.new_zeros(*queries.shape[:2], halo, queries.shape[3]) if self.queries is None else self.queries
