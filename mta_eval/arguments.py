@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TypeVar
 
 from mta_eval.errors import SpecError
@@ -31,6 +32,24 @@ def parse_lengths(text: str) -> tuple[int, ...]:
 def parse_depths(text: str) -> tuple[float | None, ...]:
     """ "0,0.5,1" -> (0.0, 0.5, 1.0); "any" -> (None,). Raises SpecError on what is not from 0 to 1."""
     return _once([_parse_depth(part.strip()) for part in text.split(",")], "depth")
+
+
+def parse_options(texts: Sequence[str]) -> dict[str, int | str | list[int]]:
+    """["norm=plain", "convolution_layers=2,6"] -> {"norm": "plain", "convolution_layers": [2, 6]}. Raises SpecError."""
+    options: dict[str, int | str | list[int]] = {}
+    for text in texts:
+        key, equals, value = (part.strip() for part in text.partition("="))
+        if not (key and equals and value):
+            raise SpecError(f"{text!r} is no option; write NAME=VALUE")
+        if key in options:
+            raise SpecError(f"option {key} is given twice")
+        parts = value.split(",")
+        if all(part.strip().isdecimal() for part in parts):
+            numbers = [int(part) for part in parts]
+            options[key] = numbers if len(numbers) > 1 else numbers[0]
+        else:
+            options[key] = value
+    return options
 
 
 def _parse_depth(text: str) -> float | None:

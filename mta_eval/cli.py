@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mta_eval import __version__, commands, registry, terminal
+from mta_eval import __version__, cli_checkpoints, commands, registry, terminal
 from mta_eval.arguments import parse_depths, parse_length, parse_lengths
 from mta_eval.core import Cell, Sweep
 from mta_eval.errors import MtaEvalError, SpecError
@@ -156,6 +156,9 @@ def report(
         typer.echo(f"mta-eval: {folder} is not finished: {missing} samples are missing; its command goes on", err=True)
     for path in reporting.write_report(records, out or runs[0] / "report", x=x, y=y, runs=questions):
         typer.echo(path)
+
+
+app.add_typer(cli_checkpoints.app)
 
 
 @app.callback(invoke_without_command=True)

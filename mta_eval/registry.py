@@ -29,6 +29,10 @@ MODELS = {
     "window": "mta_eval.models.window:Window",
     "hf": "mta_eval.models.torch_model:HuggingFace",
     "smollm2": "mta_eval.models.smollm2:SmolLM2",
+    "mta": "mta_eval.models.family:MTA",
+    "transformer": "mta_eval.models.family:Transformer",
+    "diff": "mta_eval.models.family:Diff",
+    "talking_heads": "mta_eval.models.family:TalkingHeads",
     "tokenizer": "mta_eval.models.tokenizer:TokenizerOnly",
 }
 

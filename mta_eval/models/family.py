@@ -1,0 +1,70 @@
+"""The attention family by name: `mta:DIR`, `transformer:DIR`, `diff:DIR`, `talking_heads:DIR`.
+
+The same folders open as `hf:DIR`; by its name a checkpoint must be what the name says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import ClassVar, Literal
+
+from mta_eval.errors import ModelError
+from mta_eval.models.torch_model import HuggingFace
+from mta_eval.models.wrapped import Wrapped
+
+
+@dataclass(frozen=True)
+class FamilyCheckpoint(Wrapped):
+    """What the four names share."""
+
+    name: ClassVar[str]
+
+    path: str = field(metadata={"help": "folder or hub id, as import-checkpoint, retrofit or save_pretrained wrote it"})
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = field(
+        default="auto", metadata={"help": "auto: bfloat16 where the hardware computes in it, else float32"}
+    )
+    device: str = field(default="auto", metadata={"help": "auto: cuda, mps or cpu, the first there is"})
+    attention: Literal["sdpa", "flex_attention", "eager"] = field(
+        default="sdpa", metadata={"help": "row tiles, FlexAttention (GPU), or the definition on the full matrix"}
+    )
+    max_length_override: int = field(default=0, metadata={"help": "take longer prompts than the model's config says"})
+
+    @cached_property
+    def model(self) -> HuggingFace:
+        """The checkpoint. Raises ModelError if its attention is another."""
+        model = HuggingFace(self.path, self.dtype, self.device, self.attention, self.max_length_override)
+        found = getattr(model.config, "attention", None)
+        if found is None:
+            raise ModelError(f"{self.path!r} is no checkpoint of the attention family; open it as hf:{self.path}")
+        if found != self.name:
+            raise ModelError(f"{self.path!r} has {found} attention, not {self.name}; open it as {found}:{self.path}")
+        return model
+
+
+@dataclass(frozen=True)
+class MTA(FamilyCheckpoint):
+    """Multi-Token Attention (Golovneva et al. 2025): scores convolved over queries, keys and heads."""
+
+    name: ClassVar[str] = "mta"
+
+
+@dataclass(frozen=True)
+class Transformer(FamilyCheckpoint):
+    """The plain Transformer: softmax attention."""
+
+    name: ClassVar[str] = "transformer"
+
+
+@dataclass(frozen=True)
+class Diff(FamilyCheckpoint):
+    """DIFF Transformer (Ye et al. 2024): the difference of two softmaxes."""
+
+    name: ClassVar[str] = "diff"
+
+
+@dataclass(frozen=True)
+class TalkingHeads(FamilyCheckpoint):
+    """Talking heads (Shazeer et al. 2020): heads mixed before and after softmax."""
+
+    name: ClassVar[str] = "talking_heads"
