@@ -165,6 +165,33 @@ def tokenizer_folder(byte_bpe: FastTokenizer, tmp_path_factory: pytest.TempPathF
 
 
 @pytest.fixture(scope="session")
+def llama_folder(tmp_path_factory: pytest.TempPathFactory, tokenizer_folder: Path) -> Path:
+    """A tiny Llama of random weights with a real tokenizer, as transformers writes it."""
+    import torch
+    from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
+
+    made = tmp_path_factory.mktemp("llama")
+    tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder)
+    tokenizer.save_pretrained(made)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        config = LlamaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=64,
+            intermediate_size=128,
+            num_hidden_layers=3,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            max_position_embeddings=1024,
+            initializer_range=0.3,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+        )
+        LlamaForCausalLM(config).save_pretrained(made)
+    return made
+
+
+@pytest.fixture(scope="session")
 def audit() -> Callable[[Sample, FastTokenizer], None]:
     """Assert what must hold of every sample, from its prompt encoded again by the tokenizers library alone."""
     return _audit

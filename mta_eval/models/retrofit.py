@@ -33,7 +33,7 @@ def retrofit(source: str, attention: Attention, out: Path, options: Mapping[str,
     """Write to the folder `out` the model `source` ("smollm2", "hf:PATH" or PATH) with another attention.
 
     `options` are options of MTAConfig. Returns the largest difference between both models' logits on a short text.
-    Raises ModelError if the model is not of Llama's type or `out` cannot be written, SpecError for options that do not fit.
+    Raises ModelError if the model is not of Llama's type or `out` cannot be written, SpecError if options do not fit.
     """
     check_new(out)
     path = where(source)

@@ -15,27 +15,8 @@ from mta_eval.registry import build_model, build_task
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory, tokenizer_folder: Path) -> Path:
-    """A checkpoint of random weights with a real tokenizer."""
-    made = tmp_path_factory.mktemp("llama")
-    tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder)
-    tokenizer.save_pretrained(made)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        config = LlamaConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=64,
-            intermediate_size=128,
-            num_hidden_layers=2,
-            num_attention_heads=4,
-            num_key_value_heads=2,
-            max_position_embeddings=1024,
-            initializer_range=0.3,
-            bos_token_id=tokenizer.bos_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-        )
-        LlamaForCausalLM(config).save_pretrained(made)
-    return made
+def folder(llama_folder: Path) -> Path:
+    return llama_folder
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,46 @@
+"""transformers' Auto classes know our checkpoints, whichever is imported first; mta_eval alone stays light."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mta_eval.models.configuration import MTAConfig
+from mta_eval.models.decoder import MTAForCausalLM
+
+OPEN = (
+    "model, config = AutoModelForCausalLM.from_pretrained({0!r}), AutoConfig.from_pretrained({0!r})\n"
+    "print(type(model).__name__, config.attention)"
+)
+ORDERS = {
+    "ours first": "import mta_eval; from transformers import AutoConfig, AutoModelForCausalLM",
+    "theirs first": "from transformers import AutoConfig, AutoModelForCausalLM; import mta_eval",
+    "a Llama first": "import mta_eval; from transformers import LlamaConfig, AutoConfig, AutoModelForCausalLM",
+    "config first": "import mta_eval; from transformers import AutoConfig\nfrom transformers import AutoModelForCausalLM",
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("auto")
+    sizes = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2}
+    MTAForCausalLM(MTAConfig(vocab_size=16, attention="talking_heads", **sizes)).save_pretrained(made)
+    return made
+
+
+def run(code: str) -> str:
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_auto_classes_open_our_checkpoints(order: str, folder: Path) -> None:
+    assert run(f"{ORDERS[order]}\n{OPEN.format(str(folder))}").endswith("MTAForCausalLM talking_heads")
+
+
+def test_importing_mta_eval_imports_nothing_heavy() -> None:
+    loaded = run("import sys, mta_eval; print(*sys.modules)").split()
+    assert "mta_eval.auto" in loaded
+    assert not {"torch", "transformers", "numpy"} & set(loaded)
