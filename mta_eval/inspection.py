@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mta_eval import registry
 from mta_eval.core import Cell, Needle, Sample
-from mta_eval.errors import ModelError, SpecError
-
-if TYPE_CHECKING:
-    from mta_eval.results.attention_map import Panel
+from mta_eval.errors import ModelError, SpecError, StoreError
 
 AROUND = 12  # context tokens shown on either side of the needle
 
@@ -23,6 +19,10 @@ def draw_kernels(checkpoint: str, out: Path) -> list[Path]:
     from mta_eval.results import kernels as pictures
 
     model = open_checkpoint(checkpoint)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"cannot write {str(out)!r}: {error.strerror}") from error
     written: list[Path] = []
     rows = []
     for layer in (module for module in model.modules() if isinstance(module, MTAAttention)):
@@ -55,8 +55,9 @@ def draw_attention(checkpoint: str, task: str, cell: Cell, seed: int, rows: int,
     from mta_eval.models.retrofit import open_checkpoint, where
     from mta_eval.models.tokenizer import load_tokenizer
     from mta_eval.results import attention_map as pictures
+    from mta_eval.results.attention_map import HeadMap
 
-    pictures.check_path(out)
+    pictures.check_picture_path(out)
     tokenizer = load_tokenizer(where(checkpoint))
     sample = registry.build_task(task).sample(cell, seed, tokenizer)
     needle = _asked(sample)
@@ -68,19 +69,11 @@ def draw_attention(checkpoint: str, task: str, cell: Cell, seed: int, rows: int,
     shares = [layer[:, -1, needle.token_start : needle.token_end].sum(-1).tolist() for layer in maps]
     ranked = sorted(((share, i, h) for i, layer in enumerate(shares) for h, share in enumerate(layer)), reverse=True)
     first, last = max(0, needle.token_start - AROUND), min(len(ids), needle.token_end + AROUND)
-    panels: list[Panel] = [
-        pictures.Panel(layer=i, head=h, weights=maps[i][h, :, first:last].numpy()) for _, i, h in ranked[:heads]
-    ]
+    chosen = [HeadMap(i, h, maps[i][h, :, first:last].numpy()) for _, i, h in ranked[:heads]]
     texts = [tokenizer.decode([token]) for token in ids]
-    pictures.draw_attention(
-        shares,
-        panels,
-        rows=texts[-len(maps[0][0]) :],
-        columns=texts[first:last],
-        needle=(needle.token_start - first, needle.token_end - first),
-        title=f"{sample.id}: from the last tokens to the needle at depth {needle.depth:.2f}",
-        path=out,
-    )
+    needle_columns = (needle.token_start - first, needle.token_end - first)
+    title = f"{sample.id}: from the last tokens to the needle at depth {needle.depth:.2f}"
+    pictures.draw_attention(shares, chosen, texts[-maps[0].shape[1] :], texts[first:last], needle_columns, title, out)
     share, i, h = ranked[0]
     return f"layer {i}, head {h} puts {share:.0%} of the last token's attention on {needle.text!r}"
 

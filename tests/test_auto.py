@@ -17,7 +17,8 @@ ORDERS = {
     "ours first": "import mta_eval; from transformers import AutoConfig, AutoModelForCausalLM",
     "theirs first": "from transformers import AutoConfig, AutoModelForCausalLM; import mta_eval",
     "a Llama first": "import mta_eval; from transformers import LlamaConfig, AutoConfig, AutoModelForCausalLM",
-    "config first": "import mta_eval; from transformers import AutoConfig\nfrom transformers import AutoModelForCausalLM",
+    "config first": "import mta_eval; from transformers import AutoConfig\n"
+    "from transformers import AutoModelForCausalLM",
 }
 
 

@@ -57,7 +57,7 @@ def convert(original: Any, attention: Attention, options: Mapping[str, Any]) -> 
         raise SpecError("no model can begin as itself with diff attention; train one from a preset instead")
     config = _config(original.config, attention, options)
     with torch.device("meta"):
-        made = MTAForCausalLM(config)
+        made: MTAForCausalLM = MTAForCausalLM(config)
     made = made.to_empty(device="cpu").to(original.dtype)
     made.init_weights()
     made.model.rotary_emb = type(made.model.rotary_emb)(config)  # its buffers are no weights
@@ -67,7 +67,8 @@ def convert(original: Any, attention: Attention, options: Mapping[str, Any]) -> 
         raise ModelError(f"weights do not fit: left over {left[:3]}, missing {sorted(set(missing) - ours)[:3]}")
     made.tie_weights()
     made.generation_config = original.generation_config
-    return made.eval()
+    made.eval()
+    return made
 
 
 def open_checkpoint(source: str) -> MTAForCausalLM:

@@ -1,0 +1,268 @@
+"""Time and memory of multi-token attention: the definition, ours, plain attention; one run, the same inputs.
+
+    python bench/attention.py [--lengths 1k,2k,4k,8k,16k,32k] [--heads 4] [--size 64] [--kernel 6x11]
+                              [--device cpu|cuda] [--dtype float32|bfloat16] [--backward] [--decode-length 4k]
+
+Every measurement runs in a process of its own, so that its peak memory is its own.
+
+before   key-query kernels before softmax          (a convolution alone: the paper's equation 5)
+v1       the same, and pairs of heads mixed after  (first version of the paper)
+v2       kernels before and after softmax, all heads mixed before and after  (second version)
+
+definition  conv2d, softmax and matmul on the whole matrix, as the equations stand (written here, from them)
+ours        mta_eval.models.attention on row tiles; "ours, flex" is its FlexAttention form (CUDA only)
+sdpa        torch's scaled_dot_product_attention: plain causal attention
+extra       peak memory over what the inputs take: resident set on a CPU, allocated on a GPU
+needs       on a row that did not run: the T x S tensors that the definition has to hold at once
+decode      one more token after `--decode-length`: the attention alone, and the step of a model of SmolLM2's shape
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+from typing import Annotated, Any
+
+import torch
+import typer
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+from torch.nn import functional as F
+
+from mta_eval.arguments import parse_length, parse_lengths
+from mta_eval.models.attention import attend
+from mta_eval.models.documents import Tokens
+from mta_eval.models.kernels import Kernels
+
+SEED = 0
+REPEATS = 3
+LAYERS = ("before", "v1", "v2")
+FULL = {"before": 4, "v1": 4, "v2": 5}  # T x S tensors of all heads that the definition holds at once
+SMOLLM2 = {"hidden_size": 576, "intermediate_size": 1536, "num_attention_heads": 9, "num_key_value_heads": 3}
+
+
+def kernels_of(layer: str, heads: int, sizes: tuple[int, int], **where: Any) -> Kernels:
+    """Random kernels near the identity."""
+    convolution = torch.randn(heads, *sizes, **where) * 0.1
+    convolution[:, -1, (sizes[1] - 1) // 2] += 1
+    mixing = {size: torch.eye(size, **where).repeat(heads // size, 1, 1) for size in (2, heads)}
+    mixing = {size: kernel + 0.1 * torch.randn_like(kernel) for size, kernel in mixing.items()}
+    if layer == "before":
+        return Kernels(convolution)
+    if layer == "v1":
+        return Kernels(convolution, None, None, mixing[2])
+    return Kernels(convolution, mixing[heads], convolution.flip(0), mixing[heads])
+
+
+def define(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, kernels: Kernels) -> torch.Tensor:
+    """Equations 5 to 7 on the whole matrix, with torch's own operations."""
+    heads, length = q.shape[1], q.shape[2]
+    future = torch.ones(length, length, dtype=torch.bool, device=q.device).triu(1)
+
+    def convolve(scores: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
+        side = (kernel.shape[2] - 1) // 2
+        return F.conv2d(F.pad(scores, (side, side, kernel.shape[1] - 1, 0)), kernel[:, None], groups=heads)
+
+    def mix(scores: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
+        groups, size, _ = kernel.shape
+        grouped = scores.view(scores.shape[0], groups, size, length, length)
+        return torch.einsum("nhg,bngts->bnhts", kernel, grouped).reshape(scores.shape)
+
+    scores = (q @ k.transpose(2, 3) / math.sqrt(q.shape[3])).masked_fill(future, 0)
+    if kernels.convolve_before is not None:
+        scores = convolve(scores, kernels.convolve_before)
+    if kernels.mix_before is not None:
+        scores = mix(scores, kernels.mix_before)
+    weights = torch.softmax(scores.masked_fill(future, -math.inf), -1)
+    if kernels.convolve_after is not None:
+        weights = convolve(weights, kernels.convolve_after).masked_fill(future, 0)
+    if kernels.mix_after is not None:
+        weights = mix(weights, kernels.mix_after)
+    return weights @ v
+
+
+def attention_of(how: str, layer: str, heads: int, sizes: tuple[int, int], **where: Any) -> Callable[..., torch.Tensor]:
+    """q, k, v -> outputs."""
+    if how == "sdpa":
+        return lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True)
+    kernels = kernels_of(layer, heads, sizes, **where)
+    if how == "definition":
+        return lambda q, k, v: define(q, k, v, kernels)
+    path: Any = "flex" if how == "ours, flex" else "tiles"
+    return lambda q, k, v: attend(q, k, v, kernels, Tokens(q.shape[2], k.shape[2]), path=path)
+
+
+def measure(task: dict[str, Any]) -> dict[str, float]:
+    """Best seconds of a few, and extra bytes at the peak; `sum` is there to compare outputs."""
+    where = {"device": task["device"], "dtype": getattr(torch, task["dtype"])}
+    torch.manual_seed(SEED)
+    shape = (1, task["heads"], task["length"], task["size"])
+    q, k, v = (torch.randn(shape, **where).requires_grad_(task["backward"]) for _ in range(3))
+    run = attention_of(task["how"], task["layer"], task["heads"], tuple(task["kernel"]), **where)
+    before, seconds = peak(task["device"]), []
+    for _ in range(1 + REPEATS if task["length"] <= 8192 else 1):
+        began = perf_counter()
+        with torch.set_grad_enabled(task["backward"]):
+            out = run(q, k, v)
+            if task["backward"]:
+                out.float().pow(2).sum().backward()
+        if task["device"] == "cuda":
+            torch.cuda.synchronize()
+        seconds.append(perf_counter() - began)
+    total = float(out.detach().double().abs().sum())
+    return {"seconds": min(seconds), "extra": peak(task["device"]) - before, "sum": total}
+
+
+def peak(device: str) -> float:
+    """Bytes at the highest so far."""
+    if device == "cuda":
+        return float(torch.cuda.max_memory_allocated())
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0
+
+
+def decode(task: dict[str, Any]) -> dict[str, float]:
+    """Best seconds for one more token: the attention alone, and a whole model of SmolLM2's shape."""
+    from mta_eval.models.configuration import MTAConfig
+    from mta_eval.models.decoder import MTAForCausalLM
+
+    where = {"device": task["device"], "dtype": getattr(torch, task["dtype"])}
+    torch.manual_seed(SEED)
+    length, heads = task["length"], task["heads"]
+    q, k, v = (torch.randn(1, heads, length, task["size"], **where) for _ in range(3))
+    kernels = Kernels() if task["how"] == "sdpa" else kernels_of(task["layer"], heads, tuple(task["kernel"]), **where)
+    kept = q[:, :, -1 - kernels.halo : -1]
+    alone = best(lambda: attend(q[:, :, -1:], k, v, kernels, Tokens(1, length), kept), task["device"])
+    options: dict[str, Any] = {"attention": "transformer"}
+    if task["how"] != "sdpa":
+        options = {"attention": "mta", "convolution_layers": list(range(2, 30, 4))}
+        options |= {"norm": "none", "gate": "none"} if task["layer"] == "before" else {}
+        if task["layer"] != "v2":
+            options |= {"query_kernel_after": 0, "key_kernel_after": 0, "head_kernel_before": 0}
+            options |= {"head_kernel_after": 0 if task["layer"] == "before" else 3}
+    config = MTAConfig(
+        **SMOLLM2, num_hidden_layers=30, vocab_size=49152, max_position_embeddings=length + 64, **options
+    )
+    model = MTAForCausalLM(config).to(**where).eval()
+    cache = model(torch.zeros(1, length, dtype=torch.long, device=task["device"]), logits_to_keep=1).past_key_values
+    token = torch.zeros(1, 1, dtype=torch.long, device=task["device"])
+    step = best(lambda: model(token, past_key_values=cache), task["device"])
+    return {"alone": alone, "step": step}
+
+
+def best(run: Callable[[], Any], device: str, repeats: int = 20) -> float:
+    """Seconds of the quickest run."""
+    seconds = []
+    for _ in range(repeats):
+        began = perf_counter()
+        run()
+        if device == "cuda":
+            torch.cuda.synchronize()
+        seconds.append(perf_counter() - began)
+    return min(seconds)
+
+
+def apart(task: dict[str, Any]) -> dict[str, float] | None:
+    """A task in a process of its own; None if it ran out of memory."""
+    done = subprocess.run(
+        [sys.executable, __file__, "--one", json.dumps(task)], capture_output=True, text=True, check=False
+    )
+    if done.returncode in (-9, 137) or "out of memory" in done.stderr or "can't allocate" in done.stderr:
+        return None
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def room(device: str) -> float:
+    """Bytes that can still be had."""
+    if device == "cuda":
+        return float(torch.cuda.mem_get_info()[0])
+    lines = Path("/proc/meminfo").read_text().splitlines() if Path("/proc/meminfo").exists() else []
+    free = [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable")]
+    return float(free[0]) if free else math.inf
+
+
+def main(
+    lengths: Annotated[str, typer.Option()] = "1k,2k,4k,8k,16k,32k",
+    heads: Annotated[int, typer.Option()] = 4,
+    size: Annotated[int, typer.Option(help="Of a head.")] = 64,
+    kernel: Annotated[str, typer.Option(help="Queries x keys.")] = "6x11",
+    device: Annotated[str, typer.Option()] = "cpu",
+    dtype: Annotated[str, typer.Option()] = "float32",
+    layers: Annotated[str, typer.Option(help="Of: before, v1, v2.")] = ",".join(LAYERS),
+    backward: Annotated[bool, typer.Option("--backward", help="Forward and backward.")] = False,
+    decode_length: Annotated[str, typer.Option(help="0 leaves decoding out.")] = "4k",
+    one: Annotated[str, typer.Option(hidden=True)] = "",
+) -> None:
+    """Measure and print."""
+    if one:
+        task = json.loads(one)
+        with torch.set_grad_enabled(task["backward"]):
+            print(json.dumps(decode(task) if task["decode"] else measure(task)))
+        return
+    sizes = [int(part) for part in kernel.split("x")]
+    fixed = {"heads": heads, "size": size, "kernel": sizes, "device": device, "dtype": dtype, "backward": backward}
+    console = Console(width=110)
+    console.print(f"H={heads} D={size} {kernel} {dtype} on {device}, torch {torch.__version__}, ", end="")
+    console.print(f"{torch.get_num_threads()} threads, {'forward and backward' if backward else 'forward'}")
+    bytes_each = torch.empty(0, dtype=getattr(torch, dtype)).element_size()
+    for layer in layers.split(","):
+        table = Table(title=f"{layer}", title_justify="left", box=SIMPLE)
+        for heading in ("length", "how", "seconds", "× sdpa", "× definition", "extra MiB"):
+            table.add_column(heading, justify="left" if heading == "how" else "right", no_wrap=True)
+        for length in parse_lengths(lengths):
+            found: dict[str, dict[str, float] | None] = {}
+            needs = FULL[layer] * heads * length**2 * bytes_each * (2 if backward else 1)
+            for how in ("sdpa", "definition", "ours", *(["ours, flex"] if device == "cuda" else [])):
+                task = {**fixed, "layer": layer, "length": length, "how": how, "decode": False}
+                found[how] = None if how == "definition" and needs > room(device) else apart(task)
+            for how, numbers in found.items():
+                table.add_row(f"{length:,}", how, *cells(how, numbers, found, needs))
+        console.print(table)
+    if parse_length(decode_length):
+        console.print(decoding(fixed, parse_length(decode_length), layers.split(",")))
+
+
+def cells(how: str, numbers: dict[str, float] | None, found: dict[str, Any], needs: float) -> list[str]:
+    """The figures of one row."""
+    if numbers is None:
+        return ["did not run", "", "", f"needs {needs / 2**20:,.0f}" if how == "definition" else ""]
+    times = [f"{numbers['seconds'] / other['seconds']:.2f}" if other else "" for other in map(found.get, RATIOS)]
+    return [f"{numbers['seconds']:.3f}", *times, f"{numbers['extra'] / 2**20:,.0f}"]
+
+
+RATIOS = ("sdpa", "definition")
+
+
+def decoding(fixed: dict[str, Any], length: int, layers: list[str]) -> Table:
+    """The table of decoding."""
+    table = Table(title=f"decode one token after {length:,}", title_justify="left", box=SIMPLE)
+    for heading in ("layer", "attention ms", "× plain", "model step ms", "× plain"):
+        table.add_column(heading, justify="left" if heading == "layer" else "right", no_wrap=True)
+    task = {**fixed, "length": length, "backward": False, "decode": True}
+    plain = apart({**task, "layer": "before", "how": "sdpa"})
+    assert plain is not None
+    table.add_row("plain", f"{plain['alone'] * 1e3:.2f}", "1", f"{plain['step'] * 1e3:.1f}", "1")
+    for layer in layers:
+        ours = apart({**task, "layer": layer, "how": "ours"})
+        assert ours is not None
+        table.add_row(
+            layer,
+            f"{ours['alone'] * 1e3:.2f}",
+            f"{ours['alone'] / plain['alone']:.2f}",
+            f"{ours['step'] * 1e3:.1f}",
+            f"{ours['step'] / plain['step']:.2f}",
+        )
+    return table
+
+
+if __name__ == "__main__":
+    typer.run(main)
