@@ -28,16 +28,27 @@ def test_every_block_has_a_language_that_is_tested() -> None:
 
 
 def test_the_six_everyday_commands_run_one_after_the_other(tmp_path: Path) -> None:
-    everyday = [command for command in commands() if command[0] == "mta-eval"]
+    everyday = [command for command in commands() if command[0] == "mta-eval" and "checkpoints/mta" not in str(command)]
     assert len(everyday) == 6
     for command in everyday:
-        arguments = ["window:300" if part == "smollm2" else part for part in command[1:]]
-        done = subprocess.run(
-            [sys.executable, "-m", "mta_eval", *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
+        mta_eval(["window:300" if part == "smollm2" else part for part in command[1:]], tmp_path)
     assert (tmp_path / "runs/first/report/report.html").exists()
     assert len((tmp_path / "qa2.jsonl").read_text().splitlines()) == 15
+
+
+def test_the_commands_of_the_attention_family_run(tmp_path: Path, llama_folder: Path) -> None:
+    family = [command for command in commands() if command[0] == "mta-eval" and "checkpoints/mta" in str(command)]
+    assert [command[1] for command in family] == ["retrofit", "run", "attention", "kernels"]
+    for command in family:
+        mta_eval([str(llama_folder) if part == "smollm2" else part for part in command[1:]], tmp_path)
+    assert (tmp_path / "attention.png").exists()
+    assert (tmp_path / "kernels/kernels.csv").exists()
+
+
+def mta_eval(arguments: list[str], folder: Path) -> None:
+    program = [sys.executable, "-m", "mta_eval", *arguments]
+    done = subprocess.run(program, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_make_targets_exist_and_the_demo_runs(tmp_path: Path) -> None:
@@ -62,7 +73,8 @@ def test_the_make_targets_exist_and_the_demo_runs(tmp_path: Path) -> None:
 
 
 def test_the_python_blocks_run(capsys: pytest.CaptureFixture[str]) -> None:
-    first, second = PYTHON
+    family, first, second = PYTHON
+    exec(compile(family, "README.md", "exec"), {})
     exec(compile(first, "README.md", "exec"), {})
     assert "| 100 %" in capsys.readouterr().out
     names: dict[str, object] = {"__name__": "readme"}
@@ -73,7 +85,7 @@ def test_the_python_blocks_run(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_every_picture_and_file_that_it_names_is_there() -> None:
-    for target in re.findall(r"\]\(((?!http)[^)]+)\)", README):
+    for target in re.findall(r"\]\(((?!http|#)[^)]+)\)", README):
         assert (ROOT / target).exists(), target
     tree = next(text for language, text in BLOCKS if language == "text")
     for name in re.findall(r"(\w+\.py)", tree):
