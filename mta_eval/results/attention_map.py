@@ -69,7 +69,7 @@ def draw_attention(
         f"{_sign(number)} · layer {one.layer}, head {one.head} · {share[one.layer, one.head]:z.2f}"
         for number, one in enumerate(maps)
     ]
-    with mpl.rc_context({**STYLE, "svg.hashsalt": path.name, "pdf.fonttype": 42}):
+    with mpl.rc_context({**STYLE, "svg.hashsalt": f"of {path.name}", "pdf.fonttype": 42}):
         figure = Figure((1, 1))
         overview = _draw_overview(figure, share, maps)
         box = _draw_maps(figure, max(overview.x1 + 1, 2.1), panels, names, texts, needle)
@@ -98,7 +98,7 @@ def _draw_overview(figure: Figure, share: np.ndarray, maps: Sequence[HeadMap]) -
     box, scale = Bbox.from_extents(0, -layers * cell, heads * cell, 0), _scale(share)
     axes = figure.add_axes(box.bounds)
     draw_cells(axes, share, scale, written=False)
-    axes.set_title("attention of the last\nquestion token on the needle", fontsize=8, loc="left", pad=6)
+    axes.set_title("attention of the last\nquestion token on the needle", fontsize=8, loc="left", pad=8)
     tick(axes.xaxis, [str(head) for head in range(heads)], cell)
     tick(axes.yaxis, [str(layer) for layer in range(layers)], cell)
     for number, one in enumerate(maps):

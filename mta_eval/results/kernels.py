@@ -39,7 +39,7 @@ def draw_convolutions(kernels: Any, title: str, path: Path, left: int | None = N
     is framed. All heads share one scale with 0 in its middle. A weight that is no finite number is hatched. Raises
     StoreError if a file cannot be written.
     """
-    with mpl.rc_context({**STYLE, "svg.hashsalt": path.name}):
+    with mpl.rc_context({**STYLE, "svg.hashsalt": f"of {path.name}"}):
         figure = _compose_convolutions(np.asarray(kernels, dtype=float), title, left)
         return [save(figure, path.with_name(path.name + suffix)) for suffix in (".png", ".svg")]
 
@@ -49,7 +49,7 @@ def draw_mixing(kernels: Any, title: str, path: Path) -> list[Path]:
 
     Heads of different groups do not see one another: those cells stay blank. The rest is as in `draw_convolutions`.
     """
-    with mpl.rc_context({**STYLE, "svg.hashsalt": path.name}):
+    with mpl.rc_context({**STYLE, "svg.hashsalt": f"of {path.name}"}):
         figure = _compose_mixing(np.asarray(kernels, dtype=float), title)
         return [save(figure, path.with_name(path.name + suffix)) for suffix in (".png", ".svg")]
 
