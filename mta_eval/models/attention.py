@@ -37,6 +37,7 @@ def attend(
     `kept` (B, H, halo, D) are the queries kept from before, right-aligned, if there were any tokens before.
     Padding gets zeros.
     """
+    q, k = q.to(v.dtype), k.to(v.dtype)  # autocast leaves rotated queries and keys wider than the values
 
     def one(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, before: torch.Tensor | None) -> torch.Tensor:
         return _document(q, k, v, kernels, before, dropout, path)
@@ -92,18 +93,20 @@ def _document(
     dropout: float,
     path: Path,
 ) -> torch.Tensor:
-    if kernels.halo == 0 and not kernels.mixes and kernels.convolve_before is None and kernels.convolve_after is None:
+    if all(kernel is None for kernel in kernels[:4]):
         return softmax_attention(q, k, v, dropout)
     history = 0 if before is None else before.shape[2]
     if before is not None:
-        q = torch.cat((before, q), 2)
-    if path == "flex" and can_fuse(kernels, q.shape[2] - history) and not dropout:
-        return fused_attention(q, k, v, kernels, history)
-    one = full_matrix_attention if path == "definition" else multi_token_attention
-    if q.device.type == "cpu" and q.dtype in (torch.bfloat16, torch.float16):
-        # scores in half precision would lose what a fused kernel keeps; on a CPU float32 is no slower here
-        return one(q.float(), k.float(), v.float(), kernels.to(torch.float32), history, dropout).to(q.dtype)
-    return one(q, k, v, kernels, history, dropout)
+        q = torch.cat((before.to(q.dtype), q), 2)
+    work = v.dtype
+    if q.device.type == "cpu" and work in (torch.bfloat16, torch.float16):
+        work = torch.float32  # scores in half precision would lose what a fused kernel keeps
+    with torch.autocast(q.device.type, enabled=False):
+        q, k, v, kernels, given = q.to(work), k.to(work), v.to(work), kernels.to(work), v.dtype
+        if path == "flex" and can_fuse(kernels, q.shape[2] - history) and not dropout:
+            return fused_attention(q, k, v, kernels, history).to(given)
+        one = full_matrix_attention if path == "definition" else multi_token_attention
+        return one(q, k, v, kernels, history, dropout).to(given)
 
 
 def _by_document(

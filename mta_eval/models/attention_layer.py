@@ -19,7 +19,7 @@ from mta_eval.models.attention import Path, attend, differential
 from mta_eval.models.configuration import MTAConfig
 from mta_eval.models.documents import Tokens
 from mta_eval.models.kernels import Kernels
-from mta_eval.models.query_cache import query_layer
+from mta_eval.models.query_cache import check_layer, query_layer
 
 PATHS: dict[str, Path] = {"sdpa": "tiles", "flex_attention": "flex", "eager": "definition"}
 NORM_EPS = 1e-5
@@ -94,6 +94,7 @@ class MTAAttention(nn.Module):
         q, k, v = self.project(hidden_states, position_embeddings)
         kernels, kept = self.kernels, None
         if past_key_values is not None:
+            check_layer(past_key_values, self.layer_idx)
             keep = {}
             if kernels.halo:
                 kept = query_layer(past_key_values, self.layer_idx).queries

@@ -28,6 +28,8 @@ from mta_eval.models.configuration import MTAConfig
 from mta_eval.models.documents import positions, read_mask
 from mta_eval.models.kernels import initialise_convolution, initialise_mixing
 
+LAMBDA_STD = 0.1  # of DIFF's four vectors
+
 
 class MTAPreTrainedModel(LlamaPreTrainedModel):
     """What both models share: the configuration, and how weights begin."""
@@ -49,14 +51,15 @@ class MTAPreTrainedModel(LlamaPreTrainedModel):
             if isinstance(module, nn.Linear) and module.bias is not None:
                 nn.init.zeros_(module.bias)
         elif isinstance(module, MTAAttention):
-            for kernel in (module.convolve_before, module.convolve_after):
-                if kernel is not None:
+            for name, kernel in module.named_parameters(recurse=False):
+                if getattr(kernel, "_is_hf_initialized", False):  # it came with the checkpoint
+                    continue
+                if name.startswith("convolve"):
                     initialise_convolution(kernel, self.config.kernel_init, self.config.key_padding)
-            for kernel in (module.mix_before, module.mix_after):
-                if kernel is not None:
+                elif name.startswith("mix"):
                     initialise_mixing(kernel, self.config.kernel_init)
-            if self.config.attention == "diff":
-                nn.init.normal_(module.lambda_vectors, std=0.1)
+                else:
+                    nn.init.normal_(kernel, std=LAMBDA_STD)
         else:
             super()._init_weights(module)
 

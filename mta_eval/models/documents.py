@@ -51,8 +51,11 @@ def read_mask(mask: torch.Tensor | None, current: int, total: int, halo: int) ->
     """
     if mask is None:
         return Tokens(current, total)
-    if mask.dim() != 2 or mask.shape[1] != total:
-        raise ValueError(f"the attention mask is {tuple(mask.shape)}; it must be (batch, {total}): 0 or the document")
+    if mask.dim() != 2 or mask.shape[1] != total or mask.is_floating_point():
+        raise ValueError(
+            f"the attention mask is {tuple(mask.shape)}, {mask.dtype}; it must be (batch, {total}) whole numbers: "
+            "0 for padding, else the document's"
+        )
     numbers = mask.to("cpu", torch.long)
     if bool((numbers == numbers[:1, :1]).all()) and int(numbers[0, 0]) > 0:
         return Tokens(current, total)

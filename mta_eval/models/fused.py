@@ -42,22 +42,22 @@ def _convolved(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, kernels: Kerne
         return _flex(q, k, v, past)[0]
     halo, (left, right) = kernels.halo_before, key_reach(kernel, kernels.key_padding)
     band = halo + right
+    wide_q, wide_k = widen_queries(q, halo, history), widen_keys(k, kernels)
+    assert wide_k is not None
+    if not band:
+        return _flex(wide_q, wide_k, v, past)[0]
     logits = _band_logits(q, k, kernel, left, band, history)
-    near = torch.logsumexp(logits, -1)
-    out = _band_values(torch.softmax(logits, -1), v, queries)
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    near, near_out = torch.logsumexp(logits, -1), _band_values(torch.softmax(logits, -1).to(v.dtype), v, queries)
     skipped = max(0, band - past)  # rows that have no key off the band
     if skipped >= queries:
-        return out
-    wide_q = widen_queries(q, halo, history)[:, :, skipped:]
-    wide_k = widen_keys(k, kernels)
-    assert wide_k is not None
-    far_out, far = _flex(wide_q, wide_k[:, :, : k.shape[2] - band], v[:, :, : k.shape[2] - band], past + skipped - band)
-    both = torch.logaddexp(near[:, :, skipped:], far)
-    merged = (
-        out[:, :, skipped:] * torch.exp(near[:, :, skipped:] - both)[..., None]
-        + far_out * torch.exp(far - both)[..., None]
-    )
-    return torch.cat((out[:, :, :skipped], merged), 2)
+        return near_out
+    far_keys = k.shape[2] - band
+    far_out, far = _flex(wide_q[:, :, skipped:], wide_k[:, :, :far_keys], v[:, :, :far_keys], past + skipped - band)
+    near = near[:, :, skipped:]
+    both = torch.logaddexp(near, far)
+    share = [torch.exp(part - both)[..., None].to(v.dtype) for part in (near, far)]
+    return torch.cat((near_out[:, :, :skipped], near_out[:, :, skipped:] * share[0] + far_out * share[1]), 2)
 
 
 def _band_logits(

@@ -69,13 +69,21 @@ class QueryLayer(DynamicLayer):
             self.queries = self.queries[indices.to(self.queries.device)]
 
 
-def query_layer(cache: Cache, layer: int) -> QueryLayer:
-    """The layer of a DynamicCache as one that keeps queries. Raises ValueError if it holds tokens already."""
+def check_layer(cache: Cache, layer: int) -> DynamicLayer:
+    """The layer of a cache, made if it is not there. Raises ValueError unless it is of a plain dynamic cache."""
     while len(cache.layers) <= layer and cache.layer_class_to_replicate is not None:
         cache.layers.append(cache.layer_class_to_replicate())
     found = cache.layers[layer]
+    if type(found) not in (DynamicLayer, QueryLayer):
+        raise ValueError(f"layer {layer} needs a dynamic cache, not a {type(found).__name__}")
+    return found
+
+
+def query_layer(cache: Cache, layer: int) -> QueryLayer:
+    """The layer of a DynamicCache as one that keeps queries. Raises ValueError if it holds tokens without them."""
+    found = check_layer(cache, layer)
     if not isinstance(found, QueryLayer):
-        if type(found) is not DynamicLayer or found.get_seq_length():
-            raise ValueError(f"layer {layer} needs a dynamic cache that it fills itself, not a {type(found).__name__}")
+        if found.get_seq_length():
+            raise ValueError(f"layer {layer} needs a dynamic cache that it fills itself: this one kept no queries")
         found = cache.layers[layer] = QueryLayer()
     return found
