@@ -37,7 +37,6 @@ def attend(
     `kept` (B, H, halo, D) are the queries kept from before, right-aligned, if there were any tokens before.
     Padding gets zeros.
     """
-    q, k = q.to(v.dtype), k.to(v.dtype)  # autocast leaves rotated queries and keys wider than the values
 
     def one(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, before: torch.Tensor | None) -> torch.Tensor:
         return _document(q, k, v, kernels, before, dropout, path)
@@ -103,7 +102,8 @@ def _document(
         work = torch.float32  # scores in half precision would lose what a fused kernel keeps
     with torch.autocast(q.device.type, enabled=False):
         q, k, v, kernels, given = q.to(work), k.to(work), v.to(work), kernels.to(work), v.dtype
-        if path == "flex" and can_fuse(kernels, q.shape[2] - history) and not dropout:
+        fuses = not dropout and (q.is_cuda or not torch.is_grad_enabled())  # on a CPU it has no gradients
+        if path == "flex" and fuses and can_fuse(kernels, q.shape[2] - history):
             return fused_attention(q, k, v, kernels, history).to(given)
         one = full_matrix_attention if path == "definition" else multi_token_attention
         return one(q, k, v, kernels, history, dropout).to(given)
@@ -118,7 +118,7 @@ def _by_document(
     kept: torch.Tensor | None,
 ) -> torch.Tensor:
     assert tokens.documents is not None
-    out = torch.zeros(*q.shape[:3], v.shape[-1], dtype=q.dtype, device=q.device)
+    out = torch.zeros(*q.shape[:3], v.shape[-1], dtype=v.dtype, device=q.device)
     for document in tokens.documents:
         rows = document.rows[:, None]
         q_d = q[rows, :, document.queries].transpose(1, 2)
@@ -127,5 +127,5 @@ def _by_document(
         if kept is not None and len(document.history):
             before = kept[rows, :, document.history].transpose(1, 2)
         found = one(q_d, k_d, v_d, before).transpose(1, 2)
-        out = out.transpose(1, 2).index_put((rows, document.queries), found).transpose(1, 2)
+        out = out.transpose(1, 2).index_put((rows, document.queries), found.to(out.dtype)).transpose(1, 2)
     return out

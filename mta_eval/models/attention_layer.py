@@ -73,14 +73,14 @@ class MTAAttention(nn.Module):
     def project(
         self, hidden_states: torch.Tensor, position_embeddings: tuple[torch.Tensor, torch.Tensor]
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """q (B, H, T, D), k and v (B, G, T, D), rotated."""
+        """q (B, H, T, D), k and v (B, G, T, D), rotated, in one dtype (under autocast RoPE would widen q and k)."""
         batch, current, _ = hidden_states.shape
         q, k, v = (
             projection(hidden_states).view(batch, current, -1, self.head_dim).transpose(1, 2)
             for projection in (self.q_proj, self.k_proj, self.v_proj)
         )
         q, k = apply_rotary_pos_emb(q, k, *position_embeddings)
-        return q, k, v
+        return q.to(v.dtype), k.to(v.dtype), v
 
     def forward(
         self,
@@ -115,7 +115,7 @@ class MTAAttention(nn.Module):
             out = attend(q, k, v, kernels, tokens, kept, dropout, PATHS[self.config._attn_implementation])
         out = out.transpose(1, 2)
         if self.norm is not None:
-            out = self.norm(out)
+            out = self.norm(out.to(self.norm.weight.dtype)).to(out.dtype)
             if self.config.norm == "depth_scaled":
                 out = out * (1 - self.initial_scale)
         if self.gate is not None:

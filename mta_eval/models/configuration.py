@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 
 from huggingface_hub.dataclasses import strict
 from transformers import LlamaConfig
+from transformers.utils.type_validators import interval
 
 from mta_eval.models.kernels import Initialisation, KeyPadding
 
@@ -46,9 +47,13 @@ class MTAConfig(LlamaConfig):
     gate: str | None = None
     kernel_init: Initialisation = "identity"
     output_bias: bool | None = None
-    initializer_range: float = 0.0
+    initializer_range: float = interval(min=0.0, max=1.0)(default=0.0)
 
     def __post_init__(self, **kwargs: Any) -> None:
+        for name in ("num_attention_heads", "num_key_value_heads", "num_hidden_layers", "hidden_size"):
+            size = getattr(self, name)
+            if size is not None and (not isinstance(size, int) or size < 1):
+                raise ValueError(f"{name} is a number from 1 on, not {size!r}")
         ours = {
             "mta": {"query": 6, "key": 11, "head": self.num_attention_heads},
             "talking_heads": {"head": self.num_attention_heads},
@@ -79,10 +84,13 @@ class MTAConfig(LlamaConfig):
         ):
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} cannot be {getattr(self, name)!r}; there is: {', '.join(allowed)}")
+        super().validate_architecture()
+        if not 0 <= float(self.attention_dropout or 0) < 1:
+            raise ValueError(f"attention_dropout is a share from 0 to 1, not {self.attention_dropout}")
         sizes = {name: getattr(self, name) for name in KERNELS}
         for name, size in sizes.items():
-            if size < 0:
-                raise ValueError(f"{name} is a size, not {size}")
+            if not isinstance(size, int) or size < 0:
+                raise ValueError(f"{name} is a size, not {size!r}")
             if name.startswith("head") and size and self.num_attention_heads % size:
                 raise ValueError(f"{name} = {size} does not divide the {self.num_attention_heads} heads")
             if size and (self.attention in ("transformer", "diff") or not self._may_have(name)):

@@ -25,7 +25,7 @@ from transformers.utils.output_capturing import capture_outputs
 
 from mta_eval.models.attention_layer import MTAAttention, MTADecoderLayer
 from mta_eval.models.configuration import MTAConfig
-from mta_eval.models.documents import positions, read_mask
+from mta_eval.models.documents import packed, positions, read_mask
 from mta_eval.models.kernels import initialise_convolution, initialise_mixing
 
 LAMBDA_STD = 0.1  # of DIFF's four vectors
@@ -96,8 +96,11 @@ class MTAModel(MTAPreTrainedModel, LlamaModel):
     ) -> BaseModelOutputWithPast:
         """input_ids (B, T); attention_mask (B, S) holds 0 for padding, else the document's number (1 if only one).
 
-        Positions count within each document unless given. Raises ValueError for other masks.
+        Positions count within each document unless given; without a mask, positions that start again are a packed
+        batch. Raises ValueError for other masks, and for `output_attentions`: no whole matrix is ever made.
         """
+        if kwargs.get("output_attentions"):
+            raise ValueError("attention is never made as a whole; mta_eval.models.looking shows its last rows")
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError("give either input_ids or inputs_embeds")
         hidden = self.embed_tokens(input_ids) if inputs_embeds is None else inputs_embeds
@@ -105,6 +108,8 @@ class MTAModel(MTAPreTrainedModel, LlamaModel):
             past_key_values = DynamicCache(config=self.config)
         past = past_key_values.get_seq_length() if past_key_values is not None else 0
         current = hidden.shape[1]
+        if attention_mask is None and position_ids is not None and not past:
+            attention_mask = packed(position_ids.expand(hidden.shape[0], -1))
         tokens = read_mask(attention_mask, current, past + current, self.halo)
         if position_ids is None:
             position_ids = torch.arange(past, past + current, device=hidden.device)[None]
@@ -133,6 +138,12 @@ class MTAForCausalLM(MTAPreTrainedModel, LlamaForCausalLM):
         self.vocab_size = config.vocab_size
         self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
         self.post_init()
+
+    def prepare_inputs_for_generation(self, *args: Any, attention_mask: Any = None, **kwargs: Any) -> Any:
+        """Raises ValueError for packed documents: what is generated continues one document, whose number is 1."""
+        if attention_mask is not None and bool((attention_mask > 1).any()):
+            raise ValueError("generate continues one document a row: its attention mask is of 0 and 1")
+        return super().prepare_inputs_for_generation(*args, attention_mask=attention_mask, **kwargs)
 
 
 AutoConfig.register(MTAConfig.model_type, MTAConfig, exist_ok=True)

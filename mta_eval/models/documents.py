@@ -57,6 +57,8 @@ def read_mask(mask: torch.Tensor | None, current: int, total: int, halo: int) ->
             "0 for padding, else the document's"
         )
     numbers = mask.to("cpu", torch.long)
+    if bool((numbers < 0).any()):
+        raise ValueError("the attention mask holds numbers below 0; documents count from 1, and 0 is padding")
     if bool((numbers == numbers[:1, :1]).all()) and int(numbers[0, 0]) > 0:
         return Tokens(current, total)
     places: dict[tuple[bytes, bytes], tuple[list[int], list[torch.Tensor]]] = {}
@@ -82,6 +84,14 @@ def read_mask(mask: torch.Tensor | None, current: int, total: int, halo: int) ->
         for rows, (keys, queries, place) in places.values()
     )
     return Tokens(current, total, documents, kept.to(device))
+
+
+def packed(position_ids: torch.Tensor) -> torch.Tensor | None:
+    """The mask (B, T) of documents that positions (B, T) count through one after another; None if there is only one."""
+    border = position_ids[:, 1:] != position_ids[:, :-1] + 1
+    if not bool(border.any()):
+        return None
+    return 1 + torch.nn.functional.pad(border, (1, 0)).long().cumsum(1)
 
 
 def positions(mask: torch.Tensor) -> torch.Tensor:

@@ -34,7 +34,7 @@ class QueryLayer(DynamicLayer):
             self.queries = joined[:, :, joined.shape[2] - halo :].clone()
         else:
             index = kept.clamp(min=0)[:, None, :, None].expand(-1, joined.shape[1], -1, joined.shape[3])
-            self.queries = joined.gather(2, index) * (kept >= 0)[:, None, :, None]
+            self.queries = joined.gather(2, index)
         keys, values = super().update(key_states, value_states)
         return keys, values
 

@@ -92,6 +92,13 @@ class Engine:
         queries_from = max(0, weights_from - kernels.halo_before)
         return Tile(first, last, weights_from, queries_from, far_keys, near_keys, far_values, near_values)
 
+    def widen(self, inputs: Inputs) -> Inputs:
+        """The inputs with the widened keys and values that the tiles' far sides read."""
+        return inputs._replace(
+            k_far=widen_keys(inputs.k, self.kernels) if self.widens_keys else None,
+            v_far=widen_values(inputs.v, self.kernels) if self.widens_values else None,
+        )
+
     def output(self, tile: Tile, read: Inputs) -> torch.Tensor:
         """(B, H, rows, D_v) from the slices that the tile reads."""
         found = self.weights(tile, read)

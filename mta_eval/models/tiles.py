@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from mta_eval.models.kernels import Kernels
-from mta_eval.models.tile import Engine, Inputs, Tile, widen_keys, widen_values
+from mta_eval.models.tile import Engine, Inputs, Tile
 
 TILE_ELEMENTS = 2**22  # scores of one tile over all its heads: the memory it takes, 16 MiB in float32
 TILE_ROWS = (16, 128)  # no lower, no higher
@@ -74,18 +74,12 @@ def _attend(inputs: Inputs, kernels: Kernels, past: int, dropout: float, rows: i
         rows = min(TILE_ROWS[1], max(TILE_ROWS[0], TILE_ELEMENTS // (batch * heads * keys)))
     widens = keys - past >= WIDEN_FROM
     engine = Engine(kernels, widens, widens and kernels.mix_after is None and not dropout, dropout, _seed(dropout))
-    inputs = Inputs(
-        inputs.q / math.sqrt(size),
-        inputs.k,
-        inputs.v,
-        widen_keys(inputs.k, kernels) if engine.widens_keys else None,
-        widen_values(inputs.v, kernels) if engine.widens_values else None,
-    )
+    inputs = inputs._replace(q=inputs.q / math.sqrt(size))
     tiles = [engine.tile(first, min(first + rows, keys)) for first in range(past, keys, rows)]
     if torch.is_grad_enabled() and batch * heads * (keys - past) * keys < RECOMPUTE_FROM:
-        before = keys - inputs.q.shape[2]
+        before, inputs = keys - inputs.q.shape[2], engine.widen(inputs)
         return torch.cat([engine.output(tile, tile.cut(inputs, before)) for tile in tiles], 2)
-    out: torch.Tensor = _Recomputed.apply(engine, tiles, *inputs, *kernels[:4])  # type: ignore[no-untyped-call]
+    out: torch.Tensor = _Recomputed.apply(engine, tiles, *inputs[:3], *kernels[:4])  # type: ignore[no-untyped-call]
     return out
 
 
@@ -96,11 +90,9 @@ class _Recomputed(torch.autograd.Function):
     def forward(ctx: Any, engine: Engine, tiles: list[Tile], *tensors: Any) -> torch.Tensor:
         ctx.engine, ctx.tiles = engine, tiles
         ctx.save_for_backward(*tensors)
-        inputs = Inputs(*tensors[:5])
-        q, first = inputs.q, tiles[0].first
-        out = torch.empty(
-            *q.shape[:2], tiles[-1].last - first, inputs.v.shape[-1], dtype=inputs.v.dtype, device=q.device
-        )
+        inputs = engine.widen(Inputs(*tensors[:3]))
+        q, v, first = inputs.q, inputs.v, tiles[0].first
+        out = torch.empty(*q.shape[:2], tiles[-1].last - first, v.shape[-1], dtype=v.dtype, device=q.device)
         for tile in tiles:
             read = tile.cut(inputs, inputs.k.shape[2] - q.shape[2])
             out[:, :, tile.first - first : tile.last - first] = engine.output(tile, read)
@@ -109,16 +101,19 @@ class _Recomputed(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        tensors: tuple[torch.Tensor | None, ...] = ctx.saved_tensors
-        totals = [None if tensor is None else torch.zeros_like(tensor) for tensor in tensors]
-        inputs, first = Inputs(*tensors[:5]), ctx.tiles[0].first  # type: ignore[arg-type]
-        before = inputs.k.shape[2] - inputs.q.shape[2]
+        saved = [None if tensor is None else tensor.detach().requires_grad_() for tensor in ctx.saved_tensors]
+        engine = replace(ctx.engine, kernels=ctx.engine.kernels.replaced(saved[3:]))
+        with torch.enable_grad():
+            inputs = engine.widen(Inputs(*saved[:3]))  # type: ignore[arg-type]
+        wholes = [*inputs, *saved[3:]]
+        totals = [None if tensor is None else torch.zeros_like(tensor) for tensor in wholes]
+        before, first = inputs.k.shape[2] - inputs.q.shape[2], ctx.tiles[0].first
         for tile in ctx.tiles:
-            read: list[Any] = [*tile.cut(inputs, before), *tensors[5:]]
+            read: list[Any] = [*tile.cut(inputs, before), *saved[3:]]
             read = [None if part is None else part.detach().requires_grad_() for part in read]
-            engine = replace(ctx.engine, kernels=ctx.engine.kernels.replaced(read[5:]))
+            again = replace(engine, kernels=engine.kernels.replaced(read[5:]))
             with torch.enable_grad():
-                out = engine.output(tile, Inputs(*read[:5]))
+                out = again.output(tile, Inputs(*read[:5]))
             present = [index for index, part in enumerate(read) if part is not None]
             grad = grads[0][:, :, tile.first - first : tile.last - first]
             found = torch.autograd.grad(out, [read[index] for index in present], grad, allow_unused=True)
@@ -128,7 +123,22 @@ class _Recomputed(torch.autograd.Function):
                 if part is not None and total is not None:
                     into = total[:, :, slice(*bounds[index])] if index < len(bounds) else total
                     into += part
-        return None, None, *totals
+        _through_widening(saved, inputs, totals)
+        return None, None, *totals[:3], *totals[5:]
+
+
+def _through_widening(saved: list[Any], inputs: Inputs, totals: list[torch.Tensor | None]) -> None:
+    """Add to the totals what the gradients of widened keys and values say of keys, values and kernels."""
+    places = [0, 1, 2, 5, 6, 7, 8]  # of the saved tensors among the totals
+    for wide, grad in ((inputs.k_far, totals[3]), (inputs.v_far, totals[4])):
+        if wide is None:
+            continue
+        present = [index for index, tensor in enumerate(saved) if tensor is not None]
+        found = torch.autograd.grad(wide, [saved[index] for index in present], grad, allow_unused=True)
+        for index, part in zip(present, found, strict=True):
+            total = totals[places[index]]
+            if part is not None and total is not None:
+                total += part
 
 
 def _seed(dropout: float) -> int:

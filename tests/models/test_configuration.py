@@ -197,3 +197,19 @@ def test_weights_begin_as_truncated_normals() -> None:
         assert float(weight.std()) == pytest.approx(std, rel=0.15)
         assert float(weight.abs().max()) <= 3 * std
         assert not layer.self_attn.gate.bias.any()
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        ({"num_attention_heads": 0}, "num_attention_heads is a number from 1 on"),
+        ({"num_key_value_heads": 0}, "num_key_value_heads is a number from 1 on"),
+        ({"attention_dropout": 1.5}, "attention_dropout"),
+        ({"hidden_size": 33}, "multiple of the number of attention heads"),
+        ({"query_kernel_before": "six"}, "query_kernel_before"),
+        ({"initializer_range": 2.0}, "initializer_range"),
+    ],
+)
+def test_sizes_that_no_model_has_are_refused_by_name(options: dict[str, Any], line: str) -> None:
+    with pytest.raises((ValueError, StrictDataclassError), match=r"(?s)" + line):
+        tiny(**options)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,15 +29,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 every_variant = pytest.mark.parametrize("variant", VARIANTS)
 KERNELS = {"convolve_before", "mix_before", "convolve_after", "mix_after"}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Tensors as small as these are many times slower on threads that wait for one another."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def tiny(variant: str = "mta", **options: Any) -> MTAConfig:
@@ -177,10 +167,10 @@ def test_training_with_and_without_gradient_checkpointing(
 
 @every_variant
 @pytest.mark.filterwarnings("ignore:Mismatch dtype between input and weight:UserWarning")  # torch's RMSNorm: slower
-def test_training_in_mixed_precision(variant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("cached", [False, True])
+def test_training_in_mixed_precision(variant: str, cached: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tiles, "RECOMPUTE_FROM", 0)
-    mask = torch.tensor([[0] * 5 + [1] * 35, [1] * 40])
-    options = {"attention_mask": mask, "use_cache": False}
+    options = {"attention_mask": torch.tensor([[0] * 5 + [1] * 35, [1] * 40]), "use_cache": cached}
     found, wanted = (gradients(build(variant).float(), ids(2, 40), half, **options) for half in (True, False))
     pairs = [torch.cat([grad.flatten() for grad in grads.values()]) for grads in (found, wanted)]
     assert float(F.cosine_similarity(*pairs, dim=0)) > 0.95
@@ -247,3 +237,22 @@ def test_a_static_cache_is_refused(variant: str) -> None:
     model = build(variant)
     with pytest.raises(ValueError, match="dynamic cache"):
         model(ids(2, 9), past_key_values=StaticCache(config=model.config, max_cache_len=20), use_cache=True)
+
+
+@every_variant
+def test_positions_that_start_again_part_documents(variant: str) -> None:
+    model, tokens = build(variant), ids(1, 14)
+    places = torch.tensor([[*range(6), *range(8)]])
+    found = logits(model, tokens, position_ids=places, use_cache=False)
+    alone = torch.cat([logits(model, tokens[:, :6]), logits(model, tokens[:, 6:])], 1)
+    close(found, alone)
+
+
+def test_generate_refuses_packed_documents() -> None:
+    with pytest.raises(ValueError, match="one document a row"):
+        build().generate(ids(1, 6), attention_mask=torch.tensor([[1, 1, 1, 2, 2, 2]]), max_new_tokens=2)
+
+
+def test_attention_matrices_are_refused_rather_than_left_out() -> None:
+    with pytest.raises(ValueError, match="never made as a whole"):
+        build()(ids(1, 6), output_attentions=True)

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mta_eval.models.documents import Document, Tokens, positions, read_mask
+from mta_eval.models.documents import Document, Tokens, packed, positions, read_mask
 
 
 def lists(document: Document) -> tuple[list[int], list[int], list[int], list[int]]:
@@ -131,3 +131,16 @@ def test_positions_count_within_each_document() -> None:
     ]
     assert positions(mask > 0)[1].tolist() == [0, 1, 2, 0, 3, 4, 0]
     assert positions(mask).dtype == torch.long
+
+
+def test_positions_that_start_again_are_packed_documents() -> None:
+    packed_positions = torch.tensor([[0, 1, 2, 0, 1, 0], [0, 1, 2, 3, 4, 5]])
+    found = packed(packed_positions)
+    assert found is not None
+    assert found.tolist() == [[1, 1, 1, 2, 2, 3], [1, 1, 1, 1, 1, 1]]
+    assert packed(torch.arange(5, 11)[None]) is None
+
+
+def test_numbers_below_0_are_refused() -> None:
+    with pytest.raises(ValueError, match="below 0"):
+        read_mask(torch.tensor([[1, -1, 1]]), 3, 3, 0)

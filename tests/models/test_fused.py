@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,15 +17,6 @@ from mta_eval.models.kernels import Kernels
 DOUBLE = torch.float64
 # fused on a CPU it would be compiled by a C++ compiler for every shape; the unfused form computes the same, and warns
 pytestmark = pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile:UserWarning")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Tensors as small as these are many times slower on threads that wait for one another."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def random(seed: int, *shape: int) -> torch.Tensor:

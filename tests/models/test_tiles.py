@@ -21,15 +21,6 @@ KEPT, RECOMPUTED = 2**62, 0
 PADDINGS = ("both", "left", "right")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Tensors as small as these are many times slower on threads that wait for one another."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def random(seed: int, *shape: int) -> torch.Tensor:
     return torch.randn(*shape, dtype=DOUBLE, generator=torch.Generator().manual_seed(seed))
 
@@ -199,7 +190,7 @@ def test_gradcheck(recompute: int) -> None:
         torch.autograd.gradcheck(lambda q, k, v, *k3: multi_token_attention(q, k, v, Kernels(*k3), rows=2), leaves)
 
 
-def saved_bytes(tokens: int, recompute: int) -> int:
+def saved_bytes(tokens: int, recompute: int, batch: int = 1) -> int:
     """What is kept for the backward pass."""
     found: dict[int, int] = {}
 
@@ -207,7 +198,7 @@ def saved_bytes(tokens: int, recompute: int) -> int:
         found[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
         return tensor
 
-    inputs, kernels = [tensor.requires_grad_() for tensor in qkv(2, 2, tokens)], everything(2, size=0)
+    inputs, kernels = [tensor.requires_grad_() for tensor in qkv(2, 2, tokens, batch)], everything(2, size=0)
     kernels = kernels.replaced([None if kernel is None else kernel.requires_grad_() for kernel in kernels[:4]])
     with settings_of_tiles(RECOMPUTE_FROM=recompute), torch.autograd.graph.saved_tensors_hooks(note, lambda x: x):
         out = multi_token_attention(*inputs, kernels)
@@ -246,3 +237,7 @@ def test_dropout_drops_single_weights_anew_every_time_and_keeps_their_mean() -> 
         torch.testing.assert_close(first[kept], weights[kept] / 0.75)
         assert abs(float(kept[seen].double().mean()) - 0.75) < 0.03  # of 3280 weights: four standard errors
         assert not torch.equal(kept[0, 0, 38, :38], kept[0, 0, 39, :38])  # another tile, another draw
+
+
+def test_a_batch_saves_no_more_for_each_row_than_one_row_does() -> None:
+    assert saved_bytes(600, RECOMPUTED, batch=2) <= 2.1 * saved_bytes(600, RECOMPUTED)
