@@ -42,7 +42,8 @@ from mta_eval.models.documents import Tokens
 from mta_eval.models.kernels import Kernels
 
 SEED = 0
-REPEATS = 3
+REPEATS = 3  # after a first one, which warms up; fewer where they take long
+ENOUGH = 10  # seconds
 LAYERS = ("before", "v1", "v2")
 FULL = {"before": 4, "v1": 4, "v2": 5}  # T x S tensors of all heads that the definition holds at once
 SMOLLM2 = {"hidden_size": 576, "intermediate_size": 1536, "num_attention_heads": 9, "num_key_value_heads": 3}
@@ -107,7 +108,7 @@ def measure(task: dict[str, Any]) -> dict[str, float]:
     q, k, v = (torch.randn(shape, **where).requires_grad_(task["backward"]) for _ in range(3))
     run = attention_of(task["how"], task["layer"], task["heads"], tuple(task["kernel"]), **where)
     before, seconds = peak(task["device"]), []
-    for _ in range(1 + REPEATS if task["length"] <= 8192 else 1):
+    while len(seconds) < 2 or (len(seconds) < 1 + REPEATS and sum(seconds) < ENOUGH):
         began = perf_counter()
         with torch.set_grad_enabled(task["backward"]):
             out = run(q, k, v)

@@ -209,8 +209,8 @@ def _hide_future(scores: torch.Tensor, row: int, key: int, value: float) -> torc
     """Set scores, whose first row and key are `row` and `key`, in place to `value` where the key is later."""
     cut = max(key, row)
     part = scores[..., cut - key :]
-    future = torch.ones(part.shape[2:], dtype=torch.bool, device=scores.device).triu(1 + row - cut)
-    part.masked_fill_(future, value)
+    rows, keys = (torch.arange(size, device=scores.device) for size in part.shape[2:])
+    part.masked_fill_(keys > rows[:, None] + (row - cut), value)
     return scores
 
 

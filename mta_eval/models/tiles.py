@@ -76,6 +76,8 @@ def _attend(inputs: Inputs, kernels: Kernels, past: int, dropout: float, rows: i
     engine = Engine(kernels, widens, widens and kernels.mix_after is None and not dropout, dropout, _seed(dropout))
     inputs = inputs._replace(q=inputs.q / math.sqrt(size))
     tiles = [engine.tile(first, min(first + rows, keys)) for first in range(past, keys, rows)]
+    if len(tiles) == 1 and not torch.is_grad_enabled():  # a decoding step has no time for more
+        return engine.output(tiles[0], tiles[0].cut(engine.widen(inputs), keys - inputs.q.shape[2]))
     if torch.is_grad_enabled() and batch * heads * (keys - past) * keys < RECOMPUTE_FROM:
         before, inputs = keys - inputs.q.shape[2], engine.widen(inputs)
         return torch.cat([engine.output(tile, tile.cut(inputs, before)) for tile in tiles], 2)
