@@ -34,16 +34,17 @@ def attend(
 ) -> torch.Tensor:
     """Attention (B, H, T, D_v) of the current queries q (B, H, T, D) over k (B, G, S, D) and v (B, G, S, D_v).
 
-    `kept` (B, H, halo, D) are the queries kept from before, right-aligned, if there were any tokens before.
+    `kept` (B, H, halo or more, D) are the queries kept from before, right-aligned, if there were tokens before.
     Padding gets zeros.
     """
 
     def one(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, before: torch.Tensor | None) -> torch.Tensor:
+        past = min(kernels.halo, k.shape[2] - q.shape[2])  # other layers may look back further
+        before = None if before is None or not past else before[:, :, before.shape[2] - past :]
         return _document(q, k, v, kernels, before, dropout, path)
 
-    past = min(kernels.halo, tokens.total - tokens.current)
     if tokens.documents is None:
-        return one(q, k, v, None if kept is None or not past else kept[:, :, kept.shape[2] - past :])
+        return one(q, k, v, kept)
     return _by_document(one, q, k, v, tokens, kept)
 
 

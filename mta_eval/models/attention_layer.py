@@ -18,7 +18,7 @@ from transformers.models.llama.modeling_llama import (
 from mta_eval.models.attention import Path, attend, differential
 from mta_eval.models.configuration import MTAConfig
 from mta_eval.models.documents import Tokens
-from mta_eval.models.kernels import Kernels
+from mta_eval.models.kernels import Kernels, initialise_convolution, initialise_mixing
 from mta_eval.models.query_cache import check_layer, query_layer
 
 PATHS: dict[str, Path] = {"sdpa": "tiles", "flex_attention": "flex", "eager": "definition"}
@@ -36,6 +36,7 @@ class MTAAttention(nn.Module):
     def __init__(self, config: MTAConfig, layer_idx: int) -> None:
         super().__init__()
         self.config, self.layer_idx = config, layer_idx
+        self._looked_at: dict[str, tuple[Any, bool]] = {}
         self.head_dim = config.head_dim
         heads, groups, width = config.num_attention_heads, config.num_key_value_heads, config.hidden_size
         self.q_proj = nn.Linear(width, heads * self.head_dim, bias=config.attention_bias)
@@ -63,6 +64,32 @@ class MTAAttention(nn.Module):
         return Kernels(
             self.convolve_before, self.mix_before, self.convolve_after, self.mix_after, self.config.key_padding
         )
+
+    def _working(self, kernels: Kernels) -> Kernels:
+        """The kernels without those that are exactly the identity: they change nothing, but for gradients.
+
+        So a retrofit that was not trained yet answers as its original does, in every dtype.
+        """
+        if torch.is_grad_enabled() or torch.compiler.is_compiling():
+            return kernels
+        return kernels.replaced(
+            [
+                None if kernel is not None and self._is_identity(name, kernel) else kernel
+                for name, kernel in zip(kernels._fields, kernels[:4], strict=False)
+            ]
+        )
+
+    def _is_identity(self, name: str, kernel: torch.Tensor) -> bool:
+        """Looked at once for each state of the kernel: on a GPU it would make every step wait."""
+        state = (kernel.data_ptr(), kernel.dtype, 0 if kernel.is_inference() else kernel._version)
+        if self._looked_at.get(name, (None, False))[0] != state:
+            identity = torch.zeros_like(kernel)
+            if name.startswith("mix"):
+                initialise_mixing(identity, "identity")
+            else:
+                initialise_convolution(identity, "identity", self.config.key_padding)
+            self._looked_at[name] = (state, torch.equal(kernel, identity))
+        return self._looked_at[name][1]
 
     @property
     def scale(self) -> torch.Tensor:
@@ -100,7 +127,7 @@ class MTAAttention(nn.Module):
                 kept = query_layer(past_key_values, self.layer_idx).queries
                 keep = {"queries": q, "halo": kernels.halo, "kept": attention_mask.kept}
             k, v = past_key_values.update(k, v, self.layer_idx, **keep)
-        return self.o_proj(self._attend(q, k, v, kernels, attention_mask, kept).flatten(2)), None
+        return self.o_proj(self._attend(q, k, v, self._working(kernels), attention_mask, kept).flatten(2)), None
 
     def _attend(
         self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, kernels: Kernels, tokens: Tokens, kept: Any

@@ -149,3 +149,24 @@ def test_a_folder_in_use_is_left_alone(llama_folder: Path) -> None:
     with pytest.raises(ModelError, match="is there already"):
         retrofit(str(llama_folder), "mta", llama_folder, {})
     assert open_checkpoint(str(llama_folder)).config.attention == "transformer"
+
+
+@torch.no_grad()
+def test_without_gradients_identity_kernels_are_left_out_and_others_are_not() -> None:
+    original = originals()["llama"]
+    made = convert(original, "mta", {})
+    assert torch.equal(made(IDS).logits, original(IDS).logits)
+    made.model.layers[2].self_attn.convolve_after[1, 3, 4] = 0.5
+    changed = made(IDS).logits
+    assert (changed - original(IDS).logits).abs().max() > 1e-3
+    mixed = convert(original, "mta", {"kernel_init": "normal"})(IDS).logits
+    assert (mixed - original(IDS).logits).abs().max() > 1e-3
+
+
+def test_a_cache_filled_with_gradients_is_read_without_them() -> None:
+    made = convert(originals()["llama"], "mta", {})
+    cache = made(IDS[:, :30]).past_key_values
+    with torch.no_grad():
+        found = [made(IDS[:, 30:50], past_key_values=cache).logits]
+    found.append(made(IDS[:, 50:], past_key_values=cache).logits)
+    assert (torch.cat(found, 1) - made(IDS).logits[:, 30:]).abs().max() < 1e-10
