@@ -44,6 +44,7 @@ check: lint test  ## what CI runs: ruff, mypy --strict, tests
 bench: install  ## side-by-side benchmarks; installs lm-eval beside us
 	$(PIP) 'lm-eval[api]' wonderwords nltk
 	$(BIN)/python bench/generation.py
+	$(BIN)/python bench/attention.py
 
 clean:  ## remove what make made, but no runs
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -14,6 +14,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # small tensors are many times slower on th
 os.environ["TQDM_DISABLE"] = "1"  # as the command line does
 
 import re
+import sys
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +27,7 @@ from mta_eval.core import Sample, generator
 from mta_eval.models.tokenizer import FastTokenizer
 from mta_eval.tasks import pools, prose
 
+Call = Callable[..., tuple[int, str, str]]
 NAMES = ("byte_bpe", "unigram", "characters", "llama2_like", "llama3_like", "superword")
 LOCAL = NAMES[:-1]
 LLAMA3 = (
@@ -191,6 +193,25 @@ def llama_folder(tmp_path_factory: pytest.TempPathFactory, tokenizer_folder: Pat
         )
         LlamaForCausalLM(config).save_pretrained(made)
     return made
+
+
+@pytest.fixture
+def call(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Callable[..., tuple[int, str, str]]:
+    """Run mta-eval in this process: (exit code, stdout, stderr)."""
+    from mta_eval.cli import main
+
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["mta-eval", *arguments])
+        with pytest.raises(SystemExit) as end:
+            main()
+        out, err = capsys.readouterr()
+        return int(end.value.code or 0), out, err
+
+    return run
 
 
 @pytest.fixture(scope="session")

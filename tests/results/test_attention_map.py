@@ -24,20 +24,6 @@ from mta_eval.results.attention_map import MARK, HeadMap, check_picture_path, dr
 ROWS, COLUMNS = ["What", " is", " it", "?"], ["The", " key", " is", " 7", ".", "\n"]
 
 
-@pytest.fixture
-def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    """Every figure that is saved."""
-    saved: list[Figure] = []
-    save = Figure.savefig
-
-    def keep(figure: Figure, *places: Any, **options: Any) -> None:
-        saved.append(figure)
-        save(figure, *places, **options)
-
-    monkeypatch.setattr(Figure, "savefig", keep)
-    return saved
-
-
 def share(layers: int = 3, heads: int = 4) -> np.ndarray:
     return np.random.default_rng(0).random((layers, heads)) / 2
 

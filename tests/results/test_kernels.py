@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import matplotlib as mpl
@@ -20,20 +19,6 @@ from mta_eval.results.kernels import draw_convolutions, draw_mixing, kernel_rows
 
 CELL = (0.36 * 200) ** 2  # pixels of a cell that is wide enough for a number
 ZERO = (247, 247, 247)  # the middle of RdBu
-
-
-@pytest.fixture
-def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    """Every figure that is saved, as often as it is saved."""
-    saved: list[Figure] = []
-    save = Figure.savefig
-
-    def keep(figure: Figure, *places: Any, **options: Any) -> None:
-        saved.append(figure)
-        save(figure, *places, **options)
-
-    monkeypatch.setattr(Figure, "savefig", keep)
-    return saved
 
 
 def identity(heads: int, queries: int, keys: int) -> np.ndarray:
