@@ -41,8 +41,8 @@ def test_the_commands_of_the_attention_family_run(tmp_path: Path, llama_folder: 
     assert [command[1] for command in family] == ["retrofit", "run", "attention", "kernels"]
     for command in family:
         mta_eval([str(llama_folder) if part == "smollm2" else part for part in command[1:]], tmp_path)
-    assert (tmp_path / "attention.png").exists()
-    assert (tmp_path / "kernels/kernels.csv").exists()
+    assert (tmp_path / "runs/attention.png").exists()
+    assert (tmp_path / "runs/kernels/kernels.csv").exists()
 
 
 def mta_eval(arguments: list[str], folder: Path) -> None:
