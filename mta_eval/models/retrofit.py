@@ -48,7 +48,7 @@ def retrofit(source: str, attention: Attention, out: Path, options: Mapping[str,
     with new_folder(out) as unfinished:
         made.save_pretrained(unfinished)
         tokenizer.save_pretrained(unfinished)
-    return float(difference)
+    return float(difference.detach())
 
 
 def convert(original: Any, attention: Attention, options: Mapping[str, Any]) -> MTAForCausalLM:
