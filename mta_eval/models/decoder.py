@@ -71,16 +71,13 @@ class MTAModel(MTAPreTrainedModel, LlamaModel):
         super(LlamaModel, self).__init__(config)
         self.padding_idx, self.vocab_size = config.pad_token_id, config.vocab_size
         self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size, self.padding_idx)
-        self.layers = nn.ModuleList(MTADecoderLayer(config, layer) for layer in range(config.num_hidden_layers))
+        layers = [MTADecoderLayer(config, layer) for layer in range(config.num_hidden_layers)]
+        self.layers = nn.ModuleList(layers)
+        self.halo = max(layer.self_attn.kernels.halo for layer in layers)  # earlier queries that are looked back at
         self.norm = LlamaRMSNorm(config.hidden_size, eps=config.rms_norm_eps)
         self.rotary_emb = LlamaRotaryEmbedding(config=config)
         self.gradient_checkpointing = False
         self.post_init()
-
-    @property
-    def halo(self) -> int:
-        """How many earlier queries the layers look back at, at most."""
-        return max((layer.kernels.halo for layer in self.modules() if isinstance(layer, MTAAttention)), default=0)
 
     @merge_with_config_defaults  # type: ignore[untyped-decorator]
     @capture_outputs  # type: ignore[untyped-decorator]

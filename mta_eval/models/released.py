@@ -15,13 +15,12 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file
-from transformers import AutoTokenizer
 
 from mta_eval.errors import ModelError
 from mta_eval.models.configuration import KERNELS, MTAConfig
 from mta_eval.models.decoder import MTAForCausalLM
 from mta_eval.models.folders import check_new, new_folder
-from mta_eval.models.tokenizer import first_line, local_path
+from mta_eval.models.tokenizer import first_line, transformers_tokenizer
 
 Section = dict[str, Any]
 Tensors = dict[str, torch.Tensor]
@@ -59,7 +58,7 @@ def import_checkpoint(source: Path, out: Path, tokenizer: str | None = None) -> 
     check_new(out)
     weights, parameters = _find(source)
     params, tensors = _read_params(parameters), _read_weights(weights)
-    reader = _load_tokenizer(tokenizer) if tokenizer is not None else None
+    reader = transformers_tokenizer(tokenizer) if tokenizer is not None else None
     config = _config(params, tensors, parameters, reader)
     if reader is not None and len(reader) > config.vocab_size:
         raise ModelError(
@@ -121,14 +120,6 @@ def _read_weights(path: Path) -> Tensors:
     if any(".triton_mta." in key for key in tensors):
         raise ModelError(f"{path} is of the Triton variant (keys triton_mta.*), which cannot be imported")
     return {key: value for key, value in tensors.items() if not key.endswith("freqs_cis")}
-
-
-def _load_tokenizer(name: str) -> Any:
-    path = local_path(name)
-    try:
-        return AutoTokenizer.from_pretrained(str(path))
-    except Exception as error:  # the same
-        raise ModelError(f"cannot load tokenizer {name!r}: {first_line(error)}; name a folder or a hub id") from error
 
 
 def _config(model: Section, tensors: Tensors, path: Path, tokenizer: Any) -> MTAConfig:

@@ -16,7 +16,7 @@ from mta_eval.models.configuration import KERNELS, Attention, MTAConfig
 from mta_eval.models.decoder import MTAForCausalLM
 from mta_eval.models.folders import check_new, new_folder
 from mta_eval.models.smollm2 import checkpoint
-from mta_eval.models.tokenizer import first_line, local_path
+from mta_eval.models.tokenizer import first_line, local_path, transformers_tokenizer
 from mta_eval.registry import did_you_mean
 
 LLAMA_TYPES = {"llama": None, "mistral": False, "qwen2": True}  # whether q, k and v alone have biases; None: ask
@@ -39,9 +39,7 @@ def retrofit(source: str, attention: Attention, out: Path, options: Mapping[str,
     path = where(source)
     original = _load(path)
     made = convert(original, attention, options)
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(path)
+    tokenizer = transformers_tokenizer(path)
     ids = torch.tensor([tokenizer(PROBE)["input_ids"]])
     # with gradients on, for without them identity kernels are left out and nothing would be shown
     difference = (made(ids).logits - original(ids).logits).abs().max()

@@ -7,8 +7,6 @@ loaded by the `hf` path. Never compare its scores with published ones for the un
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import metadata
@@ -16,6 +14,7 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from mta_eval.errors import ModelError
+from mta_eval.models.folders import new_folder
 from mta_eval.models.torch_model import HuggingFace
 from mta_eval.models.wrapped import Wrapped
 
@@ -50,18 +49,11 @@ def checkpoint() -> Path:
     if folder.is_dir():
         return folder
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(prefix=folder.name, dir=folder.parent))
-    except OSError as error:
-        raise ModelError(f"cannot write the cache {folder.parent}: {error.strerror}; set MTA_EVAL_CACHE") from error
-    try:
-        _convert(gguf, made)
-        made.rename(folder)
-    except OSError as error:
+        with new_folder(folder) as made:
+            _convert(gguf, made)
+    except ModelError as error:
         if not folder.is_dir():  # else another process was quicker, and its copy is as good
-            raise ModelError(f"cannot write the cache {folder}: {error.strerror}; set MTA_EVAL_CACHE") from error
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
+            raise ModelError(f"{error}; set MTA_EVAL_CACHE to a cache that can be written") from error
     return folder
 
 

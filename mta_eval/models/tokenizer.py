@@ -105,6 +105,17 @@ def load_tokenizer(path_or_id: str) -> FastTokenizer:
     return FastTokenizer(owner.backend_tokenizer, path_or_id, owner)
 
 
+def transformers_tokenizer(name: str) -> Any:
+    """transformers' own tokenizer of a folder or hub id, to be saved into another folder. Raises ModelError."""
+    from transformers import AutoTokenizer
+
+    path = local_path(name)
+    try:
+        return AutoTokenizer.from_pretrained(str(path))
+    except Exception as error:  # a damaged file makes the loaders raise whatever they trip over
+        raise ModelError(f"cannot load tokenizer {name!r}: {first_line(error)}; name a folder or a hub id") from error
+
+
 def local_path(path_or_id: str) -> Path:
     """`path_or_id` as a path; it need not exist if it may be a hub id (NAME or OWNER/NAME). Raises ModelError."""
     try:

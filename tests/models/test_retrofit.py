@@ -145,6 +145,13 @@ def test_other_architectures_are_refused(tmp_path: Path) -> None:
         open_checkpoint(str(tmp_path))
 
 
+def test_a_checkpoint_without_a_tokenizer_is_one_line(tmp_path: Path) -> None:
+    LlamaForCausalLM(LlamaConfig(**SIZES)).save_pretrained(tmp_path / "bare")
+    with pytest.raises(ModelError, match="cannot load tokenizer"):
+        retrofit(str(tmp_path / "bare"), "mta", tmp_path / "made", {})
+    assert not (tmp_path / "made").exists()
+
+
 def test_a_folder_in_use_is_left_alone(llama_folder: Path) -> None:
     with pytest.raises(ModelError, match="is there already"):
         retrofit(str(llama_folder), "mta", llama_folder, {})
