@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mta_eval import __version__, cli_checkpoints, commands, registry, terminal
+from mta_eval import __version__, cli_checkpoints, cli_training, commands, registry, terminal
 from mta_eval.arguments import parse_depths, parse_length, parse_lengths
 from mta_eval.core import Cell, Sweep
 from mta_eval.errors import MtaEvalError, SpecError
@@ -159,6 +159,7 @@ def report(
 
 
 app.add_typer(cli_checkpoints.app)
+app.add_typer(cli_training.app)
 
 
 @app.callback(invoke_without_command=True)

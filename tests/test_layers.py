@@ -22,11 +22,24 @@ MAY_IMPORT = {
     "models": {"core", "errors", "registry", "models"},
     "results": {"core", "errors", "results"},
     "terminal": {"core", "results", "runner"},
+    "training": {"core", "errors", "registry", "models"},
     "__main__": {"cli"},
     "commands": {"core", "errors", "registry", "terminal", "results", "runner"},
     "inspection": {"core", "errors", "registry", "models", "results"},
     "cli_checkpoints": {"arguments", "core", "errors", "inspection", "models"},
-    "cli": {"cli_checkpoints", "commands", "core", "errors", "registry", "arguments", "terminal", "results", "runner"},
+    "cli_training": {"terminal", "training"},
+    "cli": {
+        "cli_checkpoints",
+        "cli_training",
+        "commands",
+        "core",
+        "errors",
+        "registry",
+        "arguments",
+        "terminal",
+        "results",
+        "runner",
+    },
 }
 # the attention family is torch through and through; adapters import these files only when weights are wanted
 TORCH_FILES = {
@@ -44,6 +57,8 @@ TORCH_FILES = {
     "models/retrofit.py",
     "models/tile.py",
     "models/tiles.py",
+    "models/train.py",
+    "models/training_folder.py",
 }
 HEAVY = {"torch", "transformers", "datasets", "matplotlib", "pandas", "scipy", "numpy", "vllm", "lm_eval", "tokenizers"}
 

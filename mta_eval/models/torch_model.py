@@ -111,7 +111,7 @@ class HuggingFace:
 
     def describe(self) -> dict[str, str]:
         """dtype and device, as chosen."""
-        device = self._device()
+        device = choose_device(self.device)
         return {"device": device, "dtype": self._dtype(device)}
 
     def generate(self, samples: Iterable[Sample]) -> Iterator[str]:
@@ -139,7 +139,7 @@ class HuggingFace:
         import torch
         from transformers import AutoModelForCausalLM
 
-        device = self._device()
+        device = choose_device(self.device)
         try:
             model = AutoModelForCausalLM.from_pretrained(
                 **self._where(),
@@ -160,15 +160,6 @@ class HuggingFace:
             return {"pretrained_model_name_or_path": str(path.parent), "gguf_file": path.name}
         return {"pretrained_model_name_or_path": str(path) if path.exists() else self.path}
 
-    def _device(self) -> str:
-        import torch
-
-        if self.device != "auto":
-            return self.device
-        if torch.cuda.is_available():
-            return "cuda"
-        return "mps" if torch.backends.mps.is_available() else "cpu"
-
     def _dtype(self, device: str) -> str:
         import torch
 
@@ -181,6 +172,17 @@ class HuggingFace:
             fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
             return "bfloat16" if fast else "float32"
         return "float32"
+
+
+def choose_device(device: str) -> str:
+    """`device` itself, or for "auto" cuda, mps or cpu, the first there is."""
+    import torch
+
+    if device != "auto":
+        return device
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
 def _cut(text: str, stop: tuple[str, ...]) -> str:

@@ -65,13 +65,12 @@ class LetterBlocks:
         """See core.Task."""
         draw = draw_of(cell.length, 1024)
         random = generator(seed, "letter_blocks", self.block, self.query, cell.repeat, draw)
-        target = "".join(random.sample(ascii_lowercase, self.block))
-        query = "".join(random.sample(target, self.query))
-        others = _Others(random, self.block, query)
+        target, query, others = self._question(random)
         depth = random.random() if cell.depth is None else cell.depth
         around = self._frame(tokenizer, query, seed)
         answer = self._answer(target)
-        least = len(tokenizer.encode(" " + answer).ids) + 1
+        lead = "" if self._plain(tokenizer) or self.prompt == "chat" else " "
+        least = len(tokenizer.encode(lead + answer).ids) + 1
         if cell.length:
             blocks = self._fill(tokenizer, around, others, target, depth, cell.length, least)
         else:
@@ -86,7 +85,8 @@ class LetterBlocks:
             task=spec_of(self),
             prompt=prompt,
             targets=(answer,),
-            axes={"length": cell.length, "depth": cell.depth, "repeat": cell.repeat, "blocks": len(blocks)},
+            axes={"length": cell.length, "depth": cell.depth, "repeat": cell.repeat}
+            | {"blocks": len(blocks), "position": blocks.index(target)},
             length=cell.length or prompt_tokens + least,
             prompt_tokens=prompt_tokens,
             max_new_tokens=cell.length - prompt_tokens if cell.length else least,
@@ -94,12 +94,33 @@ class LetterBlocks:
             needles=self._needles(blocks, query, target, len(around.before), spans, specials[0]),
             chat=around.messages(".".join(blocks)),
             stop=("\n", "."),
-            lead="" if self._plain(tokenizer) or self.prompt == "chat" else " ",
+            lead=lead,
         )
+
+    def row(self, stream: str, seed: int, index: int) -> tuple[str, str]:
+        """(prompt, answer) number `index` of an endless stream of rows to train on, as the paper writes them.
+
+        Streams are named, and apart from one another and from the samples: what is held out of one stays held out.
+        Raises SpecError unless `blocks` or `characters` fix the size.
+        """
+        count = self._fixed_count()
+        if not count:
+            raise SpecError(f"{spec_of(self)}: rows to train on have a size; give blocks or characters")
+        random = generator(seed, f"letter_blocks {stream}", self.block, self.query, index)
+        target, query, others = self._question(random)
+        blocks = others.take(count - 1)
+        blocks.insert(random.randrange(count), target)
+        return ".".join(blocks) + "#" + query, self._answer(target)
 
     def score(self, sample: Sample, output: str) -> float:
         """1 if the answer's first word is exactly the target."""
         return scoring.first_word(output, sample.targets)
+
+    def _question(self, random: Random) -> tuple[str, str, _Others]:
+        """(target block, query letters, the endless other blocks)"""
+        target = "".join(random.sample(ascii_lowercase, self.block))
+        query = "".join(random.sample(target, self.query))
+        return target, query, _Others(random, self.block, query)
 
     def _answer(self, block: str) -> str:
         return {"all": block, "first": block[0], "last": block[-1]}[self.target]
@@ -122,9 +143,8 @@ class LetterBlocks:
         )
         random = generator(seed, "letter_blocks examples", self.block, self.query)
         for _ in range(2):
-            target = "".join(random.sample(ascii_lowercase, self.block))
-            letters = "".join(random.sample(target, self.query))
-            blocks = _Others(random, self.block, letters).take(EXAMPLE_BLOCKS - 1)
+            target, letters, others = self._question(random)
+            blocks = others.take(EXAMPLE_BLOCKS - 1)
             blocks.insert(random.randrange(EXAMPLE_BLOCKS), target)
             before += f"Blocks: {'.'.join(blocks)}\nQuery: {' '.join(letters)}\nAnswer: {self._answer(target)}\n\n"
         after = f"\nQuery: {' '.join(query)}\nAnswer:"

@@ -1,0 +1,76 @@
+"""The command that trains. Arguments and printing only."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mta_eval import terminal, training
+
+app = typer.Typer()
+
+
+class Attention(StrEnum):
+    """The attention family."""
+
+    mta = "mta"
+    transformer = "transformer"
+    diff = "diff"
+    talking_heads = "talking_heads"
+
+
+class Preset(StrEnum):
+    """How long and how large."""
+
+    cpu = "cpu"
+    paper = "paper"
+
+
+class Target(StrEnum):
+    """What of the target block is the answer."""
+
+    all = "all"
+    first = "first"
+    last = "last"
+
+
+@app.command()
+def train(
+    task: Annotated[str, typer.Argument(help="What to train on: letter_blocks.")],
+    out: Annotated[Path, typer.Option(help="The folder of the training; the same command goes on with it.")],
+    model: Annotated[Attention, typer.Option(help="The attention.")] = Attention.mta,
+    preset: Annotated[
+        Preset, typer.Option(help="cpu: minutes on 2 cores; paper: the paper's recipe, for a GPU.")
+    ] = Preset.cpu,
+    seed: Annotated[int, typer.Option(help="Weights, rows and dropout hang on it.")] = 42,
+    block: Annotated[int, typer.Option(help="Letters in a block; the paper has 5 and 8.")] = 5,
+    target: Annotated[Target, typer.Option(help="Answer the whole block, its first or its last letter.")] = Target.all,
+    steps: Annotated[int, typer.Option(help="Other than the preset's.", min=0)] = 0,
+    every: Annotated[int, typer.Option(help="Steps between evaluations; 0: the preset's.", min=0)] = 0,
+    stop_below: Annotated[
+        float | None, typer.Option(help="Stop early once so few held-out answers are wrong: 0.01.", min=0, max=1)
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto: cuda, mps or cpu, the first there is.")] = "auto",
+    write_rows: Annotated[int, typer.Option(help="Do not train, but write so many rows as JSONL to --out.", min=0)] = 0,
+) -> None:
+    """Train a model of the attention family from a recipe. Stopped or killed, the same command goes on where it was.
+
+    Several devices: torchrun --nproc-per-node N -m mta_eval train …
+    """
+    changes: dict[str, Any] = {"steps": steps, "evaluate_every": every}
+    changes = {name: value for name, value in changes.items() if value}
+    recipe = training.recipe_for(task, model.value, preset.value, seed, block, target.value, **changes)
+    if write_rows:
+        training.write_rows(recipe, write_rows, out)
+        typer.echo(f"{write_rows} rows in {out}")
+        return
+    command = "mta-eval " + " ".join(sys.argv[1:])
+    with terminal.training_bar() as watch:
+        errors = training.train(recipe, out, watch, device, stop_below, command)
+    if watch.began is not None:  # only one of several processes speaks
+        typer.echo(f"{errors['answers']:.1%} of answers and {errors['tokens']:.2%} of their tokens wrong, of 1,000")
+        typer.echo(out)

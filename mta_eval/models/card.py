@@ -1,0 +1,75 @@
+"""The card of a trained checkpoint: what was trained, how, by which command, and what came out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+MOST_LINES = 25  # of the curve
+
+CARD = """\
+---
+library_name: transformers
+license: mit
+tags: [multi-token-attention, letter-blocks, mta-eval]
+---
+
+# {attention} on {task}, seed {seed}
+
+Trained by mta-eval {mta_eval} from its `{preset}` recipe, from scratch, on rows made by its own generator.
+
+    {command}
+
+| | wrong |
+|---|--:|
+| whole answers | {answers:.1%} |
+| tokens of an answer (its letters and EOS, the earlier ones given) | {tokens:.2%} |
+
+These are errors on {tested:,} rows of a stream that neither the training nor the evaluations on the way have seen.
+Open it with `mta-eval run {name} --model {attention}:FOLDER`, or, after `import mta_eval`, with transformers'
+`AutoModelForCausalLM`. It knows the letters a to z, ".", "#" and "_" only, and rows of {length} tokens.
+
+## Recipe
+
+| | |
+|---|---|
+{recipe}
+
+## Curve
+
+Loss is the mean over the steps since the line before; errors are on {held_out:,} rows held out for the way.
+
+| step | loss | wrong answers | wrong tokens | seconds |
+|--:|--:|--:|--:|--:|
+{curve}
+"""
+
+
+def card(
+    recipe: Mapping[str, Any],
+    lines: Sequence[Mapping[str, Any]],
+    test: Mapping[str, float],
+    tested: int,
+    command: str,
+) -> str:
+    """Markdown for README.md from recipe.json, log.jsonl and the errors on the `tested` rows of the test stream."""
+    schedule, sizes = recipe["schedule"], recipe["sizes"]
+    facts = {**sizes, **schedule, "trained on": recipe["machine"]}
+    every = -(-len(lines) // MOST_LINES)
+    shown = [line for number, line in enumerate(reversed(lines)) if number % every == 0][::-1]
+    return CARD.format(
+        **{key: recipe[key] for key in ("attention", "task", "seed", "preset", "mta_eval")},
+        **test,
+        tested=tested,
+        command=command,
+        name=recipe["task"],
+        length=sizes["max_position_embeddings"],
+        recipe="\n".join(f"| {name} | {json.dumps(value).strip(chr(34))} |" for name, value in facts.items()),
+        held_out=schedule["held_out"],
+        curve="\n".join(
+            f"| {line['step']:,} | {line['loss']:.4f} | {line['held_out']['answers']:.1%} "
+            f"| {line['held_out']['tokens']:.2%} | {line['seconds']:.0f} |"
+            for line in shown
+        ),
+    )
