@@ -146,6 +146,9 @@ def report(
     x: Annotated[str, typer.Option(help="Axis across.")] = "length",
     y: Annotated[str, typer.Option(help="Axis down.")] = "depth",
     out: Annotated[Path | None, typer.Option(help="Where to write; RUN/report without it.")] = None,
+    attention: Annotated[
+        bool, typer.Option("--attention", help="Also draw where models of the attention family look, on one sample.")
+    ] = False,
 ) -> None:
     """Draw heatmaps and write tables and a page of one or more runs."""
     from mta_eval.results import report as reporting
@@ -154,7 +157,8 @@ def report(
     questions, records, lacking = store.read_several(runs)
     for folder, missing in lacking.items():
         typer.echo(f"mta-eval: {folder} is not finished: {missing} samples are missing; its command goes on", err=True)
-    for path in reporting.write_report(records, out or runs[0] / "report", x=x, y=y, runs=questions):
+    look = commands.looker([run for _, run in questions], records) if attention else None
+    for path in reporting.write_report(records, out or runs[0] / "report", x=x, y=y, runs=questions, look=look):
         typer.echo(path)
 
 

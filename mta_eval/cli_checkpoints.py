@@ -23,7 +23,7 @@ class Attention(StrEnum):
     transformer = "transformer"
 
 
-Checkpoint = Annotated[str, typer.Argument(help="A folder or hub id of a Llama-type model or one of ours, or smollm2.")]
+Checkpoint = Annotated[str, typer.Argument(help="A folder, hub id or spec of a Llama-type model or one of ours.")]
 Out = Annotated[Path, typer.Option(help="The new folder.")]
 
 
@@ -70,14 +70,16 @@ def kernels(checkpoint: Checkpoint, out: Out) -> None:
 
 @app.command()
 def attention(
-    checkpoint: Checkpoint,
+    checkpoints: Annotated[list[str], typer.Argument(help="A folder, hub id or model spec; several are compared.")],
     task: Annotated[str, typer.Option(help="Task spec, such as niah:needles=4.")],
     out: Annotated[Path, typer.Option(help="The picture: .png, .svg or .pdf.")],
-    length: Annotated[str, typer.Option(help="Whole window in tokens.")] = "1k",
+    length: Annotated[str, typer.Option(help="Whole window in tokens; 1k, or the model's if that is less.")] = "",
     depth: Annotated[str, typer.Option(help="Where the needle stands, 0 to 1, or any.")] = "0.5",
     repeat: Annotated[int, typer.Option(help="Which of the repeats.", min=0)] = 0,
     seed: Annotated[int, typer.Option(help="The sample hangs on it.")] = 0,
-    rows: Annotated[int, typer.Option(help="How many of the prompt's last tokens.", min=1)] = 16,
+    rows: Annotated[
+        int, typer.Option(help="How many of the prompt's last tokens; 0: 16 of one checkpoint, 2 of several.", min=0)
+    ] = 0,
     heads: Annotated[int, typer.Option(help="How many heads, those that look at the needle most.", min=1)] = 4,
 ) -> None:
     """Draw the attention from a question's tokens to the needle: which head of which layer looks at it."""
@@ -86,6 +88,10 @@ def attention(
     depths = parse_depths(depth)
     if len(depths) > 1:
         raise SpecError("attention looks at one sample; give one --depth")
-    cell = Cell(parse_length(length), depths[0], repeat)
-    typer.echo(inspection.draw_attention(checkpoint, task, cell, seed, rows, heads, out))
+    cell = Cell(parse_length(length) if length else inspection.default_length(checkpoints), depths[0], repeat)
+    if len(checkpoints) == 1:
+        typer.echo(inspection.draw_attention(checkpoints[0], task, cell, seed, rows or 16, heads, out))
+    else:
+        for line in inspection.compare_attention(checkpoints, task, cell, seed, rows or 2, heads, out):
+            typer.echo(line)
     typer.echo(out)

@@ -59,6 +59,26 @@ def _answer(plan: Plan, folder: RunFolder) -> None:
             advance(record)
 
 
+def looker(questions: Sequence[Run], records: Sequence[Record]) -> Callable[[str, Path], list[str]]:
+    """What `report --attention` asks for each task: draw the attention of its models on one sample that all answered.
+
+    Models that are no checkpoint of the attention family are passed over.
+    """
+    from mta_eval import inspection
+
+    models = list(dict.fromkeys(model for run in questions for model in run.models))
+    seen = [name for name in models if inspection.can_look(name)]
+
+    def look(task: str, path: Path) -> list[str]:
+        ids = [record.sample_id for record in records if record.task == task]
+        if not seen or not ids:
+            return []
+        seed = next(run.sweep.seed for run in questions if task in run.tasks)
+        return inspection.compare_attention(seen, task, _cell(ids[len(ids) // 2]), seed, 2, 4, path)
+
+    return look
+
+
 def write_samples(task: Task, sweep: Sweep, tokenizer: Tokenizer, out: Path) -> None:
     """All samples of a sweep as JSONL, the whole file or none. Raises StoreError if it cannot be written."""
     out = out.resolve()  # a link stays, the file it names is written
@@ -95,9 +115,7 @@ def _make_again(record: Record, task: Task, model: Model, question: Run) -> Samp
     """The sample behind a record. Raises StoreError if its prompt is not the one that was answered."""
     from mta_eval.runner import fit_window
 
-    length, depth, repeat = record.sample_id.rsplit("/", 3)[1:]
-    cell = Cell(int(length), None if depth == "any" else float(depth), int(repeat))
-    sample = task.sample(cell, question.sweep.seed, model.tokenizer)
+    sample = task.sample(_cell(record.sample_id), question.sweep.seed, model.tokenizer)
     if record.truncated:
         sample, _ = fit_window(sample, model, "mark")
     if hashlib.sha256(sample.prompt.encode()).hexdigest() != record.prompt_sha256:
@@ -105,6 +123,11 @@ def _make_again(record: Record, task: Task, model: Model, question: Run) -> Samp
             f"{record.sample_id}: the prompt made now is not the one that was answered; has its text file changed?"
         )
     return sample
+
+
+def _cell(sample_id: str) -> Cell:
+    length, depth, repeat = sample_id.rsplit("/", 3)[1:]
+    return Cell(int(length), None if depth == "any" else float(depth), int(repeat))
 
 
 def _check_prompts(plan: Plan, records: Sequence[Record], question: Run) -> None:

@@ -35,8 +35,11 @@ class Plan:
     over_length: OverLength = "refuse"
 
     def sweep_of(self, task: str) -> Sweep:
-        """The sweep with a task's own lengths where the user named none."""
-        return replace(self.sweep, lengths=self.sweep.lengths or self.tasks[task].default_lengths)
+        """The sweep; where no lengths were named, with those of the task that fit all models, or else their window."""
+        if self.sweep.lengths:
+            return self.sweep
+        own, window = self.tasks[task].default_lengths, min(model.max_length for model in self.models.values())
+        return replace(self.sweep, lengths=tuple(length for length in own if length <= window) or (window,))
 
     def __len__(self) -> int:
         return len(self.models) * sum(len(self.sweep_of(task)) for task in self.tasks)

@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "terminal": {"core", "results", "runner"},
     "training": {"core", "errors", "registry", "models"},
     "__main__": {"cli"},
-    "commands": {"core", "errors", "registry", "terminal", "results", "runner"},
+    "commands": {"core", "errors", "inspection", "registry", "terminal", "results", "runner"},
     "inspection": {"core", "errors", "registry", "models", "results"},
     "cli_checkpoints": {"arguments", "core", "errors", "inspection", "models"},
     "cli_training": {"terminal", "training"},

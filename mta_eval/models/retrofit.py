@@ -11,13 +11,12 @@ from typing import Any
 
 import torch
 
+from mta_eval import registry
 from mta_eval.errors import ModelError, SpecError
 from mta_eval.models.configuration import KERNELS, Attention, MTAConfig
 from mta_eval.models.decoder import MTAForCausalLM
 from mta_eval.models.folders import check_new, new_folder
-from mta_eval.models.smollm2 import checkpoint
 from mta_eval.models.tokenizer import first_line, local_path, transformers_tokenizer
-from mta_eval.registry import did_you_mean
 
 LLAMA_TYPES = {"llama": None, "mistral": False, "qwen2": True}  # whether q, k and v alone have biases; None: ask
 SAME = (
@@ -30,7 +29,7 @@ PROBE = "The magic number of San Francisco is 8. The magic number of San Francis
 
 
 def retrofit(source: str, attention: Attention, out: Path, options: Mapping[str, Any]) -> float:
-    """Write to the folder `out` the model `source` ("smollm2", "hf:PATH" or PATH) with another attention.
+    """Write to the folder `out` the model `source` (a folder, a hub id or a model spec) with another attention.
 
     `options` are options of MTAConfig. Returns the largest difference between both models' logits on a short text.
     Raises ModelError if the model is not of Llama's type or `out` cannot be written, SpecError if options do not fit.
@@ -79,10 +78,15 @@ def open_checkpoint(source: str) -> MTAForCausalLM:
 
 
 def where(source: str) -> str:
-    """The folder or hub id behind "smollm2", "hf:PATH" or PATH. Raises ModelError."""
-    if source == "smollm2":
-        return str(checkpoint())
-    return str(local_path(source.removeprefix("hf:")))
+    """The folder or hub id behind a path or a model spec, such as smollm2 or mta:DIR. Raises ModelError, SpecError."""
+    name, *_ = registry.parse(source)
+    if name not in registry.names("models"):
+        return str(local_path(source))
+    model: Any = registry.build_model(source)
+    path = getattr(getattr(model, "model", model), "path", None)
+    if path is None:
+        raise ModelError(f"{source!r} has no checkpoint; name a folder, a hub id, or a model that has weights")
+    return str(local_path(path))
 
 
 def _load(path: str) -> Any:
@@ -107,7 +111,7 @@ def _config(source: Any, attention: Attention, options: Mapping[str, Any]) -> MT
         given["max_position_embeddings"] = min(window, given["max_position_embeddings"])
     for name in options:
         if name not in OPTIONS:
-            raise SpecError(f"a retrofit has no option {name!r}{did_you_mean(name, OPTIONS)}")
+            raise SpecError(f"a retrofit has no option {name!r}{registry.did_you_mean(name, OPTIONS)}")
     options = dict(options)
     if isinstance(layer := options.get("convolution_layers"), int):
         options["convolution_layers"] = [layer]

@@ -110,9 +110,13 @@ class HuggingFace:
         return load_tokenizer(self.path)
 
     def describe(self) -> dict[str, str]:
-        """dtype and device, as chosen."""
+        """dtype and device, as chosen; for a checkpoint that `mta-eval train` made, what was trained."""
         device = choose_device(self.device)
-        return {"device": device, "dtype": self._dtype(device)}
+        chosen = {"device": device, "dtype": self._dtype(device)}
+        if trained := getattr(self.config, "trained", None):
+            chosen |= {"attention": self.config.attention, "trained on": trained["task"]}
+            chosen |= {"preset": trained["preset"], "seed": str(trained["seed"])}
+        return chosen
 
     def generate(self, samples: Iterable[Sample]) -> Iterator[str]:
         """See core.Model."""

@@ -6,7 +6,7 @@ Knows no run folder: whoever calls has read the records, and has made the names 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,18 +49,29 @@ class Section:
     failed_count: int
 
 
+@dataclass(frozen=True)
+class Look:
+    """The models' attention on a sample of one task: a picture, and what it shows in words."""
+
+    path: Path
+    svg: Markup
+    lines: list[str]
+
+
 def write_report(
     records: Sequence[Record],
     out: Path,
     x: str = "length",
     y: str = "depth",
     runs: Sequence[tuple[str, Run]] = (),
+    look: Callable[[str, Path], list[str]] | None = None,
 ) -> list[Path]:
     """Writes the report of `records` into the folder `out`, made if need be; returns the paths, report.html first.
 
     `x` and `y` are the axes of every picture and table, all others are averaged away; a task without one of them gets
-    a single row or column "any". `runs` (name, run) tell what was run. Raises StoreError if no record has a score or
-    `out` cannot be written, SpecError if no record has `x` or `y`.
+    a single row or column "any". `runs` (name, run) tell what was run. `look(task, path)` draws where the models look
+    in a sample of a task, and says what it found (nothing, if no model can be looked into). Raises StoreError if no
+    record has a score or `out` cannot be written, SpecError if no record has `x` or `y`.
     """
     if all(record.score is None for record in records):
         raise StoreError("nothing to report: no sample has a score yet; look at the errors of the run, or run it again")
@@ -72,13 +83,20 @@ def write_report(
         out.mkdir(parents=True, exist_ok=True)
         pictures = [draw(section.grids, section.name, out / f"heatmap_{section.slug}") for section in sections]
         html, markdown, table = out / "report.html", out / "report.md", out / "grid.csv"
-        svgs = [_inline(svg) for _, svg in pictures]
-        html.write_text(_page(template, records, sections, svgs, facts), encoding="utf-8", errors="replace")
-        markdown.write_text(_markdown(records, sections, facts), encoding="utf-8", errors="replace")
+        looks = _looks(sections, out, look)
+        shown = [(_inline(svg), seen) for (_, svg), seen in zip(pictures, looks, strict=True)]
+        html.write_text(_page(template, records, sections, shown, facts), encoding="utf-8", errors="replace")
+        markdown.write_text(_markdown(records, sections, looks, facts), encoding="utf-8", errors="replace")
         table.write_text(_tidy(sections).to_csv(index=False), encoding="utf-8")
     except OSError as error:
         raise StoreError(f"cannot write the report to {error.filename or out}: {error.strerror or error}") from error
-    return [html, markdown, table, *(path for pair in pictures for path in pair)]
+    return [html, markdown, table, *(path for pair in pictures for path in pair), *(one.path for one in looks if one)]
+
+
+def _looks(sections: Sequence[Section], out: Path, look: Callable[[str, Path], list[str]] | None) -> list[Look | None]:
+    paths = [out / f"attention_{section.slug}.svg" for section in sections]
+    found = [look(section.name, path) if look else [] for section, path in zip(sections, paths, strict=True)]
+    return [Look(path, _inline(path), lines) if lines else None for path, lines in zip(paths, found, strict=True)]
 
 
 def _sections(records: Sequence[Record], x: str, y: str) -> list[Section]:
@@ -168,16 +186,22 @@ def _tidy(sections: Sequence[Section]) -> pd.DataFrame:
 
 
 def _markdown(
-    records: Sequence[Record], sections: Sequence[Section], facts: Sequence[tuple[str, list[tuple[str, str]]]]
+    records: Sequence[Record],
+    sections: Sequence[Section],
+    looks: Sequence[Look | None],
+    facts: Sequence[tuple[str, list[tuple[str, str]]]],
 ) -> str:
     parts = ["# Report of mta-eval\n", "## What was run\n"]
     for heading, rows in facts:
         parts += [f"### {heading}\n", markdown_table(("what", "value"), rows, left=2)]
     parts += ["## Summary\n", summary_markdown(records)]
-    for section in sections:
+    for section, look in zip(sections, looks, strict=True):
         parts += [f"## {section.name}\n", f"![scores of {section.slug}](heatmap_{section.slug}.png)\n"]
         for grid in section.grids:
             parts += [f"### {grid.title}\n", to_markdown(grid, intervals=True)]
+        if look:
+            parts += ["### Attention on one sample\n", f"![attention]({look.path.name})\n"]
+            parts += [*(f"- {line}" for line in look.lines), ""]
     return "\n".join(parts)
 
 
@@ -203,14 +227,14 @@ def _page(
     template: jinja2.Template,
     records: Sequence[Record],
     sections: Sequence[Section],
-    svgs: Sequence[Markup],
+    shown: Sequence[tuple[Markup, Look | None]],
     facts: Sequence[tuple[str, list[tuple[str, str]]]],
 ) -> str:
     return template.render(
         facts=facts,
         summary_head=SUMMARY_HEAD,
         summary=summary_rows(records),
-        sections=list(zip(sections, svgs, strict=True)),
+        sections=[(section, *pictures) for section, pictures in zip(sections, shown, strict=True)],
         axis_text=axis_text,
         cell_texts=cell_texts,
         cut_note=CUT_NOTE,
