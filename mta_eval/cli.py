@@ -39,6 +39,12 @@ class Kind(StrEnum):
     models = "models"
 
 
+class Paper(StrEnum):
+    """Whose tables are set beside measured ones."""
+
+    mta = "mta"
+
+
 class AnswerMode(StrEnum):
     """How a model answers."""
 
@@ -159,6 +165,21 @@ def report(
         typer.echo(f"mta-eval: {folder} is not finished: {missing} samples are missing; its command goes on", err=True)
     look = commands.looker([run for _, run in questions], records) if attention else None
     for path in reporting.write_report(records, out or runs[0] / "report", x=x, y=y, runs=questions, look=look):
+        typer.echo(path)
+
+
+@app.command()
+def paper(
+    which: Annotated[Paper, typer.Argument(help="mta: Table 1 of Multi-Token Attention, so far.")],
+    runs: Annotated[list[Path], typer.Option(help="Run folder; repeatable.")],
+    out: Annotated[Path, typer.Option(help="The folder to write to.")],
+) -> None:
+    """Set what runs measured beside what a paper reports."""
+    from mta_eval.results import paper as papers
+    from mta_eval.results import store
+
+    questions, records, _ = store.read_several(runs)
+    for path in papers.PAPERS[which.value](records, questions, out):
         typer.echo(path)
 
 

@@ -1,0 +1,66 @@
+"""Curves with bands -> one picture. Knows no records: only names, values and how sure they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from mta_eval.results.heatmap import GREY, STYLE
+from mta_eval.results.kernels import drawable, save
+
+# told apart with every kind of colour vision (Okabe and Ito), and by their marks in grey
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#5f5f5f")
+MARKS = "osD^vPX"
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Shares `means` at `xs`, from 0 to 1, each from `lows` to `highs`; `singles` are thin lines of what was averaged.
+
+    A gap is left wherever a single line has None.
+    """
+
+    name: str
+    xs: Sequence[float]
+    means: Sequence[float]
+    lows: Sequence[float]
+    highs: Sequence[float]
+    singles: Sequence[Sequence[float | None]] = field(default=())
+
+
+def draw_curves(curves: Sequence[Curve], title: str, labels: tuple[str, str], path: Path) -> list[Path]:
+    """Draws all curves over one another in per cent; writes and returns `path`.png, `path`.svg and `path`.pdf.
+
+    `labels` are those of the two axes. Raises StoreError if a file cannot be written.
+    """
+    with mpl.rc_context({**STYLE, "svg.hashsalt": f"of {path.name}", "pdf.fonttype": 42}):
+        figure = Figure((6.4, 3.8), layout="constrained")
+        axes = figure.add_subplot()
+        for number, curve in enumerate(curves):
+            _draw(axes, curve, COLOURS[number % len(COLOURS)], MARKS[number % len(MARKS)])
+        axes.set_title(drawable(title), fontsize=10.5, weight="bold", loc="left")
+        axes.set_xlabel(labels[0])
+        axes.set_ylabel(f"{labels[1]} (%)")
+        axes.set_ylim(-3, 103)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(axis="y", linewidth=0.5, alpha=0.5)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(frameon=False, fontsize=8.5)
+        figure.supxlabel("bands: 95 % intervals of all samples; thin lines: every seed", fontsize=7, color=GREY, x=0.99)
+        return [save(figure, path.with_name(path.name + suffix)) for suffix in (".png", ".svg", ".pdf")]
+
+
+def _draw(axes: Any, curve: Curve, colour: str, mark: str) -> None:
+    for single in curve.singles:
+        values = [float("nan") if share is None else 100 * share for share in single]
+        axes.plot(curve.xs, values, color=colour, linewidth=0.6, alpha=0.7)
+    low, high = ([100 * share for share in shares] for shares in (curve.lows, curve.highs))
+    axes.fill_between(curve.xs, low, high, color=colour, alpha=0.18, linewidth=0)
+    means = [100 * share for share in curve.means]
+    axes.plot(curve.xs, means, color=colour, marker=mark, markersize=4.5, linewidth=1.8, label=drawable(curve.name))
