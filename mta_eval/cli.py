@@ -207,6 +207,8 @@ def main() -> None:
     try:
         code = app(standalone_mode=False)
         sys.stdout.flush()
+        if code == 130:  # what typer makes of Ctrl-C
+            raise KeyboardInterrupt
         sys.exit(code if isinstance(code, int) else 0)
     except MtaEvalError as error:
         print(f"mta-eval: {error}", file=sys.stderr)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -9,7 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
-from mta_eval import terminal, training
+from mta_eval import commands, terminal, training
+from mta_eval.errors import StoreError
 
 app = typer.Typer()
 
@@ -65,12 +68,21 @@ def train(
     changes = {name: value for name, value in changes.items() if value}
     recipe = training.recipe_for(task, model.value, preset.value, seed, block, target.value, **changes)
     if write_rows:
-        training.write_rows(recipe, write_rows, out)
+        if out.exists():
+            raise StoreError(f"{str(out)!r} is there already; name a new file")
+        commands.write_lines(training.rows_as_json(recipe, write_rows), out)
         typer.echo(f"{write_rows} rows in {out}")
         return
-    command = "mta-eval " + " ".join(sys.argv[1:])
     with terminal.training_bar() as watch:
-        errors = training.train(recipe, out, watch, device, stop_below, command)
+        errors = training.train(recipe, out, watch, device, stop_below, _command())
     if watch.began is not None:  # only one of several processes speaks
-        typer.echo(f"{errors['answers']:.1%} of answers and {errors['tokens']:.2%} of their tokens wrong, of 1,000")
+        wrong = f"{errors['answers']:.1%} of answers and {errors['tokens']:.2%} of their tokens wrong"
+        typer.echo(f"{wrong}, of {training.TESTED:,}")
         typer.echo(out)
+
+
+def _command() -> str:
+    """The command that was typed, for the model's card."""
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    program = ["mta-eval"] if processes == 1 else ["torchrun", "--nproc-per-node", str(processes), "-m", "mta_eval"]
+    return shlex.join([*program, *sys.argv[1:]])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -81,15 +81,19 @@ def looker(questions: Sequence[Run], records: Sequence[Record]) -> Callable[[str
 
 def write_samples(task: Task, sweep: Sweep, tokenizer: Tokenizer, out: Path) -> None:
     """All samples of a sweep as JSONL, the whole file or none. Raises StoreError if it cannot be written."""
+    samples = (task.sample(cell, sweep.seed, tokenizer) for cell in sweep.cells())
+    write_lines((json.dumps(dataclasses.asdict(sample), ensure_ascii=False) for sample in samples), out)
+
+
+def write_lines(lines: Iterable[str], out: Path) -> None:
+    """A text file, whole or not at all. Raises StoreError if it cannot be written."""
     out = out.resolve()  # a link stays, the file it names is written
     if out.exists() and not out.is_file():
         raise StoreError(f"{str(out)!r} is no regular file; name a file to write")
     unfinished = out.with_name(out.name + ".part")
     try:
         with unfinished.open("w", encoding="utf-8") as file:
-            for cell in sweep.cells():
-                sample = task.sample(cell, sweep.seed, tokenizer)
-                file.write(json.dumps(dataclasses.asdict(sample), ensure_ascii=False) + "\n")
+            file.writelines(line + "\n" for line in lines)
         unfinished.replace(out)
     except OSError as error:
         raise StoreError(f"cannot write {str(out)!r}: {error.strerror}") from error

@@ -84,7 +84,8 @@ class TrainingBar:
     def begin(self, step: int, steps: int) -> None:
         """`step` of `steps` are done."""
         self.began, self._steps = step, steps
-        if step:
+        self.bar.start()  # not before: of several processes only the first one begins
+        if 0 < step < steps:
             self._console.print(f"going on after step {step:,}", highlight=False)
         self.bar.update(self._job, total=steps, completed=step)
 
@@ -106,8 +107,10 @@ class TrainingBar:
 def training_bar() -> Iterator[TrainingBar]:
     """Shown on stderr until its block ends."""
     shown = TrainingBar()
-    with shown.bar:
+    try:
         yield shown
+    finally:
+        shown.bar.stop()
 
 
 def print_plan(plan: Plan) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 from mta_eval import __version__, registry
 from mta_eval.core import generator
-from mta_eval.errors import SpecError, StoreError
+from mta_eval.errors import SpecError
 
 if TYPE_CHECKING:
     import torch
@@ -97,9 +97,9 @@ def letter_blocks(
         size = "characters=319"
         schedule = {"steps": 100_000, "rows": 1_000_000, "evaluate_every": 1000, "held_out": 1000}
     else:
-        size = "blocks=10"
+        size = "blocks=8"
         sizes |= {"hidden_size": 128, "num_hidden_layers": 2, "intermediate_size": 256, "attention_dropout": 0.0}
-        schedule = {"steps": 2400, "learning_rate": 2e-3, "warmup": 100, "decay": 0.3}
+        schedule = {"steps": 4000, "learning_rate": 2e-3, "warmup": 100, "decay": 1.0}
     task = registry.spec_of(registry.build_task(f"letter_blocks:block={block},target={target},{size}"))
     rows = TaskRows(registry.build_task(task), seed)
     sizes["max_position_embeddings"] = len(rows("training", 0))
@@ -137,6 +137,8 @@ def train(
         if not share.rank:
             share.meet()
         if folder.finished:
+            if not share.rank:
+                watch.begin(recipe.schedule.steps, recipe.schedule.steps)
             return folder.errors()
         model = _new_model(recipe).to(place)
         rows = TaskRows(registry.build_task(recipe.task), recipe.seed)
@@ -150,23 +152,12 @@ def train(
     return test
 
 
-def write_rows(recipe: Recipe, count: int, out: Path) -> None:
-    """The first `count` training rows as JSONL, {"src", "tgt"} as the released code reads them, whole or not at all.
-
-    Raises StoreError if the file is there already or cannot be written.
-    """
+def rows_as_json(recipe: Recipe, count: int) -> Iterator[str]:
+    """The first `count` training rows, a line each: {"src", "tgt"}, as the released code reads them."""
     task: Any = registry.build_task(recipe.task)
-    unfinished = out.with_name(out.name + ".part")
-    if out.exists():
-        raise StoreError(f"{str(out)!r} is there already; name a new file")
-    try:
-        with unfinished.open("w", encoding="utf-8") as file:
-            for index in range(count):
-                prompt, answer = task.row("training", recipe.seed, index)
-                file.write(json.dumps({"src": prompt, "tgt": answer}) + "\n")
-        unfinished.replace(out)
-    except OSError as error:
-        raise StoreError(f"cannot write {str(out)!r}: {error.strerror}") from error
+    for index in range(count):
+        prompt, answer = task.row("training", recipe.seed, index)
+        yield json.dumps({"src": prompt, "tgt": answer})
 
 
 def _run(trainer: Trainer, folder: TrainingFolder, watch: Watch, stop_below: float | None) -> None:

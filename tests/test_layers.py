@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "commands": {"core", "errors", "inspection", "registry", "terminal", "results", "runner"},
     "inspection": {"core", "errors", "registry", "models", "results"},
     "cli_checkpoints": {"arguments", "core", "errors", "inspection", "models"},
-    "cli_training": {"terminal", "training"},
+    "cli_training": {"commands", "errors", "terminal", "training"},
     "cli": {
         "cli_checkpoints",
         "cli_training",

@@ -55,7 +55,7 @@ def card(
 ) -> str:
     """Markdown for README.md from recipe.json, log.jsonl and the errors on the `tested` rows of the test stream."""
     schedule, sizes = recipe["schedule"], recipe["sizes"]
-    facts = {**sizes, **schedule, "trained on": recipe["machine"]}
+    facts = {**sizes, **schedule, "steps done": lines[-1]["step"], "trained on": recipe["machine"]}
     every = -(-len(lines) // MOST_LINES)
     shown = [line for number, line in enumerate(reversed(lines)) if number % every == 0][::-1]
     return CARD.format(

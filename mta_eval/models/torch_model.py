@@ -179,10 +179,16 @@ class HuggingFace:
 
 
 def choose_device(device: str) -> str:
-    """`device` itself, or for "auto" cuda, mps or cpu, the first there is."""
+    """`device` itself, or for "auto" cuda, mps or cpu, the first there is. Raises ModelError if it is not there."""
     import torch
 
     if device != "auto":
+        try:
+            torch.empty(0, device=device)
+        except (RuntimeError, AssertionError, NotImplementedError) as error:
+            raise ModelError(
+                f"no device {device!r} here: {first_line(error)}; auto takes the first there is"
+            ) from error
         return device
     if torch.cuda.is_available():
         return "cuda"

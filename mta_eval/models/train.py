@@ -108,6 +108,7 @@ def processes(device: str) -> Iterator[tuple[Share, torch.device]]:
     distributed.init_process_group("nccl" if place.type == "cuda" else "gloo")
     try:
         yield Share(rank, world), place
+        distributed.barrier()  # who leaves early breaks the others' connections
     finally:
         distributed.destroy_process_group()
 
@@ -143,6 +144,7 @@ class Trainer:
                 told(self.step, losses[-1])
             if self.step % schedule.evaluate_every == 0 or self.step == schedule.steps:
                 held_out = self.evaluate("validation", schedule.held_out)
+                self._check(held_out.loss)
                 self.seconds = time.perf_counter() - began
                 mean = math.fsum(losses) / len(losses)
                 yield Progress(self.step, mean, schedule.rate(self.step), self.seconds, held_out)
@@ -176,13 +178,16 @@ class Trainer:
         loss = F.cross_entropy(logits.flatten(0, 1), answers.flatten(), reduction="sum") / every
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
+        whole = float(self.share.sum(loss.detach()))
+        self._check(whole)
         self._sum_gradients()
         nn.utils.clip_grad_norm_(self.model.parameters(), self.schedule.clip)
         self.optimizer.step()
-        whole = float(self.share.sum(loss.detach()))
-        if not math.isfinite(whole):
-            raise ModelError(f"the loss of step {self.step} is {whole}; a lower learning rate may help")
         return whole
+
+    def _check(self, loss: float) -> None:
+        if not math.isfinite(loss):
+            raise ModelError(f"the loss of step {self.step} is {loss}; a lower learning rate may help")
 
     def _answer(self, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Logits (B, answer, vocabulary) in float32 for the answers (B, answer) of whole rows (B, T)."""

@@ -34,8 +34,8 @@ class TrainingFolder:
         with _telling(folder):
             folder.mkdir(parents=True, exist_ok=True)
             if known.exists():
-                _compare(folder, _read(known), recipe)
-            elif any(folder.iterdir()):
+                _compare(folder, _read(known), recipe, ignored={"mta_eval"} if self.finished else set())
+            elif any(path.name != "recipe.part" for path in folder.iterdir()):
                 raise ModelError(f"{str(folder)!r} is there already; name a new folder, or one whose training goes on")
             else:
                 _write(known, json.dumps(recipe, indent=1) + "\n")
@@ -47,21 +47,21 @@ class TrainingFolder:
 
     def lines(self) -> list[dict[str, Any]]:
         """The log. A torn last line, of a training that was killed, is left out."""
-        lines = []
-        with _telling(self.folder):
-            texts = self._log.read_text(encoding="utf-8").splitlines() if self._log.exists() else []
-        for text in texts:
-            try:
-                lines.append(json.loads(text))
-            except ValueError:
-                break
-        return lines
+        with _telling(self.folder, "read"):
+            data = self._log.read_bytes() if self._log.exists() else b""
+        try:
+            return [dict(json.loads(line)) for line in data[: data.rfind(b"\n") + 1].splitlines()]
+        except (ValueError, TypeError) as error:
+            raise ModelError(f"{str(self._log)!r} is damaged; delete its folder to train from the start") from error
 
     def resume(self, trainer: Trainer) -> list[dict[str, Any]]:
         """Put the trainer where its training stands; returns the log up to there. Raises ModelError if damaged."""
         if self._state.exists():
             trainer.step, trainer.seconds = _load(self._state, trainer)
-        return [line for line in self.lines() if line["step"] <= trainer.step]
+        lines = [line for line in self.lines() if line.get("step", 0) <= trainer.step]
+        if trainer.step and (not lines or lines[-1]["step"] != trainer.step):
+            raise ModelError(f"{str(self._log)!r} is damaged; delete its folder to train from the start")
+        return lines
 
     def keep(self, trainer: Trainer, lines: list[dict[str, Any]]) -> None:
         """Keep where the trainer stands and the whole log, in an order that loses nothing."""
@@ -71,6 +71,7 @@ class TrainingFolder:
 
     def errors(self) -> dict[str, float]:
         """Those that `finish` was given."""
+        self._state.unlink(missing_ok=True)  # of a training that was killed a moment before its end
         found: dict[str, float] = _read(self.folder / "evaluation.json")
         return found
 
@@ -84,18 +85,26 @@ class TrainingFolder:
             self._state.unlink(missing_ok=True)
 
 
-def _compare(folder: Path, known: dict[str, Any], recipe: dict[str, Any]) -> None:
-    for key in {**known, **recipe}:
-        if known.get(key) != recipe.get(key):
+def _compare(folder: Path, known: dict[str, Any], recipe: dict[str, Any], ignored: set[str]) -> None:
+    there, here = _flat(known), _flat(recipe)
+    for key in {**there, **here}:
+        if key not in ignored and there.get(key) != here.get(key):
             raise ModelError(
-                f"{str(folder)!r} trains with {key} {known.get(key)}, not {recipe.get(key)}; name another folder"
+                f"{str(folder)!r} trains with {key} {there.get(key)}, not {here.get(key)}; name another folder"
             )
+
+
+def _flat(recipe: dict[str, Any]) -> dict[str, Any]:
+    parts = [value if isinstance(value, dict) else {key: value} for key, value in recipe.items()]
+    return {key: value for part in parts for key, value in part.items()}
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(found, dict):
+            raise ValueError("no object")
+    except (OSError, ValueError) as error:
         raise ModelError(f"{str(path)!r} is damaged ({error}); delete the folder and train again") from error
     return found
 
@@ -132,8 +141,8 @@ def _load(path: Path, trainer: Trainer) -> tuple[int, float]:
 
 
 @contextmanager
-def _telling(folder: Path) -> Iterator[None]:
+def _telling(folder: Path, doing: str = "write") -> Iterator[None]:
     try:
         yield
     except (OSError, SafetensorError) as error:
-        raise ModelError(f"cannot write {str(folder)!r}: {getattr(error, 'strerror', None) or error}") from error
+        raise ModelError(f"cannot {doing} {str(folder)!r}: {getattr(error, 'strerror', None) or error}") from error

@@ -1,4 +1,5 @@
 import re
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -128,3 +129,87 @@ def test_only_the_exact_block_is_right(byte_bpe: FastTokenizer) -> None:
 def test_sizes_that_make_no_task_are_refused(options: str) -> None:
     with pytest.raises(SpecError):
         build_task(f"letter_blocks:{options}")
+
+
+ROWS = {
+    "block=5,characters=319": 319,  # the paper's
+    "block=8,characters=319": 316,
+    "block=5,characters=319,target=first": 315,
+    "block=8,characters=319,target=last": 318,
+    "blocks=10": 67,
+    "block=3,query=3,blocks=7,target=last": 32,
+}
+
+
+@pytest.mark.parametrize("options", ROWS)
+def test_every_row_to_train_on_can_be_answered_and_has_its_size(options: str) -> None:
+    task = row_task(options)
+    for index in range(150):
+        prompt, answer = task.row("training", 42, index)
+        blocks, query = re.fullmatch(r"([a-z.]+)#([a-z]+)", prompt).groups()  # type: ignore[union-attr]
+        parts = blocks.split(".")
+        assert {len(block) for block in parts} == {task.block}
+        assert all(len(set(block)) == task.block for block in parts)
+        assert len(set(query)) == len(query) == task.query
+        (holding,) = [block for block in parts if set(query) <= set(block)]
+        assert answer == {"all": holding, "first": holding[0], "last": holding[-1]}[task.target]
+        assert len(prompt + answer) == ROWS[options]
+
+
+def test_a_row_is_the_same_whenever_it_is_asked_for() -> None:
+    backwards = [row_task("blocks=10").row("training", 42, index) for index in reversed(range(50))]
+    task = row_task("blocks=10")
+    assert [task.row("training", 42, index) for index in range(50)] == backwards[::-1]
+    first = "xiznm.klnit.ifuvd.axtus.kujwe.dcate.crsvk.vuptl.zlntj.oxgtk#rk"  # trained models hang on it
+    assert task.row("training", 42, 0) == (first, "crsvk")
+
+
+def test_streams_share_no_question_with_each_other_or_with_the_samples(characters: FastTokenizer) -> None:
+    task = row_task("blocks=10,prompt=characters")
+    seen: dict[str, set[object]] = {}
+    for seed in (0, 42):
+        for stream in ("training", "validation", "test"):
+            prompts = [task.row(stream, seed, index)[0] for index in range(1500)]
+            seen[f"{stream} {seed}"] = {question(prompt) for prompt in prompts}
+        cells = [Cell(0, 0.5, repeat) for repeat in range(1000)]
+        seen[f"samples {seed}"] = {question(task.sample(cell, seed, characters).prompt) for cell in cells}
+    assert [len(found) for found in seen.values()] == [1500, 1500, 1500, 1000] * 2
+    assert len(set.union(*seen.values())) == sum(map(len, seen.values()))
+
+
+def test_the_block_asked_for_stands_anywhere_and_is_asked_by_any_of_its_letters() -> None:
+    task, places, letters = row_task("blocks=10"), Counter[int](), Counter[int]()
+    for index in range(2000):
+        prompt, answer = task.row("training", 0, index)
+        blocks, query = prompt.split("#")
+        places[blocks.split(".").index(answer)] += 1
+        letters.update(answer.index(letter) for letter in query)
+    assert sorted(places) == list(range(10))
+    assert all(abs(count - 200) < 70 for count in places.values()), places
+    assert sorted(letters) == list(range(5))
+    assert all(abs(count - 800) < 130 for count in letters.values()), letters
+
+
+def test_the_target_changes_the_answer_and_not_the_prompt() -> None:
+    rows = [row_task(f"blocks=10,target={target}").row("test", 0, 7) for target in ("all", "first", "last")]
+    (prompt,) = {prompt for prompt, _ in rows}
+    whole, first, last = (answer for _, answer in rows)
+    assert (first, last) == (whole[0], whole[-1])
+    assert whole in prompt
+
+
+def test_rows_without_a_size_are_refused() -> None:
+    with pytest.raises(SpecError, match="give blocks or characters"):
+        row_task("block=5").row("training", 0, 0)
+
+
+def row_task(options: str) -> LetterBlocks:
+    task = build_task(f"letter_blocks:{options}")
+    assert isinstance(task, LetterBlocks)
+    return task
+
+
+def question(prompt: str) -> tuple[frozenset[str], str]:
+    """What is asked, however its blocks stand."""
+    blocks, query = prompt.split("#")
+    return frozenset(blocks.split(".")), query
