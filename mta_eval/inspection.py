@@ -140,8 +140,9 @@ class _Look:
 
 def _look(checkpoint: str, task: Task, cell: Cell, seed: int, rows: int) -> _Look:
     from mta_eval.models.looking import attention_of_last
-    from mta_eval.models.retrofit import open_checkpoint, where
+    from mta_eval.models.retrofit import open_checkpoint
     from mta_eval.models.tokenizer import load_tokenizer
+    from mta_eval.models.wrapped import where
 
     tokenizer = load_tokenizer(where(checkpoint))
     model = open_checkpoint(checkpoint)

@@ -33,6 +33,8 @@ MODELS = {
     "transformer": "mta_eval.models.family:Transformer",
     "diff": "mta_eval.models.family:Diff",
     "talking_heads": "mta_eval.models.family:TalkingHeads",
+    "longheads": "mta_eval.models.stretched:LongHeads",
+    "stretched": "mta_eval.models.stretched:Stretched",
     "letter-blocks-mta": "mta_eval.models.shipped:LetterBlocksMTA",
     "letter-blocks-transformer": "mta_eval.models.shipped:LetterBlocksTransformer",
     "tokenizer": "mta_eval.models.tokenizer:TokenizerOnly",

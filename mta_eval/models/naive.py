@@ -2,12 +2,13 @@
 
 Fast paths are tested against these functions in float64. Shapes, here and everywhere: B batch, H heads, G heads that
 keys and values have (G divides H), T queries, S keys, D head size. Convolutions are those of arXiv 2504.00927
-(equations 4-7), DIFF is arXiv 2410.05258 (equations 1-3), talking heads arXiv 2003.02436.
+(equations 4-7), DIFF is arXiv 2410.05258 (equations 1-3), talking heads arXiv 2003.02436, LongHeads arXiv 2402.10685.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 
@@ -114,6 +115,64 @@ def group_norm(out: torch.Tensor, weight: torch.Tensor, eps: float = 1e-5) -> to
 def gate(out: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
     """out * sigmoid(out . weight + bias): weight (1, D) is the scalar gate of v2, (D, D) the vector gate."""
     return out * torch.sigmoid(out @ weight.T + bias)
+
+
+Rotate = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]  # (n, D) and their n positions -> (n, D): RoPE
+
+
+def long_heads(
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    rotate: Rotate,
+    window: int,
+    attention_length: int,
+    begin: int,
+    released: bool = False,
+    prompt: int = 0,
+) -> torch.Tensor:
+    """LongHeads (H, T, D) of one sequence: q (H, T, D), k and v (G, T, D), none of them rotated yet.
+
+    Chunks have `window` tokens. A token before `begin` sees all before it; a later one sees `attention_length` tokens:
+    the first chunk, the one before its own, its own up to itself, and those between whose vectors meet its query best.
+    What it sees gets positions from 0 on without a gap. `released` has the rules of the released code: the first
+    `prompt` tokens do not see themselves, and later ones count a chunk that they complete as the one before their own.
+    """
+    heads, total, size = q.shape
+    out = torch.zeros_like(q)
+    for head in range(heads):
+        keys, values = k[head * k.shape[0] // heads], v[head * k.shape[0] // heads]
+        vectors = [
+            chunk_vector(q[head, at : at + window], keys[at : at + window], values[at : at + window], rotate)
+            for at in range(0, total - window + 1, window)
+        ]
+        for token in range(total):
+            seen = list(range(token + 1))
+            if token >= begin:
+                own, decoded = token // window, released and token >= prompt
+                if decoded and (token + 1) % window == 0:
+                    own += 1  # nothing of it is there yet
+                scores = {chunk: float(q[head, token] @ vectors[chunk]) for chunk in range(1, own - 1)}
+                best = sorted(scores, key=lambda chunk: scores[chunk], reverse=True)
+                chosen = sorted({0, own - 1, own, *best[: attention_length // window - 3]})
+                end = token if released and not decoded else token + 1
+                seen = [at for chunk in chosen for at in range(chunk * window, min((chunk + 1) * window, end))]
+            place = len(seen) if seen[-1:] != [token] else len(seen) - 1
+            query = rotate(q[head, token][None], torch.tensor([place]))
+            found = query @ rotate(keys[seen], torch.arange(len(seen))).T / math.sqrt(size)
+            out[head, token] = (torch.softmax(found, -1) @ values[seen])[0]
+    return out
+
+
+def chunk_vector(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, rotate: Rotate) -> torch.Tensor:
+    """What stands for a chunk when chunks are chosen, (D,): from the q, k and v (w, D) of one head, not rotated yet.
+
+    The mean output of the chunk's attention to itself, future included, asks the chunk's keys, and gets keys back.
+    """
+    places, scale = torch.arange(q.shape[0]), 1 / math.sqrt(q.shape[1])
+    rotated = rotate(k, places)
+    output = torch.softmax(rotate(q, places) @ rotated.T * scale, -1) @ v
+    return torch.softmax(output.mean(0) @ rotated.T * scale, -1) @ rotated
 
 
 def _for_every_head(tensor: torch.Tensor, q: torch.Tensor) -> torch.Tensor:

@@ -16,7 +16,8 @@ from mta_eval.errors import ModelError, SpecError
 from mta_eval.models.configuration import KERNELS, Attention, MTAConfig
 from mta_eval.models.decoder import MTAForCausalLM
 from mta_eval.models.folders import check_new, new_folder
-from mta_eval.models.tokenizer import first_line, local_path, transformers_tokenizer
+from mta_eval.models.tokenizer import first_line, transformers_tokenizer
+from mta_eval.models.wrapped import where
 
 LLAMA_TYPES = {"llama": None, "mistral": False, "qwen2": True}  # whether q, k and v alone have biases; None: ask
 SAME = (
@@ -75,18 +76,6 @@ def open_checkpoint(source: str) -> MTAForCausalLM:
         ours: MTAForCausalLM = model
         return ours
     return convert(model, "transformer", {})
-
-
-def where(source: str) -> str:
-    """The folder or hub id behind a path or a model spec, such as smollm2 or mta:DIR. Raises ModelError, SpecError."""
-    name, *_ = registry.parse(source)
-    if name not in registry.names("models"):
-        return str(local_path(source))
-    model: Any = registry.build_model(source)
-    path = getattr(getattr(model, "model", model), "path", None)
-    if path is None:
-        raise ModelError(f"{source!r} has no checkpoint; name a folder, a hub id, or a model that has weights")
-    return str(local_path(path))
 
 
 def _load(path: str) -> Any:

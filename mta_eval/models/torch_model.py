@@ -151,12 +151,21 @@ class HuggingFace:
                 attn_implementation=self.attention,
                 trust_remote_code=self.trust_remote_code,
                 use_safetensors=None if self.path.endswith(".gguf") else True,
+                **self._load_options(),
             )
         except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
             raise ModelError(f"cannot load the model {self.path!r}: {first_line(error)}; {HINT}") from error
         ends = model.generation_config.eos_token_id
         end_tokens = set(ends) if isinstance(ends, list) else {ends} - {None}
-        return TorchModel(model.to(device).eval(), self.tokenizer, end_tokens)
+        return TorchModel(self._finish(model.to(device).eval()), self.tokenizer, end_tokens)
+
+    def _load_options(self) -> dict[str, Any]:
+        """What else from_pretrained is told: a subclass's own."""
+        return {}
+
+    def _finish(self, model: Any) -> Any:
+        """What becomes of a model once it is loaded: a subclass's own."""
+        return model
 
     def _where(self) -> dict[str, Any]:
         path = local_path(self.path)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
+from typing import Any
 
+from mta_eval import registry
 from mta_eval.core import Sample
-from mta_eval.models.tokenizer import FastTokenizer
+from mta_eval.errors import ModelError
+from mta_eval.models.tokenizer import FastTokenizer, local_path
 from mta_eval.models.torch_model import HuggingFace
 
 
@@ -39,3 +42,15 @@ class Wrapped:
     def loglikelihood(self, pairs: Sequence[tuple[Sample, str]]) -> list[float]:
         """See core.Model."""
         return self.model.loglikelihood(pairs)
+
+
+def where(source: str) -> str:
+    """The folder or hub id behind a path or a model spec, such as smollm2 or mta:DIR. Raises ModelError, SpecError."""
+    name, *_ = registry.parse(source)
+    if name not in registry.names("models"):
+        return str(local_path(source))
+    model: Any = registry.build_model(source)
+    path = getattr(getattr(model, "model", model), "path", None)
+    if path is None:
+        raise ModelError(f"{source!r} has no checkpoint; name a folder, a hub id, or a model that has weights")
+    return str(local_path(path))
