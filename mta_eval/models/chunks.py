@@ -55,7 +55,7 @@ class Rotation(NamedTuple):
         """x (…, n, D) rotated by `positions` (…, n)."""
         half = x.shape[-1] // 2
         turned = torch.cat((-x[..., half:], x[..., :half]), -1)
-        return x * self.cos[positions].to(x.dtype) + turned * self.sin[positions].to(x.dtype)
+        return (x * self.cos[positions] + turned * self.sin[positions]).to(x.dtype)
 
 
 def chunk_vectors(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, rotation: Rotation, window: int) -> torch.Tensor:

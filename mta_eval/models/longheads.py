@@ -18,6 +18,7 @@ from mta_eval.models.chunk_cache import ChunkLayer, chunk_layer, sees_nothing_ne
 from mta_eval.models.chunks import Chunking, Rotation, long_heads
 
 NAME = "longheads"  # in transformers' tables
+PARTS = ("q_proj", "k_proj", "v_proj", "o_proj", "head_dim", "layer_idx")
 
 
 class LongHeadsAttention(nn.Module):
@@ -60,17 +61,13 @@ def stretch(model: Any, chunking: Chunking, offload: bool = False) -> Any:
     Raises ModelError if its layers are not of Llama's kind, or its window is less than the attention length.
     """
     check(chunking, model.config.max_position_embeddings)
-    backbone = model.model
-    device = next(model.parameters()).device
-    positions = torch.arange(max(chunking.begin, chunking.attention_length), device=device)[None]
-    probe = torch.zeros(1, device=device, dtype=torch.float32)
-    cos, sin = backbone.rotary_emb(probe, positions)
-    rotation = Rotation(cos[0], sin[0])
-    for layer in backbone.layers:
-        found = getattr(layer, "self_attn", None)
-        if not all(hasattr(found, part) for part in ("q_proj", "k_proj", "v_proj", "o_proj", "head_dim", "layer_idx")):
-            raise ModelError(f"LongHeads wants layers of Llama's kind; a {model.config.model_type} model has others")
-        layer.self_attn = LongHeadsAttention(found, chunking, rotation, offload)
+    layers = getattr(getattr(model, "model", None), "layers", [])
+    found = [getattr(layer, "self_attn", None) for layer in layers]
+    if not found or not all(hasattr(one, part) for one in found for part in PARTS):
+        raise ModelError(f"LongHeads wants layers of Llama's kind; a {model.config.model_type} model has others")
+    rotation = _rotation(model.model.rotary_emb, chunking.begin, next(model.parameters()).dtype)
+    for layer, original in zip(layers, found, strict=True):
+        layer.self_attn = LongHeadsAttention(original, chunking, rotation, offload)
     AttentionInterface.register(NAME, _never)
     AttentionMaskInterface.register(NAME, sees_nothing_new)
     model.config._attn_implementation = NAME
@@ -88,6 +85,14 @@ def check(chunking: Chunking, trained: int) -> None:
         raise ModelError(f"begin_selective {chunking.begin} is less than attention_length {length}: nothing to choose")
     if max(length, chunking.begin) > trained:
         raise ModelError(f"the model was trained on {trained} tokens; attention_length and begin_selective are no more")
+
+
+def _rotation(rotary: Any, positions: int, dtype: torch.dtype) -> Rotation:
+    """The model's RoPE at 0, 1, …, its angles in float64: rotations must add up, whatever is rotated by them."""
+    angles = torch.arange(positions, device=rotary.inv_freq.device).double()[:, None] * rotary.inv_freq.double()
+    angles = torch.cat((angles, angles), -1)
+    kind = torch.promote_types(dtype, torch.float32)
+    return Rotation(*((table * rotary.attention_scaling).to(kind) for table in (angles.cos(), angles.sin())))
 
 
 def _never(*_args: Any, **_kwargs: Any) -> Any:
