@@ -60,6 +60,7 @@ bench: install  ## side-by-side benchmarks; installs lm-eval beside us
 	$(PIP) 'lm-eval[api]' wonderwords nltk
 	$(BIN)/python bench/generation.py
 	$(BIN)/python bench/attention.py
+	$(BIN)/python bench/longheads.py
 
 clean:  ## remove what make made, but no runs
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

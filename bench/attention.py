@@ -21,9 +21,6 @@ from __future__ import annotations
 
 import json
 import math
-import resource
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
@@ -31,6 +28,7 @@ from typing import Annotated, Any
 
 import torch
 import typer
+from measuring import apart, peak
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
@@ -121,13 +119,6 @@ def measure(task: dict[str, Any]) -> dict[str, float]:
     return {"seconds": min(seconds), "extra": peak(task["device"]) - before, "sum": total}
 
 
-def peak(device: str) -> float:
-    """Bytes at the highest so far."""
-    if device == "cuda":
-        return float(torch.cuda.max_memory_allocated())
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0
-
-
 def decode(task: dict[str, Any]) -> dict[str, float]:
     """Best seconds for one more token: the attention alone, and a whole model of SmolLM2's shape."""
     from mta_eval.models.configuration import MTAConfig
@@ -167,19 +158,6 @@ def best(run: Callable[[], Any], device: str, repeats: int = 20) -> float:
             torch.cuda.synchronize()
         seconds.append(perf_counter() - began)
     return min(seconds)
-
-
-def apart(task: dict[str, Any]) -> dict[str, float] | None:
-    """A task in a process of its own; None if it ran out of memory."""
-    done = subprocess.run(
-        [sys.executable, __file__, "--one", json.dumps(task)], capture_output=True, text=True, check=False
-    )
-    if done.returncode in (-9, 137) or "out of memory" in done.stderr or "can't allocate" in done.stderr:
-        return None
-    if done.returncode:
-        raise RuntimeError(done.stderr)
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
 
 
 def room(device: str) -> float:
@@ -224,7 +202,7 @@ def main(
             needs = FULL[layer] * heads * length**2 * bytes_each * (2 if backward else 1)
             for how in ("sdpa", "definition", "ours", *(["ours, flex"] if device == "cuda" else [])):
                 task = {**fixed, "layer": layer, "length": length, "how": how, "decode": False}
-                found[how] = None if how == "definition" and needs > 0.7 * room(device) else apart(task)
+                found[how] = None if how == "definition" and needs > 0.7 * room(device) else apart(__file__, task)
             for how, numbers in found.items():
                 table.add_row(f"{length:,}", how, *cells(how, numbers, found, needs))
         console.print(table)
@@ -249,11 +227,11 @@ def decoding(fixed: dict[str, Any], length: int, layers: list[str]) -> Table:
     for heading in ("layer", "attention ms", "× plain", "model step ms", "× plain"):
         table.add_column(heading, justify="left" if heading == "layer" else "right", no_wrap=True)
     task = {**fixed, "length": length, "backward": False, "decode": True}
-    plain = apart({**task, "layer": "before", "how": "sdpa"})
+    plain = apart(__file__, {**task, "layer": "before", "how": "sdpa"})
     assert plain is not None
     table.add_row("plain", f"{plain['alone'] * 1e3:.2f}", "1", f"{plain['step'] * 1e3:.1f}", "1")
     for layer in layers:
-        ours = apart({**task, "layer": layer, "how": "ours"})
+        ours = apart(__file__, {**task, "layer": layer, "how": "ours"})
         assert ours is not None
         table.add_row(
             layer,

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from mta_eval.models.attention import softmax_attention
 
 Choose = Literal["best", "first_and_recent", "recent"]
+PAIRS = 2048  # of a row and a chunk at once: their scores stay in the processor's cache
 FEW_ROWS = 16  # up to here (decoding) the chosen chunks of each row are gathered; above, rows are sorted by chunk
 
 
@@ -201,21 +202,24 @@ def _one_group(
     lowest = torch.finfo(kind).min
     outputs = torch.zeros(len(flat), v.shape[-1], dtype=kind, device=q.device)
     peaks, sums = torch.full(outputs.shape[:1], lowest, dtype=kind, device=q.device), torch.zeros_like(outputs[:, 0])
-    for chunk, pairs in enumerate(torch.split(order, sizes)):
+    for chunk, chosen_by in enumerate(torch.split(order, sizes)):
         here = slice(chunk * window, (chunk + 1) * window)
-        if not len(pairs) or here.start >= len(k):  # nothing there yet
+        if not len(chosen_by) or here.start >= len(k):  # nothing there yet
             continue
         keys, values = k[here].to(q.device), v[here].to(q.device)
         keys = rotation(keys, offsets[: len(keys)])
-        rows, rank = pairs // count, pairs % count
-        distance = (count - 1 - rank) * window + place[rows]
-        scores = (rotation(queries[rows], distance) @ keys.T).to(kind)
-        limit = torch.where(rank == count - 1, visible[rows], window)
-        scores.masked_fill_(offsets[: len(keys)] > limit[:, None], lowest)
-        peak = scores.amax(-1)
-        weights = scores.sub_(peak[:, None]).exp_()
-        peaks[pairs], sums[pairs] = peak, weights.sum(-1)
-        outputs[pairs] = (weights.to(v.dtype) @ values).to(kind)
+        for pairs in chosen_by.split(PAIRS):
+            rows, rank = pairs // count, pairs % count
+            distance = (count - 1 - rank) * window + place[rows]
+            scores = (rotation(queries[rows], distance) @ keys.T).to(kind)
+            mine = (rank == count - 1).nonzero()[:, 0]  # whose own chunk it is
+            if len(mine):
+                hidden = offsets[: len(keys)] > visible[rows[mine]][:, None]
+                scores[mine] = scores[mine].masked_fill(hidden, lowest)
+            peak = scores.amax(-1)
+            weights = scores.sub_(peak[:, None]).exp_()
+            peaks[pairs], sums[pairs] = peak, weights.sum(-1)
+            outputs[pairs] = (weights.to(v.dtype) @ values).to(kind)
     peaks, sums, outputs = (x.view(heads, total, count, *x.shape[1:]) for x in (peaks, sums, outputs))
     weights = torch.exp(peaks - peaks.amax(-1, keepdim=True))
     merged = (weights[..., None] * outputs).sum(2) / (weights * sums).sum(2)[..., None]
