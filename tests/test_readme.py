@@ -27,8 +27,28 @@ def test_every_block_has_a_language_that_is_tested() -> None:
     assert {language for language, _ in BLOCKS} == {"bash", "python", "text"}
 
 
+def under(heading: str) -> list[list[str]]:
+    """The mta-eval commands of one chapter."""
+    chapter = README.split(f"## {heading}", 1)[1].split("\n## ", 1)[0]
+    lines = [
+        line for text in re.findall(r"^```bash\n(.*?)^```$", chapter, flags=re.M | re.S) for line in text.splitlines()
+    ]
+    found = [shlex.split(line, comments=True) for line in lines]
+    return [command for command in found if command and command[0] == "mta-eval"]
+
+
+def test_every_command_belongs_to_a_chapter_that_is_run() -> None:
+    run = [
+        *under("Six everyday"),
+        *under("The attention family"),
+        *under("Letter blocks"),
+        *under("Longer than trained"),
+    ]
+    assert run == [command for command in commands() if command[0] == "mta-eval"]
+
+
 def test_the_six_everyday_commands_run_one_after_the_other(tmp_path: Path) -> None:
-    everyday = [command for command in commands() if command[0] == "mta-eval" and "checkpoints/mta" not in str(command)]
+    everyday = under("Six everyday")
     assert len(everyday) == 6
     for command in everyday:
         mta_eval(["window:300" if part == "smollm2" else part for part in command[1:]], tmp_path)
@@ -37,12 +57,33 @@ def test_the_six_everyday_commands_run_one_after_the_other(tmp_path: Path) -> No
 
 
 def test_the_commands_of_the_attention_family_run(tmp_path: Path, llama_folder: Path) -> None:
-    family = [command for command in commands() if command[0] == "mta-eval" and "checkpoints/mta" in str(command)]
+    family = under("The attention family")
     assert [command[1] for command in family] == ["retrofit", "run", "attention", "kernels"]
     for command in family:
         mta_eval([str(llama_folder) if part == "smollm2" else part for part in command[1:]], tmp_path)
     assert (tmp_path / "runs/attention.png").exists()
     assert (tmp_path / "runs/kernels/kernels.csv").exists()
+
+
+def test_the_commands_of_letter_blocks_run(tmp_path: Path) -> None:
+    letters = under("Letter blocks")
+    assert [command[1] for command in letters] == ["run", "report", "paper", "train"]
+    for command in letters:
+        few = ["--steps", "2", "--every", "2"] if command[1] == "train" else []
+        mta_eval([*("3" if part == "100" else part for part in command[1:]), *few], tmp_path)
+    assert (tmp_path / "runs/letters/report/attention_letter_blocks.svg").exists()
+    assert (tmp_path / "runs/letters-paper/paper.md").exists()
+    assert (tmp_path / "runs/letters-45/model.safetensors").exists()
+
+
+def test_the_commands_of_longer_contexts_run(tmp_path: Path, llama_folder: Path) -> None:
+    small = {"smollm2": str(llama_folder), "256": "64", "2048": "256", "4k,8k": "512,1k", "16k": "2k"}
+    longer = under("Longer than trained")
+    assert len(longer) == 2
+    for command in longer:
+        parts = [re.sub("|".join(small), lambda found: small[found[0]], part) for part in command[1:]]
+        mta_eval([f"hf:{part}" if part == str(llama_folder) else part for part in parts], tmp_path)
+    assert (tmp_path / "runs/longer/records.jsonl").exists()
 
 
 def mta_eval(arguments: list[str], folder: Path) -> None:
@@ -53,7 +94,7 @@ def mta_eval(arguments: list[str], folder: Path) -> None:
 
 def test_the_make_targets_exist_and_the_demo_runs(tmp_path: Path) -> None:
     makes = [command for command in commands() if command[0] == "make"]
-    assert [command[1] for command in makes] == ["demo", "test"]
+    assert [command[1] for command in makes] == ["demo", "test", "reproduce-letter-blocks"]
     for command in makes:
         subprocess.run([*command, "-n"], cwd=ROOT, check=True, capture_output=True)
     program = Path(sys.executable).parent

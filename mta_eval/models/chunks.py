@@ -208,7 +208,7 @@ def _one_group(
             continue
         keys, values = k[here].to(q.device), v[here].to(q.device)
         keys = rotation(keys, offsets[: len(keys)])
-        for pairs in chosen_by.split(PAIRS):
+        for pairs in torch.split(chosen_by, PAIRS):
             rows, rank = pairs // count, pairs % count
             distance = (count - 1 - rank) * window + place[rows]
             scores = (rotation(queries[rows], distance) @ keys.T).to(kind)
