@@ -43,6 +43,7 @@ class Paper(StrEnum):
     """Whose tables are set beside measured ones."""
 
     mta = "mta"
+    longheads = "longheads"
 
 
 class AnswerMode(StrEnum):
@@ -170,7 +171,7 @@ def report(
 
 @app.command()
 def paper(
-    which: Annotated[Paper, typer.Argument(help="mta: Table 1 of Multi-Token Attention, so far.")],
+    which: Annotated[Paper, typer.Argument(help="mta: Table 1, from letter_blocks; longheads: the passkey figure.")],
     runs: Annotated[list[Path], typer.Option(help="Run folder; repeatable.")],
     out: Annotated[Path, typer.Option(help="The folder to write to.")],
 ) -> None:

@@ -34,10 +34,13 @@ class Curve:
     singles: Sequence[Sequence[float | None]] = field(default=())
 
 
-def draw_curves(curves: Sequence[Curve], title: str, labels: tuple[str, str], path: Path) -> list[Path]:
+def draw_curves(
+    curves: Sequence[Curve], title: str, labels: tuple[str, str], path: Path, ticks: Sequence[str] = ()
+) -> list[Path]:
     """Draws all curves over one another in per cent; writes and returns `path`.png, `path`.svg and `path`.pdf.
 
-    `labels` are those of the two axes. Raises StoreError if a file cannot be written.
+    `labels` are those of the two axes; `ticks` name the places 0, 1, … of the horizontal one. Raises StoreError if a
+    file cannot be written.
     """
     with mpl.rc_context({**STYLE, "svg.hashsalt": f"of {path.name}", "pdf.fonttype": 42}):
         figure = Figure((6.4, 3.8), layout="constrained")
@@ -49,10 +52,15 @@ def draw_curves(curves: Sequence[Curve], title: str, labels: tuple[str, str], pa
         axes.set_ylabel(f"{labels[1]} (%)")
         axes.set_ylim(-3, 103)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if ticks:
+            axes.set_xticks(range(len(ticks)), ticks)
         axes.grid(axis="y", linewidth=0.5, alpha=0.5)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False, fontsize=8.5)
-        figure.supxlabel("bands: 95 % intervals of all samples; thin lines: every seed", fontsize=7, color=GREY, x=0.99)
+        note = "bands: 95 % intervals of all samples"
+        if any(curve.singles for curve in curves):
+            note += "; thin lines: every seed"
+        figure.supxlabel(note, fontsize=7, color=GREY, x=0.99, ha="right")
         return [save(figure, path.with_name(path.name + suffix)) for suffix in (".png", ".svg", ".pdf")]
 
 

@@ -7,7 +7,7 @@ from test_trained import record, run
 
 from mta_eval.core import Record
 from mta_eval.errors import StoreError
-from mta_eval.results.paper import TABLE_1, table_1, write_mta
+from mta_eval.results.paper_mta import TABLE_1, table_1, write_mta
 from mta_eval.results.trained import trained_models
 
 RUNS = [
