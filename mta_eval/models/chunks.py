@@ -59,6 +59,18 @@ class Rotation(NamedTuple):
         return (x * self.cos[positions] + turned * self.sin[positions]).to(x.dtype)
 
 
+class Rows(NamedTuple):
+    """Queries q (B, H, T, D), and the chunks that each sees, `chosen` (B, H, T, m), the last one its own.
+
+    `place` (T,) is how far into its own chunk each row stands, `visible` (T,) the last place there that it sees.
+    """
+
+    q: torch.Tensor
+    chosen: torch.Tensor
+    place: torch.Tensor
+    visible: torch.Tensor
+
+
 def chunk_vectors(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, rotation: Rotation, window: int) -> torch.Tensor:
     """What stands for each chunk when chunks are chosen: (B, H, C, D) from q (B, H, C w, D), k, v (B, G, C w, D).
 
@@ -128,28 +140,20 @@ def long_heads(
         chosen = choose_chunks(rows, vectors, own, chunking)
         visible = place - 1 if chunking.released and not decoding else place
         attend = _gathered if last - first <= FEW_ROWS else _sorted_by_chunk
-        parts.append(attend(rows, k, v, chosen, place, visible, rotation, chunking.window))
+        parts.append(attend(Rows(rows, chosen, place, visible), k, v, rotation, chunking.window))
     return torch.cat(parts, 2)
 
 
-def _gathered(
-    q: torch.Tensor,
-    k: torch.Tensor,
-    v: torch.Tensor,
-    chosen: torch.Tensor,
-    place: torch.Tensor,
-    visible: torch.Tensor,
-    rotation: Rotation,
-    window: int,
-) -> torch.Tensor:
+def _gathered(rows: Rows, k: torch.Tensor, v: torch.Tensor, rotation: Rotation, window: int) -> torch.Tensor:
     """As it is defined: the chosen chunks (B, H, T, m) of every row copied side by side."""
+    q, chosen, place, visible = rows
     batch, heads, _, size = q.shape
     count = chosen.shape[-1]
     offsets, positions = (torch.arange(length, device=q.device) for length in (window, count * window))
     tokens = (chosen[..., None] * window + offsets).flatten(3).clamp(max=k.shape[2] - 1).to(k.device)
     groups = (torch.arange(heads, device=k.device) * k.shape[1] // heads)[:, None, None]
-    rows = torch.arange(batch, device=k.device)[:, None, None, None]
-    keys, values = (x[rows, groups, tokens].to(q.device) for x in (k, v))
+    batches = torch.arange(batch, device=k.device)[:, None, None, None]
+    keys, values = (x[batches, groups, tokens].to(q.device) for x in (k, v))
     query = rotation(q, (count - 1) * window + place)
     scores = (rotation(keys, positions) @ query[..., None])[..., 0] / math.sqrt(size)
     scores = scores.to(torch.promote_types(q.dtype, torch.float32))
@@ -158,45 +162,30 @@ def _gathered(
     return (weights[..., None, :] @ values)[..., 0, :]
 
 
-def _sorted_by_chunk(
-    q: torch.Tensor,
-    k: torch.Tensor,
-    v: torch.Tensor,
-    chosen: torch.Tensor,
-    place: torch.Tensor,
-    visible: torch.Tensor,
-    rotation: Rotation,
-    window: int,
-) -> torch.Tensor:
+def _sorted_by_chunk(rows: Rows, k: torch.Tensor, v: torch.Tensor, rotation: Rotation, window: int) -> torch.Tensor:
     """The same without a copy of a chunk: all rows that chose it meet it at once, and their softmaxes are merged."""
-    out = torch.empty_like(q)
-    share = q.shape[1] // k.shape[1]
-    for row in range(q.shape[0]):
+    out = torch.empty_like(rows.q)
+    share = rows.q.shape[1] // k.shape[1]
+    for batch in range(len(out)):
         for group in range(k.shape[1]):
             heads = slice(group * share, (group + 1) * share)
-            found = _one_group(
-                q[row, heads], k[row, group], v[row, group], chosen[row, heads], place, visible, rotation, window
-            )
-            out[row, heads] = found
+            theirs = rows._replace(q=rows.q[batch, heads], chosen=rows.chosen[batch, heads])
+            out[batch, heads] = _one_group(theirs, k[batch, group], v[batch, group], rotation, window)
     return out
 
 
-def _one_group(
-    q: torch.Tensor,
-    k: torch.Tensor,
-    v: torch.Tensor,
-    chosen: torch.Tensor,
-    place: torch.Tensor,
-    visible: torch.Tensor,
-    rotation: Rotation,
-    window: int,
-) -> torch.Tensor:
-    """(h, T, D) of the heads q (h, T, D) that share k and v (S, D); `chosen` is (h, T, m)."""
+def _one_group(rows: Rows, k: torch.Tensor, v: torch.Tensor, rotation: Rotation, window: int) -> torch.Tensor:
+    """(h, T, D) of the heads q (h, T, D) that share k and v (S, D); chosen is (h, T, m)."""
+    q, flat = rows.q, rows.chosen.flatten()
     heads, total, size = q.shape
-    count, flat = chosen.shape[-1], chosen.flatten()
+    count = rows.chosen.shape[-1]
     order = flat.argsort(stable=True)  # of pairs: a row (head and token) and one of its chunks
     sizes = torch.bincount(flat).tolist()
-    place, visible, queries = place.repeat(heads), visible.repeat(heads), q.reshape(-1, size) / math.sqrt(size)
+    place, visible, queries = (
+        rows.place.repeat(heads),
+        rows.visible.repeat(heads),
+        q.reshape(-1, size) / math.sqrt(size),
+    )
     offsets = torch.arange(window, device=q.device)
     kind = torch.promote_types(q.dtype, torch.float32)
     lowest = torch.finfo(kind).min
@@ -209,12 +198,12 @@ def _one_group(
         keys, values = k[here].to(q.device), v[here].to(q.device)
         keys = rotation(keys, offsets[: len(keys)])
         for pairs in torch.split(chosen_by, PAIRS):
-            rows, rank = pairs // count, pairs % count
-            distance = (count - 1 - rank) * window + place[rows]
-            scores = (rotation(queries[rows], distance) @ keys.T).to(kind)
+            row, rank = pairs // count, pairs % count
+            distance = (count - 1 - rank) * window + place[row]
+            scores = (rotation(queries[row], distance) @ keys.T).to(kind)
             mine = (rank == count - 1).nonzero()[:, 0]  # whose own chunk it is
             if len(mine):
-                hidden = offsets[: len(keys)] > visible[rows[mine]][:, None]
+                hidden = offsets[: len(keys)] > visible[row[mine]][:, None]
                 scores[mine] = scores[mine].masked_fill(hidden, lowest)
             peak = scores.amax(-1)
             weights = scores.sub_(peak[:, None]).exp_()
