@@ -123,7 +123,8 @@ def long_heads(
     `decoding` matters to `released` alone: one token after the prompt.
     """
     past = k.shape[2] - q.shape[2]
-    plain = min(q.shape[2], max(0, chunking.begin - past))
+    late = chunking.released and decoding  # the token counts itself as past
+    plain = min(q.shape[2], max(0, chunking.begin - past - late))
     parts = []
     if plain:
         seen = torch.arange(past + plain, device=q.device)
@@ -134,7 +135,7 @@ def long_heads(
         last = min(first + chunking.rows, q.shape[2])
         tokens = torch.arange(past + first, past + last, device=q.device)
         own, place = tokens // chunking.window, tokens % chunking.window
-        if chunking.released and decoding:  # a chunk that is whole is not the token's own any more
+        if late:  # a chunk that is whole is not the token's own any more
             own, place = (tokens + 1) // chunking.window, (tokens + 1) % chunking.window - 1
         rows = q[:, :, first:last]
         chosen = choose_chunks(rows, vectors, own, chunking)

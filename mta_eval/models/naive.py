@@ -136,7 +136,8 @@ def long_heads(
     Chunks have `window` tokens. A token before `begin` sees all before it; a later one sees `attention_length` tokens:
     the first chunk, the one before its own, its own up to itself, and those between whose vectors meet its query best.
     What it sees gets positions from 0 on without a gap. `released` has the rules of the released code: the first
-    `prompt` tokens do not see themselves, and later ones count a chunk that they complete as the one before their own.
+    `prompt` tokens do not see themselves, and later ones count themselves as past: they choose one token earlier, and
+    a chunk that they complete is the one before their own.
     """
     heads, total, size = q.shape
     out = torch.zeros_like(q)
@@ -148,8 +149,9 @@ def long_heads(
         ]
         for token in range(total):
             seen = list(range(token + 1))
-            if token >= begin:
-                own, decoded = token // window, released and token >= prompt
+            decoded = released and token >= prompt
+            if token + decoded >= begin:
+                own = token // window
                 if decoded and (token + 1) % window == 0:
                     own += 1  # nothing of it is there yet
                 scores = {chunk: float(q[head, token] @ vectors[chunk]) for chunk in range(1, own - 1)}
