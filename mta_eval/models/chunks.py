@@ -52,8 +52,8 @@ class Rotation(NamedTuple):
     cos: torch.Tensor
     sin: torch.Tensor
 
-    def __call__(self, x: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
-        """x (…, n, D) rotated by `positions` (…, n)."""
+    def __call__(self, x: torch.Tensor, positions: torch.Tensor | slice) -> torch.Tensor:
+        """x (…, n, D) rotated by `positions` (…, n); rotations add up."""
         half = x.shape[-1] // 2
         turned = torch.cat((-x[..., half:], x[..., :half]), -1)
         return (x * self.cos[positions] + turned * self.sin[positions]).to(x.dtype)
@@ -77,7 +77,7 @@ def chunk_vectors(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, rotation: R
     The mean output of the chunk's attention to itself, future included, asks the chunk's keys, and gets keys back.
     """
     batch, heads, total, size = q.shape
-    places = torch.arange(window, device=q.device)
+    places = slice(window)
 
     def by_chunk(x: torch.Tensor) -> torch.Tensor:
         return x.view(batch, x.shape[1], total // window, window, size).transpose(1, 2).flatten(0, 1)
@@ -150,13 +150,20 @@ def _gathered(rows: Rows, k: torch.Tensor, v: torch.Tensor, rotation: Rotation, 
     q, chosen, place, visible = rows
     batch, heads, _, size = q.shape
     count = chosen.shape[-1]
-    offsets, positions = (torch.arange(length, device=q.device) for length in (window, count * window))
-    tokens = (chosen[..., None] * window + offsets).flatten(3).clamp(max=k.shape[2] - 1).to(k.device)
+    positions = torch.arange(count * window, device=q.device)
     groups = (torch.arange(heads, device=k.device) * k.shape[1] // heads)[:, None, None]
     batches = torch.arange(batch, device=k.device)[:, None, None, None]
-    keys, values = (x[batches, groups, tokens].to(q.device) for x in (k, v))
+    chosen = chosen.to(k.device)
+
+    def gather(x: torch.Tensor) -> torch.Tensor:
+        """(B, H, T, m w, D): whole chunks in one go, then the own one, which may not be whole."""
+        whole = x[:, :, : x.shape[2] // window * window].view(*x.shape[:2], -1, window, size)
+        own = (chosen[..., -1:] * window + torch.arange(window, device=k.device)).clamp(max=x.shape[2] - 1)
+        return torch.cat((whole[batches, groups, chosen[..., :-1]].flatten(3, 4), x[batches, groups, own]), 3)
+
+    keys, values = gather(k).to(q.device), gather(v).to(q.device)
     query = rotation(q, (count - 1) * window + place)
-    scores = (rotation(keys, positions) @ query[..., None])[..., 0] / math.sqrt(size)
+    scores = (rotation(keys, slice(count * window)) @ query[..., None])[..., 0] / math.sqrt(size)
     scores = scores.to(torch.promote_types(q.dtype, torch.float32))
     hidden = positions > ((count - 1) * window + visible)[:, None]
     weights = torch.softmax(scores.masked_fill(hidden, -math.inf), -1).to(v.dtype)
@@ -182,11 +189,10 @@ def _one_group(rows: Rows, k: torch.Tensor, v: torch.Tensor, rotation: Rotation,
     count = rows.chosen.shape[-1]
     order = flat.argsort(stable=True)  # of pairs: a row (head and token) and one of its chunks
     sizes = torch.bincount(flat).tolist()
-    place, visible, queries = (
-        rows.place.repeat(heads),
-        rows.visible.repeat(heads),
-        q.reshape(-1, size) / math.sqrt(size),
-    )
+    visible = rows.visible.repeat(heads)
+    starts = torch.arange(count - 1, -1, -1, device=q.device) * window  # from the own chunk's start back to each one's
+    distances = (rows.place[:, None] + starts).clamp(min=0)
+    queries = rotation((q / math.sqrt(size))[:, :, None], distances).reshape(-1, size)
     offsets = torch.arange(window, device=q.device)
     kind = torch.promote_types(q.dtype, torch.float32)
     lowest = torch.finfo(kind).min
@@ -197,14 +203,12 @@ def _one_group(rows: Rows, k: torch.Tensor, v: torch.Tensor, rotation: Rotation,
         if not len(chosen_by) or here.start >= len(k):  # nothing there yet
             continue
         keys, values = k[here].to(q.device), v[here].to(q.device)
-        keys = rotation(keys, offsets[: len(keys)])
+        keys = rotation(keys, slice(len(keys)))
         for pairs in torch.split(chosen_by, PAIRS):
-            row, rank = pairs // count, pairs % count
-            distance = (count - 1 - rank) * window + place[row]
-            scores = (rotation(queries[row], distance) @ keys.T).to(kind)
-            mine = (rank == count - 1).nonzero()[:, 0]  # whose own chunk it is
+            scores = (queries[pairs] @ keys.T).to(kind)
+            mine = (pairs % count == count - 1).nonzero()[:, 0]  # whose own chunk it is
             if len(mine):
-                hidden = offsets[: len(keys)] > visible[row[mine]][:, None]
+                hidden = offsets[: len(keys)] > visible[pairs[mine] // count][:, None]
                 scores[mine] = scores[mine].masked_fill(hidden, lowest)
             peak = scores.amax(-1)
             weights = scores.sub_(peak[:, None]).exp_()
