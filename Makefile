@@ -35,7 +35,7 @@ SAMPLES ?= 1000
 KINDS := mta transformer
 TRAIN ?= --preset cpu
 reproduce-letter-blocks: install  ## Table 1 of the MTA paper again, on a smaller task: trains, evaluates, draws (about an hour)
-	for kind in $(KINDS); do for seed in $(SEEDS); do echo $$kind $$seed; done; done | \
+	@for kind in $(KINDS); do for seed in $(SEEDS); do echo $$kind $$seed; done; done | \
 		OMP_NUM_THREADS=1 xargs -P 2 -L 1 sh -c '$(BIN)/mta-eval train letter_blocks --model $$0 --seed $$1 \
 		$(TRAIN) --out $(LETTERS)/$$0-$$1 2>&1 | sed "s/^/$$0 $$1: /"'
 	OMP_NUM_THREADS=1 $(BIN)/mta-eval run letter_blocks --depths any --repeats $(SAMPLES) --seed 1000 --out $(LETTERS)/run \
@@ -44,7 +44,7 @@ reproduce-letter-blocks: install  ## Table 1 of the MTA paper again, on a smalle
 	$(BIN)/mta-eval report $(LETTERS)/run --x position --y model --attention --out $(LETTERS)/report
 
 test: install  ## the tests, under 10 minutes
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 test-all: install  ## the slow ones too
 	$(BIN)/python -m pytest -m ''
