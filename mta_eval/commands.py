@@ -152,4 +152,6 @@ def _environment(plan: Plan) -> dict[str, Any]:
             versions[package] = version_of(package)
         except PackageNotFoundError:
             continue
-    return {"models": {name: model.describe() for name, model in plan.models.items()}, "versions": versions}
+    about = {"models": {name: model.describe() for name, model in plan.models.items()}, "versions": versions}
+    left_out = {name: list(lengths) for name in plan.models if (lengths := plan.left_out(name))}
+    return about | ({"lengths beyond the window": left_out} if left_out else {})

@@ -34,15 +34,28 @@ class Plan:
     answer: Answer = "generate"
     over_length: OverLength = "refuse"
 
-    def sweep_of(self, task: str) -> Sweep:
-        """The sweep; where no lengths were named, with those of the task that fit all models, or else their window."""
-        if self.sweep.lengths:
-            return self.sweep
-        own, window = self.tasks[task].default_lengths, min(model.max_length for model in self.models.values())
-        return replace(self.sweep, lengths=tuple(length for length in own if length <= window) or (window,))
+    def sweep_of(self, task: str, model: str) -> Sweep:
+        """What of the sweep a model is asked.
+
+        Where no lengths were named: those of the task that fit all models, or else their window. Named ones that are
+        beyond this model's window but not beyond another's are left out, where prompts are not to be cut.
+        """
+        windows = [model.max_length for model in self.models.values()]
+        if not self.sweep.lengths:
+            own = self.tasks[task].default_lengths
+            fitting = tuple(length for length in own if length <= min(windows))
+            return replace(self.sweep, lengths=fitting or (min(windows),))
+        return replace(self.sweep, lengths=tuple(x for x in self.sweep.lengths if x not in self.left_out(model)))
+
+    def left_out(self, model: str) -> tuple[int, ...]:
+        """The lengths that a model is not asked, because only another model's window takes them."""
+        if self.over_length == "mark":
+            return ()
+        window, widest = self.models[model].max_length, max(model.max_length for model in self.models.values())
+        return tuple(length for length in self.sweep.lengths if window < length <= widest)
 
     def __len__(self) -> int:
-        return len(self.models) * sum(len(self.sweep_of(task)) for task in self.tasks)
+        return sum(len(self.sweep_of(task, model)) for task in self.tasks for model in self.models)
 
 
 def check(plan: Plan) -> None:
@@ -53,7 +66,7 @@ def check(plan: Plan) -> None:
     """
     for model_name, model in plan.models.items():
         for task_name, task in plan.tasks.items():
-            sweep = plan.sweep_of(task_name)
+            sweep = plan.sweep_of(task_name, model_name)
             for length in sweep.lengths:
                 if length > model.max_length and plan.over_length == "refuse":
                     raise LengthError(
@@ -74,7 +87,7 @@ def run(plan: Plan, done: Collection[tuple[str, str]] = ()) -> Iterator[Record]:
     """
     for model_name, model in plan.models.items():
         for task_name, task in plan.tasks.items():
-            sweep = plan.sweep_of(task_name)
+            sweep = plan.sweep_of(task_name, model_name)
             samples = _Feed(
                 fit_window(sample, model, plan.over_length)
                 for cell in sweep.cells()
@@ -89,12 +102,12 @@ def run(plan: Plan, done: Collection[tuple[str, str]] = ()) -> Iterator[Record]:
                 before = time.perf_counter()
 
 
-def probe(plan: Plan, model: Model, task_name: str) -> list[tuple[int, float]]:
+def probe(plan: Plan, model_name: str, task_name: str) -> list[tuple[int, float]]:
     """(tokens, seconds) of one real answer at the shortest and the longest length, loading left out."""
-    task, sweep = plan.tasks[task_name], plan.sweep_of(task_name)
+    task, model, sweep = plan.tasks[task_name], plan.models[model_name], plan.sweep_of(task_name, model_name)
     answer = model.generate if plan.answer == "generate" else partial(_choose, model)
     timed: list[tuple[int, float]] = []
-    for length in sorted({min(sweep.lengths), max(sweep.lengths)}):
+    for length in sorted({min(sweep.lengths), max(sweep.lengths)}) if sweep.lengths else ():
         sample = task.sample(Cell(length, sweep.depths[0], 0), sweep.seed, model.tokenizer)
         sample, _ = fit_window(sample, model, plan.over_length)
         if not timed:

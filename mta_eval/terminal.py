@@ -38,6 +38,9 @@ def progress(plan: Plan, done: int) -> Iterator[Callable[[Record], None]]:
     for name, model in plan.models.items():
         settings = ", ".join(f"{key} {value}" for key, value in model.describe().items())
         console.print(f"{name}{': ' + settings if settings else ''}", highlight=False, markup=False)
+        if left_out := plan.left_out(name):
+            lengths = ", ".join(map(str, left_out))
+            console.print(f"  not asked at {lengths}: beyond its window of {model.max_length}", highlight=False)
     if done:
         console.print(f"{done} of {len(plan)} samples are there already", highlight=False)
     columns = (
@@ -122,10 +125,10 @@ def print_plan(plan: Plan) -> None:
 
     table = Table("model", "task", "samples", "tokens", "estimated time")
     total = 0.0
-    for model_name, model in plan.models.items():
+    for model_name in plan.models:
         for task_name in plan.tasks:
-            sweep = plan.sweep_of(task_name)
-            timed = probe(plan, model, task_name)
+            sweep = plan.sweep_of(task_name, model_name)
+            timed = probe(plan, model_name, task_name)
             each = len(sweep.depths) * sweep.repeats
             seconds = [_between(timed, length or timed[0][0]) * each for length in sweep.lengths]
             tokens = [(length or timed[0][0]) * each for length in sweep.lengths]

@@ -172,3 +172,25 @@ def test_killed_a_hundred_times_nothing_is_lost(tmp_path: Path) -> None:
     subprocess.run(command, check=True, capture_output=True)
     ids = [record.sample_id for record in read(run)[1]]
     assert len(ids) == len(set(ids)) == 6000
+
+
+def test_a_length_that_only_one_model_takes_is_a_gap_for_the_other_and_the_run_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    models = ("--model", "letter-blocks-mta", "--model", "window:300")
+    sweep = ("--lengths", "57,128", "--depths", "0", "--repeats", "1", "--out", "run")
+    assert call(monkeypatch, "run", "letter_blocks", *models, *sweep) == 0
+    assert "not asked at 128: beyond its window of 57" in capsys.readouterr().err
+    run, records = read(Path("run"))
+    assert run.environment["lengths beyond the window"] == {"letter-blocks-mta": [128]}
+    assert [(record.model, record.axes["length"]) for record in records] == [
+        ("letter-blocks-mta", 57),
+        ("window:300", 57),
+        ("window:300", 128),
+    ]
+    assert call(monkeypatch, "report", "run") == 0
+    assert "not finished" not in capsys.readouterr().err
+    (grid,) = [grid for grid in [to_grid(records, "length", "model", "all")] if grid]
+    assert grid.count == [[1, 0], [1, 1]]
+    assert grid.mean[0][1] is None

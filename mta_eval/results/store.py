@@ -129,7 +129,9 @@ def read_several(folders: Sequence[Path]) -> tuple[list[tuple[str, Run]], list[R
     questions, lacking = [], {}
     for (name, run, records), folder in zip(loaded, folders, strict=True):
         answered = sum(record.error is None for record in records)
-        wanted = len(run.tasks) * len(run.models) * len(run.sweep)
+        left_out = sum(map(len, run.environment.get("lengths beyond the window", {}).values()))
+        lengths = len(run.models) * len(run.sweep.lengths) - left_out
+        wanted = len(run.tasks) * lengths * len(run.sweep.depths) * run.sweep.repeats
         if wanted:
             progress = {"answered": f"{answered} of {wanted} samples"}
             run = dataclasses.replace(run, environment=progress | run.environment)
