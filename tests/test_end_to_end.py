@@ -191,6 +191,6 @@ def test_a_length_that_only_one_model_takes_is_a_gap_for_the_other_and_the_run_i
     ]
     assert call(monkeypatch, "report", "run") == 0
     assert "not finished" not in capsys.readouterr().err
-    (grid,) = [grid for grid in [to_grid(records, "length", "model", "all")] if grid]
+    grid = to_grid(records, "length", "model", "all")
     assert grid.count == [[1, 0], [1, 1]]
     assert grid.mean[0][1] is None
