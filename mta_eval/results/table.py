@@ -47,7 +47,7 @@ def axis_text(axis: str, value: Any) -> str:
     if value is None:
         return "any"
     if isinstance(value, str):
-        return value
+        return model_text(value) if axis == "model" else value
     if axis == "length" and value == int(value):
         return length_text(int(value))
     return (

@@ -53,7 +53,7 @@ class Trained:
         """Place of the target among the blocks, from 1 -> 1 - score of each record."""
         found: dict[Any, list[float]] = defaultdict(list)
         for record in self.records:
-            found[record.axes["position"] + 1].append(1 - (record.score or 0.0))
+            found[record.axes["position"]].append(1 - (record.score or 0.0))
         return dict(sorted(found.items()))
 
 

@@ -86,7 +86,7 @@ class LetterBlocks:
             prompt=prompt,
             targets=(answer,),
             axes={"length": cell.length, "depth": cell.depth, "repeat": cell.repeat}
-            | {"blocks": len(blocks), "position": blocks.index(target)},
+            | {"blocks": len(blocks), "position": blocks.index(target) + 1},
             length=cell.length or prompt_tokens + least,
             prompt_tokens=prompt_tokens,
             max_new_tokens=cell.length - prompt_tokens if cell.length else least,

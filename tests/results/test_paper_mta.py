@@ -28,7 +28,7 @@ def records() -> list[Record]:
     return [
         record(output, position=place, model=model)
         for model, outputs in answers.items()
-        for place, output in enumerate(outputs)
+        for place, output in enumerate(outputs, 1)
     ]
 
 

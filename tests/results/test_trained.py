@@ -7,7 +7,7 @@ from mta_eval.core import Record, Run, Sweep
 from mta_eval.results.trained import Spread, curve, trained_models
 
 
-def record(output: str, target: str = "abcde", position: int = 0, model: str = "mta:x", **changes: Any) -> Record:
+def record(output: str, target: str = "abcde", position: int = 1, model: str = "mta:x", **changes: Any) -> Record:
     task = changes.pop("task", "letter_blocks:blocks=10")
     score = changes.pop("score", float(output.strip() == target))
     axes = {"position": position}
@@ -27,7 +27,7 @@ def test_letters_are_compared_place_by_place() -> None:
 
 
 def test_errors_by_place_count_from_one_in_order() -> None:
-    (one,) = trained_models([record("abcde", position=4), record("x", position=0), record("abcde", position=0)], [])
+    (one,) = trained_models([record("abcde", position=5), record("x", position=1), record("abcde", position=1)], [])
     assert list(one.by_position().items()) == [(1, [1.0, 0.0]), (5, [0.0])]
 
 

@@ -213,3 +213,11 @@ def question(prompt: str) -> tuple[frozenset[str], str]:
     """What is asked, however its blocks stand."""
     blocks, query = prompt.split("#")
     return frozenset(blocks.split(".")), query
+
+
+def test_the_place_of_the_target_is_an_axis_from_one(characters: FastTokenizer) -> None:
+    task = build_task("letter_blocks:blocks=10,prompt=characters")
+    for depth, place in ((0.0, 1), (1.0, 10)):
+        sample = task.sample(Cell(0, depth, 0), 0, characters)
+        assert sample.axes["position"] == place
+        assert sample.prompt.split("#")[0].split(".")[place - 1] == sample.targets[0]
