@@ -191,11 +191,12 @@ def print_sample(sample: Sample, as_json: bool, record: Record | None = None) ->
 
 def print_options(name: str, kind: type[Any]) -> None:
     """One task or model: its line, then its options with their defaults."""
-    print(f"  {name:14} {(kind.__doc__ or '').strip().splitlines()[0]}")
+    print(f"  {name:26} {(kind.__doc__ or '').strip().splitlines()[0]}")
     types = get_type_hints(kind)
     for option in dataclasses.fields(kind):
         default = "needed" if option.default is dataclasses.MISSING else f"{option.default}"
-        allowed = " | ".join(get_args(types[option.name])) if get_origin(types[option.name]) is Literal else ""
+        choices = get_args(types[option.name]) if get_origin(types[option.name]) is Literal else ()
+        allowed = " | ".join(map(str, choices))
         print(f"      {option.name:20} {default:14} {option.metadata.get('help', '')}{allowed and f' ({allowed})'}")
 
 

@@ -106,8 +106,19 @@ def test_a_full_disk_is_one_line(call: Call) -> None:
 def test_list_names_every_task_and_model_with_options_and_defaults(call: Call) -> None:
     code, out, _ = call("list")
     assert code == 0
-    for name in ("letter_blocks", "niah", "babilong", "passkey", "window", "hf", "smollm2", "tokenizer"):
+    for name in (
+        "letter_blocks",
+        "niah",
+        "babilong",
+        "passkey",
+        "window",
+        "hf",
+        "smollm2",
+        "tokenizer",
+        "letter-blocks-mta",
+    ):
         assert f"\n  {name} " in out
+    assert "(42 | 43 | 44)" in out
     assert "needles" in out
     assert call("list", "tasks")[1].count("MODELS") == 0
 
