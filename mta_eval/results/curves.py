@@ -23,7 +23,8 @@ MARKS = "osD^vPX"
 class Curve:
     """Shares `means` at `xs`, from 0 to 1, each from `lows` to `highs`; `singles` are thin lines of what was averaged.
 
-    A gap is left wherever a single line has None.
+    A gap is left wherever a single line has None. `joined` False leaves the means as points, where what lies between
+    is not known.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Curve:
     lows: Sequence[float]
     highs: Sequence[float]
     singles: Sequence[Sequence[float | None]] = field(default=())
+    joined: bool = True
 
 
 def draw_curves(
@@ -43,7 +45,7 @@ def draw_curves(
     file cannot be written.
     """
     with mpl.rc_context({**STYLE, "svg.hashsalt": f"of {path.name}", "pdf.fonttype": 42}):
-        figure = Figure((6.4, 3.8), layout="constrained")
+        figure = Figure((7.4, 3.8), layout="constrained")
         axes = figure.add_subplot()
         for number, curve in enumerate(curves):
             _draw(axes, curve, COLOURS[number % len(COLOURS)], MARKS[number % len(MARKS)])
@@ -56,7 +58,7 @@ def draw_curves(
             axes.set_xticks(range(len(ticks)), ticks)
         axes.grid(axis="y", linewidth=0.5, alpha=0.5)
         axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(frameon=False, fontsize=8.5)
+        figure.legend(frameon=False, fontsize=8, loc="outside right upper")
         note = "bands: 95 % intervals of all samples"
         if any(curve.singles for curve in curves):
             note += "; thin lines: every seed"
@@ -71,4 +73,5 @@ def _draw(axes: Any, curve: Curve, colour: str, mark: str) -> None:
     low, high = ([100 * share for share in shares] for shares in (curve.lows, curve.highs))
     axes.fill_between(curve.xs, low, high, color=colour, alpha=0.18, linewidth=0)
     means = [100 * share for share in curve.means]
-    axes.plot(curve.xs, means, color=colour, marker=mark, markersize=4.5, linewidth=1.8, label=drawable(curve.name))
+    look: dict[str, Any] = {"color": colour, "marker": mark, "markersize": 4.5, "linewidth": 1.8}
+    axes.plot(curve.xs, means, linestyle="-" if curve.joined else "", label=drawable(curve.name), **look)

@@ -63,7 +63,8 @@ def draw_ladders(ladders: dict[str, Ladder], path: Path) -> list[Path]:
     curves = [_curve(model_text(model), ladder, places) for model, ladder in ladders.items()]
     for name, points in REPORTED.items():
         shares = list(points.values())
-        curves.append(Curve(f"reported: {name}", [places[length] for length in points], shares, shares, shares))
+        xs = [places[length] for length in points]
+        curves.append(Curve(f"reported: {name}", xs, shares, shares, shares, joined=False))
     labels = ("length (tokens)", "accuracy")
     return draw_curves(curves, "Passkey retrieval", labels, path, ticks=[length_text(length) for length in lengths])
 
