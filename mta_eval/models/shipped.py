@@ -34,7 +34,7 @@ class LetterBlocksModel(Wrapped):
 
 @dataclass(frozen=True)
 class LetterBlocksMTA(LetterBlocksModel):
-    """Multi-Token Attention trained on letter blocks, 10 of 5 letters, with `mta-eval train`'s cpu preset."""
+    """Multi-Token Attention trained on letter blocks, 8 of 5 letters, with `mta-eval train`'s cpu preset."""
 
     name: ClassVar[str] = "letter-blocks-mta"
     attention: ClassVar[str] = "mta"
@@ -42,7 +42,7 @@ class LetterBlocksMTA(LetterBlocksModel):
 
 @dataclass(frozen=True)
 class LetterBlocksTransformer(LetterBlocksModel):
-    """The plain Transformer trained on letter blocks, 10 of 5 letters, with `mta-eval train`'s cpu preset."""
+    """The plain Transformer trained on letter blocks, 8 of 5 letters, with `mta-eval train`'s cpu preset."""
 
     name: ClassVar[str] = "letter-blocks-transformer"
     attention: ClassVar[str] = "transformer"
