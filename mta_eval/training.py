@@ -6,6 +6,7 @@ import json
 import platform
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
@@ -66,7 +67,7 @@ class TaskRows:
         # what is held out is the same for every seed of a training
         return row_ids(*self.task.row(stream, self.seed if stream == "training" else 0, index))
 
-    @property
+    @cached_property
     def answer_tokens(self) -> int:
         """The answer's letters, and EOS."""
         return len(self.task.row("validation", 0, 0)[1]) + 1

@@ -8,6 +8,7 @@ import torch
 from transformers.cache_utils import Cache, DynamicLayer
 
 from mta_eval.models.chunks import Rotation, chunk_vectors
+from mta_eval.models.query_cache import layer_at
 
 GROWTH = 1.25  # of the store, so that a step of decoding does not copy all that is there
 
@@ -59,9 +60,10 @@ class ChunkLayer(DynamicLayer):
         new = new.detach() if self.store_on is None else new.detach().to(self.store_on)
         total = past + new.shape[2]
         if len(self._room) <= at:
-            self._room.append(new.clone())
-        elif self._room[at].shape[2] < total:
-            room = new.new_empty(*new.shape[:2], int(total * GROWTH) + self.window, new.shape[3])
+            self._room.append(new[:, :, :0])
+        if self._room[at].shape[2] < total:
+            size = int(total * GROWTH) + self.window if past else total
+            room = new.new_empty(*new.shape[:2], size, new.shape[3])
             room[:, :, :past] = self._room[at][:, :, :past]
             self._room[at] = room
         self._room[at][:, :, past:total] = new
@@ -70,9 +72,7 @@ class ChunkLayer(DynamicLayer):
 
 def chunk_layer(cache: Cache, layer: int, made: ChunkLayer) -> ChunkLayer:
     """The layer of a dynamic cache as one of chunks, `made` if there is none. Raises ValueError for other caches."""
-    while len(cache.layers) <= layer and cache.layer_class_to_replicate is not None:
-        cache.layers.append(cache.layer_class_to_replicate())
-    found: Any = cache.layers[layer]
+    found = layer_at(cache, layer)
     if isinstance(found, ChunkLayer):
         return found
     if not isinstance(found, DynamicLayer) or found.get_seq_length():

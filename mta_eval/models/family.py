@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import ClassVar, Literal
 
 from mta_eval.errors import ModelError
-from mta_eval.models.torch_model import HuggingFace
+from mta_eval.models.torch_model import DEVICE, DTYPE, HuggingFace
 from mta_eval.models.wrapped import Wrapped
 
 
@@ -21,10 +21,8 @@ class FamilyCheckpoint(Wrapped):
     name: ClassVar[str]
 
     path: str = field(metadata={"help": "folder or hub id, as import-checkpoint, retrofit or save_pretrained wrote it"})
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = field(
-        default="auto", metadata={"help": "auto: bfloat16 where the hardware computes in it, else float32"}
-    )
-    device: str = field(default="auto", metadata={"help": "auto: cuda, mps or cpu, the first there is"})
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = field(default="auto", metadata={"help": DTYPE})
+    device: str = field(default="auto", metadata={"help": DEVICE})
     attention: Literal["sdpa", "flex_attention", "eager"] = field(
         default="sdpa", metadata={"help": "row tiles, FlexAttention (GPU), or the definition on the full matrix"}
     )

@@ -69,11 +69,16 @@ class QueryLayer(DynamicLayer):
             self.queries = self.queries[indices.to(self.queries.device)]
 
 
-def check_layer(cache: Cache, layer: int) -> DynamicLayer:
-    """The layer of a cache, made if it is not there. Raises ValueError unless it is of a plain dynamic cache."""
+def layer_at(cache: Cache, layer: int) -> Any:
+    """The layer of a cache, made if it is not there and the cache makes its own."""
     while len(cache.layers) <= layer and cache.layer_class_to_replicate is not None:
         cache.layers.append(cache.layer_class_to_replicate())
-    found = cache.layers[layer]
+    return cache.layers[layer]
+
+
+def check_layer(cache: Cache, layer: int) -> DynamicLayer:
+    """The layer of a cache, made if it is not there. Raises ValueError unless it is of a plain dynamic cache."""
+    found = layer_at(cache, layer)
     if type(found) not in (DynamicLayer, QueryLayer):
         raise ValueError(f"layer {layer} needs a dynamic cache, not a {type(found).__name__}")
     return found

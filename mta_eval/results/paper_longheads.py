@@ -15,7 +15,7 @@ from mta_eval.core import Record, Run
 from mta_eval.errors import StoreError
 from mta_eval.results.curves import Curve, draw_curves
 from mta_eval.results.statistics import Estimate, estimate
-from mta_eval.results.table import GAP, count_text, length_text, markdown_table, model_text, percent_text
+from mta_eval.results.table import GAP, count_text, interval_text, length_text, markdown_table, model_text, percent_text
 
 REPORTED = {  # accuracy by length
     "LLaMA-2-7B": {4096: 1.0, 16384: 0.0, 32768: 0.0, 65536: 0.0, 131072: 0.0},
@@ -122,4 +122,4 @@ def _cell(ladder: Ladder, length: int) -> str:
     if length not in ladder:
         return GAP
     one, count = ladder[length]
-    return f"{percent_text(one.mean)} [{100 * one.low:.0f}–{100 * one.high:.0f}], {count_text(one.mean, count)}"
+    return f"{percent_text(one.mean)} {interval_text(one.low, one.high)}, {count_text(one.mean, count)}"

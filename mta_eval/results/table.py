@@ -84,11 +84,12 @@ def _cell_text(grid: Grid, row: int, column: int, intervals: bool) -> str:
     count = grid.count[row][column]
     text = f"{mean:.2f} ({count_text(mean, count)})"
     if intervals:
-        text = f"{percent_text(mean)} {_interval_text(low, high)}, n={count}"
+        text = f"{percent_text(mean)} {interval_text(low, high)}, n={count}"
     return f"{text} {CUT}" if grid.truncated[row][column] else text
 
 
-def _interval_text(low: float, high: float) -> str:
+def interval_text(low: float, high: float) -> str:
+    """An interval of shares in per cent: "[30–95]"."""
     return f"[{100 * low:.0f}–{100 * high:.0f}]"
 
 
@@ -177,7 +178,7 @@ def summary_rows(records: Sequence[Record]) -> list[list[str]]:
             row.task,
             model_text(row.model),
             GAP if math.isnan(row.accuracy) else percent_text(row.accuracy),
-            GAP if math.isnan(row.low) else _interval_text(row.low, row.high),
+            GAP if math.isnan(row.low) else interval_text(row.low, row.high),
             str(row.samples),
             str(row.failed),
             str(row.truncated),
