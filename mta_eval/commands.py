@@ -60,7 +60,7 @@ def _answer(plan: Plan, folder: RunFolder) -> None:
 
 
 def looker(questions: Sequence[Run], records: Sequence[Record]) -> Callable[[str, Path], list[str]]:
-    """What `report --attention` asks for each task: draw the attention of its models on one sample that all answered.
+    """What `report --attention` asks for each task: draw the attention of its models on one sample that all can read.
 
     Models that are no checkpoint of the attention family are passed over.
     """
@@ -68,9 +68,11 @@ def looker(questions: Sequence[Run], records: Sequence[Record]) -> Callable[[str
 
     models = list(dict.fromkeys(model for run in questions for model in run.models))
     seen = [name for name in models if inspection.can_look(name)]
+    window = min((registry.build_model(name).max_length for name in seen), default=0)
 
     def look(task: str, path: Path) -> list[str]:
         ids = [record.sample_id for record in records if record.task == task]
+        ids = [sample_id for sample_id in ids if _cell(sample_id).length <= window]
         if not seen or not ids:
             return []
         seed = next(run.sweep.seed for run in questions if task in run.tasks)

@@ -189,8 +189,9 @@ def test_a_length_that_only_one_model_takes_is_a_gap_for_the_other_and_the_run_i
         ("window:300", 57),
         ("window:300", 128),
     ]
-    assert call(monkeypatch, "report", "run") == 0
+    assert call(monkeypatch, "report", "run", "--attention") == 0
     assert "not finished" not in capsys.readouterr().err
+    assert "letter_blocks/57/0.00/0" in Path("run/report/attention_letter_blocks.svg").read_text()
     grid = to_grid(records, "length", "model", "all")
     assert grid.count == [[1, 0], [1, 1]]
     assert grid.mean[0][1] is None
