@@ -10,10 +10,11 @@ from mta_eval.tasks.haystack import Haystack
 
 
 class Insert(NamedTuple):
-    """A text to bury; `place` is where, from 0 to 1 of the context."""
+    """A text to bury; `place` is where, from 0 to 1 of the context. With `own_line` it stands on a line of its own."""
 
     text: str
     place: float
+    own_line: bool = False
 
 
 class Layout:
@@ -75,10 +76,11 @@ class Layout:
         last = end
         pieces: Pieces = [Piece(self._around[0])]
         tail = "\n"  # the character before the next piece; the context begins like a line
+        break_ = ""  # the line's end that the next piece owes to a text on a line of its own
         unit = self.start
 
         def run_to(border: int) -> None:
-            nonlocal unit, tail
+            nonlocal unit, tail, break_
             if unit == border:
                 return
             opening = hay.unit(unit)
@@ -86,16 +88,17 @@ class Layout:
                 opening = opening.lstrip(" ")
             elif not opening.startswith(" "):
                 opening = " " + opening
-            pieces.append(Piece(opening))
+            pieces.append(Piece(break_ + opening))
+            break_ = ""
             if unit + 1 < border:
                 pieces.append(Run(unit + 1, border))
             unit, tail = border, hay.unit(border - 1)[-1]
 
-        def add(text: str, mark: bool) -> None:
-            nonlocal tail
-            glue = "" if tail == "\n" else " "
+        def add(text: str, mark: bool, own_line: bool = False) -> None:
+            nonlocal tail, break_
+            glue = break_ or ("" if tail == "\n" else "\n" if own_line else " ")
             pieces.append(Piece(glue + text, len(glue) if mark else -1))
-            tail = text[-1]
+            tail, break_ = ("\n", "\n") if own_line else (text[-1], "")
 
         whole = hay.tokens(self.start, last)
         for insert, wanted in zip(self._inserts, self._wanted, strict=True):
@@ -104,7 +107,7 @@ class Layout:
             if beyond and fragment is not None:
                 add(fragment, mark=False)
                 fragment = None
-            add(insert.text, mark=True)
+            add(insert.text, mark=True, own_line=insert.own_line)
         run_to(last)
         if fragment is not None:
             add(fragment, mark=False)

@@ -1,4 +1,4 @@
-"""Passkey retrieval, as Landmark Attention and LongHeads run it: repeated noise sentences around one key."""
+"""Passkey retrieval, as Landmark Attention and LongHeads run it: one key on a line of its own in repeated noise."""
 
 from __future__ import annotations
 
@@ -51,14 +51,17 @@ class Passkey:
         key, choices = keys[0], sorted(keys)
         depth = random.random() if cell.depth is None else cell.depth
         text = f"The pass key is {key}. Remember it. {key} is the pass key."
-        before = "Somewhere in a lot of text that does not matter stands a pass key. Find it and keep it in mind.\n\n"
-        after = "\n\nWhat is the pass key?" + (" The pass key is" if self.prompt == "completion" else "")
+        before = (
+            "An important number is hidden in a lot of unimportant text. Find it and remember it. "
+            "You will be asked about it at the end.\n\n"
+        )
+        after = "\nWhat is the pass key?" + (" The pass key is" if self.prompt == "completion" else "")
         max_new_tokens = answer_budget(tokenizer, key, 4 if self.prompt == "completion" else 24)
         fitted = bury(
             haystack,
             start,
             frame(tokenizer, before, after, chat=self.prompt == "chat"),
-            [Insert(text, depth)],
+            [Insert(text, depth, own_line=True)],
             cell.length,
             max_new_tokens,
             label=spec_of(self),

@@ -80,12 +80,14 @@ class Prose:
 
 
 class Written:
-    """A text that somebody wrote: split into sentences once, read in a circle."""
+    """A text that somebody wrote: split into sentences once, read in a circle; one `paragraph` without end if so."""
 
-    def __init__(self, text: str, where: str) -> None:
+    def __init__(self, text: str, where: str, paragraph: bool = False) -> None:
         self._lower = " ".join(text.lower().split())
         self._digits = " ".join(re.findall(r"\d+", text))
         units = split_sentences(text, where)
+        if paragraph:
+            units = [" " + unit.strip() for unit in units]
         self._blocks = [units[first : first + prose.BLOCK] for first in range(0, len(units), prose.BLOCK)]
         self._count = len(units)
 
@@ -110,7 +112,7 @@ def open_source(spec: str, seed: int) -> Source:
     if spec == "prose":
         return Prose(seed)
     if spec == "noise":
-        return Written(" ".join(NOISE), "noise")
+        return Written(" ".join(NOISE), "noise", paragraph=True)
     if spec == "essays":
         return Written(_read_essays(), "essays")
     if kind == "file" and where:

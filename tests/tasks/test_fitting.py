@@ -28,7 +28,7 @@ def context(sample: Sample, tokenizer: FastTokenizer) -> tuple[int, int, list[tu
     begin = 0 if sample.prompt.startswith(sample.needles[0].text) else sample.prompt.find("\n\n") + 2
     if sample.task.startswith("niah") and "instruction" not in sample.task:
         begin = 0
-    finish = sample.prompt.rindex("\n\n")
+    finish = sample.prompt.rindex("\n" if sample.task.startswith("passkey") else "\n\n")
     inside = [index for index, (start, end) in enumerate(offsets) if end > begin and start < finish and end > start]
     return inside[0], inside[-1] + 1, offsets
 

@@ -36,6 +36,16 @@ def test_the_smallest_length_that_an_error_names_is_truly_the_smallest(tokenizer
             task.sample(Cell(least - 1, 0.5, repeat), 0, tokenizer)
 
 
+@pytest.mark.parametrize("depth", [0.0, 0.4, 1.0])
+def test_the_key_stands_on_a_line_of_its_own_in_one_long_line(depth: float, tokenizer: FastTokenizer) -> None:
+    sample = Passkey().sample(Cell(1024, depth, 0), 0, tokenizer)
+    _, context = sample.prompt.split("\n\n")
+    lines = context.split("\n")
+    assert lines.index(sample.needles[0].text) == (0 if depth == 0 else 1)
+    assert len(lines) == (4 if depth == 0.4 else 3)
+    assert lines[-1] == "What is the pass key? The pass key is"
+
+
 @pytest.mark.parametrize("digits", [2, 5, 30])
 def test_the_key_has_its_digits_and_is_said_twice_only(digits: int, byte_bpe: FastTokenizer) -> None:
     keys = set()
