@@ -173,7 +173,9 @@ class Record:
     """What became of one sample with one model: a line of records.jsonl.
 
     `score` is None where nothing was measured (then `error` says why), never 0. `truncated` marks a prompt that
-    was cut to the model's window (`--over-length mark`). `needles` are those asked, and all if there are few.
+    was cut to the model's window (`--over-length mark`). `needles` are those asked, and all if there are few,
+    each with the text `before` and `after` it. `peak_memory`: bytes at the highest while it was answered, weights
+    included; None if unknown.
     """
 
     sample_id: str
@@ -191,6 +193,7 @@ class Record:
     choices: list[str] = field(default_factory=list)
     needles: list[dict[str, Any]] = field(default_factory=list)
     prompt_sha256: str = ""
+    peak_memory: int | None = None
 
 
 @dataclass(frozen=True)

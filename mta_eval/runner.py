@@ -13,15 +13,17 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import chain, islice
-from typing import Literal
+from typing import Any, Literal
 
-from mta_eval.core import Cell, Model, Record, Sample, Sweep, Task
+from mta_eval.core import Cell, Model, Needle, Record, Sample, Sweep, Task
 from mta_eval.errors import LengthError, ModelError, MtaEvalError, SpecError
+from mta_eval.memory import take_peak
 
 Answer = Literal["generate", "choose"]
 OverLength = Literal["refuse", "mark"]
 SHORT, CHECKED = 512, 100  # at short lengths, where some samples may not fit, so many are made beforehand
 NEEDLES_KEPT = 64  # a record keeps the asked needles, and all of them up to this many
+AROUND = 120  # characters that it keeps on each side of one
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ def run(plan: Plan, done: Collection[tuple[str, str]] = ()) -> Iterator[Record]:
                 if (model_name, f"{task_name}/{cell}") not in done
                 for sample in [task.sample(cell, sweep.seed, model.tokenizer)]
             )
+            take_peak()
             before = time.perf_counter()
             for sample, output, error in _answer(model, samples, plan.answer):
                 now = time.perf_counter()
@@ -228,6 +231,14 @@ def _record(
         truncated=sample.id in cut,
         error=error,
         choices=list(sample.choices),
-        needles=[asdict(needle) for needle in sample.needles if few or needle.asked],
+        needles=[_kept(needle, sample.prompt) for needle in sample.needles if few or needle.asked],
         prompt_sha256=hashlib.sha256(sample.prompt.encode()).hexdigest(),
+        peak_memory=take_peak(),
     )
+
+
+def _kept(needle: Needle, prompt: str) -> dict[str, Any]:
+    """A needle and the text around it, since records hold no prompts."""
+    start = prompt.index(needle.text)
+    end = start + len(needle.text)
+    return asdict(needle) | {"before": prompt[max(0, start - AROUND) : start], "after": prompt[end : end + AROUND]}

@@ -20,6 +20,7 @@ from mta_eval.models.attention import softmax_attention
 
 Choose = Literal["best", "first_and_recent", "recent"]
 PAIRS = 2048  # of a row and a chunk at once: their scores stay in the processor's cache
+EVEN = 64  # pairs come in multiples of it: every new size of a half-precision product costs a plan of its own
 FEW_ROWS = 16  # up to here (decoding) the chosen chunks of each row are gathered; above, rows are sorted by chunk
 
 
@@ -95,17 +96,17 @@ def choose_chunks(q: torch.Tensor, vectors: torch.Tensor, own: torch.Tensor, chu
 
     All rows have m - 1 whole chunks and, as the last, their own.
     """
-    count, chunks = chunking.chosen, torch.arange(vectors.shape[2], device=q.device)
+    count = chunking.chosen
     near = 2 if chunking.choose == "best" else count if chunking.choose == "recent" else count - 1
     latest = own[:, None] - torch.arange(near - 1, -1, -1, device=q.device)
     forced = latest if chunking.choose == "recent" else torch.cat((torch.zeros_like(own)[:, None], latest), 1)
     forced = forced.expand(*q.shape[:3], -1)
     if chunking.choose != "best" or count == 3:
         return forced
-    scores = q @ vectors.transpose(2, 3)
-    open_ = (chunks >= 1) & (chunks <= own[:, None] - 2)
-    best = scores.masked_fill(~open_, -math.inf).topk(count - 3, -1).indices
-    return torch.cat((forced, best), -1).sort(-1).values
+    between = torch.arange(1, int(own[-1]) - 1, device=q.device)
+    scores = q @ vectors[:, :, 1 : len(between) + 1].transpose(2, 3)
+    best = scores.masked_fill_(between > own[:, None] - 2, -math.inf).topk(count - 3, -1, sorted=False).indices
+    return torch.cat((forced, best + 1), -1).sort(-1).values
 
 
 def long_heads(
@@ -194,6 +195,7 @@ def _one_group(rows: Rows, k: torch.Tensor, v: torch.Tensor, rotation: Rotation,
     distances = (rows.place[:, None] + starts).clamp(min=0)
     queries = rotation((q / math.sqrt(size))[:, :, None], distances).reshape(-1, size)
     offsets = torch.arange(window, device=q.device)
+    owned = range(int(rows.chosen[..., -1].min()), len(sizes))  # chunks that are some row's own
     kind = torch.promote_types(q.dtype, torch.float32)
     lowest = torch.finfo(kind).min
     outputs = torch.zeros(len(flat), v.shape[-1], dtype=kind, device=q.device)
@@ -204,10 +206,10 @@ def _one_group(rows: Rows, k: torch.Tensor, v: torch.Tensor, rotation: Rotation,
             continue
         keys, values = k[here].to(q.device), v[here].to(q.device)
         keys = rotation(keys, slice(len(keys)))
-        for pairs in torch.split(chosen_by, PAIRS):
+        for pairs in torch.split(_evened(chosen_by), PAIRS):
             scores = (queries[pairs] @ keys.T).to(kind)
-            mine = (pairs % count == count - 1).nonzero()[:, 0]  # whose own chunk it is
-            if len(mine):
+            if chunk in owned:
+                mine = (pairs % count == count - 1).nonzero()[:, 0]
                 hidden = offsets[: len(keys)] > visible[pairs[mine] // count][:, None]
                 scores[mine] = scores[mine].masked_fill(hidden, lowest)
             peak = scores.amax(-1)
@@ -218,3 +220,8 @@ def _one_group(rows: Rows, k: torch.Tensor, v: torch.Tensor, rotation: Rotation,
     weights = torch.exp(peaks - peaks.amax(-1, keepdim=True))
     merged = (weights[..., None] * outputs).sum(2) / (weights * sums).sum(2)[..., None]
     return merged.to(q.dtype)
+
+
+def _evened(pairs: torch.Tensor) -> torch.Tensor:
+    """`pairs`, the last one repeated up to a multiple of EVEN; computing it twice gives the same."""
+    return torch.cat((pairs, pairs[-1:].expand(-len(pairs) % EVEN)))

@@ -25,6 +25,7 @@ SUMMARY_HEAD = (
     "failed",
     "truncated",
     "median seconds per sample",
+    "peak memory",
 )
 
 
@@ -146,12 +147,14 @@ class Summary(NamedTuple):
     failed: int
     truncated: int
     seconds: float
+    memory: float
 
 
 def summarise(records: Sequence[Record]) -> pd.DataFrame:
     """One row for each task and model, in order of appearance; the columns are the fields of `Summary`.
 
-    `samples` counts all records, `failed` those with an error; `seconds` is the median of a scored sample.
+    `samples` counts all records, `failed` those with an error; `seconds` is the median of a scored sample,
+    `memory` the highest of all in bytes, NaN where no record knows it.
     """
     return pd.DataFrame(_summaries(records), columns=list(Summary._fields))
 
@@ -168,7 +171,9 @@ def _summary(task: str, model: str, records: Sequence[Record]) -> Summary:
     accuracy = estimate([score for score, _ in scored]) if scored else (math.nan, math.nan, math.nan)
     seconds = median(seconds for _, seconds in scored) if scored else math.nan
     failed = sum(record.error is not None for record in records)
-    return Summary(task, model, *accuracy, len(records), failed, sum(record.truncated for record in records), seconds)
+    memory = max((record.peak_memory for record in records if record.peak_memory is not None), default=math.nan)
+    cut = sum(record.truncated for record in records)
+    return Summary(task, model, *accuracy, len(records), failed, cut, seconds, memory)
 
 
 def summary_rows(records: Sequence[Record]) -> list[list[str]]:
@@ -183,6 +188,7 @@ def summary_rows(records: Sequence[Record]) -> list[list[str]]:
             str(row.failed),
             str(row.truncated),
             GAP if math.isnan(row.seconds) else _seconds_text(row.seconds),
+            GAP if math.isnan(row.memory) else f"{row.memory / 1024**3:.2f} GiB",
         ]
         for row in _summaries(records)
     ]

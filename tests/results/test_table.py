@@ -15,6 +15,7 @@ from mta_eval.results.table import (
     percent_text,
     summarise,
     summary_markdown,
+    summary_rows,
     to_frame,
     to_markdown,
 )
@@ -138,8 +139,8 @@ def test_a_grid_without_any_score_still_has_number_columns() -> None:
 
 def test_a_summary_has_one_row_for_each_task_and_model() -> None:
     records = [
-        record(1.0, seconds=1.0),
-        record(0.0, seconds=3.0, truncated=True),
+        record(1.0, seconds=1.0, peak_memory=2**30),
+        record(0.0, seconds=3.0, peak_memory=3 * 2**30, truncated=True),
         record(None, seconds=60.0),
         record(1.0, model="diff"),
         record(1.0, task="passkey"),
@@ -148,13 +149,18 @@ def test_a_summary_has_one_row_for_each_task_and_model() -> None:
     assert frame[["task", "model"]].values.tolist() == [["niah", "mta"], ["niah", "diff"], ["passkey", "mta"]]
     first = frame.iloc[0]
     assert (first.accuracy, first.samples, first.failed, first.truncated, first.seconds) == (0.5, 3, 1, 1, 2.0)
+    assert frame["memory"].tolist()[0] == 3 * 2**30
+    assert frame["memory"].isna().tolist() == [False, True, True]
+    assert [row[-1] for row in summary_rows(records)] == ["3.00 GiB", "–", "–"]
     assert 0 < first.low < 0.5 < first.high < 1
 
 
 def test_a_model_that_failed_throughout_has_no_accuracy_rather_than_zero() -> None:
     frame = summarise([record(None), record(None)])
     assert frame[["accuracy", "low", "high", "seconds"]].isna().all(axis=None)
-    assert summary_markdown([record(None), record(None)]).splitlines()[2] == "| niah | mta | – | – | 2 | 2 | 0 | – |"
+    assert (
+        summary_markdown([record(None), record(None)]).splitlines()[2] == "| niah | mta | – | – | 2 | 2 | 0 | – | – |"
+    )
 
 
 def test_a_models_name_loses_the_folders_that_lead_to_it() -> None:
