@@ -10,7 +10,16 @@ from typing import Annotated, Any
 
 import typer
 
-from mta_eval import __version__, cli_checkpoints, cli_results, cli_training, commands, registry, terminal
+from mta_eval import (
+    __version__,
+    cli_checkpoints,
+    cli_rescoring,
+    cli_results,
+    cli_training,
+    commands,
+    registry,
+    terminal,
+)
 from mta_eval.arguments import parse_depths, parse_length, parse_lengths
 from mta_eval.core import Cell, Sweep
 from mta_eval.errors import MtaEvalError, SpecError
@@ -141,6 +150,7 @@ def run(
 
 
 app.add_typer(cli_results.app)
+app.add_typer(cli_rescoring.app)
 app.add_typer(cli_checkpoints.app)
 app.add_typer(cli_training.app)
 

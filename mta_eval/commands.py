@@ -29,6 +29,14 @@ def build_all(specs: Sequence[str], build: Callable[[str], T]) -> dict[str, T]:
 
 def run(plan: Plan, out: Path) -> None:
     """Answer what is not answered yet in the run folder `out`. Raises SystemExit(1) if samples failed."""
+    records = answer_all(plan, out)
+    terminal.print_summary(records, out)
+    if any(record.error for record in records):
+        raise SystemExit(1)
+
+
+def answer_all(plan: Plan, out: Path) -> list[Record]:
+    """Answer what is not answered yet in the run folder `out`, and return all that it holds. Raises StoreError."""
     from mta_eval.results.store import RunFolder, read
 
     question = Run(
@@ -44,10 +52,7 @@ def run(plan: Plan, out: Path) -> None:
     with RunFolder(out, question) as folder:
         _check_prompts(plan, read(out)[1], question)
         _answer(plan, folder)
-    records = read(out)[1]
-    terminal.print_summary(records, out)
-    if any(record.error for record in records):
-        raise SystemExit(1)
+    return read(out)[1]
 
 
 def _answer(plan: Plan, folder: RunFolder) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_h
 from mta_eval.core import Record, Sample
 
 if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
     from mta_eval.models.train import Progress
     from mta_eval.runner import Plan
 
@@ -139,33 +142,54 @@ def print_plan(plan: Plan) -> None:
     console.print(f"{len(plan):,} samples, about {_duration(total)} on this machine (measured on real samples)")
 
 
+def table_of(head: Sequence[str], rows: Iterable[Sequence[str]], left: int) -> Table:
+    """Texts as rich's table: the first `left` columns to the left, the rest to the right."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column, name in enumerate(head):
+        table.add_column(name, overflow="fold", justify="left" if column < left else "right")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table
+
+
+def print_table(head: Sequence[str], rows: Iterable[Sequence[str]], left: int) -> None:
+    """A table on stdout, as wide as the terminal; a log has room."""
+    wide_console().print(table_of(head, rows, left))
+
+
+def wide_console() -> Console:
+    """Stdout, as wide as the terminal; a log has room."""
+    from rich.console import Console
+
+    console = Console()
+    return console if console.is_terminal else Console(width=WIDE)
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Lines on stdout, as they are."""
+    for line in lines:
+        print(line)
+
+
 def print_summary(records: Sequence[Record], folder: Path) -> None:
     """A table of accuracies, and where to go from here."""
-    from rich.console import Console
-    from rich.table import Table
-
     from mta_eval.results.table import SUMMARY_HEAD, summary_rows
 
     rows = summary_rows(records)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for index, head in enumerate(SUMMARY_HEAD):
-        if head not in ("failed", "truncated") or any(row[index] != "0" for row in rows):
-            table.add_column(head, overflow="fold", justify="left" if index < 2 else "right")
-    shown = {str(column.header) for column in table.columns}
-    for row in rows:
-        table.add_row(*(cell for head, cell in zip(SUMMARY_HEAD, row, strict=True) if head in shown))
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=WIDE)  # a log has room
-    console.print(table, highlight=False, markup=False)
+    shown = [
+        column
+        for column, head in enumerate(SUMMARY_HEAD)
+        if head not in ("failed", "truncated") or any(row[column] != "0" for row in rows)
+    ]
+    print_table([SUMMARY_HEAD[column] for column in shown], [[row[column] for column in shown] for row in rows], left=2)
     failed = [record for record in records if record.error]
     if failed:
-        console.print(
-            f"{len(failed)} samples failed, the first with: {failed[0].error}\nthe same command tries them again",
-            highlight=False,
-            markup=False,
-        )
-    console.print(f"pictures and tables: mta-eval report {folder}", highlight=False, markup=False, soft_wrap=True)
+        first = f"{len(failed)} samples failed, the first with: {failed[0].error}"
+        print_lines([first, "the same command tries them again"])
+    print_lines([f"pictures and tables: mta-eval report {folder}"])
 
 
 def print_sample(sample: Sample, as_json: bool, record: Record | None = None) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import mta_eval
 from mta_eval import core, errors, registry
 
 
@@ -11,6 +12,11 @@ def test_the_nouns_keep_their_names() -> None:
         *("Cell", "Sweep", "Needle", "Sample", "Encoding", "Tokenizer", "Task", "Model", "Record", "Run", "Grid"),
         *("depth_text", "generator"),
     }
+
+
+def test_the_python_interface_keeps_its_names() -> None:
+    assert set(mta_eval.__all__) == {"Sweep", "__version__", "evaluate", "load"}
+    assert all(hasattr(mta_eval, name) for name in mta_eval.__all__)
 
 
 def test_the_error_tree_is_the_one_in_its_docstring() -> None:

@@ -98,10 +98,8 @@ class HuggingFace:
         """The window its config names. Raises ModelError if it names none."""
         if self.max_length_override:
             return self.max_length_override
-        config = self.config
-        for key in ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length", "n_ctx"):
-            if isinstance(length := getattr(config, key, None), int):
-                return length
+        if length := window_of(self.config):
+            return length
         raise ModelError(f"the config of {self.path!r} names no window; add max_length_override=TOKENS")
 
     @cached_property
@@ -155,9 +153,7 @@ class HuggingFace:
             )
         except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
             raise ModelError(f"cannot load the model {self.path!r}: {first_line(error)}; {HINT}") from error
-        ends = model.generation_config.eos_token_id
-        end_tokens = set(ends) if isinstance(ends, list) else {ends} - {None}
-        return TorchModel(self._finish(model.to(device).eval()), self.tokenizer, end_tokens)
+        return TorchModel(self._finish(model.to(device).eval()), self.tokenizer, end_tokens_of(model))
 
     def _load_options(self) -> dict[str, Any]:
         """What else from_pretrained is told: a subclass's own."""
@@ -185,6 +181,20 @@ class HuggingFace:
             fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
             return "bfloat16" if fast else "float32"
         return "float32"
+
+
+def window_of(config: Any) -> int:
+    """The longest window that a configuration names; 0 if it names none."""
+    for key in ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length", "n_ctx"):
+        if isinstance(length := getattr(config, key, None), int):
+            return length
+    return 0
+
+
+def end_tokens_of(model: Any) -> set[int]:
+    """The tokens that end an answer, as the model's generation config has them."""
+    ends = model.generation_config.eos_token_id
+    return set(ends) if isinstance(ends, list) else {ends} - {None}
 
 
 def choose_device(device: str) -> str:

@@ -7,16 +7,27 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from mta_eval.results.heatmap import GREY, STYLE
-from mta_eval.results.kernels import drawable, save
+from mta_eval.results.pictures.style import (
+    COLOURS,
+    GREY,
+    HEADING,
+    LABEL,
+    MARKS,
+    NOTE,
+    PAGE,
+    PALE,
+    TICK,
+    save,
+    shorten,
+    styled,
+    wrap,
+)
 
-# told apart with every kind of colour vision (Okabe and Ito), and by their marks in grey
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#5f5f5f")
-MARKS = "osD^vPX"
+HEIGHT = 3.2  # inches
+LONGEST = 40  # characters of a name in the legend
 
 
 @dataclass(frozen=True)
@@ -44,26 +55,29 @@ def draw_curves(
     `labels` are those of the two axes; `ticks` name the places 0, 1, … of the horizontal one. Raises StoreError if a
     file cannot be written.
     """
-    with mpl.rc_context({**STYLE, "svg.hashsalt": f"of {path.name}", "pdf.fonttype": 42}):
-        figure = Figure((7.4, 3.8), layout="constrained")
+    with styled():
+        figure = Figure((PAGE, HEIGHT), layout="constrained")
         axes = figure.add_subplot()
         for number, curve in enumerate(curves):
             _draw(axes, curve, COLOURS[number % len(COLOURS)], MARKS[number % len(MARKS)])
-        axes.set_title(drawable(title), fontsize=10.5, weight="bold", loc="left")
-        axes.set_xlabel(labels[0])
-        axes.set_ylabel(f"{labels[1]} (%)")
+        axes.set_title(
+            "\n".join(wrap(title, PAGE - 2, HEADING, bold=True)), fontsize=HEADING, weight="bold", loc="left"
+        )
+        axes.set_xlabel(labels[0], fontsize=LABEL)
+        axes.set_ylabel(f"{labels[1]} (%)", fontsize=LABEL)
         axes.set_ylim(-3, 103)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         if ticks:
             axes.set_xticks(range(len(ticks)), ticks)
-        axes.grid(axis="y", linewidth=0.5, alpha=0.5)
+        axes.tick_params(labelsize=TICK)
+        axes.grid(axis="y", linewidth=0.4, color=PALE)
         axes.spines[["top", "right"]].set_visible(False)
-        figure.legend(frameon=False, fontsize=8, loc="outside right upper")
+        figure.legend(frameon=False, fontsize=TICK, loc="outside right upper")
         note = "bands: 95 % intervals of all samples"
         if any(curve.singles for curve in curves):
             note += "; thin lines: every seed"
-        figure.supxlabel(note, fontsize=7, color=GREY, x=0.99, ha="right")
-        return [save(figure, path.with_name(path.name + suffix)) for suffix in (".png", ".svg", ".pdf")]
+        figure.supxlabel(note, fontsize=NOTE, color=GREY, x=0.99, ha="right")
+        return save(figure, path)
 
 
 def _draw(axes: Any, curve: Curve, colour: str, mark: str) -> None:
@@ -74,4 +88,4 @@ def _draw(axes: Any, curve: Curve, colour: str, mark: str) -> None:
     axes.fill_between(curve.xs, low, high, color=colour, alpha=0.18, linewidth=0)
     means = [100 * share for share in curve.means]
     look: dict[str, Any] = {"color": colour, "marker": mark, "markersize": 4.5, "linewidth": 1.8}
-    axes.plot(curve.xs, means, linestyle="-" if curve.joined else "", label=drawable(curve.name), **look)
+    axes.plot(curve.xs, means, linestyle="-" if curve.joined else "", label=shorten(curve.name, LONGEST), **look)

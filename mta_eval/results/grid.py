@@ -9,7 +9,7 @@ from typing import Any
 
 from mta_eval.core import Grid, Record
 from mta_eval.errors import SpecError
-from mta_eval.results.statistics import estimate
+from mta_eval.results.clusters import estimate_of
 
 # Not in `Record.axes`, but every record has them, so they span a grid as well as any axis.
 PSEUDO_AXES = ("task", "model")
@@ -61,7 +61,7 @@ def check_axes(records: Sequence[Record], x: str, y: str) -> None:
 
 def axis_values(records: Sequence[Record], axis: str) -> list[Any]:
     """The distinct values of `axis`: None first, then numbers by size, then strings as they first appear."""
-    values = dict.fromkeys(_axis_value(record, axis) for record in records)
+    values = dict.fromkeys(axis_value(record, axis) for record in records)
     numbers = sorted(value for value in values if isinstance(value, int | float))
     return [
         *(value for value in values if value is None),
@@ -70,7 +70,8 @@ def axis_values(records: Sequence[Record], axis: str) -> list[Any]:
     ]
 
 
-def _axis_value(record: Record, axis: str) -> int | float | str | None:
+def axis_value(record: Record, axis: str) -> int | float | str | None:
+    """Where a record stands on an axis; None if it is not on it."""
     if axis in PSEUDO_AXES:
         return record.task if axis == "task" else record.model
     value = record.axes.get(axis)
@@ -84,7 +85,7 @@ def _average(records: Sequence[Record], x: str, y: str, title: str, xs: list[Any
     cells: dict[tuple[Any, Any], list[Record]] = defaultdict(list)
     for record in records:
         if record.score is not None:
-            cells[_axis_value(record, x), _axis_value(record, y)].append(record)
+            cells[axis_value(record, x), axis_value(record, y)].append(record)
     rows = [[_measure(cells.get((x_value, y_value), [])) for x_value in xs] for y_value in ys]
     return Grid(
         title=title,
@@ -101,7 +102,5 @@ def _average(records: Sequence[Record], x: str, y: str, title: str, xs: list[Any
 
 
 def _measure(records: Sequence[Record]) -> tuple[float | None, float | None, float | None, int, int]:
-    scores = [record.score for record in records if record.score is not None]
-    if not scores:
-        return None, None, None, 0, 0
-    return *estimate(scores), len(scores), sum(record.truncated for record in records)
+    found = estimate_of(records)
+    return (None, None, None, 0, 0) if found is None else (*found, len(records), sum(one.truncated for one in records))

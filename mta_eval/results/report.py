@@ -5,57 +5,26 @@ Knows no run folder: whoever calls has read the records, and has made the names 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
-import pandas as pd
-from markupsafe import Markup, escape
-
-from mta_eval.core import Grid, Record, Run
+from mta_eval.core import Record, Run
 from mta_eval.errors import StoreError
-from mta_eval.results.grid import axis_values, check_axes, grids_by_model, group_by_task
-from mta_eval.results.heatmap import draw
+from mta_eval.results.exports import score_frame
+from mta_eval.results.findings import FINDINGS_HEAD, FINDINGS_NOTE, finding_rows
+from mta_eval.results.grid import axis_values, check_axes
+from mta_eval.results.mistake_table import mistakes_markdown
+from mta_eval.results.page.build import Facts, Look, build_page
+from mta_eval.results.page.sections import Section, make_sections
+from mta_eval.results.pictures.gallery import Picture, draw_gallery
 from mta_eval.results.table import (
-    CUT_NOTE,
-    SUMMARY_HEAD,
     axis_text,
-    cell_texts,
     length_text,
     markdown_table,
     summary_markdown,
-    summary_rows,
-    to_frame,
     to_markdown,
 )
-
-MOST_SHOWN = 10  # wrong answers, and failed samples, for each task
-LONGEST_OUTPUT = 400  # characters of an answer
-
-
-@dataclass(frozen=True)
-class Section:
-    """What the report says about one task. `wrong` and `failed` are what is shown of `wrong_count`, `failed_count`."""
-
-    name: str
-    slug: str
-    grids: list[Grid]
-    wrong: list[Record]
-    wrong_count: int
-    failed: list[Record]
-    failed_count: int
-
-
-@dataclass(frozen=True)
-class Look:
-    """The models' attention on a sample of one task: a picture, and what it shows in words."""
-
-    path: Path
-    svg: Markup
-    lines: list[str]
 
 
 def write_report(
@@ -65,68 +34,49 @@ def write_report(
     y: str = "depth",
     runs: Sequence[tuple[str, Run]] = (),
     look: Callable[[str, Path], list[str]] | None = None,
+    reload: int = 0,
 ) -> list[Path]:
     """Writes the report of `records` into the folder `out`, made if need be; returns the paths, report.html first.
 
-    `x` and `y` are the axes of every picture and table, all others are averaged away; a task without one of them gets
+    `x` and `y` are the axes of the heatmaps and tables, all others are averaged away; a task without one of them gets
     a single row or column "any". `runs` (name, run) tell what was run. `look(task, path)` draws where the models look
-    in a sample of a task, and says what it found (nothing, if no model can be looked into). Raises StoreError if no
-    record has a score or `out` cannot be written, SpecError if no record has `x` or `y`.
+    in a sample of a task, and says what it found (nothing, if no model can be looked into). With `reload` the page
+    loads itself again after so many seconds. Where every sample failed the report says so and lists the errors. Raises
+    StoreError if there are no records or `out` cannot be written, SpecError if no record has `x` or `y`.
     """
-    if all(record.score is None for record in records):
-        raise StoreError("nothing to report: no sample has a score yet; look at the errors of the run, or run it again")
+    if not records:
+        raise StoreError("nothing to report: the run has no records yet; repeat its command to go on with it")
     check_axes(records, x, y)
-    template = _template()
-    sections = _sections(records, x, y)
+    sections = make_sections(records, x, y)
     facts = _facts(records, runs)
     try:
         out.mkdir(parents=True, exist_ok=True)
-        pictures = [draw(section.grids, section.name, out / f"heatmap_{section.slug}") for section in sections]
+        pictures = draw_gallery(records, out, x, y)
         html, markdown, table = out / "report.html", out / "report.md", out / "grid.csv"
         looks = _looks(sections, out, look)
-        shown = [(_inline(svg), seen) for (_, svg), seen in zip(pictures, looks, strict=True)]
-        html.write_text(_page(template, records, sections, shown, facts), encoding="utf-8", errors="replace")
-        markdown.write_text(_markdown(records, sections, looks, facts), encoding="utf-8", errors="replace")
-        table.write_text(_tidy(sections).to_csv(index=False), encoding="utf-8")
+        page = build_page(records, sections, pictures, looks, facts, runs, reload)
+        html.write_text(page, encoding="utf-8", errors="replace")
+        text = _markdown(records, sections, pictures, looks, facts)
+        markdown.write_text(text, encoding="utf-8", errors="replace")
+        scores = score_frame({section.name: section.grids for section in sections})
+        table.write_text(scores.to_csv(index=False), encoding="utf-8")
     except OSError as error:
         raise StoreError(f"cannot write the report to {error.filename or out}: {error.strerror or error}") from error
-    return [html, markdown, table, *(path for pair in pictures for path in pair), *(one.path for one in looks if one)]
+    return [html, markdown, table, *_files(pictures), *(one.path for one in looks if one)]
+
+
+def _files(pictures: Sequence[Picture]) -> list[Path]:
+    paths = (picture.svg.with_suffix(suffix) for picture in pictures for suffix in (".png", ".svg", ".pdf"))
+    return [path for path in paths if path.exists()]
 
 
 def _looks(sections: Sequence[Section], out: Path, look: Callable[[str, Path], list[str]] | None) -> list[Look | None]:
     paths = [out / f"attention_{section.slug}.svg" for section in sections]
     found = [look(section.name, path) if look else [] for section, path in zip(sections, paths, strict=True)]
-    return [Look(path, _inline(path), lines) if lines else None for path, lines in zip(paths, found, strict=True)]
+    return [Look(path, lines) if lines else None for path, lines in zip(paths, found, strict=True)]
 
 
-def _sections(records: Sequence[Record], x: str, y: str) -> list[Section]:
-    sections: list[Section] = []
-    for name, group in group_by_task(records, x, y).items():
-        wrong = [record for record in group if record.score is not None and record.score < 1]
-        failed = [record for record in group if record.error is not None]
-        slug = _slug(name, {section.slug for section in sections})
-        shown = _spread(wrong), _spread(failed)
-        grids = grids_by_model(group, x, y)
-        sections.append(Section(name, slug, grids, shown[0], len(wrong), shown[1], len(failed)))
-    return sections
-
-
-def _slug(name: str, taken: set[str]) -> str:
-    """`name` as part of a file name: letters, digits and underscores, unlike any that is `taken`."""
-    plain = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:80] or "task"
-    slug, number = plain, 2
-    while slug in taken:
-        slug, number = f"{plain}_{number}", number + 1
-    return slug
-
-
-def _spread(records: Sequence[Record]) -> list[Record]:
-    """At most MOST_SHOWN of `records`, evenly over all: the first ones would be one model at one length."""
-    count = min(len(records), MOST_SHOWN)
-    return [records[index * len(records) // count] for index in range(count)]
-
-
-def _facts(records: Sequence[Record], runs: Sequence[tuple[str, Run]]) -> list[tuple[str, list[tuple[str, str]]]]:
+def _facts(records: Sequence[Record], runs: Sequence[tuple[str, Run]]) -> Facts:
     """What was run: (heading, [(what, value), …]) for each run, or one made from the records alone."""
     if runs:
         return [(name, _run_facts(run)) for name, run in runs]
@@ -172,76 +122,37 @@ def _list(texts: Iterable[str]) -> str:
     return " · ".join(texts)
 
 
-def _tidy(sections: Sequence[Section]) -> pd.DataFrame:
-    """Every cell of every grid under one head: task, model, the two axes, mean, low, high, count, truncated."""
-    frames = []
-    for section in sections:
-        frame = to_frame(section.grids)
-        if "model" not in frame:
-            frame = frame.rename(columns={"title": "model"})
-        if "task" not in frame:
-            frame.insert(0, "task", section.name)
-        frames.append(frame.astype(object))
-    return pd.concat(frames, ignore_index=True)
-
-
 def _markdown(
     records: Sequence[Record],
     sections: Sequence[Section],
+    pictures: Sequence[Picture],
     looks: Sequence[Look | None],
-    facts: Sequence[tuple[str, list[tuple[str, str]]]],
+    facts: Facts,
 ) -> str:
     parts = ["# Report of mta-eval\n", "## What was run\n"]
-    for heading, rows in facts:
-        parts += [f"### {heading}\n", markdown_table(("what", "value"), rows, left=2)]
+    for heading, told in facts:
+        parts += [f"### {heading}\n", markdown_table(("what", "value"), told, left=2)]
     parts += ["## Summary\n", summary_markdown(records)]
+    if findings := finding_rows(records):
+        parts += [markdown_table(FINDINGS_HEAD, findings, left=2), f"{FINDINGS_NOTE}\n"]
+    names = {section.name for section in sections}
+    parts += [_shown(picture) for picture in pictures if picture.task not in names]
     for section, look in zip(sections, looks, strict=True):
-        parts += [f"## {section.name}\n", f"![scores of {section.slug}](heatmap_{section.slug}.png)\n"]
+        parts.append(f"## {section.name}\n")
+        if section.failed_count == len(section.records):
+            parts.append(f"Nothing was scored: all {section.failed_count} samples failed.\n")
+        if errors := section.errors():
+            rows = [(str(count), error) for error, count in errors]
+            parts += ["### Errors\n", markdown_table(("samples", "error"), rows, left=0)]
+        parts += [_shown(picture) for picture in pictures if picture.task == section.name]
         for grid in section.grids:
             parts += [f"### {grid.title}\n", to_markdown(grid, intervals=True)]
         if look:
             parts += ["### Attention on one sample\n", f"![attention]({look.path.name})\n"]
             parts += [*(f"- {line}" for line in look.lines), ""]
+    parts += ["## Wrong answers\n", mistakes_markdown(records)]
     return "\n".join(parts)
 
 
-def _template() -> jinja2.Template:
-    loader = jinja2.FileSystemLoader(Path(__file__).parent)
-    # Autoescape always: model answers are shown, and nobody knows what a model says.
-    pages = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    pages.filters |= {"shorten": _shorten, "breakable": _breakable}
-    return pages.get_template("report.html.j2")
-
-
-def _shorten(text: str) -> str:
-    rest = len(text) - LONGEST_OUTPUT
-    return text if rest <= 0 else f"{text[:LONGEST_OUTPUT]}… ({rest} more characters)"
-
-
-def _breakable(text: str) -> Markup:
-    """`text`, escaped, that a narrow page may break where a spec has its joints."""
-    return Markup(re.sub(r"([,:=/](?!/))", r"\1<wbr>", str(escape(text))))
-
-
-def _page(
-    template: jinja2.Template,
-    records: Sequence[Record],
-    sections: Sequence[Section],
-    shown: Sequence[tuple[Markup, Look | None]],
-    facts: Sequence[tuple[str, list[tuple[str, str]]]],
-) -> str:
-    return template.render(
-        facts=facts,
-        summary_head=SUMMARY_HEAD,
-        summary=summary_rows(records),
-        sections=[(section, *pictures) for section, pictures in zip(sections, shown, strict=True)],
-        axis_text=axis_text,
-        cell_texts=cell_texts,
-        cut_note=CUT_NOTE,
-    )
-
-
-def _inline(svg: Path) -> Markup:
-    """The <svg> element of a picture drawn here, ready to stand in a page; its texts were escaped by matplotlib."""
-    text = svg.read_text(encoding="utf-8")
-    return Markup(text[text.index("<svg") :])
+def _shown(picture: Picture) -> str:
+    return f"![{picture.title}]({picture.slug}.png)\n\n{picture.note}\n"

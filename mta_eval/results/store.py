@@ -10,7 +10,8 @@ import fcntl
 import json
 import os
 import tempfile
-from collections import Counter
+import time
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -114,16 +115,21 @@ def read(folder: Path) -> tuple[Run, list[Record]]:
 def read_several(folders: Sequence[Path]) -> tuple[list[tuple[str, Run]], list[Record], dict[str, int]]:
     """Several run folders as one: (name, question) of each, all records, and how many samples each run still lacks.
 
-    Where two runs hold the same model's answers to the same task, the model's name is followed by its run's. Runs at
-    their tasks' own default lengths are not counted. Raises StoreError.
+    Where two runs hold the same model's answers to the same task, from other seeds, records get the axis "seed"; from
+    the same seed, the model's name is followed by its run's. A folder named twice is read once. Runs at their tasks'
+    own default lengths are not counted.
+    Raises StoreError.
     """
-    loaded = [(folder.resolve().name, *read(folder)) for folder in folders]
-    pairs = Counter(pair for _, _, records in loaded for pair in {(record.task, record.model) for record in records})
+    folders = _once(folders)
+    names = _names([folder.resolve() for folder in folders])
+    loaded = [(name, *read(folder)) for name, folder in zip(names, folders, strict=True)]
+    seeds: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for _, run, records in loaded:
+        for pair in {(record.task, record.model) for record in records}:
+            seeds[pair].append(run.sweep.seed)
     told_apart = [
-        dataclasses.replace(record, model=f"{record.model} ({name})")
-        if pairs[record.task, record.model] > 1
-        else record
-        for name, _, records in loaded
+        _tell_apart(record, name, run.sweep.seed, seeds[record.task, record.model])
+        for name, run, records in loaded
         for record in records
     ]
     questions, lacking = [], {}
@@ -139,6 +145,39 @@ def read_several(folders: Sequence[Path]) -> tuple[list[tuple[str, Run]], list[R
             lacking[str(folder)] = wanted - answered
         questions.append((name, run))
     return questions, told_apart, lacking
+
+
+def _tell_apart(record: Record, run: str, seed: int, seeds: list[int]) -> Record:
+    """A record that cannot be taken for one of another run; `seeds` are those of all runs with its model and task."""
+    if len(seeds) == 1:
+        return record
+    if len(set(seeds)) == len(seeds):
+        return dataclasses.replace(record, axes=record.axes | {"seed": seed})
+    return dataclasses.replace(record, model=f"{record.model} ({run})")
+
+
+def _once(folders: Sequence[Path]) -> list[Path]:
+    """Each folder once, as it was first named: answers counted twice would look twice as sure."""
+    return list({folder.resolve(): folder for folder in reversed(folders)}.values())[::-1]
+
+
+def _names(folders: Sequence[Path]) -> list[str]:
+    """What tells whole paths apart: their last parts, as few as will do."""
+    names, parts = [folder.name for folder in folders], 1
+    while len(set(names)) < len(names):
+        parts += 1
+        names = ["/".join(folder.parts[-parts:]) for folder in folders]
+    return names
+
+
+def in_use(folder: Path) -> bool:
+    """Whether somebody is writing into a run folder. Raises StoreError if there is none."""
+    read_run(folder)
+    try:
+        os.close(_lock(folder, fcntl.LOCK_SH, tries=1))  # shared: lookers do not take one another for writers
+    except StoreError:
+        return True
+    return False
 
 
 def _read_records(folder: Path) -> list[Record]:
@@ -181,16 +220,18 @@ def _short(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def _lock(folder: Path) -> int:
+def _lock(folder: Path, kind: int = fcntl.LOCK_EX, tries: int = 4) -> int:
+    """An open handle that holds the lock. Raises StoreError if another has it; who only looks has it for an instant."""
     handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(handle)
-        raise StoreError(
-            f"{str(folder)!r} is in use by another mta-eval; wait for it or choose another --out"
-        ) from error
-    return handle
+    for left in reversed(range(tries)):
+        try:
+            fcntl.flock(handle, kind | fcntl.LOCK_NB)
+            return handle
+        except BlockingIOError:
+            if left:
+                time.sleep(0.05)
+    os.close(handle)
+    raise StoreError(f"{str(folder)!r} is in use by another mta-eval; wait for it or choose another --out")
 
 
 def _write_whole(path: Path, data: bytes) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from statistics import median
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 from mta_eval.core import Grid, Record
-from mta_eval.results.statistics import estimate
+from mta_eval.results.clusters import estimate_of
 
 GAP = "–"
 CUT = "†"
@@ -58,6 +58,15 @@ def axis_text(axis: str, value: Any) -> str:
         if isinstance(value, float)
         else str(value)
     )
+
+
+def slug_of(name: str, taken: Collection[str] = ()) -> str:
+    """`name` as part of a file name: letters, digits and underscores, unlike any that is `taken`."""
+    plain = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:80] or "task"
+    slug, number = plain, 2
+    while slug in taken:
+        slug, number = f"{plain}_{number}", number + 1
+    return slug
 
 
 def percent_text(share: float) -> str:
@@ -167,13 +176,12 @@ def _summaries(records: Sequence[Record]) -> list[Summary]:
 
 
 def _summary(task: str, model: str, records: Sequence[Record]) -> Summary:
-    scored = [(record.score, record.seconds) for record in records if record.score is not None]
-    accuracy = estimate([score for score, _ in scored]) if scored else (math.nan, math.nan, math.nan)
-    seconds = median(seconds for _, seconds in scored) if scored else math.nan
+    accuracy = estimate_of(records) or (math.nan, math.nan, math.nan)
+    seconds = [record.seconds for record in records if record.score is not None]
     failed = sum(record.error is not None for record in records)
     memory = max((record.peak_memory for record in records if record.peak_memory is not None), default=math.nan)
     cut = sum(record.truncated for record in records)
-    return Summary(task, model, *accuracy, len(records), failed, cut, seconds, memory)
+    return Summary(task, model, *accuracy, len(records), failed, cut, median(seconds or [math.nan]), memory)
 
 
 def summary_rows(records: Sequence[Record]) -> list[list[str]]:

@@ -77,10 +77,7 @@ class Spread:
 
 def trained_models(records: Sequence[Record], runs: Sequence[tuple[str, Run]]) -> list[Trained]:
     """The models of the family among the records of letter blocks, each with its scored answers to one task."""
-    about: dict[str, dict[str, str]] = {}
-    for name, run in runs:
-        for model, facts in run.environment.get("models", {}).items():
-            about[model] = about[f"{model} ({name})"] = facts  # as `store.read_several` tells equal names apart
+    about = model_facts(runs)
     groups: dict[tuple[str, str], list[Record]] = defaultdict(list)
     for record in records:
         if record.task.partition(":")[0] == TASK and record.score is not None:
@@ -94,6 +91,15 @@ def trained_models(records: Sequence[Record], runs: Sequence[tuple[str, Run]]) -
             preset, seed = facts.get("preset", "?"), facts.get("seed", "?")
             found.append(Trained(attention, block, target, preset, seed, task, model, group))
     return sorted(found, key=lambda one: (KINDS.index(one.attention), one.block, one.target, one.task, one.seed))
+
+
+def model_facts(runs: Sequence[tuple[str, Run]]) -> dict[str, dict[str, str]]:
+    """What the runs (name, run) know of each model: its name in the records -> dtype, attention, preset, seed, …"""
+    about: dict[str, dict[str, str]] = {}
+    for name, run in runs:
+        for model, facts in run.environment.get("models", {}).items():
+            about[model] = about[f"{model} ({name})"] = facts  # as `store.read_several` tells equal names apart
+    return about
 
 
 def curve(models: Sequence[Trained], axis: str) -> dict[Any, Estimate]:

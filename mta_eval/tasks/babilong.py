@@ -12,10 +12,10 @@ from itertools import combinations
 from random import Random
 from typing import ClassVar, Literal
 
+from mta_eval import scoring
 from mta_eval.core import Cell, Needle, Sample, Tokenizer, generator
 from mta_eval.errors import SpecError
 from mta_eval.registry import spec_of
-from mta_eval.tasks import scoring
 from mta_eval.tasks.babi_files import read_rows, read_stories
 from mta_eval.tasks.babi_worlds import LABELS, Story, tell
 from mta_eval.tasks.fitting import answer_budget, bury, draw_of, frame

@@ -13,10 +13,10 @@ from random import Random
 from string import ascii_lowercase
 from typing import ClassVar, Literal
 
+from mta_eval import scoring
 from mta_eval.core import Cell, Needle, Sample, Tokenizer, generator
 from mta_eval.errors import LengthError, SpecError
 from mta_eval.registry import spec_of
-from mta_eval.tasks import scoring
 from mta_eval.tasks.fitting import Frame, draw_of, frame
 
 PAPER = 319  # characters of blocks, "#", query and answer together

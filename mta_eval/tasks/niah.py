@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import ClassVar, Literal
 
+from mta_eval import scoring
 from mta_eval.core import Cell, Needle, Sample, Tokenizer, generator
 from mta_eval.errors import SpecError
 from mta_eval.registry import spec_of
-from mta_eval.tasks import scoring
 from mta_eval.tasks.fitting import Fitted, answer_budget, bury, draw_of, frame
 from mta_eval.tasks.haystack import open_haystack
 from mta_eval.tasks.layout import Insert

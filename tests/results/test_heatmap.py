@@ -8,9 +8,14 @@ from xml.etree import ElementTree
 
 import matplotlib as mpl
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from mta_eval.core import Grid
 from mta_eval.results.heatmap import draw
+from mta_eval.results.pictures.style import PAGE, PAPER, SCORES
 
 
 def grid(mean: Sequence[Sequence[float | None]], title: str = "mta", truncated: bool = False, **more: Any) -> Grid:
@@ -30,6 +35,12 @@ def grid(mean: Sequence[Sequence[float | None]], title: str = "mta", truncated: 
 def texts(svg: Path) -> list[str]:
     nodes = ElementTree.parse(svg).iter("{http://www.w3.org/2000/svg}text")
     return ["".join(node.itertext()) for node in nodes]
+
+
+def cells(figure: Figure) -> dict[str, Rectangle]:
+    """All cells of a picture by their ids."""
+    artists = [artist for axes in figure.axes for artist in axes.get_children()]
+    return {str(one.get_gid()): one for one in artists if isinstance(one, Rectangle) and one.get_gid()}
 
 
 def test_a_picture_is_written_as_png_and_svg_beside_each_other(tmp_path: Path) -> None:
@@ -119,3 +130,69 @@ def test_drawing_leaves_no_setting_behind(tmp_path: Path) -> None:
     before = dict(mpl.rcParams)
     draw([grid([[1.0]])], "niah", tmp_path / "a")
     assert dict(mpl.rcParams) == before
+
+
+def test_a_pdf_stands_beside_the_png_and_the_svg(tmp_path: Path) -> None:
+    draw([grid([[1.0]])], "niah", tmp_path / "a.b")
+    assert (tmp_path / "a.b.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_every_cell_has_an_id_and_the_colour_of_its_score(tmp_path: Path, figures: list[Figure]) -> None:
+    _, svg = draw([grid([[1.0, 0.5]]), grid([[0.0, None]], "diff")], "niah", tmp_path / "heatmap_niah")
+    found = cells(figures[0])
+    shown = {gid: to_hex(cell.get_facecolor()) for gid, cell in found.items()}
+    assert shown == {
+        "cell:heatmap_niah:0:0:0": to_hex(SCORES.to_rgba(1.0)),
+        "cell:heatmap_niah:0:0:1": to_hex(SCORES.to_rgba(0.5)),
+        "cell:heatmap_niah:1:0:0": to_hex(SCORES.to_rgba(0.0)),
+        "cell:heatmap_niah:1:0:1": to_hex(PAPER),
+    }
+    assert [gid for gid, cell in found.items() if cell.get_hatch()] == ["cell:heatmap_niah:1:0:1"]
+    assert all(f'id="{gid}"' in svg.read_text() for gid in found)
+
+
+def test_a_run_where_all_failed_is_hatched_throughout(tmp_path: Path, figures: list[Figure]) -> None:
+    draw([grid([[None, None], [None, None]])], "niah", tmp_path / "a")
+    assert all(cell.get_hatch() for cell in cells(figures[0]).values())
+    assert len(cells(figures[0])) == 4
+
+
+@pytest.mark.parametrize(("models", "rows", "columns"), [(1, 1, 1), (2, 5, 3), (12, 3, 3), (1, 5, 40)])
+def test_no_picture_is_wider_than_a_page(
+    models: int, rows: int, columns: int, tmp_path: Path, figures: list[Figure]
+) -> None:
+    names = [f"hf:/data/checkpoints/organisation/Model-{number}B-Instruct,dtype=bfloat16" for number in range(models)]
+    draw([grid([[0.5] * columns] * rows, name) for name in names], "niah", tmp_path / "a")
+    assert figures[0].get_size_inches()[0] <= PAGE + 1e-6
+
+
+def test_nothing_written_on_a_picture_of_twelve_models_overlaps(tmp_path: Path, figures: list[Figure]) -> None:
+    names = [f"hf:/data/checkpoints/organisation/Model-{number}B-Instruct,dtype=bfloat16" for number in range(12)]
+    draw([grid([[0.5, None, 1.0]] * 4, name) for name in names], "niah:needles=4", tmp_path / "a")
+    figure = figures[0]
+    FigureCanvasAgg(figure).draw()
+    boxes = []
+    for axes in figure.axes:
+        labels = [*axes.get_xticklabels(), *axes.get_yticklabels(), axes.title, axes._left_title, axes.xaxis.label]  # type: ignore[attr-defined]
+        boxes += [text.get_window_extent() for text in labels if text.get_text()]
+    boxes += [text.get_window_extent() for text in figure.texts if text.get_text()]
+    width, height = figure.get_size_inches() * figure.dpi
+    assert all(box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width and box.y1 <= height for box in boxes)
+    assert len({axes._left_title.get_text() or axes.title.get_text() for axes in figure.axes[:12]}) == 12  # type: ignore[attr-defined]
+    shrunk = [box.shrunk(0.95, 0.95) for box in boxes]
+    assert not [(a, b) for place, a in enumerate(shrunk) for b in shrunk[:place] if a.overlaps(b)]
+
+
+def test_small_cells_say_the_per_cent_alone_and_the_counts_stand_below(tmp_path: Path) -> None:
+    means = [[0.5] * 7 + [0.996]] * 11
+    _, svg = draw([grid(means, f"m{number}") for number in range(4)], "niah", tmp_path / "a")
+    shown = texts(svg)
+    assert shown.count("50") == 4 * 11 * 7
+    assert shown.count(">99") == 4 * 11
+    assert "2/4" not in shown
+    assert any("of 4 samples in each cell" in text for text in shown)
+
+
+def test_a_character_without_a_glyph_is_drawn_as_a_box(tmp_path: Path) -> None:
+    _, svg = draw([grid([[1.0]], "模型")], "任务", tmp_path / "a")
+    assert texts(svg).count("□□") == 2

@@ -1,9 +1,25 @@
 from __future__ import annotations
 
+import math
+from itertools import product
+
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 
-from mta_eval.results.statistics import estimate, interval
+from mta_eval.results.statistics import (
+    Estimate,
+    contrast,
+    difference,
+    estimate,
+    holm,
+    interval,
+    margin,
+    mcnemar,
+    sign_flip,
+)
 
 
 def test_three_of_four_right_has_the_wilson_interval_of_the_textbook() -> None:
@@ -54,3 +70,233 @@ def test_an_estimate_is_the_mean_with_its_interval() -> None:
 def test_no_scores_have_no_interval() -> None:
     with pytest.raises(ValueError, match="at least one score"):
         interval([])
+
+
+def wilson(share: float, count: float) -> tuple[float, float]:
+    """By hand, as in Wilson 1927; `count` may be broken."""
+    z = float(stats.norm.ppf(0.975))
+    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
+    half = z / (1 + z * z / count) * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    return middle - half, middle + half
+
+
+def test_the_design_effect_is_that_of_a_calculation_by_hand() -> None:
+    # three clusters of 4: 4, 2 and 0 right; residuals of their sums from 4 * 0.5 are 2, 0, -2
+    scores = [1.0] * 4 + [1.0, 1.0, 0.0, 0.0] + [0.0] * 4
+    clusters = [name for name in "abc" for _ in range(4)]
+    variance = 3 / 2 * (2**2 + 0 + 2**2) / 12**2
+    effect = variance / (0.5 * 0.5 / 12)
+    assert effect == pytest.approx(4)
+    # 12 / 4 = 3 are worth as much, and t for 2 degrees of freedom would make it less than the three clusters: 3
+    assert interval(scores, clusters) == pytest.approx(wilson(0.5, 3))
+
+
+def test_few_clusters_that_agree_by_chance_only_count_for_less_than_all_their_samples() -> None:
+    # ten clusters of 2 with one right each: no design effect at all, so 20 times (t of 19 / t of 9) squared
+    scores, clusters = [1.0, 0.0] * 10, [number // 2 for number in range(20)]
+    worth = 20 * (stats.t.ppf(0.975, 19) / stats.t.ppf(0.975, 9)) ** 2
+    assert interval(scores, clusters) == pytest.approx(wilson(0.5, worth))
+
+
+def test_clusters_of_one_change_nothing() -> None:
+    scores = [1.0, 0.0, 1.0, 1.0, 0.0]
+    assert interval(scores, "abcde") == interval(scores)
+    assert interval([0.1, 0.5, 0.6], "abc") == pytest.approx(interval([0.1, 0.5, 0.6]))
+
+
+@pytest.mark.parametrize("right", [0.0, 1.0])
+def test_where_all_are_alike_each_cluster_counts_once(right: float) -> None:
+    low, high = interval([right] * 20, [number // 5 for number in range(20)])
+    assert (low, high) == pytest.approx(wilson(right, 4))
+
+
+def test_one_big_cluster_that_is_all_right_does_not_count_as_two_for_a_small_one() -> None:
+    # 19 samples of one text and 1 of another: (19 + 1)² / (19² + 1²) clusters of one size
+    assert interval([1.0] * 20, ["big"] * 19 + ["small"]) == pytest.approx(wilson(1.0, 400 / 362))
+
+
+def test_one_cluster_of_right_and_wrong_is_worth_one_sample() -> None:
+    assert interval([1.0, 0.0, 1.0, 0.0], ["a"] * 4) == pytest.approx(wilson(0.5, 1))
+
+
+def test_clustered_fractions_get_the_t_interval_of_their_cluster_means() -> None:
+    scores, clusters = [0.1, 0.3, 0.4, 0.6, 0.2, 0.4], ["a", "a", "b", "b", "c", "c"]
+    means = [0.2, 0.5, 0.3]
+    expected = stats.t.interval(0.95, 2, loc=1 / 3, scale=stats.sem(means))
+    assert interval(scores, clusters) == pytest.approx((max(0, expected[0]), expected[1]))
+
+
+def test_fractions_that_are_all_alike_are_not_certainty() -> None:
+    low, high = interval([0.5] * 4)
+    assert 0 <= low < 0.4
+    assert 0.6 < high <= 1
+
+
+def draws_of_texts(random: np.random.Generator, groups: int, size: int, alike: float) -> np.ndarray:
+    """Right-or-wrong scores [groups, size] whose chance, 0.7 in the mean, is the text's own (beta-binomial)."""
+    spread = (1 - alike) / alike
+    chances = random.beta(0.7 * spread, 0.3 * spread, groups)
+    return (random.random((groups, size)) < chances[:, None]).astype(float)
+
+
+@pytest.mark.parametrize("groups", [3, 5, 12, 40])
+def test_the_interval_of_clustered_scores_covers_the_truth_where_wilson_alone_does_not(groups: int) -> None:
+    random = np.random.default_rng(groups)
+    clusters = [number // 5 for number in range(5 * groups)]
+    covered = plain = 0
+    for _ in range(400):
+        scores = draws_of_texts(random, groups, 5, 0.5).ravel().tolist()
+        low, high = interval(scores, clusters)
+        covered += low <= 0.7 <= high
+        low, high = interval(scores)
+        plain += low <= 0.7 <= high
+    assert covered >= 0.92 * 400
+    assert plain < 0.8 * 400
+
+
+@given(st.integers(0, 60), st.integers(0, 60))
+def test_mcnemar_is_a_fair_coin_by_definition(first: int, second: int) -> None:
+    count = first + second
+    chances = [math.comb(count, wins) / 2**count for wins in range(count + 1)]
+    expected = sum(chance for chance in chances if chance <= chances[first] * (1 + 1e-9))
+    assert mcnemar(first, second) == pytest.approx(min(1.0, expected))
+    assert mcnemar(first, second) == mcnemar(second, first)
+
+
+@pytest.mark.parametrize(
+    "gaps", [[0.5, 0.25, -0.1, 0.3], [1.0, 1.0, 1.0, 0.0, -1.0], [0.1] * 6, [0.2, -0.7, 0.4, 0.4, 0.4, -0.1, 0.3]]
+)
+def test_sign_flips_are_those_of_the_full_enumeration(gaps: list[float]) -> None:
+    seen = abs(sum(gaps))
+    flipped = [abs(sum(sign * gap for sign, gap in zip(signs, gaps, strict=True))) for signs in flips(len(gaps))]
+    expected = sum(value >= seen - 1e-9 for value in flipped) / len(flipped)
+    assert sign_flip(gaps) == pytest.approx(expected)
+    assert sign_flip([-gap for gap in gaps]) == pytest.approx(expected)
+
+
+def flips(count: int) -> list[tuple[int, ...]]:
+    return list(product((1, -1), repeat=count))
+
+
+@given(st.lists(st.sampled_from([-1.0, 0.0, 1.0]), min_size=1, max_size=13))
+@settings(max_examples=25, deadline=None)
+def test_sign_flips_of_right_and_wrong_pairs_are_mcnemar(gaps: list[float]) -> None:
+    assert sign_flip(gaps) == pytest.approx(mcnemar(gaps.count(-1.0), gaps.count(1.0)))
+
+
+@pytest.mark.parametrize("gaps", [[], [0.0, 0.0], [0.5], [0.0, 0.0, -1.0], [0.1 + 0.2 - 0.3]])
+def test_pairs_of_which_one_at_most_differs_prove_nothing(gaps: list[float]) -> None:
+    assert sign_flip(gaps) == 1.0
+
+
+def test_a_cluster_flips_as_a_whole() -> None:
+    gaps, clusters = [1.0] * 20, [number // 5 for number in range(20)]
+    assert sign_flip(gaps, clusters) == pytest.approx(2 / 2**4)
+    assert sign_flip(gaps) < 1e-3
+
+
+def test_many_pairs_are_flipped_at_random_and_the_same_every_time() -> None:
+    gaps = np.random.default_rng(0).normal(0.1, 1, 200).tolist()
+    expected = stats.ttest_1samp(gaps, 0).pvalue
+    assert sign_flip(gaps) == sign_flip(gaps)
+    assert sign_flip(gaps) == pytest.approx(expected, abs=0.02)
+    assert sign_flip([1.0] * 5000) >= 1e-4  # never surer than the flips that were tried
+
+
+def test_two_models_that_differ_in_nothing_are_seldom_found_to_differ_although_depths_share_a_text() -> None:
+    random = np.random.default_rng(3)
+    clusters = [number // 5 for number in range(50)]
+    found = alone = 0
+    for _ in range(200):
+        gaps = (draws_of_texts(random, 10, 5, 0.6) - draws_of_texts(random, 10, 5, 0.6)).ravel()
+        found += sign_flip(gaps.tolist(), clusters) < 0.05
+        alone += mcnemar(int((gaps < 0).sum()), int((gaps > 0).sum())) < 0.05
+    assert found <= 0.09 * 200
+    assert alone > 0.15 * 200  # which takes the depths of one text for independent
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_holm_is_its_definition(p_values: list[float]) -> None:
+    adjusted, count = holm(p_values), len(p_values)
+    order = sorted(range(count), key=lambda index: p_values[index])
+    for place, index in enumerate(order):
+        stepped = [(count - rank) * p_values[order[rank]] for rank in range(place + 1)]
+        assert adjusted[index] == pytest.approx(min(1.0, max(stepped)))
+    assert all(p <= q <= min(1.0, count * p) + 1e-12 for p, q in zip(p_values, adjusted, strict=True))
+    assert [adjusted[index] for index in order] == sorted(adjusted)
+
+
+def test_holm_of_the_textbook_and_of_nothing() -> None:
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([]) == []
+
+
+def test_a_difference_is_second_minus_first() -> None:
+    found = difference([0.0] * 10, [1.0] * 8 + [0.0] * 2)
+    assert found.mean == pytest.approx(0.8)
+    assert 0.3 < found.low < 0.8 < found.high <= 1
+
+
+@pytest.mark.parametrize("pairs", [1, 2, 5, 30])
+def test_pairs_that_are_all_alike_leave_open_what_wilson_leaves_open(pairs: int) -> None:
+    same, better = difference([1.0] * pairs, [1.0] * pairs), difference([0.0] * pairs, [1.0] * pairs)
+    _, others = wilson(0.0, pairs)
+    expected = (-1.0, 1.0) if pairs == 1 else (-others, others)
+    assert (same.mean, same.low, same.high) == pytest.approx((0.0, *expected))
+    assert (better.mean, better.high) == (1.0, 1.0)
+    assert better.low == pytest.approx(-1.0 if pairs == 1 else 1 - 2 * others)
+
+
+def test_one_cluster_of_many_pairs_tells_nothing() -> None:
+    assert difference([0.0] * 9, [1.0, 0.5, 0.0] * 3, ["a"] * 9)[1:] == (-1.0, 1.0)
+    assert contrast([1.0, 0.0], [0.0], ["a", "a"], ["a"])[1:] == (-1.0, 1.0)
+
+
+@pytest.mark.parametrize("groups", [5, 20])
+def test_the_interval_of_a_clustered_difference_covers_the_truth(groups: int) -> None:
+    random = np.random.default_rng(groups)
+    clusters = [number // 5 for number in range(5 * groups)]
+    covered = plain = 0
+    for _ in range(60):
+        first, second = (draws_of_texts(random, groups, 5, 0.5).ravel().tolist() for _ in range(2))
+        one, other = difference(first, second, clusters), difference(first, second)
+        covered += one.low <= 0 <= one.high
+        plain += other.low <= 0 <= other.high
+    assert covered >= 0.9 * 60
+    assert plain < 0.85 * 60
+
+
+def test_the_interval_of_a_contrast_covers_the_truth_and_uses_that_sides_share_texts() -> None:
+    random = np.random.default_rng(5)
+    groups, others = [number // 2 for number in range(30)], [number // 3 for number in range(45)]
+    covered, widths, apart = 0, [], []
+    for _ in range(80):
+        scores = draws_of_texts(random, 15, 5, 0.7)
+        first, second = scores[:, :2].ravel().tolist(), scores[:, 2:].ravel().tolist()
+        found = contrast(first, second, groups, others)
+        covered += found.low <= 0 <= found.high
+        widths.append(found.high - found.low)
+        alone = contrast(first, second, [("a", name) for name in groups], [("b", name) for name in others])
+        apart.append(alone.high - alone.low)
+    assert covered >= 0.9 * 80
+    assert np.mean(widths) < 0.7 * np.mean(apart)
+
+
+def test_a_contrast_of_draws_that_hold_one_side_each_has_an_interval() -> None:
+    found = contrast([1.0, 1.0], [0.0], ["a", "a"], ["b"])
+    assert found.mean == 1.0
+    assert -1 <= found.low < 1 == found.high
+
+
+def test_a_margin_of_two_means_is_the_root_of_the_sum_of_squares() -> None:
+    found = margin(Estimate(0.8, 0.7, 0.88), Estimate(0.6, 0.5, 0.65), 0.5)
+    assert found.mean == pytest.approx(0.2)
+    assert found.low == pytest.approx(0.2 - math.sqrt(0.1**2 + (0.5 * 0.08) ** 2))
+    assert found.high == pytest.approx(0.2 + math.sqrt(0.05**2 + (0.5 * 0.1) ** 2))
+
+
+def test_differences_and_contrasts_of_nothing_are_refused() -> None:
+    with pytest.raises(ValueError, match="at least one pair"):
+        difference([], [])
+    with pytest.raises(ValueError, match="both sides"):
+        contrast([1.0], [], ["a"], [])

@@ -1,13 +1,12 @@
-import csv
 from pathlib import Path
-from statistics import mean, stdev
 
+import pandas as pd
 import pytest
 from test_trained import record, run
 
 from mta_eval.core import Record
-from mta_eval.errors import StoreError
-from mta_eval.results.paper_mta import TABLE_1, table_1, write_mta
+from mta_eval.results.papers.exhibit import write_exhibits
+from mta_eval.results.papers.letter_blocks import letter_blocks, table_1
 from mta_eval.results.trained import trained_models
 
 RUNS = [
@@ -43,13 +42,6 @@ def test_reported_and_measured_stand_in_columns_of_their_own() -> None:
     assert rows["MTA", "8", "last"] == ["0.0 ± 0.0", "–", "–", "–", "–", "–"]
 
 
-def test_what_the_paper_reports_agrees_with_its_seeds() -> None:
-    for reported in TABLE_1.values():
-        if reported.seeds:
-            shares = list(reported.seeds.values())
-            assert (round(mean(shares), 1), round(stdev(shares), 1)) == (reported.mean, reported.std)
-
-
 def test_a_kind_or_task_that_the_paper_lacks_gets_a_row_without_a_report() -> None:
     rows = table_1(trained_models([record("abcde", model="diff:x"), *records()], RUNS))
     assert ["DIFF", "5", "all", "–", "–", "?", "0.0", "?: 0.0", "0.0"] in rows
@@ -61,22 +53,32 @@ def test_two_models_of_one_seed_are_told_apart_by_name() -> None:
     assert "mta:a: 10.0 · mta:b: 20.0" in [row[-2] for row in rows]
 
 
-def test_table_page_and_curves_are_written(tmp_path: Path) -> None:
-    paths = write_mta(records(), RUNS, tmp_path / "out")
-    assert all(path.exists() for path in paths)
-    page = paths[0].read_text()
-    for path in paths:
-        if path.suffix == ".png":
-            assert f"({path.name})" in page
-    with (tmp_path / "out/table_1.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    assert [(row["seed"], float(row["measured"]), row["samples"]) for row in rows if row["attention"] == "mta"] == [
-        ("42", pytest.approx(10.0), "10"),
-        ("43", pytest.approx(20.0), "10"),
-    ]
-    assert {row["reported_mean"] for row in rows} == {"0.1", "51.6"}
+def test_table_and_curves_are_written(tmp_path: Path) -> None:
+    paths = write_exhibits([letter_blocks(records(), RUNS)], "", tmp_path)
+    assert {"by_position.png", "by_letter.svg", "table_1.csv", "table_1.tex"} <= {path.name for path in paths}
+    frame = pd.read_csv(tmp_path / "table_1.csv")
+    measured = frame[frame["measured"].notna()]
+    mta = measured[measured["attention"] == "mta"]
+    assert mta[["seed", "samples"]].to_numpy().tolist() == [[42, 10], [43, 10]]
+    assert mta["measured"].tolist() == pytest.approx([10, 20])
+    assert measured["reported_mean"].tolist() == [51.6, 0.1, 0.1]
+    assert len(frame) == 3 + 10  # what is reported and was not measured is there too
 
 
-def test_runs_without_letter_blocks_are_one_line(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="no answers of trained models"):
-        write_mta([record("abcde", task="niah")], RUNS, tmp_path)
+def test_what_is_lacking_is_named_and_trained_before_it_is_asked() -> None:
+    made = letter_blocks(records(), RUNS)
+    assert len(made.lacking) == 10
+    assert "MTA, blocks of 8, target first" in made.lacking
+    assert not [way for way in made.ways if "--block 5 --target all" in way]
+    trained = "mta-eval train letter_blocks --model mta --block 8 --target first --seed 42 --out runs/mta-8-first"
+    asked = next(way for way in made.ways if way.startswith("mta-eval run") and "block=8,target=first" in way)
+    assert made.ways.index(trained) < made.ways.index(asked)
+    assert "--model mta:runs/mta-8-first" in asked
+
+
+def test_without_letter_blocks_the_table_is_reported_alone(tmp_path: Path) -> None:
+    made = letter_blocks([record("abcde", task="niah")], RUNS)
+    assert made.measured == "nothing."
+    assert len(made.lacking) == 12
+    paths = write_exhibits([made], "", tmp_path)
+    assert {path.suffix for path in paths} == {".md", ".csv", ".tex"}

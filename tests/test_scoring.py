@@ -9,7 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mta_eval.tasks import scoring
+from mta_eval import scoring
+from mta_eval.tasks.babi_worlds import LABELS
 
 PLACES = ["bathroom", "bedroom", "garden", "hallway", "kitchen", "office"]
 THINGS = ["apple", "football", "milk", "nothing"]
@@ -117,3 +118,89 @@ def test_first_integer_is_infinite_benchs(output: str, target: str) -> None:
     """The first piece that is not empty when everything but 0-9 parts the answer."""
     first = next((piece for piece in re.split("[^0-9]", output) if piece), "")
     assert scoring.first_integer(output, [target]) == float(first == target)
+
+
+def published(output: str, target: str, labels: list[str], question: str) -> bool:
+    """BABILong, metrics.py, step by step: the sentence, the labels it says, the question's taken away, one rule for
+    one label and one for sets, which are targets of more than three characters with a comma."""
+    sentence = output.lower()
+    for end in (".", "<context>", "<example>"):
+        sentence = sentence.split(end)[0]
+    lowered = {label.lower() for label in labels}
+    named = {label for label in lowered if label in question.lower()}
+    said = {label for label in lowered if label in sentence} - named
+    wanted = target.lower()
+    if "," in wanted and len(wanted) > 3:
+        several = wanted.split(",")
+        return all(one in said for one in several) and len(said) == len(several)
+    return wanted in said and len(said) == 1
+
+
+@st.composite
+def babilong_answers(draw: st.DrawFn) -> tuple[int, str, str, str]:
+    """A task's number, an output, a target, a question: of the task's labels, words that hold one, and marks."""
+    qa = draw(st.sampled_from(sorted(scoring.BABILONG_LABELS)))
+    labels = list(scoring.BABILONG_LABELS[qa])
+    words = [
+        *labels,
+        ".",
+        ",",
+        "<context>",
+        "<EXAMPLE>",
+        "Question",
+        "nobody",
+        "someone",
+        "None",
+        "is",
+        "\n",
+        " ",
+        "NO",
+    ]
+    said = draw(st.lists(st.sampled_from(words), max_size=6))
+    target = ",".join(draw(st.lists(st.sampled_from(labels), min_size=1, max_size=3)))
+    asked = " ".join(draw(st.lists(st.sampled_from([*words, "Where"]), max_size=3)))
+    return qa, draw(st.sampled_from(["", " "])).join(said), target, asked
+
+
+@given(babilong_answers())
+def test_babilong_official_is_the_published_rule_for_every_task(answer: tuple[int, str, str, str]) -> None:
+    qa, output, target, question = answer
+    labels = list(scoring.BABILONG_LABELS[qa])
+    assert scoring.babilong_official(output, target, labels, question) == published(output, target, labels, question)
+
+
+def test_babilong_official_keeps_the_published_quirks() -> None:
+    numbers, answers, things = (scoring.BABILONG_LABELS[qa] for qa in (7, 6, 8))
+    assert scoring.babilong_official("none", "none", numbers, "How many?") == 0  # says "one" as well
+    assert scoring.one_label_only("none", "none", numbers, "How many?") == 1
+    assert scoring.babilong_official("nobody knows", "no", answers, "Is he?") == 1
+    assert scoring.babilong_official("milk, apple", "apple,milk", things, "What?") == 1
+    assert scoring.babilong_official("milk", "milk,milk", things, "What?") == 0  # two parts, one label
+    assert scoring.babilong_official("e,n", "e,n", scoring.BABILONG_LABELS[19], "How?") == 1  # no set
+    assert scoring.babilong_official("kitchen Question: the office?", "kitchen", PLACES, "?") == 0  # no end of it
+
+
+def test_the_published_labels_are_those_of_our_worlds() -> None:
+    assert {qa: set(labels) for qa, labels in LABELS.items()} == {
+        qa: set(labels) for qa, labels in scoring.BABILONG_LABELS.items() if qa <= 10
+    }
+
+
+@given(st.text(alphabet="ab-1 \n\t:\"'.,?!{};(", max_size=20), st.sampled_from(["a", "a-1", "b1"]))
+def test_word_contained_is_infinite_benchs(output: str, target: str) -> None:
+    """Each of ten characters becomes a space; the words are what white space parts."""
+    parted = output
+    for mark in ("\n", ":", '"', "'", ".", ",", "?", "!", "{", "}"):
+        parted = parted.replace(mark, " ")
+    assert scoring.word_contained(output, target) == float(target in parted.split())
+
+
+@pytest.mark.parametrize(
+    ("output", "score"), [('"ab-1"', 1), ("it is {ab-1}.", 1), ("(ab-1)", 0), ("ab-1;", 0), ("AB-1", 0), ("", 0)]
+)
+def test_word_contained_knows_ten_marks_and_the_case(output: str, score: int) -> None:
+    assert scoring.word_contained(output, "ab-1") == score
+
+
+def test_without_controls_turns_them_into_newlines_and_bares_the_ends() -> None:
+    assert scoring.without_controls(" \x00a\tb\x1f ") == "a\nb"

@@ -1,0 +1,50 @@
+"""A model that is in memory already: what a notebook has in its hands, as a `core.Model`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, ClassVar
+
+from mta_eval.core import Sample
+from mta_eval.errors import ModelError
+from mta_eval.models.tokenizer import FastTokenizer
+from mta_eval.models.torch_model import TorchModel, end_tokens_of, window_of
+
+
+class InMemory:
+    """A causal language model in transformers' form and its fast tokenizer; `title` is its name in records.
+
+    Raises ModelError if the tokenizer is not a fast one, or the config names no window and `max_length` is not given.
+    """
+
+    name: ClassVar[str] = "in_memory"
+
+    def __init__(self, model: Any, tokenizer: Any, title: str = "", max_length: int = 0) -> None:
+        if getattr(tokenizer, "backend_tokenizer", None) is None:
+            raise ModelError("the tokenizer is not a fast one, so it cannot say where its tokens stand")
+        self.title = title or type(model).__name__
+        self.max_length = max_length or window_of(model.config)
+        if not self.max_length:
+            raise ModelError(f"the config of {self.title} names no window; give max_length")
+        self.tokenizer = FastTokenizer(tokenizer.backend_tokenizer, self.title, tokenizer)
+        self._model = model
+
+    def describe(self) -> dict[str, str]:
+        """dtype and device, as they are."""
+        return {"device": str(self._model.device), "dtype": str(self._model.dtype).removeprefix("torch.")}
+
+    def generate(self, samples: Iterable[Sample]) -> Iterator[str]:
+        """See core.Model."""
+        adapter = self._adapter()
+        for sample in samples:
+            yield adapter.generate(sample)
+
+    def loglikelihood(self, pairs: Sequence[tuple[Sample, str]]) -> list[float]:
+        """See core.Model."""
+        adapter = self._adapter()
+        return [adapter.loglikelihood(sample, text) for sample, text in pairs]
+
+    def _adapter(self) -> TorchModel:
+        if self._model.training:
+            raise ModelError(f"{self.title} is in training mode, where dropout changes its answers; call model.eval()")
+        return TorchModel(self._model, self.tokenizer, end_tokens_of(self._model))

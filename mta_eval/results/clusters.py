@@ -1,0 +1,31 @@
+"""Which records were drawn together: they share a text, so together they tell less than as many independent ones."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+
+from mta_eval.core import Record
+from mta_eval.results.statistics import Estimate, estimate
+
+
+def cluster_of(record: Record) -> Hashable:
+    """The draw of a record: its seed, task, length and repeat. Depths of one draw share needles and text.
+
+    A record without a repeat, of another project's making, stands for itself.
+    """
+    axes = record.axes
+    if axes.get("repeat") is None:
+        return record.sample_id
+    return axes.get("seed"), record.task, axes.get("length"), axes["repeat"]
+
+
+def scores_of(records: Sequence[Record]) -> tuple[list[float], list[Hashable]]:
+    """The scores of those that have one, and the cluster of each."""
+    scored = [(record.score, cluster_of(record)) for record in records if record.score is not None]
+    return [score for score, _ in scored], [cluster for _, cluster in scored]
+
+
+def estimate_of(records: Sequence[Record]) -> Estimate | None:
+    """The mean score of those that have one, with an interval that takes draws for independent, or None."""
+    scores, clusters = scores_of(records)
+    return estimate(scores, clusters) if scores else None

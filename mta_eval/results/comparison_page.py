@@ -1,0 +1,96 @@
+"""A comparison -> a folder to read: compare.md, compare.csv and a picture of the differences for each task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mta_eval.core import Grid, Record
+from mta_eval.errors import StoreError
+from mta_eval.results.comparison import (
+    HEAD,
+    LEVEL,
+    Compared,
+    Pairs,
+    comparison_frame,
+    comparison_rows,
+    gap_text,
+    p_text,
+)
+from mta_eval.results.grid import grids_by_model
+from mta_eval.results.pictures.difference import draw_difference
+from mta_eval.results.table import markdown_table, model_text, percent_text, slug_of
+
+METHOD = (
+    "Pairs of answers to the same samples. Difference: second minus first, in points of per cent, with the 95 % "
+    "interval of the paired bootstrap over draws (the depths of one draw share needles and text). p: McNemar's exact "
+    "test on the pairs that one of them alone has right; where pairs share a draw, or scores lie between 0 and 1, the "
+    "signs of whole draws flipped (exact up to 13 draws that differ). Holm: p corrected for the number of cells of a "
+    f"task; * is under {LEVEL}."
+)
+
+
+def conclusions(compared: Sequence[Compared], pairs: Pairs, first: str, second: str) -> list[str]:
+    """What a comparison found, a line for each task, and what was left out of it."""
+    lines = [_conclusion(row, [cell for cell in compared if cell.task == row.task]) for row in compared if row.whole]
+    left_out = [
+        (pairs.only_first, f"samples that only {model_text(first)} was asked"),
+        (pairs.only_second, f"samples that only {model_text(second)} was asked"),
+        (pairs.unscored, "samples that one of them could not answer"),
+    ]
+    return lines + [f"left out: {count} {what}" for count, what in left_out if count]
+
+
+def _conclusion(whole: Compared, rows: Sequence[Compared]) -> str:
+    cells = [row for row in rows if not row.whole]
+    better = sum(cell.differs and cell.gap.mean > 0 for cell in cells)
+    worse = sum(cell.differs and cell.gap.mean < 0 for cell in cells)
+    return (
+        f"{whole.task}: {percent_text(whole.first)} -> {percent_text(whole.second)}, {gap_text(whole.gap)} points, "
+        f"p {p_text(whole.p)}, {whole.pairs} pairs; of {len(cells)} cells the second is surely better in {better}, "
+        f"worse in {worse}"
+    )
+
+
+def write_comparison(
+    pairs: Pairs, compared: Sequence[Compared], names: tuple[str, str], x: str, y: str, out: Path
+) -> list[Path]:
+    """Writes the comparison of two models into the folder `out`, made if need be; returns the paths.
+
+    Raises StoreError if `out` cannot be written.
+    """
+    page, table = out / "compare.md", out / "compare.csv"
+    pictures: dict[str, Path] = {}
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for task in dict.fromkeys(row.task for row in compared):
+            taken = {path.stem.removeprefix("difference_") for path in pictures.values()}
+            path = out / f"difference_{slug_of(task, taken)}"
+            pictures[task], _ = _draw(task, pairs, compared, x, y, path)
+        table.write_text(comparison_frame(compared, x, y).to_csv(index=False), encoding="utf-8")
+        page.write_text(_page(pairs, compared, names, x, y, pictures), encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise StoreError(f"cannot write to {error.filename or out}: {error.strerror or error}") from error
+    return [page, table, *pictures.values()]
+
+
+def _draw(task: str, pairs: Pairs, compared: Sequence[Compared], x: str, y: str, path: Path) -> tuple[Path, Path]:
+    mine = [pair for pair in pairs.pairs if pair.first.task == task]
+    first, second = _grid([one for one, _ in mine], x, y), _grid([other for _, other in mine], x, y)
+    sure = {(row.x, row.y) for row in compared if row.task == task and not row.whole and row.differs}
+    return draw_difference(first, second, path, [[(at, row) in sure for at in first.xs] for row in first.ys])
+
+
+def _grid(records: Sequence[Record], x: str, y: str) -> Grid:
+    return grids_by_model(records, x, y)[0]  # of one model; a task without an axis has one row or column
+
+
+def _page(
+    pairs: Pairs, compared: Sequence[Compared], names: tuple[str, str], x: str, y: str, pictures: dict[str, Path]
+) -> str:
+    first, second = map(model_text, names)
+    parts = [f"# {first} and {second}\n", f"First: {first}. Second: {second}.\n", METHOD + "\n"]
+    parts += [f"- {line}" for line in conclusions(compared, pairs, *names)]
+    parts += ["", markdown_table(HEAD, comparison_rows(compared, x, y), left=2)]
+    parts += [f"## {task}\n\n![second minus first]({path.name})\n" for task, path in pictures.items()]
+    return "\n".join(parts)

@@ -1,0 +1,116 @@
+"""What a picture shows at a glance, as numbers: how far a model reaches, and whether it loses the middle."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from statistics import mean
+from typing import NamedTuple
+
+from mta_eval.core import Record
+from mta_eval.results.clusters import cluster_of, scores_of
+from mta_eval.results.statistics import Estimate, contrast, estimate, margin
+from mta_eval.results.table import GAP, axis_text, length_text, model_text, percent_text
+
+KEPT = 0.85  # of the shortest length's score (RULER's kind of threshold, Hsieh et al. 2024, made relative)
+MIDDLE = (0.25, 0.75)  # depths, both included; the ends are all others
+FINDINGS_HEAD = ("task", "model", "effective length", "ends − middle (points)", "seeds")
+FINDINGS_NOTE = (
+    f"Effective length: the longest up to which the score surely (lower end of its 95 % interval) stays above "
+    f"{KEPT:.0%} of the shortest length's; in brackets from where it surely holds to where it may. It takes about 22 "
+    "draws a length to be sure of a model that is always right. Ends − middle: depths under 25 % and over 75 % against "
+    "those between."
+)
+
+
+class Reach(NamedTuple):
+    """The effective length, in tokens, None if not even the shortest length is sure; `low` and `high` its interval.
+
+    `longest` of the lengths that were measured.
+    """
+
+    length: int | None
+    low: int
+    high: int
+    longest: int
+
+
+def reach(records: Sequence[Record]) -> Reach | None:
+    """The longest length up to which the lower bound of the score stays above KEPT of the shortest length's score.
+
+    Its interval: up to which length the score surely stays above, and from which on it surely does not, the doubt
+    about the shortest length's own score included. None if fewer than two lengths were measured, or nothing was right
+    at the shortest.
+    """
+    lengths: dict[int, list[Record]] = defaultdict(list)
+    for record in records:
+        if record.score is not None and record.axes.get("length") is not None:
+            lengths[record.axes["length"]].append(record)
+    order = sorted(lengths)
+    estimates = [estimate(*scores_of(lengths[length])) for length in order]
+    if len(order) < 2 or not estimates[0].mean:
+        return None
+    goal = KEPT * estimates[0].mean
+    sure = _unbroken([one.low > goal for one in estimates])
+    margins = [margin(estimates[0], one, KEPT) for one in estimates[1:]]
+    low, high = _unbroken([one.low > 0 for one in margins]), _unbroken([one.high > 0 for one in margins])
+    low = min(low, max(sure - 1, 0))
+    return Reach(order[sure - 1] if sure else None, order[low], order[high], order[-1])
+
+
+def middle(records: Sequence[Record]) -> Estimate | None:
+    """The score at the ends minus that in the middle of the depths; None if one of them was not measured.
+
+    Draws that lack one of the two are left out where there are whole ones, lest lengths be compared instead of depths.
+    """
+    scored = [record for record in records if record.score is not None and record.axes.get("depth") is not None]
+    inside = [record for record in scored if MIDDLE[0] <= record.axes["depth"] <= MIDDLE[1]]
+    outside = [record for record in scored if not MIDDLE[0] <= record.axes["depth"] <= MIDDLE[1]]
+    if not inside or not outside:
+        return None
+    whole = set(map(cluster_of, inside)) & set(map(cluster_of, outside))
+    if whole:
+        inside, outside = ([one for one in side if cluster_of(one) in whole] for side in (inside, outside))
+    (upper, above), (lower, below) = scores_of(outside), scores_of(inside)
+    return contrast(upper, lower, above, below)
+
+
+def finding_rows(records: Sequence[Record]) -> list[list[str]]:
+    """One row for each task and model of which there is something to say, under FINDINGS_HEAD."""
+    groups: dict[tuple[str, str], list[Record]] = defaultdict(list)
+    for record in records:
+        groups[record.task, record.model].append(record)
+    rows = [
+        [task, model_text(model), _reach_text(reach(group)), _middle_text(middle(group)), _seeds_text(group)]
+        for (task, model), group in groups.items()
+    ]
+    return [row for row in rows if any(text != GAP for text in row[2:])]
+
+
+def _reach_text(found: Reach | None) -> str:
+    if found is None:
+        return GAP
+    text = "not sure at any" if found.length is None else length_text(found.length)
+    if found.length == found.longest:
+        text += ", the longest measured"
+    return f"{text} [{length_text(found.low)}–{length_text(found.high)}]"
+
+
+def _middle_text(found: Estimate | None) -> str:
+    return GAP if found is None else f"{100 * found.mean:+.0f} [{100 * found.low:+.0f}, {100 * found.high:+.0f}]"
+
+
+def _seeds_text(records: Sequence[Record]) -> str:
+    """The score of each seed, where there are several."""
+    seeds: dict[int, list[float]] = defaultdict(list)
+    for record in records:
+        if record.score is not None and record.axes.get("seed") is not None:
+            seeds[record.axes["seed"]].append(record.score)
+    if len(seeds) < 2:
+        return GAP
+    return ", ".join(f"{axis_text('seed', seed)}: {percent_text(mean(seeds[seed]))}" for seed in sorted(seeds))
+
+
+def _unbroken(kept: Sequence[bool]) -> int:
+    """How many hold from the first on."""
+    return next((place for place, one in enumerate(kept) if not one), len(kept))

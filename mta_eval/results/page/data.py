@@ -1,0 +1,131 @@
+"""Records -> what the page's script reads: an index of all samples, and blocks with the rest of each.
+
+The index is JSON that the page parses at once: what is listed, filtered and searched. The blocks hold the texts around
+the needles, which are most of the bytes; each is packed, and unpacked when a sample of it is opened.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import shlex
+import zlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+from mta_eval.core import Record, Run
+from mta_eval.results.grid import axis_values
+from mta_eval.results.mistakes import KINDS
+from mta_eval.results.page.sections import Section
+from mta_eval.results.rules import RULES, scores
+from mta_eval.results.table import axis_text
+
+BLOCK = 250  # samples that are packed together
+LISTED = ("length", "depth")  # the axes to filter by, beside task and model
+UNSAFE = str.maketrans({sign: f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u2029"})
+
+
+def script_json(value: Any) -> Markup:
+    """`value` as JSON that can stand in a <script>: no sign of it ends the element or starts a comment."""
+    return Markup(json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).translate(UNSAFE))
+
+
+def make_index(sections: Sequence[Section]) -> dict[str, Any]:
+    """What the list of samples needs, samples in the order of `sections`. Each row holds
+
+    id, task, model, length, depth (places in the lists beside), score, cut, kind of mistake (a place, or -1),
+    section, grid, row, column, targets, output, error.
+    """
+    records = [record for section in sections for record in section.records]
+    tasks, models = (list(dict.fromkeys(getattr(one, name) for one in records)) for name in ("task", "model"))
+    axes = {name: axis_values(records, name) for name in LISTED}
+    kinds = list(KINDS)
+    look_up = [
+        {value: place for place, value in enumerate(values)} for values in (tasks, models, *axes.values(), kinds)
+    ]
+    rows = [
+        _row(record, kind, (number, *place), look_up)
+        for number, section in enumerate(sections)
+        for record, kind, place in zip(section.records, section.kinds, section.places, strict=True)
+    ]
+    return {
+        "block": BLOCK,
+        "tasks": tasks,
+        "models": models,
+        **{name: [axis_text(name, value) for value in values] for name, values in axes.items()},
+        "kinds": kinds,
+        "rules": {name: rule.source for name, rule in RULES.items()},
+        "sections": [section.slug for section in sections],
+        "rows": rows,
+    }
+
+
+def _row(record: Record, kind: str | None, cell: tuple[int, ...], look_up: Sequence[dict[Any, int]]) -> list[Any]:
+    tasks, models, lengths, depths, kinds = look_up
+    return [
+        record.sample_id,
+        tasks[record.task],
+        models[record.model],
+        lengths[axis_values([record], "length")[0]],
+        depths[axis_values([record], "depth")[0]],
+        _number(record.score),
+        int(record.truncated),
+        kinds.get(kind, -1),
+        *cell,
+        record.targets,
+        record.output,
+        record.error,
+    ]
+
+
+def make_blocks(sections: Sequence[Section], runs: Sequence[tuple[str, Run]]) -> Iterator[str]:
+    """The rest of each sample, BLOCK samples in each text: JSON, packed by zlib, in base64."""
+    records = [record for section in sections for record in section.records]
+    folders: dict[tuple[str, str], tuple[str, str]] = {}
+    for start in range(0, len(records), BLOCK):
+        rest = [_rest(record, _asked_as(record, runs, folders)) for record in records[start : start + BLOCK]]
+        text = json.dumps(rest, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        yield base64.b64encode(zlib.compress(text.encode("utf-8", "replace"))).decode()
+
+
+def _rest(record: Record, asked_as: tuple[str, str]) -> dict[str, Any]:
+    folder, model = asked_as
+    command = ["mta-eval", "show", folder, record.sample_id, "--model", model]
+    return {
+        "axes": {name: axis_text(name, value) for name, value in record.axes.items()},
+        "tokens": record.prompt_tokens,
+        "budget": record.max_new_tokens,
+        "seconds": _number(record.seconds),
+        "memory": record.peak_memory,
+        "choices": record.choices,
+        "needles": [_needle(needle) for needle in record.needles],
+        "rules": {rule: _number(score) for rule, score in scores(record).items()},
+        "command": shlex.join(command),
+    }
+
+
+def _needle(needle: dict[str, Any]) -> list[Any]:
+    """Text, before, after (None in records of older versions), depth, first token, asked."""
+    names = ("text", "before", "after", "depth", "token_start", "asked")
+    text, before, after, depth, start, asked = (needle.get(name) for name in names)
+    return [text, before, after, None if depth is None else axis_text("depth", depth), start, int(bool(asked))]
+
+
+def _asked_as(
+    record: Record, runs: Sequence[tuple[str, Run]], known: dict[tuple[str, str], tuple[str, str]]
+) -> tuple[str, str]:
+    """The run folder's name and the model's name in it, "RUN" if no run is known to hold the record."""
+    pair = record.task, record.model
+    if pair not in known:
+        # where two runs hold one model, the record's has its run's name behind it
+        names = [(name, record.model.removesuffix(f" ({name})"), run) for name, run in runs if record.task in run.tasks]
+        held = [(name, model) for name, model, run in names if model in run.models]
+        known[pair] = held[0] if held else ("RUN", record.model)
+    return known[pair]
+
+
+def _number(value: float | None) -> float | None:
+    return round(value, 6) if value is not None and math.isfinite(value) else None

@@ -1,0 +1,163 @@
+"""Records -> the charts of lines that they can fill. Reads axes and specs, knows no task by name and draws nothing."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, TypeGuard
+
+from mta_eval.core import Record
+from mta_eval.results.clusters import estimate_of
+from mta_eval.results.grid import axis_values
+from mta_eval.results.pictures.lines import MOST_LINES, Axis, Chart, Points
+from mta_eval.results.table import axis_text
+
+MOST_CHARTS = 9
+BANDS = "bands: 95 % intervals"
+
+
+class Plan(NamedTuple):
+    """A picture of charts: what it shows, of which task ("" for several), and from how many scored samples."""
+
+    kind: str
+    task: str
+    name: str
+    heading: str
+    charts: list[Chart]
+    axis: Axis
+    y_name: str
+    what: str
+    samples: int
+
+    @property
+    def note(self) -> str:
+        """The footnote of the picture: what its bands are."""
+        most = max(len(chart.lines) for chart in self.charts)
+        return BANDS if most <= MOST_LINES or len(self.charts) == 1 else f"more than {MOST_LINES} lines: no bands"
+
+
+def by_depth(task: str, records: Sequence[Record]) -> Plan | None:
+    """Score by depth: a chart for each length, or all lengths in one where models or lengths are many."""
+    scored = [record for record in records if record.score is not None and _is_number(record.axes.get("depth"))]
+    depths, lengths = axis_values(scored, "depth"), axis_values(scored, "length")
+    if len(depths) < 2:
+        return None
+    axis = Axis("depth (0 % = start)", [axis_text("depth", depth) for depth in depths], depths)
+    groups = {"all lengths" if len(lengths) > 1 else _titled("length", lengths[0]): scored}
+    pooled = len(models_of(scored)) > MOST_LINES or not 1 < len(lengths) <= MOST_CHARTS
+    if not pooled:
+        groups = {_titled("length", value): _at(scored, "length", value) for value in lengths}
+    charts = [Chart(title, lines(group, "depth", depths)) for title, group in groups.items()]
+    what = "Mean score by depth of the needle" + (", all lengths together" if pooled and lengths[1:] else "")
+    return Plan("depth", task, task, f"{task}: score by depth", charts, axis, "mean score", what, len(scored))
+
+
+def by_length(task: str, records: Sequence[Record]) -> Plan | None:
+    """Score by length, all depths together."""
+    scored = [record for record in records if record.score is not None and _is_number(record.axes.get("length"))]
+    lengths = axis_values(scored, "length")
+    if len(lengths) < 2:
+        return None
+    charts = [Chart("all depths", lines(scored, "length", lengths))]
+    what = "Mean score by length, all depths together"
+    heading = f"{task}: score by length"
+    return Plan("length", task, task, heading, charts, _length_axis(lengths), "mean score", what, len(scored))
+
+
+def by_needles(records: Sequence[Record]) -> Iterator[Plan]:
+    """Score by number of needles over tasks that differ in nothing else (Figure 3 of the MTA paper)."""
+    for family, group in _families(records, "needles").items():
+        counts = sorted({count for _, count in group})
+        scored = [record for record, _ in group]
+        lengths = axis_values(scored, "length")
+        groups: dict[str, list[tuple[Record, int]]] = {"all lengths" if len(lengths) > 1 else "": group}
+        if len(models_of(scored)) <= MOST_LINES and 1 < len(lengths) <= MOST_CHARTS:
+            groups = {
+                _titled("length", value): [(record, count) for record, count in group if record.axes["length"] == value]
+                for value in lengths
+            }
+        charts = [Chart(title, _lines(pairs, counts)) for title, pairs in groups.items()]
+        axis = Axis("needles in the context", [str(count) for count in counts])
+        heading = f"{family}: score by number of needles"
+        yield Plan(
+            "needles", "", family, heading, charts, axis, "mean score", "Mean score by number of needles", len(group)
+        )
+
+
+def by_qa(records: Sequence[Record]) -> Iterator[Plan]:
+    """Score by length for each QA of tasks that differ in nothing else, and for all of them where all were measured
+    (Figures 5 and 7 of the MTA paper)."""
+    for family, group in _families(records, "qa").items():
+        scored = [record for record, _ in group]
+        lengths, numbers = axis_values(scored, "length"), sorted({qa for _, qa in group})
+        if len(lengths) < 2:
+            continue
+        charts = [
+            Chart(f"QA{number}", lines([record for record, qa in group if qa == number], "length", lengths))
+            for number in numbers
+        ]
+        whole = {
+            name: {n: points[n] for n in points if all(n in chart.lines.get(name, {}) for chart in charts)}
+            for name, points in lines(scored, "length", lengths).items()
+        }
+        charts.insert(0, Chart(f"all of QA{', '.join(map(str, numbers))}", whole))
+        axis, heading = _length_axis(lengths), f"{family}: score by length for each QA"
+        what = "Mean score by length of the text for each QA"
+        yield Plan("qa", "", family, heading, charts, axis, "mean score", what, len(group))
+
+
+def lines(records: Sequence[Record], axis: str, values: Sequence[Any]) -> dict[str, Points]:
+    """The mean of each model at each of `values`, with intervals."""
+    return _lines([(record, record.axes.get(axis)) for record in records], values)
+
+
+def models_of(records: Sequence[Record]) -> list[str]:
+    """The models in order of appearance."""
+    return list(dict.fromkeys(record.model for record in records))
+
+
+def _lines(pairs: Sequence[tuple[Record, Any]], values: Sequence[Any]) -> dict[str, Points]:
+    cells: dict[tuple[str, Any], list[Record]] = defaultdict(list)
+    for record, value in pairs:
+        cells[record.model, value].append(record)
+    found: dict[str, Points] = {}
+    for model in models_of([record for record, _ in pairs]):
+        estimates = {n: estimate_of(cells.get((model, value), [])) for n, value in enumerate(values)}
+        found[model] = {n: one for n, one in estimates.items() if one is not None}
+    return found
+
+
+def _families(records: Sequence[Record], option: str) -> dict[str, list[tuple[Record, int]]]:
+    """Tasks that differ in `option` alone: what is common to their names -> scored records and their value of it.
+
+    Only those with two values at least. The value is taken from the record's axes, else from the task's name.
+    """
+    pattern = re.compile(rf"(?<=[:,]){option}=(\d+)(?:,|$)")
+    known: dict[str, tuple[str, int | None]] = {}
+    groups: dict[str, list[tuple[Record, int]]] = defaultdict(list)
+    for record in records:
+        if record.task not in known:
+            named = pattern.search(record.task)
+            known[record.task] = pattern.sub("", record.task).rstrip(":,"), int(named[1]) if named else None
+        family, value = known[record.task]
+        number = record.axes.get(option, value)
+        if record.score is not None and _is_number(number):
+            groups[family].append((record, int(number)))
+    return {family: group for family, group in groups.items() if len({value for _, value in group}) > 1}
+
+
+def _is_number(value: Any) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _at(records: Sequence[Record], axis: str, value: Any) -> list[Record]:
+    return [record for record in records if record.axes.get(axis) == value]
+
+
+def _titled(axis: str, value: Any) -> str:
+    return f"{axis} {axis_text(axis, value)}"
+
+
+def _length_axis(lengths: Sequence[Any]) -> Axis:
+    return Axis("length (tokens)", [axis_text("length", length) for length in lengths])

@@ -1,0 +1,100 @@
+"""Marking: one pure function per published rule, each (output, targets, …) -> 0..1. No tokens, no files, no models."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+_PLACES = ("bathroom", "bedroom", "garden", "hallway", "kitchen", "office")
+_YES_NO = ("no", "yes")
+BABILONG_LABELS: dict[int, tuple[str, ...]] = {
+    **dict.fromkeys((1, 2, 3, 4, 11, 12, 13), _PLACES),
+    5: ("Bill", "Fred", "Jeff", "Mary", "apple", "football", "milk"),
+    **dict.fromkeys((6, 9, 17, 18), _YES_NO),
+    7: ("none", "one", "three", "two"),
+    8: ("apple", "football", "milk", "nothing"),
+    10: ("maybe", *_YES_NO),
+    14: ("bedroom", "cinema", "kitchen", "office", "park", "school"),
+    15: ("cat", "mouse", "sheep", "wolf"),
+    16: ("gray", "green", "white", "yellow"),
+    19: ("e,e", "e,n", "e,s", "n,e", "n,n", "n,w", "s,e", "s,s", "s,w", "w,n", "w,s", "w,w"),
+    20: ("bedroom", "bored", "garden", "hungry", "kitchen", "thirsty", "tired"),
+}
+"""The labels of each BABILong task as `babilong/metrics.py` has them (booydar/babilong, TASK_LABELS)."""
+KV_PARTS = str.maketrans(dict.fromkeys("\n:\"'.,?!{}", " "))
+GLUED = re.compile(r"[\w-]*\w|[.,]\d")  # what makes a longer word or number of the one before it
+CONTROLS = re.compile(r"[\x00-\x1f]")
+
+
+def first_word(output: str, targets: Sequence[str]) -> float:
+    """1 if the output begins with a target and nothing is glued to it (the MTA paper's exact answer; any case)."""
+    text = output.strip().lstrip("\"'*`([{").lower()
+    words = (target.lower() for target in targets)
+    return float(any(text.startswith(word) and not GLUED.match(text, len(word)) for word in words))
+
+
+def all_contained(output: str, targets: Sequence[str]) -> float:
+    """1 if every target occurs in the output, any case (RULER's rule for needles, all or nothing)."""
+    return float(all(target.lower() in output.lower() for target in targets))
+
+
+def share_contained(output: str, targets: Sequence[str]) -> float:
+    """The share of targets that occur in the output, any case (RULER `string_match_all`)."""
+    return sum(target.lower() in output.lower() for target in targets) / len(targets)
+
+
+def any_contained(output: str, targets: Sequence[str]) -> float:
+    """1 if one target occurs anywhere in the output, any case (lm-eval's BABILong; RULER `string_match_part`)."""
+    return float(any(target.lower() in output.lower() for target in targets))
+
+
+def babilong_official(output: str, target: str, labels: Iterable[str], question: str) -> float:
+    """BABILong's own rule, number for number (booydar/babilong `metrics.compare_answers`): in lower case, up to the
+    first ".", "<context>" or "<example>", the only label said is the target; labels that stand in the question are
+    passed over. A target of several parts joined by commas must be named whole, and nothing else.
+
+    Labels are plain substrings, so "none" also says "one" and is never right in qa7, and "nobody" says "no".
+    `one_label_only` is our tasks' rule, which mends that.
+    """
+    sentence = output.lower().split(".", 1)[0].split("<context>", 1)[0].split("<example>", 1)[0]
+    asked, target = question.lower(), target.lower()
+    said = {label for label in map(str.lower, labels) if label in sentence and label not in asked}
+    # qa19's "e,n" is one label: only what is longer than that is a set
+    parts = target.split(",") if len(target) > 3 else [target]
+    return float(len(said) == len(parts) and said.issuperset(parts))
+
+
+def one_label_only(output: str, target: str, labels: Sequence[str], question: str) -> float:
+    """BABILong's rule (Kuratov et al. 2024) as our tasks take it: the first sentence of the output holds the target
+    and no other label; labels that the question names do not count. A target with commas is a set, to be named whole.
+
+    Labels are looked for as plain substrings, as published, but not inside a longer label: else "none" would also say
+    "one" and could never be right. For published numbers take `babilong_official`, which does just that.
+    """
+    sentence = re.split(r"\.|<context>|<example>", output.lower(), maxsplit=1)[0]
+    said = set()
+    for label in sorted((label.lower() for label in labels), key=len, reverse=True):
+        if label in sentence:
+            said.add(label)
+            sentence = sentence.replace(label, "|")
+    said -= {label.lower() for label in labels if label.lower() in question.lower()}
+    return float(said == set(target.lower().split(",")))
+
+
+def first_integer(output: str, targets: Sequence[str]) -> float:
+    """1 if the first run of digits in the output is a target (InfiniteBench's passkey)."""
+    digits = re.search(r"[0-9]+", output)
+    return float(digits is not None and digits.group() in targets)
+
+
+def word_contained(output: str, target: str) -> float:
+    """1 if the target is one of the words of the output, case and all (InfiniteBench's key-value retrieval).
+
+    Words are parted by white space and by the characters : " ' . , ? ! { } and nothing else.
+    """
+    return float(target in output.translate(KV_PARTS).split())
+
+
+def without_controls(output: str) -> str:
+    """The output as RULER and lm-eval clean it before they look: control characters are newlines, the ends bare."""
+    return CONTROLS.sub("\n", output.strip()).strip()

@@ -1,0 +1,44 @@
+"""mta-eval rescore, as people use it."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+Call = Callable[..., tuple[int, str, str]]
+
+
+def test_rescore_prints_the_table_and_names_its_files(tmp_path: Path, call: Call) -> None:
+    lines = [
+        {"id": 0, "prediction": "12.", "ground_truth": "12"},
+        {"id": 1, "prediction": "7 12", "ground_truth": ["12"]},
+    ]
+    path = tmp_path / "preds_passkey.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    given = ("--rule", "infinitebench_passkey", "--rule", "ruler_all")
+    code, out, err = call("rescore", str(path), *given, "--out", str(tmp_path / "out"))
+    assert (code, err) == (0, "")
+    assert "| passkey | – | 50 % [9–91], n=2 | 100 % [34–100], n=2 |" in out
+    assert str(tmp_path / "out/rescore.md") in out.splitlines()
+
+
+def test_rescore_says_how_many_files_it_passed_over(tmp_path: Path, call: Call) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/preds_passkey.jsonl").write_text('{"prediction": "1", "ground_truth": "1"}\n')
+    (tmp_path / "in/settings.json").write_text("{}")
+    code, _, err = call("rescore", str(tmp_path / "in"), "--out", str(tmp_path / "out"))
+    assert code == 0
+    assert err.startswith("mta-eval: 1 files are no answers")
+
+
+def test_mistakes_are_one_line_and_code_2(tmp_path: Path, call: Call) -> None:
+    path = tmp_path / "preds_passkey.jsonl"
+    path.write_text('{"prediction": "1", "ground_truth": "1"}\n')
+    for arguments, message in (
+        ((str(path), "--rule", "infinitebench_paskey"), "did you mean 'infinitebench_passkey'"),
+        ((str(path), "--rule", "babilong_official"), "cannot mark"),
+        ((str(tmp_path / "gone"),), "there is no"),
+    ):
+        code, out, err = call("rescore", *arguments, "--out", str(tmp_path / "out"))
+        assert (code, out) == (2, "")
+        assert message in err
+        assert len(err.splitlines()) == 1
