@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +20,15 @@ from matplotlib.axis import Axis, YAxis
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.font_manager import findfont, get_font
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import Bbox
 
 from mta_eval.errors import StoreError
-from mta_eval.results.heatmap import HATCH, INK, PAPER, STYLE
+from mta_eval.results.pictures.style import DIVERGING, HATCH, INK, PAPER, STYLE
+from mta_eval.results.pictures.style import drawable as drawable_in
 
-# Blue adds, red takes away; an odd number of colours, so that 0 has one of its own: the middle one.
-DIVERGING = mpl.colormaps["RdBu"].resampled(257)
+drawable = partial(drawable_in, family="DejaVu Sans Mono")  # which the tokens are written in, and has fewer signs
 UNDATED: Any = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
 
 
@@ -156,12 +156,6 @@ def surround(figure: Figure, box: Bbox, title: str, names: tuple[str, str, str],
     bar.ax.tick_params(length=2, width=0.5, labelsize=7)
     bar.outline.set(edgecolor=HATCH, linewidth=0.5)
     bar.set_label(names[2], fontsize=8.5)
-
-
-def drawable(text: str) -> str:
-    """`text` with a box in place of every character that matplotlib's own fonts do not have."""
-    font = get_font(findfont("DejaVu Sans Mono"))
-    return "".join(sign if sign.isprintable() and font.get_char_index(ord(sign)) else "□" for sign in text)
 
 
 def symmetric(values: np.ndarray) -> ScalarMappable:

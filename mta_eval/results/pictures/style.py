@@ -94,9 +94,9 @@ def _for_a_page(svg: str) -> str:
     return svg.replace("<svg ", f'<svg style="{rule}" ', 1)
 
 
-def drawable(text: str) -> str:
+def drawable(text: str, family: str = "DejaVu Sans") -> str:
     """`text` with a box in place of every character that matplotlib's own font does not have."""
-    font = get_font(findfont("DejaVu Sans"))
+    font = get_font(findfont(family))
     return "".join(sign if sign.isprintable() and font.get_char_index(ord(sign)) else "□" for sign in text)
 
 
