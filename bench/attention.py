@@ -34,7 +34,7 @@ from rich.console import Console
 from rich.table import Table
 from torch.nn import functional as F
 
-from mta_eval.arguments import parse_length, parse_lengths
+from mta_eval.commands.arguments import parse_length, parse_lengths
 from mta_eval.models.attention import attend
 from mta_eval.models.documents import Tokens
 from mta_eval.models.kernels import Kernels

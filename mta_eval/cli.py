@@ -16,11 +16,10 @@ from mta_eval import (
     cli_rescoring,
     cli_results,
     cli_training,
-    commands,
     registry,
-    terminal,
 )
-from mta_eval.arguments import parse_depths, parse_length, parse_lengths
+from mta_eval.commands import asking, terminal
+from mta_eval.commands.arguments import parse_depths, parse_length, parse_lengths
 from mta_eval.core import Cell, Sweep
 from mta_eval.errors import MtaEvalError, SpecError
 
@@ -85,7 +84,7 @@ def show(
 ) -> None:
     """Show one sample: prompt, targets, token counts, needle positions; or a record of a run, its prompt made again."""
     if sample_id is not None:
-        return commands.show_record(Path(what), sample_id, model, as_json)
+        return asking.show_record(Path(what), sample_id, model, as_json)
     if not model:
         raise SpecError("show needs --model, for its tokenizer: smollm2, tokenizer:PATH, …")
     depths = parse_depths(depth)
@@ -110,7 +109,7 @@ def export(
     made = registry.build_task(task)
     tokenizer = registry.build_model(model).tokenizer
     sweep = Sweep(parse_lengths(lengths) or made.default_lengths, parse_depths(depths), repeats, seed)
-    commands.write_samples(made, sweep, tokenizer, out)
+    asking.write_samples(made, sweep, tokenizer, out)
     typer.echo(f"{len(sweep)} samples in {out}")
 
 
@@ -135,8 +134,8 @@ def run(
     from mta_eval import runner
 
     plan = runner.Plan(
-        tasks=commands.build_all(tasks, registry.build_task),
-        models=commands.build_all(model, registry.build_model),
+        tasks=asking.build_all(tasks, registry.build_task),
+        models=asking.build_all(model, registry.build_model),
         sweep=Sweep(parse_lengths(lengths), parse_depths(depths), repeats, seed),
         answer=answer.value,
         over_length=over_length.value,
@@ -146,7 +145,7 @@ def run(
     runner.check(plan)
     if dry_run or out is None:
         return terminal.print_plan(plan)
-    return commands.run(plan, out)
+    return asking.run(plan, out)
 
 
 app.add_typer(cli_results.app)

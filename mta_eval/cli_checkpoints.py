@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mta_eval.arguments import parse_depths, parse_length, parse_options
+from mta_eval.commands.arguments import parse_depths, parse_length, parse_options
 from mta_eval.core import Cell
 from mta_eval.errors import SpecError
 
@@ -62,7 +62,7 @@ def retrofit(
 @app.command()
 def kernels(checkpoint: Checkpoint, out: Out) -> None:
     """Draw the learned kernels, a picture for each layer and kind, and write their figures as CSV."""
-    from mta_eval import inspection
+    from mta_eval.commands import inspection
 
     for path in inspection.draw_kernels(checkpoint, out):
         typer.echo(path)
@@ -83,7 +83,7 @@ def attention(
     heads: Annotated[int, typer.Option(help="How many heads, those that look at the needle most.", min=1)] = 4,
 ) -> None:
     """Draw the attention from a question's tokens to the needle: which head of which layer looks at it."""
-    from mta_eval import inspection
+    from mta_eval.commands import inspection
 
     depths = parse_depths(depth)
     if len(depths) > 1:

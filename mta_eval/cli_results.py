@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mta_eval import reading, reproduction, watching
+from mta_eval.commands import reading, reproduction, watching
 
 app = typer.Typer()
 

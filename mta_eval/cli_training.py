@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mta_eval import commands, terminal, training
+from mta_eval.commands import asking, terminal, training
 from mta_eval.errors import StoreError
 
 app = typer.Typer()
@@ -70,7 +70,7 @@ def train(
     if write_rows:
         if out.exists():
             raise StoreError(f"{str(out)!r} is there already; name a new file")
-        commands.write_lines(training.rows_as_json(recipe, write_rows), out)
+        asking.write_lines(training.rows_as_json(recipe, write_rows), out)
         typer.echo(f"{write_rows} rows in {out}")
         return
     with terminal.training_bar() as watch:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mta_eval import commands, registry, runner
+from mta_eval import registry, runner
+from mta_eval.commands import asking
 from mta_eval.core import Model, Record, Sweep, Task
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def evaluate(
     name, adapter = _named(model)
     plan = runner.Plan({registry.spec_of(task): task for task in built}, {name: adapter}, sweep, answer, over_length)
     runner.check(plan)
-    return _frame(list(runner.run(plan)) if out is None else commands.answer_all(plan, Path(out)))
+    return _frame(list(runner.run(plan)) if out is None else asking.answer_all(plan, Path(out)))
 
 
 def load(run: str | Path | Sequence[str | Path]) -> pd.DataFrame:

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from tiny_training import SIZES, log_of, result_of
 
-from mta_eval import registry, terminal, training
+from mta_eval import registry
+from mta_eval.commands import terminal, training
+from mta_eval.commands.training import Recipe
 from mta_eval.models.train import Errors, Progress, Schedule
-from mta_eval.training import Recipe
 
 Call = Callable[..., tuple[int, str, str]]
 TRAIN = ("train", "letter_blocks", "--out", "made", "--steps", "6", "--every", "2", "--device", "cpu")

@@ -34,7 +34,9 @@ def test_what_is_kept_is_not_asked_again_and_loads_as_it_was(tmp_path: Path) -> 
     assert first.seconds.tolist() == again.seconds.tolist()
     loaded = mta_eval.load(tmp_path / "run")
     assert loaded.equals(first)
-    assert len(mta_eval.load([tmp_path / "run", tmp_path / "run"])) == 2 * len(first)
+    other = mta_eval.evaluate("window:900", "niah", SWEEP, out=tmp_path / "other")
+    both = mta_eval.load([tmp_path / "run", tmp_path / "other"])
+    assert both.groupby("model", sort=False).score.sum().tolist() == [first.score.sum(), other.score.sum()]
 
 
 def test_a_model_in_memory_answers_as_its_folder_does(llama_folder: Path) -> None:

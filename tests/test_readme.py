@@ -40,6 +40,7 @@ def under(heading: str) -> list[list[str]]:
 def test_every_command_belongs_to_a_chapter_that_is_run() -> None:
     run = [
         *under("Six everyday"),
+        *under("Reading the results"),
         *under("The attention family"),
         *under("Letter blocks"),
         *under("Longer than trained"),
@@ -54,6 +55,20 @@ def test_the_six_everyday_commands_run_one_after_the_other(tmp_path: Path) -> No
         mta_eval(["window:300" if part == "smollm2" else part for part in command[1:]], tmp_path)
     assert (tmp_path / "runs/first/report/report.html").exists()
     assert len((tmp_path / "qa2.jsonl").read_text().splitlines()) == 15
+
+
+def test_the_commands_that_read_results_run(tmp_path: Path) -> None:
+    reading = under("Reading the results")
+    assert [command[1] for command in reading] == [
+        *("run", "report", "watch", "compare", "table", "table", "rescore", "paper")
+    ]
+    for command in reading:
+        few = ["--samples", "2"] if command[1] == "paper" else []
+        mta_eval([*command[1:], *few], tmp_path)
+    assert (tmp_path / "runs/two/report/report.html").exists()
+    assert (tmp_path / "runs/two/compare/difference_niah_needles_4.png").exists()
+    assert (tmp_path / "runs/two/rescored/rescore.md").exists()
+    assert (tmp_path / "runs/paper/paper.md").exists()
 
 
 def test_the_commands_of_the_attention_family_run(tmp_path: Path, llama_folder: Path) -> None:
@@ -110,14 +125,18 @@ def test_the_make_targets_exist_and_the_demo_runs(tmp_path: Path) -> None:
         capture_output=True,
         env=environment,
     )
-    assert {path.suffix for path in (demo / "report").iterdir()} == {".html", ".md", ".csv", ".png", ".svg"}
+    assert {path.suffix for path in (demo / "report").iterdir()} == {".html", ".md", ".csv", ".png", ".svg", ".pdf"}
 
 
-def test_the_python_blocks_run(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_python_blocks_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
     family, first, second = PYTHON
     exec(compile(family, "README.md", "exec"), {})
     exec(compile(first, "README.md", "exec"), {})
-    assert "| 100 %" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert re.search(r"passkey +0\.0 +0\.0 +0\.0\n +0\.5 +1\.0 +0\.0\n +1\.0 +1\.0 +1\.0", printed), printed
     names: dict[str, object] = {"__name__": "readme"}
     exec(compile(second, "README.md", "exec", dont_inherit=True), names)
     task = names["Weather"]()  # type: ignore[operator]

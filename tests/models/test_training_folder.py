@@ -12,11 +12,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from tiny_training import SIZES, Leaving, log_of, recipe, result_of, train
 
-from mta_eval import training
+from mta_eval.commands import training
+from mta_eval.commands.training import Recipe
 from mta_eval.errors import ModelError
 from mta_eval.models.decoder import MTAForCausalLM
 from mta_eval.models.training_folder import TrainingFolder
-from mta_eval.training import Recipe
 
 MTA, DROPOUT = recipe(), recipe(sizes={"attention_dropout": 0.3})
 

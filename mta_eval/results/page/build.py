@@ -191,7 +191,7 @@ def _template() -> jinja2.Template:
         "breakable": _breakable,
         "quoted": lambda text: quote(text, safe=""),
         "model_text": model_text,
-        "capitalised": lambda text: text[:1].upper() + text[1:],
+        "capitalised": lambda text: text if ":" in text.split()[0] else text[:1].upper() + text[1:],
     }
     return pages.get_template("page.html.j2")
 

@@ -10,12 +10,12 @@ from typing import Any
 import pandas as pd
 
 from mta_eval.core import Record, Run
-from mta_eval.results.curves import Curve, draw_curves
 from mta_eval.results.papers.exhibit import Block, Exhibit
 from mta_eval.results.papers.measured import NAMES
 from mta_eval.results.papers.reported_mta import TABLE_1
+from mta_eval.results.papers.trained import KINDS, Spread, Trained, curve, trained_models
+from mta_eval.results.pictures.curves import Curve, draw_curves
 from mta_eval.results.table import GAP
-from mta_eval.results.trained import KINDS, Spread, Trained, curve, trained_models
 
 HEAD = (
     "model",

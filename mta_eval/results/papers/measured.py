@@ -18,9 +18,9 @@ from scipy import stats
 
 from mta_eval.core import Record, Run
 from mta_eval.results.clusters import estimate_of
+from mta_eval.results.papers.trained import model_facts
 from mta_eval.results.statistics import CONFIDENCE
 from mta_eval.results.table import model_text
-from mta_eval.results.trained import model_facts
 
 NAMES = {"transformer": "Transformer", "mta": "MTA", "diff": "DIFF", "talking_heads": "Talking heads"}
 HERE = ("seed", "device")  # facts in which the seeds of one model may differ

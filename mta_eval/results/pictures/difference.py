@@ -10,8 +10,8 @@ from matplotlib.colors import Normalize
 
 from mta_eval.core import Grid
 from mta_eval.errors import SpecError
-from mta_eval.results.heatmap import axis_names, has_gaps, tick_texts
 from mta_eval.results.pictures.cells import CellText, Panel
+from mta_eval.results.pictures.heatmap import axis_names, has_gaps, tick_texts
 from mta_eval.results.pictures.sheet import Scale, Words, compose
 from mta_eval.results.pictures.style import DIVERGING, drawable, save, styled
 from mta_eval.results.table import CUT, CUT_NOTE, model_text

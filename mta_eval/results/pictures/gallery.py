@@ -10,10 +10,10 @@ from mta_eval.core import Record
 from mta_eval.errors import StoreError
 from mta_eval.results.comparison import compare, pair_up
 from mta_eval.results.grid import check_axes, grids_by_model, group_by_task, to_grid
-from mta_eval.results.heatmap import draw
 from mta_eval.results.pictures.answers import by_sign, hits_by_needle
 from mta_eval.results.pictures.charts import BANDS, Plan, by_depth, by_length, by_needles, by_qa, models_of
 from mta_eval.results.pictures.difference import draw_difference
+from mta_eval.results.pictures.heatmap import draw
 from mta_eval.results.pictures.lines import draw_charts
 from mta_eval.results.table import model_text, slug_of
 

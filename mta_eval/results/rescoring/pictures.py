@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mta_eval.core import Grid
-from mta_eval.results import heatmap
+from mta_eval.results.pictures import heatmap
 from mta_eval.results.rescoring.marking import Group, Marks
 from mta_eval.results.rescoring.tables import Tally, depths_of, groups_of, title_of
 from mta_eval.results.statistics import estimate

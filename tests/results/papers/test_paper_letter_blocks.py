@@ -7,7 +7,7 @@ from test_trained import record, run
 from mta_eval.core import Record
 from mta_eval.results.papers.exhibit import write_exhibits
 from mta_eval.results.papers.letter_blocks import letter_blocks, table_1
-from mta_eval.results.trained import trained_models
+from mta_eval.results.papers.trained import trained_models
 
 RUNS = [
     (

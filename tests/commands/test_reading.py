@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from mta_eval.commands.reading import pick
 from mta_eval.core import Record
 from mta_eval.errors import SpecError
-from mta_eval.reading import pick
 
 A, B = Path("a"), Path("b")
 

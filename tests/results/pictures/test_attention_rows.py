@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from mta_eval.errors import SpecError, StoreError
-from mta_eval.results.attention_rows import HeadRow, ModelRows, draw_rows
+from mta_eval.results.pictures.attention_rows import HeadRow, ModelRows, draw_rows
 
 TOKENS = list("·ab.cd.ef#ac")
 

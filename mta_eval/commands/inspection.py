@@ -20,7 +20,7 @@ def draw_kernels(checkpoint: str, out: Path) -> list[Path]:
     from mta_eval.models.attention_layer import MTAAttention
     from mta_eval.models.kernels import key_reach
     from mta_eval.models.retrofit import open_checkpoint
-    from mta_eval.results import kernels as pictures
+    from mta_eval.results.pictures import kernels as pictures
 
     model = open_checkpoint(checkpoint)
     try:
@@ -62,8 +62,8 @@ def draw_attention(checkpoint: str, task: str, cell: Cell, seed: int, rows: int,
 
     Returns one line about what was found. Raises SpecError if the task hides nothing, ModelError, StoreError.
     """
-    from mta_eval.results import attention_map as pictures
-    from mta_eval.results.attention_map import HeadMap
+    from mta_eval.results.pictures import attention_map as pictures
+    from mta_eval.results.pictures.attention_map import HeadMap
 
     pictures.check_picture_path(out)
     look = _look(checkpoint, registry.build_task(task), cell, seed, rows)
@@ -85,8 +85,8 @@ def compare_attention(
     Shows of each the `heads` heads that look at the needle most; returns a line about each. Raises as
     `draw_attention` does, and SpecError if the checkpoints' tokenizers cut the prompt differently.
     """
-    from mta_eval.results.attention_map import check_picture_path
-    from mta_eval.results.attention_rows import HeadRow, ModelRows, draw_rows
+    from mta_eval.results.pictures.attention_map import check_picture_path
+    from mta_eval.results.pictures.attention_rows import HeadRow, ModelRows, draw_rows
 
     check_picture_path(out)
     made = registry.build_task(task)

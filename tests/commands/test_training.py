@@ -17,20 +17,21 @@ from safetensors.torch import load_file
 from tiny_training import EASY, Heard, Leaving, log_of, recipe, result_of, train
 
 import mta_eval
-from mta_eval import registry, training
+from mta_eval import registry
+from mta_eval.commands import training
 from mta_eval.core import Cell
 from mta_eval.errors import ModelError, SpecError
 from mta_eval.models.configuration import ATTENTIONS
 from mta_eval.models.letters import EOS, IDS, row_ids
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parent.parent  # where tiny_training lies
 SCRIPT = """
 import os
 import sys
 from pathlib import Path
 sys.path.insert(0, {here!r})
 from tiny_training import Heard, recipe, train
-from mta_eval import training
+from mta_eval.commands import training
 training.TESTED = 16
 heard = Heard()
 train(recipe({arguments}), Path({folder!r}), heard)

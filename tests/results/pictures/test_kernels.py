@@ -15,7 +15,13 @@ from matplotlib.image import imread
 from matplotlib.text import Text
 
 from mta_eval.errors import StoreError
-from mta_eval.results.kernels import draw_convolutions, draw_mixing, kernel_rows, mixing_rows, write_kernel_table
+from mta_eval.results.pictures.kernels import (
+    draw_convolutions,
+    draw_mixing,
+    kernel_rows,
+    mixing_rows,
+    write_kernel_table,
+)
 
 CELL = (0.36 * 200) ** 2  # pixels of a cell that is wide enough for a number
 ZERO = (247, 247, 247)  # the middle of RdBu

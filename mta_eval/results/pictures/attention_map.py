@@ -23,8 +23,17 @@ from matplotlib.patches import Rectangle
 from matplotlib.transforms import Bbox
 
 from mta_eval.errors import SpecError
-from mta_eval.results.heatmap import STYLE
-from mta_eval.results.kernels import UNDATED, draw_cells, drawable, save, surround, symmetric, tick, write_in_cell
+from mta_eval.results.pictures.heatmap import STYLE
+from mta_eval.results.pictures.kernels import (
+    UNDATED,
+    draw_cells,
+    drawable,
+    save,
+    surround,
+    symmetric,
+    tick,
+    write_in_cell,
+)
 
 MARK = "#e8590c"  # the chosen heads and the needle: stands out from blue, from red and from white
 MONO = ["DejaVu Sans Mono", "DejaVu Sans", "monospace"]

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from mta_eval.core import Record, Run, Sweep
-from mta_eval.results.trained import Spread, curve, trained_models
+from mta_eval.results.papers.trained import Spread, curve, trained_models
 
 
 def record(output: str, target: str = "abcde", position: int = 1, model: str = "mta:x", **changes: Any) -> Record:

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mta_eval import commands, registry, runner
+from mta_eval import registry, runner
+from mta_eval.commands import asking
 from mta_eval.core import Record, Run, Sweep
 
 if TYPE_CHECKING:
@@ -51,12 +52,12 @@ def run_shipped(out: Path, samples: int = SAMPLES) -> Path:
     failed.
     """
     plan = runner.Plan(
-        tasks=commands.build_all(["letter_blocks"], registry.build_task),
-        models=commands.build_all(_specs(), registry.build_model),
+        tasks=asking.build_all(["letter_blocks"], registry.build_task),
+        models=asking.build_all(_specs(), registry.build_model),
         sweep=Sweep((), (None,), samples, SEED),
     )
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # so small models are slower on threads that wait for one another
-    commands.run(plan, out / FOLDER)
+    asking.run(plan, out / FOLDER)
     return out / FOLDER
 
 
@@ -94,7 +95,7 @@ def attention_of(questions: Sequence[tuple[str, Run]], records: Sequence[Record]
     runs = [dataclasses.replace(run, models=_one_of_each(run)) for _, run in questions]
     with tempfile.TemporaryDirectory() as folder:
         pictures = [Path(folder) / f"attention{suffix}" for suffix in (".png", ".svg")]
-        look = commands.looker(runs, records) if liked else None
+        look = asking.looker(runs, records) if liked else None
         lines = [look(liked[0], picture) for picture in pictures] if look else [[]]
         yield Attention(liked[0], pictures, lines[0]) if lines[0] else None
 

@@ -4,7 +4,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from mta_eval.errors import StoreError
-from mta_eval.results.curves import Curve, draw_curves
+from mta_eval.results.pictures.curves import Curve, draw_curves
 
 RISING = Curve(
     "MTA", [1, 2, 3], [0.0, 0.1, 0.2], [0.0, 0.05, 0.1], [0.1, 0.2, 0.3], [[0.0, 0.1, 0.2], [None, 0.1, 0.3]]

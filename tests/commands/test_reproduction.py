@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mta_eval import reproduction
+from mta_eval.commands import reproduction
 from mta_eval.results import store
 
 Call = Callable[..., tuple[int, str, str]]

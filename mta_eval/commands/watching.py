@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mta_eval import terminal
+from mta_eval.commands import terminal
 from mta_eval.core import Record
 
 if TYPE_CHECKING:

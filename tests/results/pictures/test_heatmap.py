@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from mta_eval.core import Grid
-from mta_eval.results.heatmap import draw
+from mta_eval.results.pictures.heatmap import draw
 from mta_eval.results.pictures.style import PAGE, PAPER, SCORES
 
 

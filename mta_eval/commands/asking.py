@@ -10,7 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mta_eval import __version__, registry, terminal
+from mta_eval import __version__, registry
+from mta_eval.commands import terminal
 from mta_eval.core import Cell, Model, Record, Run, Sample, Sweep, Task, Tokenizer
 from mta_eval.errors import SpecError, StoreError
 
@@ -69,7 +70,7 @@ def looker(questions: Sequence[Run], records: Sequence[Record]) -> Callable[[str
 
     Models that are no checkpoint of the attention family are passed over.
     """
-    from mta_eval import inspection
+    from mta_eval.commands import inspection
 
     models = list(dict.fromkeys(model for run in questions for model in run.models))
     seen = [name for name in models if inspection.can_look(name)]

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
-from sys import stderr
 from typing import TYPE_CHECKING
 
-from mta_eval import terminal
-from mta_eval.commands import looker, write_lines
+from mta_eval.commands import terminal
+from mta_eval.commands.asking import looker, write_lines
+from mta_eval.commands.watching import repeat_while_written
 from mta_eval.core import Record
 from mta_eval.errors import SpecError, StoreError
 from mta_eval.registry import did_you_mean
-from mta_eval.watching import repeat_while_written
 
 if TYPE_CHECKING:
     from mta_eval.results.exports import Form
@@ -35,7 +35,8 @@ def report(runs: Sequence[Path], x: str, y: str, out: Path, attention: bool, eve
             return
         for folder, missing in lacking.items():
             print(
-                f"mta-eval: {folder} is not finished: {missing} samples are missing; its command goes on", file=stderr
+                f"mta-eval: {folder} is not finished: {missing} samples are missing; its command goes on",
+                file=sys.stderr,
             )
         terminal.print_lines(map(str, paths))
 

@@ -19,7 +19,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
 from mta_eval.errors import SpecError, StoreError
-from mta_eval.results.attention_map import MARK, HeadMap, check_picture_path, draw_attention, token_text
+from mta_eval.results.pictures.attention_map import MARK, HeadMap, check_picture_path, draw_attention, token_text
 
 ROWS, COLUMNS = ["What", " is", " it", "?"], ["The", " key", " is", " 7", ".", "\n"]
 

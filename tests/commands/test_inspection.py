@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mta_eval import inspection, registry
+from mta_eval import registry
+from mta_eval.commands import inspection
 from mta_eval.core import Cell, Sweep
 from mta_eval.models.looking import attention_of_last
 from mta_eval.models.retrofit import open_checkpoint
