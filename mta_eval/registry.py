@@ -37,6 +37,7 @@ MODELS = {
     "stretched": "mta_eval.models.stretched:Stretched",
     "letter-blocks-mta": "mta_eval.models.shipped:LetterBlocksMTA",
     "letter-blocks-transformer": "mta_eval.models.shipped:LetterBlocksTransformer",
+    "server": "mta_eval.models.server:Server",
     "tokenizer": "mta_eval.models.tokenizer:TokenizerOnly",
 }
 

@@ -50,10 +50,10 @@ class TorchModel:
                     break
                 tokens.append(token)
                 text = self._tokenizer.decode(tokens)
-                if any(stop in text for stop in sample.stop if text.strip()):
+                if cut(text, sample.stop) != text:
                     break
                 step, cache = self._tensor([token]), output.past_key_values
-        return _cut(text, sample.stop)
+        return cut(text, sample.stop)
 
     def loglikelihood(self, sample: Sample, text: str) -> float:
         """log p(text | prompt), summed over the tokens that `text` adds to the prompt (nats)."""
@@ -214,7 +214,7 @@ def choose_device(device: str) -> str:
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
-def _cut(text: str, stop: tuple[str, ...]) -> str:
+def cut(text: str, stop: tuple[str, ...]) -> str:
     """`text` up to the first stop string after its first word."""
     lead = len(text) - len(text.lstrip())
     ends = [end for mark in stop if (end := text.find(mark, lead)) >= 0]

@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from mta_eval.core import Cell, Sample
 from mta_eval.errors import ModelError
-from mta_eval.models.torch_model import HuggingFace
+from mta_eval.models.torch_model import HuggingFace, TorchModel
 from mta_eval.registry import build_model, build_task
 
 
@@ -53,6 +54,28 @@ def test_an_answer_ends_before_its_stop_string(model: HuggingFace) -> None:
     stopped = next(model.generate([replace(sample, stop=(mark,))]))
     lead = len(free) - len(free.lstrip())
     assert stopped == free[: free.index(mark, lead)]
+
+
+@pytest.mark.parametrize(
+    ("said", "answer"), [("\n427\nand more", "\n427"), (" 427. So", " 427"), ("427", "427"), ("\n\n", "\n\n")]
+)
+def test_a_stop_string_ends_an_answer_after_its_first_word_only(model: HuggingFace, said: str, answer: str) -> None:
+    class Scripted:
+        """Says `said`, token by token."""
+
+        device = torch.device("cpu")
+
+        def __init__(self) -> None:
+            self.left = model.tokenizer.encode(said).ids
+
+        def __call__(self, **_: object) -> SimpleNamespace:
+            logits = torch.zeros(1, 1, 10_000)
+            logits[0, 0, self.left.pop(0)] = 1
+            return SimpleNamespace(logits=logits, past_key_values=None)
+
+    tokens = len(model.tokenizer.encode(said).ids)
+    sample = Sample("s", "t", "a b", (), {}, 64, 2, tokens, stop=("\n", "."))
+    assert TorchModel(Scripted(), model.tokenizer, set()).generate(sample) == answer
 
 
 def test_loglikelihood_is_the_sum_over_the_answers_tokens(model: HuggingFace, folder: Path) -> None:

@@ -1,0 +1,193 @@
+"""Any OpenAI-compatible server as a `core.Model`: vLLM, SGLang, llama.cpp, TGI, Ollama, …
+
+What reaches the model is what `FastTokenizer.prompt_ids` says. As token ids (send=ids) that is so by itself. As text
+(send=text) the server encodes a plain prompt and puts its BOS before it; a rendered chat has BOS written out, so the
+server is told `add_special_tokens: false`. Either way the count that it reports must be ours, or there is no answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, ClassVar, Literal
+from urllib.parse import urlsplit
+
+from mta_eval.core import Sample
+from mta_eval.errors import ModelError, SpecError
+from mta_eval.models import server_answers
+from mta_eval.models.http_calls import Calls, ServerError, UnreachableError
+from mta_eval.models.named_tokenizer import NamedTokenizer
+from mta_eval.models.server_facts import Facts, find_out
+from mta_eval.models.torch_model import cut
+
+MOST_STOPS = 4  # the API takes no more
+# Servers apply the penalties of a model's generation config to greedy answers too; these switch that off.
+NO_PENALTY = {
+    "vllm": {"repetition_penalty": 1.0},
+    "sglang": {"repetition_penalty": 1.0},
+    "llamacpp": {"repeat_penalty": 1.0},
+}
+# llama.cpp and Ollama take no `echo`; llama-cpp-python ("me") gives the log-probabilities shifted by one token
+NO_ECHO = ("llamacpp", "library", "me")
+
+
+@dataclass(frozen=True)
+class Server:
+    """Any OpenAI-compatible server: vLLM, SGLang, llama.cpp, TGI, Ollama. Key: MTA_EVAL_API_KEY in the environment."""
+
+    name: ClassVar[str] = "server"
+
+    url: str = field(metadata={"help": "where it listens, such as http://localhost:8000/v1"})
+    model: str = field(default="", metadata={"help": "its name there; not needed if the server has one model only"})
+    tokenizer: NamedTokenizer = field(
+        default=NamedTokenizer(""), metadata={"help": "the model's: folder, tokenizer.json, .gguf file or hub id"}
+    )
+    api: Literal["auto", "completion", "chat"] = field(
+        default="auto", metadata={"help": "auto: /chat/completions for chat prompts, else /completions"}
+    )
+    send: Literal["ids", "text"] = field(
+        default="ids", metadata={"help": "prompts as token ids, or (TGI, Ollama) text"}
+    )
+    max_length_override: int = field(default=0, metadata={"help": "its window, if the server does not say it"})
+    concurrency: int = field(default=8, metadata={"help": "calls at a time"})
+    retries: int = field(default=5, metadata={"help": "more tries after 429, 5xx, timeouts, dropped connections"})
+    timeout: float = field(default=600.0, metadata={"help": "seconds to wait for an answer"})
+
+    def __post_init__(self) -> None:
+        if isinstance(self.tokenizer, str):  # from Python
+            object.__setattr__(self, "tokenizer", NamedTokenizer(self.tokenizer))
+        if not str(self.tokenizer):
+            raise SpecError("server needs tokenizer=: the model's folder, tokenizer.json, .gguf file or hub id")
+        _check_url(self.url)
+        if self.concurrency < 1 or self.retries < 0 or self.max_length_override < 0 or not 0 < self.timeout < 1e6:
+            raise SpecError("server: concurrency must be at least 1, retries 0 or more, timeout above 0 seconds")
+
+    @property
+    def max_length(self) -> int:
+        """max_length_override, or the window that the server says it serves. Raises ModelError if it says none."""
+        if length := self.max_length_override or self._facts.max_length:
+            return length
+        raise ModelError(f"{self._facts.base} does not say how long its window is; add max_length_override=TOKENS")
+
+    def describe(self) -> dict[str, str]:
+        """URL and model as found, the API and form of the prompts, and the software where the server names it."""
+        facts = self._facts
+        about = {"url": facts.base, "model": facts.model, "api": self.api, "send": self.send}
+        return about | ({"server": facts.software} if facts.software else {})
+
+    def generate(self, samples: Iterable[Sample]) -> Iterator[str]:
+        """See core.Model. A call that fails for good raises ServerError; what is in flight behind it is kept."""
+        _ = self._facts  # asked once, before there are threads
+        yield from self._calls.in_order(samples, self._answer)
+
+    def loglikelihood(self, pairs: Sequence[tuple[Sample, str]]) -> list[float]:
+        """See core.Model. Raises ModelError if the server gives no log-probabilities of prompts."""
+        if self._facts.kind in NO_ECHO:
+            raise ModelError(self._no_echo(f"it is run by {self._facts.kind!r}"))
+        return list(self._calls.in_order(pairs, self._loglikelihood))
+
+    @cached_property
+    def _calls(self) -> Calls:
+        return Calls(self.url, self.concurrency, self.retries, self.timeout)
+
+    @cached_property
+    def _facts(self) -> Facts:
+        return find_out(self._calls, self.url, self.model, not self.max_length_override)
+
+    def _answer(self, sample: Sample) -> str:
+        stops = sendable(sample.stop)
+        limits: dict[str, Any] = {"max_tokens": sample.max_new_tokens} | ({"stop": stops} if stops else {})
+        if self._as_chat(sample):
+            reply = self._post("/chat/completions", {"messages": [*(sample.chat or ())]} | limits)
+            server_answers.check_prompt(reply, sample.prompt_tokens, slack=sum(self.tokenizer.specials))
+        else:
+            ids = self._ids(sample, "")
+            reply = self._post("/completions", self._prompt(sample, sample.prompt, ids) | limits)
+            server_answers.check_prompt(reply, len(ids))
+        return cut(server_answers.text(reply, sample.max_new_tokens), sample.stop)
+
+    def _loglikelihood(self, pair: tuple[Sample, str]) -> float:
+        sample, text = pair
+        whole = self._ids(sample, text)
+        body = self._prompt(sample, sample.prompt + text, whole) | {"max_tokens": 1, "echo": True, "logprobs": 1}
+        try:
+            reply = self._post("/completions", body)
+        except ServerError as error:
+            if error.status in (400, 422, 500, 501):
+                raise ModelError(self._no_echo(str(error))) from error
+            raise
+        server_answers.check_prompt(reply, len(whole))
+        values = server_answers.prompt_logprobs(reply, len(whole))
+        if values is None:
+            raise ModelError(self._no_echo("it answers `echo` without them"))
+        return sum(values[server_answers.common(self._ids(sample, ""), whole) :])
+
+    def _as_chat(self, sample: Sample) -> bool:
+        """Whether messages are sent. A chat whose rendered prompt was cut to the window can only be sent as it is."""
+        if self.api == "completion" or (sample.chat is None and self.api == "auto"):
+            return False
+        if sample.chat is None:
+            raise ModelError(
+                f"api=chat takes no plain prompts such as {sample.id}; use a task's prompt=chat, or api=auto"
+            )
+        whole = self.tokenizer.render(sample.chat) == sample.prompt
+        if not whole and self.api == "chat":
+            raise ModelError(
+                f"api=chat takes no prompts that were cut to the window, such as {sample.id}; use api=auto"
+            )
+        return whole
+
+    def _ids(self, sample: Sample, text: str) -> list[int]:
+        return self.tokenizer.prompt_ids(sample.prompt + text, plain=sample.chat is None)
+
+    def _prompt(self, sample: Sample, prompt: str, ids: list[int]) -> dict[str, Any]:
+        if self.send == "ids":
+            return {"prompt": ids}
+        return {"prompt": prompt} | ({} if sample.chat is None else {"add_special_tokens": False})
+
+    def _post(self, path: str, body: dict[str, Any]) -> Any:
+        """The server's reply. Raises ModelError for what all samples would meet, ServerError for this one's failure."""
+        facts = self._facts
+        greedy = {"model": facts.model, "temperature": 0, "seed": 0, **NO_PENALTY.get(facts.kind, {})}
+        try:
+            return self._calls.post(facts.base + path, greedy | body)
+        except UnreachableError as error:
+            raise ModelError(f"{error}; start the server again and repeat the command: it goes on from here") from error
+        except ServerError as error:
+            if error.status in (301, 302, 303, 307, 308, 401, 403, 404, 405):
+                raise ModelError(f"{error}; mend url=, model=, api= or the key in MTA_EVAL_API_KEY") from error
+            if error.status in (400, 422) and self.send == "ids" and "prompt" in body:
+                raise ServerError(f"{error}; if it takes no token ids, use send=text", error.status) from error
+            raise
+
+    def _no_echo(self, why: str) -> str:
+        return f"{self._facts.base} gives no prompt log-probabilities ({why}); use --answer generate"
+
+
+def sendable(stops: Sequence[str]) -> list[str]:
+    """The stop strings that a server may look for, so that `cut` of its answer is `cut` of the whole answer.
+
+    Not one that begins with white space: it could end the answer before its first word. Not one that may begin inside
+    another: the other would be lost.
+    """
+    fine = [stop for stop in stops if stop and not stop[0].isspace()]
+    return [stop for stop in fine if not any(_may_begin_inside(other, stop) for other in stops)][:MOST_STOPS]
+
+
+def _may_begin_inside(outer: str, stop: str) -> bool:
+    tails = (outer[start:] for start in range(1, len(outer)))
+    return outer != stop and any(tail.startswith(stop) or stop.startswith(tail) for tail in tails)
+
+
+def _check_url(url: str) -> None:
+    """Raises SpecError, which never repeats what may be a secret."""
+    try:
+        parts = urlsplit(url)
+        port_is_fine = parts.port is None or parts.port > 0
+    except ValueError:
+        port_is_fine = False
+    if not port_is_fine or parts.scheme not in ("http", "https") or not parts.hostname:
+        raise SpecError("server: the URL must be like http://localhost:8000/v1")
+    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
+        raise SpecError("server: the URL holds a name, key or query; keys come from MTA_EVAL_API_KEY alone")
