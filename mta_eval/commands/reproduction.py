@@ -17,7 +17,7 @@ from mta_eval.core import Record, Run, Sweep
 if TYPE_CHECKING:
     from mta_eval.results.papers.source import Attention
 
-SAMPLES = 100  # for each checkpoint; about two minutes on two cores
+SAMPLES = 100  # for each checkpoint; half a minute on two cores
 SEEDS = (42, 43, 44)
 SHIPPED = ("letter-blocks-mta", "letter-blocks-transformer")
 SEED = 1000  # of the samples, as `make reproduce-letter-blocks` has it
