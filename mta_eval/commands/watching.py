@@ -51,16 +51,13 @@ def scores(records: Sequence[Record], lacking: dict[str, int], x: str, y: str) -
     from rich.text import Text
 
     from mta_eval.results.exports import pivots
-    from mta_eval.results.table import axis_text, cell_texts, model_text
+    from mta_eval.results.table import grid_texts, model_text
 
     shown: list[RenderableType] = []
     for task, grids in (pivots(records, x, y) if records else {}).items():
         for grid in grids:
-            head = [f"{grid.y} \\ {grid.x}", *(axis_text(grid.x, value) for value in grid.xs)]
-            names = (axis_text(grid.y, value) for value in grid.ys)
-            rows = [[name, *cells] for name, cells in zip(names, cell_texts(grid), strict=True)]
             title = Text(f"{task} · {model_text(grid.title)}", style="bold")
-            shown += [title, terminal.table_of(head, rows, left=1), Text("")]
+            shown += [title, terminal.table_of(*grid_texts(grid), left=1), Text("")]
     missing = [
         f"{folder}: {count} sample{'s are' if count > 1 else ' is'} missing" for folder, count in lacking.items()
     ]

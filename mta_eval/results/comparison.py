@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ from mta_eval.errors import SpecError, StoreError
 from mta_eval.results.clusters import cluster_of
 from mta_eval.results.grid import axis_value, axis_values, check_axes
 from mta_eval.results.statistics import Estimate, difference, holm, mcnemar, sign_flip
-from mta_eval.results.table import axis_text, percent_text
+from mta_eval.results.table import axis_text, gap_text, percent_text
 
 LEVEL = 0.05
 HEAD = ("task", "cell", "pairs", "first", "second", "difference", "only first", "only second", "p", "Holm")
@@ -95,37 +95,73 @@ def compare(pairs: Sequence[Pair], x: str, y: str) -> list[Compared]:
     if "model" in (x, y):
         raise SpecError('"model" is no axis of a comparison: its two models stand side by side; choose another axis')
     check_axes([pair.first for pair in pairs], x, y)
-    tasks: dict[str, list[Pair]] = defaultdict(list)
-    for pair in pairs:
-        tasks[pair.first.task].append(pair)
+    tasks = _by_task(pairs)
     return [row for task, group in tasks.items() for row in (_measure(task, group), *_cells(task, group, x, y))]
 
 
+def differing(pairs: Sequence[Pair], x: str, y: str) -> set[tuple[Any, Any]]:
+    """The cells (x, y) that differ after the correction over their task, by p alone: no intervals are drawn.
+
+    A task without an axis stands at None on it.
+    """
+    found: set[tuple[Any, Any]] = set()
+    for group in _by_task(pairs).values():
+        cells = _by_cell(group, x, y)
+        corrected = holm([_p_of(members) for members in cells.values()])
+        found |= {cell for cell, p in zip(cells, corrected, strict=True) if p < LEVEL}
+    return found
+
+
 def _cells(task: str, pairs: Sequence[Pair], x: str, y: str) -> list[Compared]:
+    rows = [_measure(task, group, cell) for cell, group in _by_cell(pairs, x, y).items()]
+    return [row._replace(holm=p) for row, p in zip(rows, holm([row.p for row in rows]), strict=True)]
+
+
+def _by_task(pairs: Sequence[Pair]) -> dict[str, list[Pair]]:
+    tasks: dict[str, list[Pair]] = defaultdict(list)
+    for pair in pairs:
+        tasks[pair.first.task].append(pair)
+    return tasks
+
+
+def _by_cell(pairs: Sequence[Pair], x: str, y: str) -> dict[tuple[Any, Any], list[Pair]]:
+    """The pairs of each cell that has some, in the order of the axes."""
     cells: dict[tuple[Any, Any], list[Pair]] = defaultdict(list)
     for pair in pairs:
         cells[axis_value(pair.first, x), axis_value(pair.first, y)].append(pair)
     records = [pair.first for pair in pairs]
-    order = [cell for cell in product(axis_values(records, x), axis_values(records, y)) if cell in cells]
-    rows = [_measure(task, cells[cell], cell) for cell in order]
-    return [row._replace(holm=p) for row, p in zip(rows, holm([row.p for row in rows]), strict=True)]
+    order = product(axis_values(records, x), axis_values(records, y))
+    return {cell: cells[cell] for cell in order if cell in cells}
 
 
 def _measure(task: str, pairs: Sequence[Pair], cell: tuple[Any, Any] | None = None) -> Compared:
-    first = [pair.first.score or 0.0 for pair in pairs]
-    second = [pair.second.score or 0.0 for pair in pairs]
-    right = [(one >= 1, other >= 1) for one, other in zip(first, second, strict=True)]
-    only_first, only_second = right.count((True, False)), right.count((False, True))
-    clusters = [cluster_of(pair.first) for pair in pairs]
-    gaps = [other - one for one, other in zip(first, second, strict=True)]
-    # McNemar's test takes pairs for independent, which those of one draw are not
-    plain = {*first, *second} <= {0.0, 1.0} and len(set(clusters)) == len(clusters)
-    p = mcnemar(only_first, only_second) if plain else sign_flip(gaps, clusters)
+    first, second, clusters = _scores(pairs)
     gap = difference(first, second, clusters)
     count = len(pairs)
     means = sum(first) / count, sum(second) / count
     x, y = cell or (None, None)
-    return Compared(task, cell is None, x, y, count, *means, gap, only_first, only_second, p, p)
+    p = _p_of(pairs)
+    return Compared(task, cell is None, x, y, count, *means, gap, *_only_one(first, second), p, p)
+
+
+def _p_of(pairs: Sequence[Pair]) -> float:
+    first, second, clusters = _scores(pairs)
+    # McNemar's test takes pairs for independent, which those of one draw are not
+    if {*first, *second} <= {0.0, 1.0} and len(set(clusters)) == len(clusters):
+        return mcnemar(*_only_one(first, second))
+    return sign_flip([other - one for one, other in zip(first, second, strict=True)], clusters)
+
+
+def _scores(pairs: Sequence[Pair]) -> tuple[list[float], list[float], list[Hashable]]:
+    """The scores of the first, those of the second, and the draws of the pairs."""
+    first, second = ([pair[side].score or 0.0 for pair in pairs] for side in (0, 1))
+    return first, second, [cluster_of(pair.first) for pair in pairs]
+
+
+def _only_one(first: Sequence[float], second: Sequence[float]) -> tuple[int, int]:
+    """How many pairs only the first, and only the second, has right."""
+    right = [(one >= 1, other >= 1) for one, other in zip(first, second, strict=True)]
+    return right.count((True, False)), right.count((False, True))
 
 
 def comparison_rows(compared: Sequence[Compared], x: str, y: str) -> list[list[str]]:
@@ -153,11 +189,6 @@ def comparison_frame(compared: Sequence[Compared], x: str, y: str) -> pd.DataFra
     frame = pd.DataFrame(rows, dtype=object).drop(columns=["gap", "whole"])  # object: a length stays an integer
     frame = frame.drop(columns=[place for place, axis in (("x", x), ("y", y)) if axis == "task"])
     return frame.rename(columns={"x": x, "y": y, "mean": "difference"})
-
-
-def gap_text(gap: Estimate) -> str:
-    """A difference in points of per cent with its interval: "+35 [20, 50]"."""
-    return f"{100 * gap.mean:+.0f} [{100 * gap.low:+.0f}, {100 * gap.high:+.0f}]"
 
 
 def p_text(p: float) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from mta_eval.core import Grid, Record
 from mta_eval.errors import StoreError
 from mta_eval.results.comparison import (
     HEAD,
@@ -14,12 +13,10 @@ from mta_eval.results.comparison import (
     Pairs,
     comparison_frame,
     comparison_rows,
-    gap_text,
     p_text,
 )
-from mta_eval.results.grid import grids_by_model
-from mta_eval.results.pictures.difference import draw_difference
-from mta_eval.results.table import markdown_table, model_text, percent_text, slug_of
+from mta_eval.results.pictures.difference import draw_pairs
+from mta_eval.results.table import gap_text, markdown_table, model_text, percent_text, slug_of
 
 METHOD = (
     "Pairs of answers to the same samples. Difference: second minus first, in points of per cent, with the 95 % "
@@ -75,14 +72,8 @@ def write_comparison(
 
 
 def _draw(task: str, pairs: Pairs, compared: Sequence[Compared], x: str, y: str, path: Path) -> tuple[Path, Path]:
-    mine = [pair for pair in pairs.pairs if pair.first.task == task]
-    first, second = _grid([one for one, _ in mine], x, y), _grid([other for _, other in mine], x, y)
     sure = {(row.x, row.y) for row in compared if row.task == task and not row.whole and row.differs}
-    return draw_difference(first, second, path, [[(at, row) in sure for at in first.xs] for row in first.ys])
-
-
-def _grid(records: Sequence[Record], x: str, y: str) -> Grid:
-    return grids_by_model(records, x, y)[0]  # of one model; a task without an axis has one row or column
+    return draw_pairs([pair for pair in pairs.pairs if pair.first.task == task], x, y, sure, path)
 
 
 def _page(

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from mta_eval.core import Record
 from mta_eval.results.clusters import cluster_of, scores_of
 from mta_eval.results.statistics import Estimate, contrast, estimate, margin
-from mta_eval.results.table import GAP, axis_text, length_text, model_text, percent_text
+from mta_eval.results.table import GAP, axis_text, gap_text, length_text, model_text, percent_text
 
 KEPT = 0.85  # of the shortest length's score (RULER's kind of threshold, Hsieh et al. 2024, made relative)
 MIDDLE = (0.25, 0.75)  # depths, both included; the ends are all others
@@ -97,7 +97,7 @@ def _reach_text(found: Reach | None) -> str:
 
 
 def _middle_text(found: Estimate | None) -> str:
-    return GAP if found is None else f"{100 * found.mean:+.0f} [{100 * found.low:+.0f}, {100 * found.high:+.0f}]"
+    return GAP if found is None else gap_text(found)
 
 
 def _seeds_text(records: Sequence[Record]) -> str:

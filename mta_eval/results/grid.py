@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 from mta_eval.core import Grid, Record
 from mta_eval.errors import SpecError
@@ -79,6 +79,11 @@ def axis_value(record: Record, axis: str) -> int | float | str | None:
     if value is None or (isinstance(value, int | float | str) and not isinstance(value, bool)):
         return value
     return str(value)
+
+
+def is_number(value: Any) -> TypeGuard[int | float]:
+    """Whether a value is a place on an axis of numbers."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _average(records: Sequence[Record], x: str, y: str, title: str, xs: list[Any], ys: list[Any]) -> Grid:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from mta_eval.core import Grid, Record
 from mta_eval.results.clusters import estimate_of
+from mta_eval.results.statistics import Estimate
 
 GAP = "–"
 CUT = "†"
@@ -103,16 +104,24 @@ def interval_text(low: float, high: float) -> str:
     return f"[{100 * low:.0f}–{100 * high:.0f}]"
 
 
+def gap_text(gap: Estimate) -> str:
+    """A difference in points of per cent with its interval: "+35 [20, 50]"."""
+    return f"{100 * gap.mean:+.0f} [{100 * gap.low:+.0f}, {100 * gap.high:+.0f}]"
+
+
+def grid_texts(grid: Grid, intervals: bool = False) -> tuple[list[str], list[list[str]]]:
+    """`grid` as (head, rows) of texts, the values of its axes included; cells as in `cell_texts`."""
+    head = [f"{grid.y} \\ {grid.x}", *(axis_text(grid.x, value) for value in grid.xs)]
+    cells = cell_texts(grid, intervals)
+    return head, [[axis_text(grid.y, value), *row] for value, row in zip(grid.ys, cells, strict=True)]
+
+
 def to_markdown(grid: Grid, intervals: bool = False) -> str:
     """`grid` as a Markdown table (rows y, columns x) without its title; a footnote if any prompt was cut.
 
     Cells read "0.75 (3/4)", or with `intervals` "75 % [30–95], n=4"; a cell that was not measured is "–".
     """
-    head = [f"{grid.y} \\ {grid.x}", *(axis_text(grid.x, value) for value in grid.xs)]
-    rows = [
-        [axis_text(grid.y, value), *cells] for value, cells in zip(grid.ys, cell_texts(grid, intervals), strict=True)
-    ]
-    table = markdown_table(head, rows, left=1)
+    table = markdown_table(*grid_texts(grid, intervals), left=1)
     return f"{table}\n{CUT_NOTE}\n" if any(map(any, grid.truncated)) else table
 
 
@@ -165,10 +174,11 @@ def summarise(records: Sequence[Record]) -> pd.DataFrame:
     `samples` counts all records, `failed` those with an error; `seconds` is the median of a scored sample,
     `memory` the highest of all in bytes, NaN where no record knows it.
     """
-    return pd.DataFrame(_summaries(records), columns=list(Summary._fields))
+    return pd.DataFrame(summaries(records), columns=list(Summary._fields))
 
 
-def _summaries(records: Sequence[Record]) -> list[Summary]:
+def summaries(records: Sequence[Record]) -> list[Summary]:
+    """One for each task and model, in order of appearance."""
     groups: dict[tuple[str, str], list[Record]] = {}
     for record in records:
         groups.setdefault((record.task, record.model), []).append(record)
@@ -186,19 +196,21 @@ def _summary(task: str, model: str, records: Sequence[Record]) -> Summary:
 
 def summary_rows(records: Sequence[Record]) -> list[list[str]]:
     """`summarise` as texts, one list for each row, under the columns SUMMARY_HEAD."""
+    return [summary_texts(row) for row in summaries(records)]
+
+
+def summary_texts(row: Summary) -> list[str]:
+    """A row of the summary under the columns SUMMARY_HEAD."""
     return [
-        [
-            row.task,
-            model_text(row.model),
-            GAP if math.isnan(row.accuracy) else percent_text(row.accuracy),
-            GAP if math.isnan(row.low) else interval_text(row.low, row.high),
-            str(row.samples),
-            str(row.failed),
-            str(row.truncated),
-            GAP if math.isnan(row.seconds) else _seconds_text(row.seconds),
-            GAP if math.isnan(row.memory) else f"{row.memory / 1024**3:.2f} GiB",
-        ]
-        for row in _summaries(records)
+        row.task,
+        model_text(row.model),
+        GAP if math.isnan(row.accuracy) else percent_text(row.accuracy),
+        GAP if math.isnan(row.low) else interval_text(row.low, row.high),
+        str(row.samples),
+        str(row.failed),
+        str(row.truncated),
+        GAP if math.isnan(row.seconds) else _seconds_text(row.seconds),
+        GAP if math.isnan(row.memory) else f"{row.memory / 1024**3:.2f} GiB",
     ]
 
 

@@ -15,11 +15,11 @@ from mta_eval.results.comparison import (
     compare,
     comparison_frame,
     comparison_rows,
-    gap_text,
     p_text,
     pair_up,
 )
 from mta_eval.results.statistics import Estimate, holm
+from mta_eval.results.table import gap_text
 
 Score = Callable[[int, float, int], float | None]
 

@@ -53,7 +53,7 @@ def test_a_comparison_is_a_page_a_table_and_a_picture(tmp_path: Path) -> None:
 
 
 def test_only_cells_that_surely_differ_are_framed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import mta_eval.results.comparison_page as page
+    import mta_eval.results.pictures.difference as pictures
 
     seen: list[list[list[bool]]] = []
 
@@ -61,7 +61,7 @@ def test_only_cells_that_surely_differ_are_framed(tmp_path: Path, monkeypatch: p
         seen.append(significant)
         return path, path
 
-    monkeypatch.setattr(page, "draw_difference", keep)
+    monkeypatch.setattr(pictures, "draw_difference", keep)
     second = [one for one in answers("b", 10) if one.axes["depth"] == 0] + [
         one for one in answers("b", 1) if one.axes["depth"] == 1
     ]

@@ -24,12 +24,11 @@ from mta_eval.results.table import (
     CUT_NOTE,
     GAP,
     SUMMARY_HEAD,
-    Summary,
     axis_text,
     cell_texts,
     model_text,
-    summarise,
-    summary_rows,
+    summaries,
+    summary_texts,
 )
 
 HERE = Path(__file__).parent
@@ -142,12 +141,11 @@ def _counts(records: Sequence[Record]) -> list[str]:
 
 def _summary(records: Sequence[Record]) -> Iterator[tuple[list[tuple[str, float | None]], list[float] | None]]:
     """For each row of the summary its (text, number to sort by) and its (mean, low, high) in per cent."""
-    for values, texts in zip(summarise(records).itertuples(index=False, name=None), summary_rows(records), strict=True):
-        row = Summary(*values)
+    for row in summaries(records):
         numbers = [row.accuracy, row.accuracy, row.samples, row.failed, row.truncated, row.seconds, row.memory]
         measured = [None, None, *(None if math.isnan(number) else float(number) for number in numbers)]
         bar = None if math.isnan(row.accuracy) else [100 * share for share in (row.accuracy, row.low, row.high)]
-        yield list(zip(texts, measured, strict=True)), bar
+        yield list(zip(summary_texts(row), measured, strict=True)), bar
 
 
 def _tables(section: Section) -> Iterator[tuple[str, str, list[str], list[tuple[str, list[Cell]]], bool]]:
@@ -191,7 +189,6 @@ def _template() -> jinja2.Template:
         "breakable": _breakable,
         "quoted": lambda text: quote(text, safe=""),
         "model_text": model_text,
-        "capitalised": lambda text: text if ":" in text.split()[0] else text[:1].upper() + text[1:],
     }
     return pages.get_template("page.html.j2")
 

@@ -17,7 +17,7 @@ from typing import Any
 from markupsafe import Markup
 
 from mta_eval.core import Record, Run
-from mta_eval.results.grid import axis_values
+from mta_eval.results.grid import axis_value, axis_values
 from mta_eval.results.mistakes import KINDS
 from mta_eval.results.page.sections import Section
 from mta_eval.results.rules import RULES, scores
@@ -69,8 +69,8 @@ def _row(record: Record, kind: str | None, cell: tuple[int, ...], look_up: Seque
         record.sample_id,
         tasks[record.task],
         models[record.model],
-        lengths[axis_values([record], "length")[0]],
-        depths[axis_values([record], "depth")[0]],
+        lengths[axis_value(record, "length")],
+        depths[axis_value(record, "depth")],
         _number(record.score),
         int(record.truncated),
         kinds.get(kind, -1),

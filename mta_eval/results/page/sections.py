@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from mta_eval.core import Grid, Record
-from mta_eval.results.grid import PSEUDO_AXES, axis_values, grids_by_model, group_by_task
+from mta_eval.results.grid import PSEUDO_AXES, axis_value, grids_by_model, group_by_task
 from mta_eval.results.mistakes import KINDS, kind_of
-from mta_eval.results.table import CUT, axis_text, model_text
+from mta_eval.results.table import CUT, axis_text, model_text, slug_of
 
 MOST_SHOWN = 10  # wrong answers, and failed samples, for each task
 
@@ -70,7 +69,7 @@ def make_sections(records: Sequence[Record], x: str, y: str) -> list[Section]:
         sections.append(
             Section(
                 name=name,
-                slug=_slug(name, {section.slug for section in sections}),
+                slug=slug_of(name, {section.slug for section in sections}),
                 records=group,
                 grids=grids,
                 places=list(_places(group, grids)),
@@ -91,7 +90,7 @@ def _places(records: Sequence[Record], grids: Sequence[Grid]) -> Iterator[Place]
     panels = {grid.title: place for place, grid in enumerate(grids)}
     for record in records:
         panel = 0 if "model" in (x, y) else panels[record.model]
-        yield Place(panel, rows[axis_values([record], y)[0]], columns[axis_values([record], x)[0]])
+        yield Place(panel, rows[axis_value(record, y)], columns[axis_value(record, x)])
 
 
 def cell_label(section: Section, place: Place) -> str:
@@ -117,15 +116,6 @@ def _result(grid: Grid, row: int, column: int) -> str:
     whole = abs(right - round(right)) < 1e-6
     text = f"{round(right)} of {count} right" if whole else f"mean score {mean:.2f} of {count}"
     return f"{text} {CUT}, some prompts cut" if grid.truncated[row][column] else text
-
-
-def _slug(name: str, taken: set[str]) -> str:
-    """`name` as part of an address: letters, digits and underscores, unlike any that is `taken`."""
-    plain = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:80] or "task"
-    slug, number = plain, 2
-    while slug in taken:
-        slug, number = f"{plain}_{number}", number + 1
-    return slug
 
 
 def _spread(records: Sequence[Record]) -> list[Record]:

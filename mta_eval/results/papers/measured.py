@@ -19,7 +19,7 @@ from scipy import stats
 from mta_eval.core import Record, Run
 from mta_eval.results.clusters import estimate_of
 from mta_eval.results.papers.trained import model_facts
-from mta_eval.results.statistics import CONFIDENCE
+from mta_eval.results.statistics import ENDS
 from mta_eval.results.table import model_text
 
 NAMES = {"transformer": "Transformer", "mta": "MTA", "diff": "DIFF", "talking_heads": "Talking heads"}
@@ -127,7 +127,7 @@ def perplexity(records: Sequence[Record]) -> Cell | None:
         return Cell(math.exp(loss), None, None, 1, cut=cut)
     squares = math.fsum((nats - loss * tokens) ** 2 for nats, tokens in pairs)
     spread = math.sqrt(squares * len(pairs) / (len(pairs) - 1)) / predicted
-    reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(pairs) - 1)) * spread
+    reach = float(stats.t.ppf(ENDS[1], len(pairs) - 1)) * spread
     return Cell(math.exp(loss), math.exp(loss - reach), math.exp(loss + reach), len(pairs), cut=cut)
 
 

@@ -23,7 +23,6 @@ from matplotlib.patches import Rectangle
 from matplotlib.transforms import Bbox
 
 from mta_eval.errors import SpecError
-from mta_eval.results.pictures.heatmap import STYLE
 from mta_eval.results.pictures.kernels import (
     UNDATED,
     draw_cells,
@@ -34,6 +33,7 @@ from mta_eval.results.pictures.kernels import (
     tick,
     write_in_cell,
 )
+from mta_eval.results.pictures.style import STYLE
 
 MARK = "#e8590c"  # the chosen heads and the needle: stands out from blue, from red and from white
 MONO = ["DejaVu Sans Mono", "DejaVu Sans", "monospace"]

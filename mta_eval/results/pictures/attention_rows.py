@@ -20,8 +20,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from mta_eval.results.pictures.attention_map import EM, MARK, MONO, check_picture_path, token_text
-from mta_eval.results.pictures.heatmap import GREY, STYLE
 from mta_eval.results.pictures.kernels import drawable, save, symmetric
+from mta_eval.results.pictures.style import GREY, STYLE
 from mta_eval.results.table import model_text, percent_text
 
 ROW, WIDTH, LABELS = 0.22, 11.0, 1.9  # inches: a row's height, all tokens, the room for the rows' names

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, TypeGuard
+from typing import Any, NamedTuple
 
 from mta_eval.core import Record
 from mta_eval.results.clusters import estimate_of
-from mta_eval.results.grid import axis_values
+from mta_eval.results.grid import axis_values, is_number
 from mta_eval.results.pictures.lines import MOST_LINES, Axis, Chart, Points
 from mta_eval.results.table import axis_text
 
@@ -39,7 +39,7 @@ class Plan(NamedTuple):
 
 def by_depth(task: str, records: Sequence[Record]) -> Plan | None:
     """Score by depth: a chart for each length, or all lengths in one where models or lengths are many."""
-    scored = [record for record in records if record.score is not None and _is_number(record.axes.get("depth"))]
+    scored = [record for record in records if record.score is not None and is_number(record.axes.get("depth"))]
     depths, lengths = axis_values(scored, "depth"), axis_values(scored, "length")
     if len(depths) < 2:
         return None
@@ -55,7 +55,7 @@ def by_depth(task: str, records: Sequence[Record]) -> Plan | None:
 
 def by_length(task: str, records: Sequence[Record]) -> Plan | None:
     """Score by length, all depths together."""
-    scored = [record for record in records if record.score is not None and _is_number(record.axes.get("length"))]
+    scored = [record for record in records if record.score is not None and is_number(record.axes.get("length"))]
     lengths = axis_values(scored, "length")
     if len(lengths) < 2:
         return None
@@ -142,13 +142,9 @@ def _families(records: Sequence[Record], option: str) -> dict[str, list[tuple[Re
             known[record.task] = pattern.sub("", record.task).rstrip(":,"), int(named[1]) if named else None
         family, value = known[record.task]
         number = record.axes.get(option, value)
-        if record.score is not None and _is_number(number):
+        if record.score is not None and is_number(number):
             groups[family].append((record, int(number)))
     return {family: group for family, group in groups.items() if len({value for _, value in group}) > 1}
-
-
-def _is_number(value: Any) -> TypeGuard[int | float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _at(records: Sequence[Record], axis: str, value: Any) -> list[Record]:

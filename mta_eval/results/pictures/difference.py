@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Any
 
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 
-from mta_eval.core import Grid
+from mta_eval.core import Grid, Record
 from mta_eval.errors import SpecError
+from mta_eval.results.grid import grids_by_model
 from mta_eval.results.pictures.cells import CellText, Panel
 from mta_eval.results.pictures.heatmap import axis_names, has_gaps, tick_texts
 from mta_eval.results.pictures.sheet import Scale, Words, compose
@@ -17,6 +19,18 @@ from mta_eval.results.pictures.style import DIVERGING, drawable, save, styled
 from mta_eval.results.table import CUT, CUT_NOTE, model_text
 
 LIMITS = (0.1, 0.25, 0.5, 1.0)  # round ends for the colours, so that pictures compare; 10 points at least
+
+
+def draw_pairs(
+    pairs: Sequence[tuple[Record, Record]], x: str, y: str, sure: Collection[tuple[Any, Any]], path: Path
+) -> tuple[Path, Path]:
+    """`draw_difference` of two models' answers to one task, (first, second); the cells (x, y) of `sure` are framed.
+
+    A task without an axis has one row or column. Raises StoreError if a file cannot be written.
+    """
+    # each side has one model, so one grid
+    (first,), (second,) = (grids_by_model([pair[side] for pair in pairs], x, y) for side in (0, 1))
+    return draw_difference(first, second, path, [[(at, row) in sure for at in first.xs] for row in first.ys])
 
 
 def draw_difference(

@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 from mta_eval.core import Record
 from mta_eval.errors import StoreError
-from mta_eval.results.comparison import compare, pair_up
-from mta_eval.results.grid import check_axes, grids_by_model, group_by_task, to_grid
+from mta_eval.results.comparison import differing, pair_up
+from mta_eval.results.grid import check_axes, grids_by_model, group_by_task
 from mta_eval.results.pictures.answers import by_sign, hits_by_needle
 from mta_eval.results.pictures.charts import BANDS, Plan, by_depth, by_length, by_needles, by_qa, models_of
-from mta_eval.results.pictures.difference import draw_difference
+from mta_eval.results.pictures.difference import draw_pairs
 from mta_eval.results.pictures.heatmap import draw
 from mta_eval.results.pictures.lines import draw_charts
 from mta_eval.results.table import model_text, slug_of
@@ -95,14 +95,8 @@ def _difference(
         pairs = pair_up(first, second).pairs
     except StoreError:  # nothing in common
         return
-    if not pairs:
-        return
-    x, y = axes
-    grids = [to_grid([pair[place] for pair in pairs], x, y, model) for place, model in enumerate(models)]
-    sure = {(cell.x, cell.y) for cell in compare(pairs, x, y) if not cell.whole and cell.differs}
     slug = _slug("difference", task, taken)
-    framed = [[(at, row) in sure for at in grids[0].xs] for row in grids[0].ys]
-    _, svg = draw_difference(grids[0], grids[1], out / slug, framed)
+    _, svg = draw_pairs(pairs, *axes, differing(pairs, *axes), out / slug)
     title = f"{model_text(models[1])} minus {model_text(models[0])}"
     note = "Difference of their mean scores in points on the same samples; framed cells differ after Holm's correction"
     yield Picture(task, title, slug, svg, _sentence(note, len(pairs), "pairs of answers"))

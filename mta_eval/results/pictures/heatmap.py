@@ -14,12 +14,7 @@ from mta_eval.results.pictures.cells import CellText, Panel
 from mta_eval.results.pictures.sheet import Scale, Words, compose
 from mta_eval.results.pictures.style import (
     GAP_NOTE,
-    GREY,
-    HATCH,
-    INK,
-    PAPER,
     SCORES,
-    STYLE,
     drawable,
     save,
     shorten,
@@ -27,7 +22,6 @@ from mta_eval.results.pictures.style import (
 )
 from mta_eval.results.table import CUT, CUT_NOTE, axis_text, count_text, model_text, percent_text
 
-__all__ = ["GREY", "HATCH", "INK", "PAPER", "STYLE", "draw"]
 AXIS_NAMES = {
     "length": ("length (tokens)",),
     "depth": ("depth of the needle\n(0 % = start of the context)", "depth of the needle"),

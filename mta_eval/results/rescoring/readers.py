@@ -10,12 +10,13 @@ import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple, TypeGuard
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from mta_eval.core import Record
 from mta_eval.errors import TextError
+from mta_eval.results.grid import is_number
 from mta_eval.results.rescoring.sources import Source, parse_length
 from mta_eval.results.rules import Answer, answer_of
 
@@ -110,9 +111,9 @@ def _read_needlehaystack(source: Source, task: str) -> Iterator[Row]:
     """One file for each cell. Its score, 1 to 10, is a judge's: stored as a share of 10. There is no target."""
     for line, raw in _objects(source.path):
         score, length, depth = raw.get("score"), raw.get("context_length"), raw.get("depth_percent")
-        if not _is_number(length) or not _is_number(depth) or not 0 <= depth <= 100:
+        if not is_number(length) or not is_number(depth) or not 0 <= depth <= 100:
             raise _damaged(source, line, "it needs context_length and depth_percent, from 0 to 100")
-        if score is not None and not (_is_number(score) and 0 <= score <= 10):
+        if score is not None and not (is_number(score) and 0 <= score <= 10):
             raise _damaged(source, line, f"its score {score!r} is not from 1 to 10")
         row = _row(source, line, raw.get("model_response"), (), source.task or task)
         yield row._replace(
@@ -138,7 +139,7 @@ def _read_lm_eval(source: Source, task: str) -> Iterator[Row]:
         yield row._replace(
             setting=" ".join([source.setting, *of_filter]).strip(),
             length=source.length if length is None else length,
-            depth=depth if _is_number(depth) and 0 <= depth <= 1 else None,
+            depth=depth if is_number(depth) and 0 <= depth <= 1 else None,
             stored=_stored(raw, length),
         )
 
@@ -147,7 +148,7 @@ def _stored(raw: dict[str, Any], length: int | None) -> float | None:
     """The score that lm-eval wrote into a sample. RULER names its metrics by length and fills the others with -1."""
     for name in (str(length), *raw.get("metrics", ())):
         value = raw.get(name)
-        if _is_number(value) and 0 <= value <= 1:
+        if is_number(value) and 0 <= value <= 1:
             return float(value)
     return None
 
@@ -167,7 +168,7 @@ def _read_records(source: Source, _: str) -> Iterator[Row]:
             record.model,
             source.setting,
             length if isinstance(length, int) else None,
-            depth if _is_number(depth) else None,
+            depth if is_number(depth) else None,
             record.score,
             record.output is not None,
         )
@@ -233,10 +234,6 @@ def _texts(value: Any) -> tuple[str, ...]:
     if value is None:
         return ()
     return tuple(map(str, value)) if isinstance(value, list) else (str(value),)
-
-
-def _is_number(value: Any) -> TypeGuard[int | float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _damaged(source: Source, line: int, why: str) -> TextError:

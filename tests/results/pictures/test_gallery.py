@@ -4,6 +4,7 @@ import itertools
 import random
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -115,6 +116,13 @@ def test_a_task_where_all_failed_has_no_picture(tmp_path: Path) -> None:
 def test_samples_without_a_depth_have_no_curve_over_depths(tmp_path: Path) -> None:
     pictures = draw_gallery(sweep("niah", ["mta"], depths=(None,)), tmp_path)
     assert slugs(pictures) == ["heatmap_niah", "length_niah", "sign_niah"]
+
+
+def test_a_task_without_the_axis_has_its_difference_in_one_row(tmp_path: Path) -> None:
+    records = sweep("niah", ["mta", "diff"], needles=4) + sweep("passkey", ["mta", "diff"])
+    records = [one if one.task == "passkey" else replace(one, axes=one.axes | {"count": 4}) for one in records]
+    found = slugs(draw_gallery(records, tmp_path, x="count"))
+    assert {"difference_niah", "difference_passkey"} <= set(found)
 
 
 def test_models_that_answered_different_samples_have_no_difference(tmp_path: Path) -> None:
