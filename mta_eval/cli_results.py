@@ -12,7 +12,7 @@ from mta_eval.commands import reading, reproduction, watching
 
 app = typer.Typer()
 
-Runs = Annotated[list[Path], typer.Argument(help="Run folders.")]
+Runs = Annotated[list[Path], typer.Argument(help="Run folders, or samples_*.jsonl of lm-eval.")]
 Across = Annotated[str, typer.Option("--x", help="Axis across.")]
 Down = Annotated[str, typer.Option("--y", help="Axis down.")]
 Every = Annotated[float, typer.Option(help="Seconds between two looks at a run that goes on.", min=0.1)]
@@ -47,7 +47,8 @@ def report(
     every: Every = 20.0,
 ) -> None:
     """Draw heatmaps and write tables and a page of one or more runs."""
-    reading.report(runs, x, y, out or runs[0] / "report", attention, every if watch else None)
+    home = runs[0].parent if runs[0].is_file() else runs[0]  # a file: the samples of lm-eval
+    reading.report(runs, x, y, out or home / "report", attention, every if watch else None)
 
 
 @app.command()

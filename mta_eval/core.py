@@ -1,6 +1,8 @@
 """The nouns of mta-eval, read first. Standard library only; every room imports this one and not its neighbours.
+Over 250 lines, so that all nouns stand on one page.
 
     Sweep ── cells ──> Task ── sample(cell, tokenizer) ──> Sample ──> Model ──> output ──> Task.score ──> Record
+    ReadingTask: cells of its own; Model.token_loglikelihoods instead of an output; ReadingTask.read instead of score
     Run = the question (run.json) + its Records (records.jsonl);  Grid = records averaged over two axes
 
 Words: `length` is the whole window in tokens (BOS, chat template, prompt and answer budget together);
@@ -12,7 +14,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 from mta_eval.errors import SpecError
 
@@ -146,6 +148,31 @@ class Task(Protocol):
         """How right `output` is, from 0 to 1."""
 
 
+class Reading(NamedTuple):
+    """What a model made of a text that it read: `score`, from 0 to 1, what it adds to the axes, and `positions`.
+
+    `positions` has [first place, nats, tokens] for each stretch of the window: -log p summed over its tokens.
+    """
+
+    score: float
+    axes: Axes
+    positions: list[list[float]]
+
+
+@runtime_checkable
+class ReadingTask(Task, Protocol):
+    """A task whose samples are read and not answered: what counts is how likely the model finds their tokens.
+
+    `prompt_tokens` of its samples counts what the model reads: BOS, but no EOS. Its `score` is never asked.
+    """
+
+    def cells(self, sweep: Sweep, tokenizer: Tokenizer) -> Sequence[Cell]:
+        """All its samples at the sweep's lengths. Raises TextError, LengthError."""
+
+    def read(self, sample: Sample, loglikelihoods: Sequence[float]) -> Reading:
+        """The reading of a sample, from `Model.token_loglikelihoods`. Raises ModelError if they are too few or many."""
+
+
 class Model(Protocol):
     """Answers samples. Loads weights at the first answer, not before."""
 
@@ -167,6 +194,12 @@ class Model(Protocol):
     def loglikelihood(self, pairs: Sequence[tuple[Sample, str]]) -> list[float]:
         """log p(text | the sample's prompt), summed over the text's tokens, for each pair."""
 
+    def token_loglikelihoods(self, samples: Iterable[Sample]) -> Iterator[list[float]]:
+        """For each sample log p (nats) of every token of its prompt, given those before it, in order.
+
+        The first token, which nothing precedes, is left out: one number fewer than the prompt has tokens.
+        """
+
 
 @dataclass(frozen=True)
 class Record:
@@ -174,8 +207,10 @@ class Record:
 
     `score` is None where nothing was measured (then `error` says why), never 0. `truncated` marks a prompt that
     was cut to the model's window (`--over-length mark`). `needles` are those asked, and all if there are few,
-    each with the text `before` and `after` it. `peak_memory`: bytes at the highest while it was answered, weights
-    included; None if unknown.
+    each with the text `before` and `after` it. `seconds`: its share of the time, where a model answers several at once.
+    `peak_memory`: bytes at the highest while it was answered, weights
+    included; None if unknown. A sample that was read and not answered has a score but no output; see `Reading` for its
+    `positions`.
     """
 
     sample_id: str
@@ -194,6 +229,12 @@ class Record:
     needles: list[dict[str, Any]] = field(default_factory=list)
     prompt_sha256: str = ""
     peak_memory: int | None = None
+    positions: list[list[float]] = field(default_factory=list)
+
+    @property
+    def was_read(self) -> bool:
+        """Whether a text was read here: there is a score, but no answer that could be right or wrong."""
+        return self.output is None and self.score is not None
 
 
 @dataclass(frozen=True)
@@ -228,6 +269,11 @@ class Grid:
     high: list[list[float | None]]
     count: list[list[int]]
     truncated: list[list[int]]
+
+
+def cells_of(task: Task, sweep: Sweep, tokenizer: Tokenizer) -> Sequence[Cell]:
+    """The cells of a task at a sweep, in the order to ask them. Raises TextError, LengthError."""
+    return task.cells(sweep, tokenizer) if isinstance(task, ReadingTask) else list(sweep.cells())
 
 
 def depth_text(depth: float | None) -> str:

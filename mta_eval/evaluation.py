@@ -13,7 +13,8 @@ from mta_eval.core import Model, Record, Sweep, Task
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mta_eval.runner import Answer, OverLength
+    from mta_eval.answering import Answer
+    from mta_eval.runner import OverLength
 
 
 def evaluate(
@@ -40,7 +41,7 @@ def evaluate(
 
 def load(run: str | Path | Sequence[str | Path]) -> pd.DataFrame:
     """The answers of one or more run folders, a row for each. Raises StoreError."""
-    from mta_eval.results.store import read_several
+    from mta_eval.results.several import read_several
 
     folders = [Path(run)] if isinstance(run, str | Path) else [Path(one) for one in run]
     return _frame(read_several(folders)[1])

@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import partial
-from itertools import chain, islice
+from itertools import islice
 from typing import Any, Literal
 
-from mta_eval.core import Cell, Model, Needle, Record, Sample, Sweep, Task
-from mta_eval.errors import LengthError, ModelError, MtaEvalError, SpecError
+from mta_eval.answering import Answer, Feed, Given, ask, asker_of
+from mta_eval.core import Cell, Model, Needle, ReadingTask, Record, Sample, Sweep, Task, cells_of
+from mta_eval.errors import LengthError, SpecError
 from mta_eval.memory import take_peak
 
-Answer = Literal["generate", "choose"]
 OverLength = Literal["refuse", "mark"]
 SHORT, CHECKED = 512, 100  # at short lengths, where some samples may not fit, so many are made beforehand
 NEEDLES_KEPT = 64  # a record keeps the asked needles, and all of them up to this many
@@ -56,29 +54,35 @@ class Plan:
         window, widest = self.models[model].max_length, max(model.max_length for model in self.models.values())
         return tuple(length for length in self.sweep.lengths if window < length <= widest)
 
+    def cells_of(self, task: str, model: str) -> Sequence[Cell]:
+        """The cells that a model is asked of a task, in order."""
+        return cells_of(self.tasks[task], self.sweep_of(task, model), self.models[model].tokenizer)
+
     def __len__(self) -> int:
-        return sum(len(self.sweep_of(task, model)) for task in self.tasks for model in self.models)
+        return sum(len(self.cells_of(task, model)) for task in self.tasks for model in self.models)
 
 
 def check(plan: Plan) -> None:
     """Find the user's mistakes before any weights are loaded: make one sample of every task, length and model.
 
     Raises LengthError for a length beyond a model's window (unless over_length is "mark") or too small for a task,
-    SpecError where choices are wanted and a task has none, TextError for a haystack that cannot be read.
+    SpecError where choices are wanted and a task has none, TextError for a text that cannot be read. What is read and
+    not answered is never cut.
     """
     for model_name, model in plan.models.items():
         for task_name, task in plan.tasks.items():
-            sweep = plan.sweep_of(task_name, model_name)
+            sweep, reading = plan.sweep_of(task_name, model_name), isinstance(task, ReadingTask)
             for length in sweep.lengths:
-                if length > model.max_length and plan.over_length == "refuse":
+                if length > model.max_length and (reading or plan.over_length == "refuse"):
+                    mark = "" if reading else ", or let --over-length mark cut such prompts and mark their records"
                     raise LengthError(
-                        f"length {length} is beyond the window of {model_name}, {model.max_length} tokens; drop it, or "
-                        "let --over-length mark cut such prompts and mark their records"
+                        f"length {length} is beyond the window of {model_name}, {model.max_length} tokens; "
+                        f"drop it{mark}"
                     )
-                cells = replace(sweep, lengths=(length,)).cells()
+                cells = cells_of(task, replace(sweep, lengths=(length,)), model.tokenizer)
                 for cell in islice(cells, CHECKED if length <= SHORT else 1):
                     sample = task.sample(cell, sweep.seed, model.tokenizer)
-                if plan.answer == "choose" and not sample.choices:
+                if plan.answer == "choose" and not reading and not sample.choices:
                     raise SpecError(f"{task_name} offers no choices; use --answer generate")
 
 
@@ -87,96 +91,50 @@ def run(plan: Plan, done: Collection[tuple[str, str]] = ()) -> Iterator[Record]:
 
     Raises LengthError, ModelError and the like for what cannot go on; a single failed answer becomes a record.
     """
-    for model_name, model in plan.models.items():
-        for task_name, task in plan.tasks.items():
-            sweep = plan.sweep_of(task_name, model_name)
-            samples = _Feed(
-                fit_window(sample, model, plan.over_length)
-                for cell in sweep.cells()
-                if (model_name, f"{task_name}/{cell}") not in done
-                for sample in [task.sample(cell, sweep.seed, model.tokenizer)]
-            )
-            take_peak()
-            before = time.perf_counter()
-            for sample, output, error in _answer(model, samples, plan.answer):
-                now = time.perf_counter()
-                score = None if output is None else task.score(sample, output)
-                yield _record(sample, model_name, output, score, error, now - before, samples.cut)
-                before = time.perf_counter()
+    for model_name in plan.models:
+        for task_name in plan.tasks:
+            cells = plan.cells_of(task_name, model_name)
+            left = [cell for cell in cells if (model_name, f"{task_name}/{cell}") not in done]
+            yield from answer(plan, model_name, task_name, left)
+
+
+def answer(plan: Plan, model_name: str, task_name: str, cells: Sequence[Cell]) -> Iterator[Record]:
+    """Answer these cells of one task and model, and yield each record as soon as it is there. Raises as `run` does."""
+    task, model = plan.tasks[task_name], plan.models[model_name]
+    samples = Feed(make(plan, model_name, task_name, cell) for cell in cells)
+    take_peak()
+    for sample, given, error, seconds in ask(asker_of(task, model, plan.answer), samples):
+        record = _record(sample, model_name, error, seconds, samples.cut)
+        yield record if given is None else _marked(record, task, sample, given)
+
+
+def make(plan: Plan, model_name: str, task_name: str, cell: Cell) -> tuple[Sample, bool]:
+    """The sample of a cell as the model is asked it, and whether it was cut to the model's window."""
+    model = plan.models[model_name]
+    sample = plan.tasks[task_name].sample(cell, plan.sweep.seed, model.tokenizer)
+    return fit_window(sample, model, plan.over_length)
+
+
+def failed(plan: Plan, model_name: str, task_name: str, cell: Cell, error: str) -> Record:
+    """The record of a sample that could not be answered, and nothing was measured."""
+    sample, cut = make(plan, model_name, task_name, cell)
+    return replace(_record(sample, model_name, error, 0.0, [sample.id] if cut else []), peak_memory=None)
 
 
 def probe(plan: Plan, model_name: str, task_name: str) -> list[tuple[int, float]]:
     """(tokens, seconds) of one real answer at the shortest and the longest length, loading left out."""
     task, model, sweep = plan.tasks[task_name], plan.models[model_name], plan.sweep_of(task_name, model_name)
-    answer = model.generate if plan.answer == "generate" else partial(_choose, model)
+    asker, cells = asker_of(task, model, plan.answer), plan.cells_of(task_name, model_name)
     timed: list[tuple[int, float]] = []
     for length in sorted({min(sweep.lengths), max(sweep.lengths)}) if sweep.lengths else ():
-        sample = task.sample(Cell(length, sweep.depths[0], 0), sweep.seed, model.tokenizer)
-        sample, _ = fit_window(sample, model, plan.over_length)
+        cell = next(cell for cell in cells if cell.length == length)
+        sample, _ = make(plan, model_name, task_name, cell)
         if not timed:
-            list(answer([replace(sample, max_new_tokens=1)]))  # loads the weights
+            list(asker([replace(sample, max_new_tokens=1)]))  # loads the weights
         start = time.perf_counter()
-        list(answer([sample]))
+        list(asker([sample]))
         timed.append((sample.length, time.perf_counter() - start))
     return timed
-
-
-class _Feed:
-    """Samples on their way to a model: remembers which were cut, and whether making one failed."""
-
-    def __init__(self, samples: Iterable[tuple[Sample, bool]]) -> None:
-        self._samples = iter(samples)
-        self.cut: set[str] = set()
-        self.failure: BaseException | None = None
-
-    def __iter__(self) -> Iterator[Sample]:
-        return self
-
-    def __next__(self) -> Sample:
-        try:
-            sample, cut = next(self._samples)
-        except StopIteration:
-            raise
-        except BaseException as error:
-            self.failure = error
-            raise
-        if cut:
-            self.cut.add(sample.id)
-        return sample
-
-
-def _answer(model: Model, samples: _Feed, how: Answer) -> Iterator[tuple[Sample, str | None, str | None]]:
-    """(sample, output, error) in order. A model that breaks down is asked again from the next sample on."""
-    waiting: deque[Sample] = deque()
-    feed: Iterator[Sample] = iter(samples)
-
-    def fed() -> Iterator[Sample]:
-        for sample in feed:
-            waiting.append(sample)
-            yield sample
-
-    while True:
-        try:
-            for output in model.generate(fed()) if how == "generate" else _choose(model, fed()):
-                yield waiting.popleft(), output, None
-            if waiting:
-                raise ModelError(f"the model gave no answer to {len(waiting)} samples, the first {waiting[0].id}")
-            return
-        except MtaEvalError:
-            raise
-        except Exception as error:
-            if samples.failure is not None or not waiting:
-                raise
-            yield waiting.popleft(), None, f"{type(error).__name__}: {error}"
-            feed = chain(list(waiting), feed)
-            waiting.clear()
-
-
-def _choose(model: Model, samples: Iterable[Sample]) -> Iterator[str]:
-    """The choice that the model finds likeliest after the prompt."""
-    for sample in samples:
-        scores = model.loglikelihood([(sample, sample.lead + choice) for choice in sample.choices])
-        yield max(zip(scores, sample.choices, strict=True), key=lambda pair: pair[0])[1]
 
 
 def fit_window(sample: Sample, model: Model, over_length: OverLength) -> tuple[Sample, bool]:
@@ -207,15 +165,8 @@ def fit_window(sample: Sample, model: Model, over_length: OverLength) -> tuple[S
     return replace(sample, prompt=prompt, prompt_tokens=len(spans) + specials, needles=needles), True
 
 
-def _record(
-    sample: Sample,
-    model: str,
-    output: str | None,
-    score: float | None,
-    error: str | None,
-    seconds: float,
-    cut: Collection[str],
-) -> Record:
+def _record(sample: Sample, model: str, error: str | None, seconds: float, cut: Collection[str]) -> Record:
+    """The record of a sample that is not marked yet."""
     few = len(sample.needles) <= NEEDLES_KEPT
     return Record(
         sample_id=sample.id,
@@ -223,21 +174,29 @@ def _record(
         model=model,
         axes=sample.axes,
         targets=list(sample.targets),
-        output=output,
-        score=score,
+        output=None,
+        score=None,
         prompt_tokens=sample.prompt_tokens,
         max_new_tokens=sample.max_new_tokens,
         seconds=round(seconds, 4),
         truncated=sample.id in cut,
         error=error,
         choices=list(sample.choices),
-        needles=[_kept(needle, sample.prompt) for needle in sample.needles if few or needle.asked],
+        needles=[kept(needle, sample.prompt) for needle in sample.needles if few or needle.asked],
         prompt_sha256=hashlib.sha256(sample.prompt.encode()).hexdigest(),
         peak_memory=take_peak(),
     )
 
 
-def _kept(needle: Needle, prompt: str) -> dict[str, Any]:
+def _marked(record: Record, task: Task, sample: Sample, given: Given) -> Record:
+    if isinstance(given, str):
+        return replace(record, output=given, score=task.score(sample, given))
+    assert isinstance(task, ReadingTask)
+    reading = task.read(sample, given)
+    return replace(record, score=reading.score, axes=record.axes | reading.axes, positions=reading.positions)
+
+
+def kept(needle: Needle, prompt: str) -> dict[str, Any]:
     """A needle and the text around it, since records hold no prompts."""
     start = prompt.index(needle.text)
     end = start + len(needle.text)

@@ -1,3 +1,4 @@
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -170,3 +171,73 @@ def test_a_record_keeps_needles_and_a_hash_of_its_prompt() -> None:
 
 def cell_of(record: Record) -> runner.Cell:
     return runner.Cell(record.axes["length"], record.axes["depth"], record.axes["repeat"])
+
+
+class Reader(Scripted):
+    """Finds every token of a text equally likely; reads one sample ahead; fails on command."""
+
+    odd: tuple[float, ...] = (-1.0,)
+
+    def token_loglikelihoods(self, samples: Iterable[Sample]) -> Iterator[list[float]]:
+        for sample in samples:
+            if sample.id in self.fail_on:
+                raise RuntimeError("out of memory")
+            self.seen.append(sample)
+            yield [*self.odd, *[-1.0] * (sample.prompt_tokens - 2)]
+
+
+SHORT = "perplexity:windows=3"
+
+
+def test_texts_are_read_and_not_answered() -> None:
+    records = list(runner.run(plan(SHORT, model=Reader())))
+    assert [record.sample_id for record in records] == [f"{SHORT}/{n}/any/{i}" for n in (256, 512) for i in range(3)]
+    assert len(plan(SHORT, model=Reader())) == len(records)
+    for record in records:
+        assert (record.output, record.error, record.targets) == (None, None, [])
+        assert record.was_read
+        assert record.score == pytest.approx(math.exp(-1))
+        assert record.axes["nats"] == record.axes["predicted"] == record.prompt_tokens - 1
+        assert sum(count for _, _, count in record.positions) == record.axes["predicted"]
+
+
+def test_texts_are_read_once_and_beside_tasks_that_are_answered() -> None:
+    everything = list(runner.run(plan(SHORT, "niah", model=Reader())))
+    assert len(everything) == 6 + 12
+    done = {("m", record.sample_id) for record in everything[:4]}
+    rest = list(runner.run(plan(SHORT, "niah", model=Reader()), done))
+    assert [record.sample_id for record in rest] == [record.sample_id for record in everything[4:]]
+    assert [record.was_read for record in rest] == [True] * 2 + [False] * 12
+
+
+def test_a_text_that_a_model_cannot_read_is_data_and_the_others_go_on() -> None:
+    bad = f"{SHORT}/256/any/1"
+    records = list(runner.run(plan(SHORT, model=Reader(fail_on=(bad,)))))
+    assert [record.error for record in records if record.sample_id == bad] == ["RuntimeError: out of memory"]
+    assert [record.was_read for record in records] == [True, False, True, True, True, True]
+
+
+@pytest.mark.parametrize("odd", [float("nan"), float("-inf")])
+def test_what_is_no_log_probability_is_an_error_and_never_a_perplexity(odd: float) -> None:
+    model = Reader()
+    model.odd = (odd,)
+    records = list(runner.run(plan(SHORT, model=model)))
+    assert all(record.score is None and not record.positions for record in records)
+    assert {record.error for record in records if record.prompt_tokens == 256} == {
+        f"ValueError: 1 of 255 log-probabilities are {odd} or the like"
+    }
+
+
+def test_too_few_log_probabilities_stop_the_run() -> None:
+    model = Reader()
+    model.odd = ()
+    with pytest.raises(ModelError, match="do not belong together"):
+        list(runner.run(plan(SHORT, model=model)))
+
+
+def test_texts_are_never_cut_to_a_window_and_need_no_choices() -> None:
+    for over_length in ("refuse", "mark"):
+        with pytest.raises(LengthError, match=r"length 512 is beyond the window of m, 300 tokens; drop it$"):
+            runner.check(plan(SHORT, model=Reader(max_length=300), over_length=over_length))
+    runner.check(plan(SHORT, model=Reader(), answer="choose"))
+    assert [tokens for tokens, _ in runner.probe(plan(SHORT, model=Reader()), "m", SHORT)] == [256, 512]

@@ -5,18 +5,19 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mta_eval import __version__, registry
 from mta_eval.commands import terminal
-from mta_eval.core import Cell, Model, Record, Run, Sample, Sweep, Task, Tokenizer
+from mta_eval.core import Cell, Model, Record, Run, Sample, Sweep, Task, Tokenizer, cells_of
 from mta_eval.errors import SpecError, StoreError
 
 if TYPE_CHECKING:
-    from mta_eval.results.store import RunFolder
+    from mta_eval.replicas.cluster import Cluster
+    from mta_eval.replicas.crew import Crew
     from mta_eval.runner import Plan
 
 T = TypeVar("T")
@@ -28,18 +29,33 @@ def build_all(specs: Sequence[str], build: Callable[[str], T]) -> dict[str, T]:
     return {registry.spec_of(thing): thing for thing in built}
 
 
-def run(plan: Plan, out: Path) -> None:
+def run(plan: Plan, out: Path, cluster: Cluster | None = None) -> None:
     """Answer what is not answered yet in the run folder `out`. Raises SystemExit(1) if samples failed."""
-    records = answer_all(plan, out)
+    records = answer_all(plan, out, cluster)
     terminal.print_summary(records, out)
     if any(record.error for record in records):
         raise SystemExit(1)
 
 
-def answer_all(plan: Plan, out: Path) -> list[Record]:
-    """Answer what is not answered yet in the run folder `out`, and return all that it holds. Raises StoreError."""
+def answer_all(plan: Plan, out: Path, cluster: Cluster | None = None) -> list[Record]:
+    """Answer what is not answered yet in the run folder `out`, and return all that it holds. Raises StoreError.
+
+    With a `cluster`, replicas of the models on it answer.
+    """
+    if cluster is None:
+        return _answer_all(plan, out, None)
+    from mta_eval.replicas.crew import crew
+
+    with crew(cluster, plan) as hired:
+        return _answer_all(plan, out, hired)
+
+
+def _answer_all(plan: Plan, out: Path, hired: Crew | None) -> list[Record]:
+    from mta_eval import runner
     from mta_eval.results.store import RunFolder, read
 
+    settings = hired.settings if hired else {name: model.describe() for name, model in plan.models.items()}
+    executor = {"executor": f"Ray, {hired.placement}"} if hired else {}
     question = Run(
         tasks=tuple(plan.tasks),
         models=tuple(plan.models),
@@ -48,21 +64,15 @@ def answer_all(plan: Plan, out: Path) -> list[Record]:
         over_length=plan.over_length,
         version=__version__,
         tokenizers={name: model.tokenizer.fingerprint for name, model in plan.models.items()},
-        environment=_environment(plan),
+        environment=_environment(plan, settings) | executor,
     )
     with RunFolder(out, question) as folder:
         _check_prompts(plan, read(out)[1], question)
-        _answer(plan, folder)
+        with terminal.progress(plan, len(folder.done), settings) as advance:
+            for record in hired.run(plan, folder.done) if hired else runner.run(plan, folder.done):
+                folder.append(record)
+                advance(record)
     return read(out)[1]
-
-
-def _answer(plan: Plan, folder: RunFolder) -> None:
-    from mta_eval import runner
-
-    with terminal.progress(plan, len(folder.done)) as advance:
-        for record in runner.run(plan, folder.done):
-            folder.append(record)
-            advance(record)
 
 
 def looker(questions: Sequence[Run], records: Sequence[Record]) -> Callable[[str, Path], list[str]]:
@@ -87,10 +97,12 @@ def looker(questions: Sequence[Run], records: Sequence[Record]) -> Callable[[str
     return look
 
 
-def write_samples(task: Task, sweep: Sweep, tokenizer: Tokenizer, out: Path) -> None:
-    """All samples of a sweep as JSONL, the whole file or none. Raises StoreError if it cannot be written."""
-    samples = (task.sample(cell, sweep.seed, tokenizer) for cell in sweep.cells())
+def write_samples(task: Task, sweep: Sweep, tokenizer: Tokenizer, out: Path) -> int:
+    """All samples of a sweep as JSONL, the whole file or none; how many. Raises StoreError if it cannot be written."""
+    cells = cells_of(task, sweep, tokenizer)
+    samples = (task.sample(cell, sweep.seed, tokenizer) for cell in cells)
     write_lines((json.dumps(dataclasses.asdict(sample), ensure_ascii=False) for sample in samples), out)
+    return len(cells)
 
 
 def write_lines(lines: Iterable[str], out: Path) -> None:
@@ -149,7 +161,7 @@ def _check_prompts(plan: Plan, records: Sequence[Record], question: Run) -> None
         _make_again(record, plan.tasks[task], plan.models[model], question)
 
 
-def _environment(plan: Plan) -> dict[str, Any]:
+def _environment(plan: Plan, settings: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
     """What else shaped the answers: versions, and the dtype and device of each model."""
     from importlib.metadata import PackageNotFoundError
     from importlib.metadata import version as version_of
@@ -160,6 +172,7 @@ def _environment(plan: Plan) -> dict[str, Any]:
             versions[package] = version_of(package)
         except PackageNotFoundError:
             continue
-    about = {"models": {name: model.describe() for name, model in plan.models.items()}, "versions": versions}
+    about: dict[str, Any] = {"models": {name: dict(said) for name, said in settings.items()}}
+    about |= {"versions": versions, "samples": len(plan)}
     left_out = {name: list(lengths) for name in plan.models if (lengths := plan.left_out(name))}
     return about | ({"lengths beyond the window": left_out} if left_out else {})

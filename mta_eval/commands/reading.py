@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 def report(runs: Sequence[Path], x: str, y: str, out: Path, attention: bool, every: float | None) -> None:
     """Write the report of runs and print its paths; with `every`, again and again while they are being written."""
-    from mta_eval.results import store
+    from mta_eval.results import several
     from mta_eval.results.report import write_report
 
     def write(going_on: bool) -> None:
-        questions, records, lacking = store.read_several(runs)
+        questions, records, lacking = several.read_several(runs)
         look = looker([run for _, run in questions], records) if attention else None
         reload = round(every or 0) if going_on else 0
         if going_on and not records:
@@ -48,12 +48,12 @@ def report(runs: Sequence[Path], x: str, y: str, out: Path, attention: bool, eve
 
 def compare(runs: Sequence[Path], models: tuple[str, str], x: str, y: str, out: Path | None) -> None:
     """Print how two models differ on the same samples; with `out`, write it there too. See `pick` for the models."""
-    from mta_eval.results import store
+    from mta_eval.results import several
     from mta_eval.results.comparison import HEAD, comparison_rows, pair_up
     from mta_eval.results.comparison import compare as compare_pairs
     from mta_eval.results.comparison_page import conclusions, write_comparison
 
-    folders = [store.read(folder)[1] for folder in runs]
+    folders = [several.read(folder)[1] for folder in runs]
     first, second = pick(runs, folders, models)
     pairs = pair_up(first, second)
     compared = compare_pairs(pairs.pairs, x, y)
@@ -100,10 +100,11 @@ def _list(names: Sequence[str]) -> str:
 
 def tabulate(runs: Sequence[Path], x: str, y: str, form: Form | None, mistakes: bool, out: Path | None) -> None:
     """Print or write a table of scores over two axes, or of the wrong answers by kind. Raises SpecError, StoreError."""
-    from mta_eval.results import exports, store
+    from mta_eval.results import exports, several
     from mta_eval.results.mistake_table import mistake_frame
+    from mta_eval.results.perplexity_table import perplexity_markdown
 
-    _, records, _ = store.read_several(runs)
+    _, records, _ = several.read_several(runs)
     if not records:
         raise StoreError(f"{', '.join(map(str, runs))}: no answers yet; repeat the run's command to go on with it")
     form = form or (exports.FORMS.get(out.suffix.lower()) if out else "markdown")
@@ -116,6 +117,8 @@ def tabulate(runs: Sequence[Path], x: str, y: str, form: Form | None, mistakes: 
         exports.write_parquet(mistake_frame(records) if mistakes else exports.score_frame(tables), out)
     else:
         text = exports.mistake_text(records, form) if mistakes else exports.score_text(tables, form)
+        if form == "markdown" and not mistakes and (told := perplexity_markdown(records)):
+            text += f"\n## Perplexity\n\n{told}"
         if out is None:
             terminal.print_lines([text.rstrip("\n")])
             return

@@ -33,12 +33,12 @@ def draw_papers(
     Without runs the shipped checkpoints are asked first, `samples` rows each, and their attention is drawn; there are
     none for longheads. Raises StoreError if runs fill no cell of these papers, or `out` cannot be written.
     """
-    from mta_eval.results import papers, store
+    from mta_eval.results import papers, several
     from mta_eval.results.papers.source import Source
 
     told = said(out, samples) if not runs and "mta" in names else ""
     shown = list(runs) or ([run_shipped(out, samples)] if told else [])
-    questions, records, lacking = store.read_several(shown)
+    questions, records, lacking = several.read_several(shown)
     told += "".join(f" Not finished: `{folder}` lacks {count:,} samples." for folder, count in lacking.items())
     with attention_of(questions, records if attention or told else []) as seen:
         counts = parameter_counts() if "mta" in names else {}

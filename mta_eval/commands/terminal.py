@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
@@ -25,8 +26,11 @@ QUIET = 30  # seconds between lines in a log
 
 
 @contextmanager
-def progress(plan: Plan, done: int) -> Iterator[Callable[[Record], None]]:
-    """A bar with samples, rate, time left and what is being asked; yields a function to call with each record."""
+def progress(plan: Plan, done: int, settings: Mapping[str, Mapping[str, str]]) -> Iterator[Callable[[Record], None]]:
+    """A bar with samples, rate, time left and what is being asked; yields a function to call with each record.
+
+    `settings`: what each model says of itself where it is asked.
+    """
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -39,8 +43,8 @@ def progress(plan: Plan, done: int) -> Iterator[Callable[[Record], None]]:
 
     console = Console(stderr=True)
     for name, model in plan.models.items():
-        settings = ", ".join(f"{key} {value}" for key, value in model.describe().items())
-        console.print(f"{name}{': ' + settings if settings else ''}", highlight=False, markup=False)
+        said = ", ".join(f"{key} {value}" for key, value in settings[name].items())
+        console.print(f"{name}{': ' + said if said else ''}", highlight=False, markup=False)
         if left_out := plan.left_out(name):
             lengths = ", ".join(map(str, left_out))
             console.print(f"  not asked at {lengths}: beyond its window of {model.max_length}", highlight=False)
@@ -130,13 +134,12 @@ def print_plan(plan: Plan) -> None:
     total = 0.0
     for model_name in plan.models:
         for task_name in plan.tasks:
-            sweep = plan.sweep_of(task_name, model_name)
             timed = probe(plan, model_name, task_name)
-            each = len(sweep.depths) * sweep.repeats
-            seconds = [_between(timed, length or timed[0][0]) * each for length in sweep.lengths]
-            tokens = [(length or timed[0][0]) * each for length in sweep.lengths]
+            counts = Counter(cell.length for cell in plan.cells_of(task_name, model_name))
+            seconds = [_between(timed, length or timed[0][0]) * count for length, count in counts.items()]
+            tokens = [(length or timed[0][0]) * count for length, count in counts.items()]
             total += sum(seconds)
-            table.add_row(model_name, task_name, f"{len(sweep):,}", f"{sum(tokens):,}", _duration(sum(seconds)))
+            table.add_row(model_name, task_name, f"{counts.total():,}", f"{sum(tokens):,}", _duration(sum(seconds)))
     console = Console()
     console.print(table)
     console.print(f"{len(plan):,} samples, about {_duration(total)} on this machine (measured on real samples)")
@@ -175,7 +178,8 @@ def print_lines(lines: Iterable[str]) -> None:
 
 
 def print_summary(records: Sequence[Record], folder: Path) -> None:
-    """A table of accuracies, and where to go from here."""
+    """A table of accuracies, one of perplexities if texts were read, and where to go from here."""
+    from mta_eval.results.perplexity_table import perplexity_rows
     from mta_eval.results.table import SUMMARY_HEAD, summary_rows
 
     rows = summary_rows(records)
@@ -185,6 +189,8 @@ def print_summary(records: Sequence[Record], folder: Path) -> None:
         if head not in ("failed", "truncated") or any(row[column] != "0" for row in rows)
     ]
     print_table([SUMMARY_HEAD[column] for column in shown], [[row[column] for column in shown] for row in rows], left=2)
+    if table := perplexity_rows(records):
+        print_table(*table, left=3)
     failed = [record for record in records if record.error]
     if failed:
         first = f"{len(failed)} samples failed, the first with: {failed[0].error}"
@@ -197,7 +203,7 @@ def print_sample(sample: Sample, as_json: bool, record: Record | None = None) ->
     fields = dataclasses.asdict(sample)
     if record is not None:
         fields |= {"model": record.model, "output": record.output, "score": record.score, "error": record.error}
-        fields["truncated"] = record.truncated
+        fields |= {"truncated": record.truncated, "axes": record.axes}
     if as_json:
         print(json.dumps(fields, ensure_ascii=False))
         return
@@ -211,6 +217,8 @@ def print_sample(sample: Sample, as_json: bool, record: Record | None = None) ->
     if record is not None:
         for key in ("model", "output", "score", "error", "truncated"):
             print(f"{key}: {fields[key]!r}")
+        if record.was_read:
+            print(f"perplexity: {1 / record.score:.4g} of {record.axes['predicted']} tokens" if record.score else "")
 
 
 def print_options(name: str, kind: type[Any]) -> None:

@@ -19,13 +19,13 @@ def watch(runs: Sequence[Path], x: str, y: str, every: float) -> None:
     from rich.console import Group
     from rich.live import Live
 
-    from mta_eval.results import store
+    from mta_eval.results import several
 
     console = terminal.wide_console()
     with Live(console=console, auto_refresh=False) as live:
 
         def draw(_going_on: bool) -> None:
-            _, records, lacking = store.read_several(runs)
+            _, records, lacking = several.read_several(runs)
             shown = scores(records, lacking, x, y)
             # a log gets the last one alone, which rich would end in the middle of a line
             live.update(shown if console.is_terminal else Group(shown, ""), refresh=True)
@@ -51,6 +51,7 @@ def scores(records: Sequence[Record], lacking: dict[str, int], x: str, y: str) -
     from rich.text import Text
 
     from mta_eval.results.exports import pivots
+    from mta_eval.results.perplexity_table import perplexity_rows
     from mta_eval.results.table import grid_texts, model_text
 
     shown: list[RenderableType] = []
@@ -58,6 +59,8 @@ def scores(records: Sequence[Record], lacking: dict[str, int], x: str, y: str) -
         for grid in grids:
             title = Text(f"{task} · {model_text(grid.title)}", style="bold")
             shown += [title, terminal.table_of(*grid_texts(grid), left=1), Text("")]
+    if table := perplexity_rows(records):
+        shown += [Text("perplexity", style="bold"), terminal.table_of(*table, left=3), Text("")]
     missing = [
         f"{folder}: {count} sample{'s are' if count > 1 else ' is'} missing" for folder, count in lacking.items()
     ]

@@ -16,10 +16,10 @@ from urllib.parse import urlsplit
 from mta_eval.core import Sample
 from mta_eval.errors import ModelError, SpecError
 from mta_eval.models import server_answers
+from mta_eval.models.answer import cut
 from mta_eval.models.http_calls import Calls, ServerError, UnreachableError
 from mta_eval.models.named_tokenizer import NamedTokenizer
 from mta_eval.models.server_facts import Facts, find_out
-from mta_eval.models.torch_model import cut
 
 MOST_STOPS = 4  # the API takes no more
 # Servers apply the penalties of a model's generation config to greedy answers too; these switch that off.
@@ -30,6 +30,8 @@ NO_PENALTY = {
 }
 # llama.cpp and Ollama take no `echo`; llama-cpp-python ("me") gives the log-probabilities shifted by one token
 NO_ECHO = ("llamacpp", "library", "me")
+CHOOSE = "use --answer generate"  # instead
+READ = "read the text with the model itself (hf:PATH_OR_ID) or another server"
 
 
 @dataclass(frozen=True)
@@ -84,8 +86,14 @@ class Server:
     def loglikelihood(self, pairs: Sequence[tuple[Sample, str]]) -> list[float]:
         """See core.Model. Raises ModelError if the server gives no log-probabilities of prompts."""
         if self._facts.kind in NO_ECHO:
-            raise ModelError(self._no_echo(f"it is run by {self._facts.kind!r}"))
+            raise ModelError(self._no_echo(f"it is run by {self._facts.kind!r}", CHOOSE))
         return list(self._calls.in_order(pairs, self._loglikelihood))
+
+    def token_loglikelihoods(self, samples: Iterable[Sample]) -> Iterator[list[float]]:
+        """See core.Model. Raises ModelError if the server gives no log-probabilities of prompts."""
+        if self._facts.kind in NO_ECHO:
+            raise ModelError(self._no_echo(f"it is run by {self._facts.kind!r}", READ))
+        yield from self._calls.in_order(samples, self._token_loglikelihoods)
 
     @cached_property
     def _calls(self) -> Calls:
@@ -110,18 +118,27 @@ class Server:
     def _loglikelihood(self, pair: tuple[Sample, str]) -> float:
         sample, text = pair
         whole = self._ids(sample, text)
-        body = self._prompt(sample, sample.prompt + text, whole) | {"max_tokens": 1, "echo": True, "logprobs": 1}
+        values = self._echo(sample, sample.prompt + text, whole, CHOOSE)
+        return sum(values[server_answers.common(self._ids(sample, ""), whole) :])
+
+    def _token_loglikelihoods(self, sample: Sample) -> list[float]:
+        return self._echo(sample, sample.prompt, self._ids(sample, ""), READ)[1:]
+
+    def _echo(self, sample: Sample, prompt: str, ids: list[int], advice: str) -> list[float]:
+        """log p of each of the prompt's tokens; of the first 0."""
+        made = int(len(ids) < self.max_length)  # a prompt that fills the window leaves no room for an answer
+        body = self._prompt(sample, prompt, ids) | {"max_tokens": made, "echo": True, "logprobs": 1}
         try:
             reply = self._post("/completions", body)
         except ServerError as error:
             if error.status in (400, 422, 500, 501):
-                raise ModelError(self._no_echo(str(error))) from error
+                raise ModelError(self._no_echo(str(error), advice)) from error
             raise
-        server_answers.check_prompt(reply, len(whole))
-        values = server_answers.prompt_logprobs(reply, len(whole))
+        server_answers.check_prompt(reply, len(ids))
+        values = server_answers.prompt_logprobs(reply, len(ids))
         if values is None:
-            raise ModelError(self._no_echo("it answers `echo` without them"))
-        return sum(values[server_answers.common(self._ids(sample, ""), whole) :])
+            raise ModelError(self._no_echo("it answers `echo` without them", advice))
+        return values
 
     def _as_chat(self, sample: Sample) -> bool:
         """Whether messages are sent. A chat whose rendered prompt was cut to the window can only be sent as it is."""
@@ -161,8 +178,8 @@ class Server:
                 raise ServerError(f"{error}; if it takes no token ids, use send=text", error.status) from error
             raise
 
-    def _no_echo(self, why: str) -> str:
-        return f"{self._facts.base} gives no prompt log-probabilities ({why}); use --answer generate"
+    def _no_echo(self, why: str, advice: str) -> str:
+        return f"{self._facts.base} gives no prompt log-probabilities ({why}); {advice}"
 
 
 def sendable(stops: Sequence[str]) -> list[str]:

@@ -174,6 +174,13 @@ class TokenizerOnly:
 
     def loglikelihood(self, pairs: Sequence[tuple[Sample, str]]) -> list[float]:  # noqa: ARG002  (the same)
         """Always raises ModelError: there is no model to answer."""
-        raise ModelError(
+        raise self._cannot_score()
+
+    def token_loglikelihoods(self, samples: Iterable[Sample]) -> Iterator[list[float]]:  # noqa: ARG002  (the same)
+        """Always raises ModelError: there is no model to read them."""
+        raise self._cannot_score()
+
+    def _cannot_score(self) -> ModelError:
+        return ModelError(
             f"tokenizer:{self.path} makes prompts but cannot score them; name a model, such as hf:{self.path}"
         )

@@ -5,6 +5,7 @@ Its picture is known beforehand (a staircase), so it tests the whole pipe: tasks
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,6 +18,7 @@ from mta_eval.models.tokenizer import FastTokenizer, load_tokenizer
 if TYPE_CHECKING:
     from tokenizers import Tokenizer as Backend
 
+SEEN, NEW = -math.log(2), -math.log(1024)  # nats of a token that is in sight already, and of any other
 LONG_WORD = 12  # characters; longer than the words of a window are on average
 
 
@@ -62,6 +64,20 @@ class Window:
         """0 for a target that is in sight, -1 for everything else."""
         answers = self.generate(sample for sample, _ in pairs)
         return [0.0 if text.strip() in answer else -1.0 for (_, text), answer in zip(pairs, answers, strict=True)]
+
+    def token_loglikelihoods(self, samples: Iterable[Sample]) -> Iterator[list[float]]:
+        """SEEN for a token that stands among the `width` before it, NEW for any other: longer windows, likelier texts.
+
+        By position in the window that falls up to `width` and is level from there on.
+        """
+        for sample in samples:
+            last: dict[str, int] = {}
+            found = []
+            for place, (start, end) in enumerate(self.tokenizer.encode(sample.prompt).spans):
+                text = sample.prompt[start:end]
+                found.append(SEEN if place - last.get(text, -self.width - 1) <= self.width else NEW)
+                last[text] = place
+            yield found if self.tokenizer.specials[0] else found[1:]
 
     def _read(self, prompt: str) -> str:
         """The last `width` tokens as text; of a long prompt in words, only the end is looked at."""

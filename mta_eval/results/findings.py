@@ -79,7 +79,8 @@ def finding_rows(records: Sequence[Record]) -> list[list[str]]:
     """One row for each task and model of which there is something to say, under FINDINGS_HEAD."""
     groups: dict[tuple[str, str], list[Record]] = defaultdict(list)
     for record in records:
-        groups[record.task, record.model].append(record)
+        if not record.was_read:
+            groups[record.task, record.model].append(record)
     rows = [
         [task, model_text(model), _reach_text(reach(group)), _middle_text(middle(group)), _seeds_text(group)]
         for (task, model), group in groups.items()

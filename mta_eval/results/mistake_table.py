@@ -63,7 +63,8 @@ def link_to(record: Record, page: str) -> str:
 def _count(records: Sequence[Record], kinds: Sequence[str | None]) -> Counts:
     counts: Counts = defaultdict(Counter)
     for record, kind in zip(records, kinds, strict=True):
-        counts[record.task, record.model][kind] += 1
+        if not record.was_read:
+            counts[record.task, record.model][kind] += 1
     return counts
 
 

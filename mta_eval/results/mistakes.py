@@ -37,10 +37,10 @@ LONGEST_READ = 600  # characters of an answer: what it says and whether it goes 
 
 
 def kind_of(record: Record) -> str | None:
-    """One of KINDS, the first that holds; None if the answer has the full score or was not asked yet."""
+    """One of KINDS, the first that holds; None if the answer has the full score, or none was asked for (yet)."""
     if record.error is not None:
         return "failed"
-    if record.score is None or record.score >= 1:
+    if record.score is None or record.score >= 1 or record.was_read:
         return None
     if record.truncated:
         return "truncated"

@@ -1,5 +1,7 @@
 """Records -> a folder to read: pictures, report.md, grid.csv and report.html, one page that needs no network.
 
+Where texts were read, perplexity.csv too.
+
 Knows no run folder: whoever calls has read the records, and has made the names of the models unique.
 """
 
@@ -17,6 +19,7 @@ from mta_eval.results.grid import axis_values, check_axes
 from mta_eval.results.mistake_table import mistakes_markdown
 from mta_eval.results.page.build import Facts, Look, build_page
 from mta_eval.results.page.sections import Section, make_sections
+from mta_eval.results.perplexity_table import perplexity_frame, perplexity_markdown
 from mta_eval.results.pictures.gallery import Picture, draw_gallery
 from mta_eval.results.table import (
     axis_text,
@@ -60,9 +63,13 @@ def write_report(
         markdown.write_text(text, encoding="utf-8", errors="replace")
         scores = score_frame({section.name: section.grids for section in sections})
         table.write_text(scores.to_csv(index=False), encoding="utf-8")
+        tables = [table]
+        if not (read := perplexity_frame(records)).empty:
+            tables.append(out / "perplexity.csv")
+            tables[-1].write_text(read.to_csv(index=False), encoding="utf-8")
     except OSError as error:
         raise StoreError(f"cannot write the report to {error.filename or out}: {error.strerror or error}") from error
-    return [html, markdown, table, *_files(pictures), *(one.path for one in looks if one)]
+    return [html, markdown, *tables, *_files(pictures), *(one.path for one in looks if one)]
 
 
 def _files(pictures: Sequence[Picture]) -> list[Path]:
@@ -133,6 +140,8 @@ def _markdown(
     for heading, told in facts:
         parts += [f"### {heading}\n", markdown_table(("what", "value"), told, left=2)]
     parts += ["## Summary\n", summary_markdown(records)]
+    if read := perplexity_markdown(records):
+        parts += ["### Perplexity\n", read]
     if findings := finding_rows(records):
         parts += [markdown_table(FINDINGS_HEAD, findings, left=2), f"{FINDINGS_NOTE}\n"]
     names = {section.name for section in sections}

@@ -11,8 +11,6 @@ import json
 import os
 import tempfile
 import time
-from collections import defaultdict
-from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -110,64 +108,6 @@ def read_run(folder: Path) -> Run:
 def read(folder: Path) -> tuple[Run, list[Record]]:
     """A run folder's question and its whole records; a torn last line is passed over. Raises StoreError."""
     return read_run(folder), _read_records(folder)
-
-
-def read_several(folders: Sequence[Path]) -> tuple[list[tuple[str, Run]], list[Record], dict[str, int]]:
-    """Several run folders as one: (name, question) of each, all records, and how many samples each run still lacks.
-
-    Where two runs hold the same model's answers to the same task, from other seeds, records get the axis "seed"; from
-    the same seed, the model's name is followed by its run's. A folder named twice is read once. Runs at their tasks'
-    own default lengths are not counted.
-    Raises StoreError.
-    """
-    folders = _once(folders)
-    names = _names([folder.resolve() for folder in folders])
-    loaded = [(name, *read(folder)) for name, folder in zip(names, folders, strict=True)]
-    seeds: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for _, run, records in loaded:
-        for pair in {(record.task, record.model) for record in records}:
-            seeds[pair].append(run.sweep.seed)
-    told_apart = [
-        _tell_apart(record, name, run.sweep.seed, seeds[record.task, record.model])
-        for name, run, records in loaded
-        for record in records
-    ]
-    questions, lacking = [], {}
-    for (name, run, records), folder in zip(loaded, folders, strict=True):
-        answered = sum(record.error is None for record in records)
-        left_out = sum(map(len, run.environment.get("lengths beyond the window", {}).values()))
-        lengths = len(run.models) * len(run.sweep.lengths) - left_out
-        wanted = len(run.tasks) * lengths * len(run.sweep.depths) * run.sweep.repeats
-        if wanted:
-            progress = {"answered": f"{answered} of {wanted} samples"}
-            run = dataclasses.replace(run, environment=progress | run.environment)
-        if wanted > answered:
-            lacking[str(folder)] = wanted - answered
-        questions.append((name, run))
-    return questions, told_apart, lacking
-
-
-def _tell_apart(record: Record, run: str, seed: int, seeds: list[int]) -> Record:
-    """A record that cannot be taken for one of another run; `seeds` are those of all runs with its model and task."""
-    if len(seeds) == 1:
-        return record
-    if len(set(seeds)) == len(seeds):
-        return dataclasses.replace(record, axes=record.axes | {"seed": seed})
-    return dataclasses.replace(record, model=f"{record.model} ({run})")
-
-
-def _once(folders: Sequence[Path]) -> list[Path]:
-    """Each folder once, as it was first named: answers counted twice would look twice as sure."""
-    return list({folder.resolve(): folder for folder in reversed(folders)}.values())[::-1]
-
-
-def _names(folders: Sequence[Path]) -> list[str]:
-    """What tells whole paths apart: their last parts, as few as will do."""
-    names, parts = [folder.name for folder in folders], 1
-    while len(set(names)) < len(names):
-        parts += 1
-        names = ["/".join(folder.parts[-parts:]) for folder in folders]
-    return names
 
 
 def in_use(folder: Path) -> bool:

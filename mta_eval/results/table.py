@@ -154,7 +154,8 @@ def to_frame(grids: Sequence[Grid]) -> pd.DataFrame:
 
 
 class Summary(NamedTuple):
-    """How one model did on one task. Accuracy, its 95 % interval and seconds are NaN where nothing was scored."""
+    """How one model did on one task. Accuracy, its 95 % interval and seconds are NaN where nothing was scored; what was
+    read and not answered has no accuracy."""
 
     task: str
     model: str
@@ -186,7 +187,7 @@ def summaries(records: Sequence[Record]) -> list[Summary]:
 
 
 def _summary(task: str, model: str, records: Sequence[Record]) -> Summary:
-    accuracy = estimate_of(records) or (math.nan, math.nan, math.nan)
+    accuracy = estimate_of([one for one in records if not one.was_read]) or (math.nan, math.nan, math.nan)
     seconds = [record.seconds for record in records if record.score is not None]
     failed = sum(record.error is not None for record in records)
     memory = max((record.peak_memory for record in records if record.peak_memory is not None), default=math.nan)

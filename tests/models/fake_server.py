@@ -125,6 +125,8 @@ class FakeServer:
             return 404, {"detail": "Not Found"}
         if body.get("echo") and not self.echo:
             return 400, {"error": {"message": "Only no echo is supported"}}
+        if self.window and len(ids) + body["max_tokens"] > self.window and body.get("echo"):
+            return 400, {"error": {"message": "prompt and answer are longer than the window"}}
         text, made, reason = self.brain.answer(ids, body["max_tokens"])
         for mark in body.get("stop", ()):
             if mark in text:
@@ -135,7 +137,8 @@ class FakeServer:
         else:
             choice["text"] = text
         if body.get("echo"):
-            choice["logprobs"] = {"token_logprobs": [*self.brain.logprobs(ids), -0.5]}
+            made_up = [-0.5] * min(body["max_tokens"], 1)
+            choice["logprobs"] = {"token_logprobs": [*self.brain.logprobs(ids), *made_up]}
         return 200, {"choices": [choice], "usage": {"prompt_tokens": len(ids), "completion_tokens": made}}
 
 

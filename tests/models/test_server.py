@@ -18,16 +18,18 @@ import pytest
 from fake_server import FakeServer, Fault, Reader, Request
 
 from mta_eval import registry, runner
-from mta_eval.core import Record, Sample, Sweep
+from mta_eval.core import Cell, Record, Sample, Sweep
 from mta_eval.errors import ModelError, SpecError
 from mta_eval.models import http_calls, smollm2
+from mta_eval.models.answer import cut
 from mta_eval.models.http_calls import ServerError
 from mta_eval.models.named_tokenizer import NamedTokenizer
 from mta_eval.models.server import Server, sendable
 from mta_eval.models.tokenizer import FastTokenizer, load_tokenizer
-from mta_eval.models.torch_model import HuggingFace, cut
+from mta_eval.models.torch_model import HuggingFace
 from mta_eval.models.window import Window
 from mta_eval.tasks.passkey import Passkey
+from mta_eval.tasks.perplexity import Perplexity
 
 Make = Callable[..., FakeServer]
 Call = Callable[..., tuple[int, str, str]]
@@ -432,6 +434,17 @@ def test_log_probabilities_are_summed_over_the_tokens_that_the_text_adds(
     assert ask(server, send=send).loglikelihood(pairs) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("send", ["ids", "text"])
+def test_a_server_reads_texts_up_to_its_whole_window(
+    fake: Make, ask: Callable[..., Server], send: str, tokenizer: FastTokenizer
+) -> None:
+    server, task = fake(window=200), Perplexity(windows=3)
+    samples = [task.sample(Cell(200, None, number), 0, tokenizer) for number in range(3)]
+    assert any(sample.prompt_tokens == 200 for sample in samples)
+    found = list(ask(server, send=send).token_loglikelihoods(samples))
+    assert found == [server.brain.logprobs(tokenizer.prompt_ids(one.prompt, plain=True))[1:] for one in samples]
+
+
 def test_choosing_runs_through_a_server(fake: Make, ask: Callable[..., Server]) -> None:
     records = records_of(ask(fake()), answer="choose")
     assert all(record.output in record.choices for record in records)
@@ -453,6 +466,8 @@ def test_a_server_without_prompt_log_probabilities_is_told_apart(
     model = ask(fake(**options))
     with pytest.raises(ModelError, match=r"gives no prompt log-probabilities .*; use --answer generate"):
         model.loglikelihood([(samples_of(tokenizer)[0], " 1")])
+    with pytest.raises(ModelError, match=r"gives no prompt log-probabilities .*; read the text with the model itself"):
+        list(model.token_loglikelihoods(samples_of(tokenizer)[:1]))
 
 
 # --- at the start -----------------------------------------------------------------------------------------------------

@@ -135,3 +135,5 @@ def test_a_tokenizer_alone_makes_samples_but_answers_nothing(tokenizer_folder: P
         list(model.generate([sample]))
     with pytest.raises(ModelError, match="cannot score"):
         model.loglikelihood([(sample, "1")])
+    with pytest.raises(ModelError, match="cannot score"):
+        list(model.token_loglikelihoods([sample]))

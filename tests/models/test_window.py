@@ -7,7 +7,7 @@ import pytest
 
 from mta_eval.core import Cell, Needle, Sample
 from mta_eval.errors import ModelError, SpecError
-from mta_eval.models.window import Window
+from mta_eval.models.window import NEW, SEEN, Window
 from mta_eval.registry import build_task
 from mta_eval.tasks.niah import Niah
 from mta_eval.tasks.passkey import Passkey
@@ -73,6 +73,21 @@ def test_only_a_target_in_sight_is_likely() -> None:
     wrong = next(choice for choice in near.choices if choice not in near.targets)
     pairs = [(near, " " + near.targets[0]), (near, " " + wrong), (far, " " + far.targets[0]), (far, " " + wrong)]
     assert Window(100).loglikelihood(pairs) == [0.0, -1.0, -1.0, -1.0]
+
+
+def test_a_token_is_likely_where_it_stood_within_the_last_width_tokens() -> None:
+    sample = Sample("x", "x", "a b a c d b e", (), {}, 10, 7, 0)
+    for width, seen in ((1, []), (2, [2]), (3, [2]), (4, [2, 5])):
+        (found,) = Window(width).token_loglikelihoods([sample])
+        assert found == [SEEN if place in seen else NEW for place in range(1, 7)]
+
+
+def test_with_bos_the_first_word_is_told_too(tokenizer_folder: Path) -> None:
+    model = Window(9, tokenizer_path=str(tokenizer_folder))
+    prompt = "The miller polished the copper lamp."
+    sample = Sample("x", "x", prompt, (), {}, 10, len(model.tokenizer.prompt_ids(prompt, plain=True)), 0)
+    (found,) = model.token_loglikelihoods([sample])
+    assert len(found) == sample.prompt_tokens - 1
 
 
 def test_a_sample_without_needles_or_prompt_is_no_crash() -> None:

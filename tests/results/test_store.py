@@ -10,7 +10,7 @@ import pytest
 
 from mta_eval.core import Record, Run, Sweep
 from mta_eval.errors import StoreError
-from mta_eval.results.store import RunFolder, in_use, read, read_several
+from mta_eval.results.store import RunFolder, in_use, read
 
 RUN = Run(
     tasks=("niah",),
@@ -155,54 +155,6 @@ def test_a_folder_without_a_question_is_no_run(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text("{}")
     with pytest.raises(StoreError, match="damaged"):
         read(tmp_path)
-
-
-def write(folder: Path, *records: Record, **sweep: object) -> Path:
-    run = dataclasses.replace(RUN, sweep=dataclasses.replace(RUN.sweep, **sweep))  # type: ignore[arg-type]
-    with RunFolder(folder, run) as opened:
-        for one in records:
-            opened.append(one)
-    return folder
-
-
-def test_runs_of_several_seeds_get_the_axis_seed(tmp_path: Path) -> None:
-    folders = [write(tmp_path / f"s{seed}", record(0), seed=seed) for seed in (0, 1, 5)]
-    _, records, _ = read_several(folders)
-    assert [one.axes["seed"] for one in records] == [0, 1, 5]
-    assert {one.model for one in records} == {"window:300"}
-
-
-def test_runs_of_one_seed_are_told_apart_by_their_names(tmp_path: Path) -> None:
-    folders = [write(tmp_path / name, record(0)) for name in ("a", "b")]
-    questions, records, _ = read_several(folders)
-    assert [name for name, _ in questions] == ["a", "b"]
-    assert [one.model for one in records] == ["window:300 (a)", "window:300 (b)"]
-    assert "seed" not in records[0].axes
-
-
-def test_runs_of_other_models_or_tasks_stay_as_they_are(tmp_path: Path) -> None:
-    first, second = write(tmp_path / "a", record(0)), write(tmp_path / "b", record(0, model="window:600"), seed=1)
-    _, records, _ = read_several([first, second])
-    assert records == [record(0), record(0, model="window:600")]
-
-
-def test_a_run_named_twice_is_read_once(tmp_path: Path) -> None:
-    folder = write(tmp_path / "a", record(0))
-    questions, records, lacking = read_several([folder, tmp_path / "b" / ".." / "a"])
-    assert (len(questions), records, list(lacking)) == (1, [record(0)], [str(folder)])
-
-
-def test_two_runs_whose_folders_have_one_name_are_told_apart_by_more_of_their_paths(tmp_path: Path) -> None:
-    folders = [write(tmp_path / name / "run", record(0)) for name in ("a", "b")]
-    _, records, _ = read_several(folders)
-    assert [one.model for one in records] == ["window:300 (a/run)", "window:300 (b/run)"]
-
-
-def test_what_a_run_still_lacks_is_counted(tmp_path: Path) -> None:
-    folder = write(tmp_path / "a", record(0), record(1, output=None, score=None, error="E"))
-    questions, _, lacking = read_several([folder])
-    assert lacking == {str(folder): 7}  # 2 lengths, 2 depths, 2 repeats; one was answered, one failed
-    assert questions[0][1].environment["answered"] == "1 of 8 samples"
 
 
 def test_a_run_is_in_use_as_long_as_somebody_writes(tmp_path: Path) -> None:

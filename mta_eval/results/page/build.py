@@ -19,6 +19,8 @@ from mta_eval.results.findings import FINDINGS_HEAD, FINDINGS_NOTE, finding_rows
 from mta_eval.results.mistakes import KINDS
 from mta_eval.results.page.data import make_blocks, make_index, script_json
 from mta_eval.results.page.sections import Place, Section, cell_label
+from mta_eval.results.perplexity_table import NOTE as PERPLEXITY_NOTE
+from mta_eval.results.perplexity_table import perplexity_rows
 from mta_eval.results.pictures.gallery import Picture
 from mta_eval.results.table import (
     CUT_NOTE,
@@ -97,6 +99,8 @@ def build_page(
         findings_head=FINDINGS_HEAD,
         findings_note=FINDINGS_NOTE,
         findings=finding_rows(records),
+        perplexity=perplexity_rows(records),
+        perplexity_note=PERPLEXITY_NOTE,
         sections=[
             (section, shown[section.name], list(_tables(section)), look and show(look.path, attention), look)
             for section, look in zip(sections, looks, strict=True)

@@ -7,13 +7,14 @@ const fields = Object.fromEntries(
     .filter((name) => name !== "cell")
     .map((name) => [name, $("#f-" + name)]),
 );
+const wasRead = (row) => row[SCORE] !== null && row[OUTPUT] === null; // a text, which nobody answers
 const choices = {
   task: data.tasks,
   model: data.models,
   length: data.length,
   depth: data.depth,
   kind: data.kinds,
-  result: [...RESULTS, "prompt cut"],
+  result: [...(rows.some(wasRead) ? RESULTS : RESULTS.slice(0, 4)), "prompt cut"],
 };
 let wanted = { ...NONE },
   order = { by: "", sign: 1 },
@@ -28,7 +29,9 @@ for (const [name, texts] of Object.entries(choices)) {
   });
   fields[name].parentNode.hidden = fields[name].options.length < 3 && name !== "result";
 }
-const resultOf = (row) => (row[SCORE] === null ? 3 : row[SCORE] >= 1 ? 0 : row[SCORE] > 0 ? 1 : 2);
+const resultOf = (row) =>
+  row[SCORE] === null ? 3 : wasRead(row) ? 4 : row[SCORE] >= 1 ? 0 : row[SCORE] > 0 ? 1 : 2;
+const classOf = (row) => (wasRead(row) ? "" : resultOf(row) ? "wrong" : "right");
 const resultText = (row) => (row[SCORE] === null && row[ERROR] === null ? "not scored" : RESULTS[resultOf(row)]);
 const cellOf = (row) => [data.sections[row[SECTION]], row[GRID], row[ROW], row[COLUMN]].join(":");
 const texts = []; // of each sample, in lower case, made when first searched
@@ -104,7 +107,7 @@ const line = (place) => {
     make("td", { class: "number roomy", text: data.depth[row[DEPTH]] }),
     make("td", { class: "number roomy", text: row[SCORE] === null ? "–" : row[SCORE].toFixed(2) }),
     make("td", {
-      class: result ? "wrong" : "right",
+      class: classOf(row),
       text: `${SIGNS[result]} ${resultText(row)}${row[CUT] ? " †" : ""}`,
     }),
     make("td", { class: "roomy", text: shortened(row[TARGETS].join(" | ")) }),

@@ -4,8 +4,8 @@ const PER_PAGE = 50,
   LONGEST_LISTED = 160;
 const [ID, TASK, MODEL, LENGTH, DEPTH, SCORE, CUT, KIND, SECTION, GRID, ROW, COLUMN, TARGETS, OUTPUT, ERROR] =
   Array(15).keys();
-const RESULTS = ["right", "partly right", "wrong", "failed"],
-  SIGNS = ["✓", "◐", "✗", "!"];
+const RESULTS = ["right", "partly right", "wrong", "failed", "read"],
+  SIGNS = ["✓", "◐", "✗", "!", "·"];
 const $ = (selector, root = document) => root.querySelector(selector);
 const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
 const make = (tag, { text, ...attributes } = {}, ...children) => {

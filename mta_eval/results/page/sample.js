@@ -49,7 +49,7 @@ const show = async (place) => {
   const parts = [
     make(
       "p",
-      { class: resultOf(row) ? "wrong" : "right" },
+      { class: classOf(row) },
       make("strong", { text: `${SIGNS[resultOf(row)]} ${resultText(row)}` }),
       row[KIND] >= 0 && data.kinds[row[KIND]] !== "failed" ? `: ${data.kinds[row[KIND]]}` : "",
     ),

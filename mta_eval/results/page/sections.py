@@ -63,7 +63,7 @@ def make_sections(records: Sequence[Record], x: str, y: str) -> list[Section]:
     """One section for each task, in order of appearance, or one for all if "task" is an axis."""
     sections: list[Section] = []
     for name, group in group_by_task(records, x, y).items():
-        wrong = [record for record in group if record.score is not None and record.score < 1]
+        wrong = [one for one in group if one.score is not None and one.score < 1 and not one.was_read]
         failed = [record for record in group if record.error is not None]
         grids = grids_by_model(group, x, y)
         sections.append(

@@ -70,15 +70,13 @@ def book_perplexity(models: Sequence[Measured]) -> Exhibit:
         "The paper's own tables (PG19, Proof-pile, LongBench) are not in what this page was made from. Reported by a "
         "third party: perplexity on PG19 with LLaMA-2-7B and the default settings (issue 3 of that repository)."
     )
-    way = (
-        "It takes a task `perplexity` over long books, with the window as the axis `length`; `mta-eval list tasks` "
-        "says whether this version has one. Its records fill these cells."
-    )
+    ways = _ways(sheet, f"mta-eval run perplexity:text=BOOKS {MODELS} --lengths {{lengths}} --out runs/books")
+    ways += ["BOOKS is a text file, or a folder of them."] if ways else []
     values = [value for row in reported.values() for value in row.values()]
     top = max([*values, *(cell.high or cell.mean for cells in sheet.measured.values() for cell in cells.values())])
     look = Look("perplexity", "length (tokens)", (0, top))
     draw = partial(_draw, [sheet], "LongHeads: perplexity on long books", look)
-    return of_sheets("Perplexity", "perplexity by length", "none of its tables", said, [sheet], [way], draw)
+    return of_sheets("Perplexity", "perplexity by length", "none of its tables", said, [sheet], ways, draw)
 
 
 def memory(models: Sequence[Measured]) -> Exhibit:

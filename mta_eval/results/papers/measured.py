@@ -120,9 +120,13 @@ def perplexity(records: Sequence[Record]) -> Cell | None:
     if not told:
         return None
     pairs = [(float(record.axes["nats"]), float(record.axes["predicted"])) for record in told]
+    return of_sums(pairs, sum(record.truncated for record in told))
+
+
+def of_sums(pairs: Sequence[tuple[float, float]], cut: int = 0) -> Cell:
+    """`perplexity` of (nats, tokens), a pair for each text; at least one. `cut` of the texts were cut."""
     predicted = math.fsum(tokens for _, tokens in pairs)
     loss = math.fsum(nats for nats, _ in pairs) / predicted
-    cut = sum(record.truncated for record in told)
     if len(pairs) == 1:
         return Cell(math.exp(loss), None, None, 1, cut=cut)
     squares = math.fsum((nats - loss * tokens) ** 2 for nats, tokens in pairs)

@@ -24,9 +24,11 @@ from mta_eval.results.table import GAP
 TASK = "perplexity"
 SHORT, LONG = 2048, 4096
 OTHER_NAMES = {"commoncrawl": "cc", "stackexchange": "se", "wikipedia": "wiki", "books": "book"}
-WAY = (
-    "It takes a task `perplexity` over files of each domain, named by the axis `domain`, in windows of "
-    "{windows} tokens; `mta-eval list tasks` says whether this version has one. Its records fill these cells."
+WAY = "mta-eval run perplexity:text=FOLDER --model MODEL --lengths {windows} --out runs/perplexity"
+FILES = (
+    "FOLDER holds a file of each domain, such as arxiv.txt or arxiv.jsonl (one document a row). The paper joins "
+    "documents to fill its windows; here no window crosses from one into the next, so short documents give short "
+    "windows, and higher perplexities."
 )
 TABLE_5_COLUMN = "average perplexity"
 
@@ -48,7 +50,7 @@ def table_2(models: Sequence[Measured]) -> Exhibit:
         "Table 2, sections 4.2 and 4.3",
         said,
         sheets,
-        [WAY.format(windows="2048 and 4096")],
+        [WAY.format(windows="2k,4k"), FILES],
     )
 
 
@@ -70,7 +72,8 @@ def table_5(models: Sequence[Measured]) -> Exhibit:
         "Average validation perplexity of 880M models with kernels before and after softmax, or without.",
         [sheet],
         [
-            WAY.format(windows="2048"),
+            WAY.format(windows="2k"),
+            FILES,
             "The kernels of a trained model are options of its configuration (`mta_eval.models.configuration.preset`); "
             "its row is measured under its own name.",
         ],
@@ -89,7 +92,8 @@ def table_10(models: Sequence[Measured]) -> Exhibit:
         "the identity.",
         [sheet],
         [
-            WAY.format(windows="2048"),
+            WAY.format(windows="2k"),
+            FILES,
             "`mta-eval retrofit` puts MTA into a Llama-type checkpoint; the further training is not a command of this "
             "package.",
         ],
@@ -111,7 +115,7 @@ def by_domain(models: Sequence[Measured], length: int) -> dict[str, dict[str, Ce
 
 
 def _is(domain: str, length: int, record: Record) -> bool:
-    name = str(record.axes.get("domain", "")).lower()
+    name = str(record.axes.get("domain", "")).lower().removeprefix("redpajama")  # as SlimPajama's rows name theirs
     own = record.axes.get("length") or SHORT
     return OTHER_NAMES.get(name, name) == domain and own == length
 

@@ -28,7 +28,7 @@ class Attention:
 
 @dataclass(frozen=True)
 class Source:
-    """Records and the runs (name, run) that they are of, as `store.read_several` gives them; none is fine.
+    """Records and the runs (name, run) that they are of, as `several.read_several` gives them; none is fine.
 
     `counts` are parameters of our own models of the paper's 880M, by attention. `told` is said at the top of the page.
     """

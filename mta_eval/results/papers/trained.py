@@ -98,7 +98,7 @@ def model_facts(runs: Sequence[tuple[str, Run]]) -> dict[str, dict[str, str]]:
     about: dict[str, dict[str, str]] = {}
     for name, run in runs:
         for model, facts in run.environment.get("models", {}).items():
-            about[model] = about[f"{model} ({name})"] = facts  # as `store.read_several` tells equal names apart
+            about[model] = about[f"{model} ({name})"] = facts  # as `several.read_several` tells equal names apart
     return about
 
 

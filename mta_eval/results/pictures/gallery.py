@@ -15,6 +15,7 @@ from mta_eval.results.pictures.charts import BANDS, Plan, by_depth, by_length, b
 from mta_eval.results.pictures.difference import draw_pairs
 from mta_eval.results.pictures.heatmap import draw
 from mta_eval.results.pictures.lines import draw_charts
+from mta_eval.results.pictures.positions import draw_positions, lines_by_position
 from mta_eval.results.table import model_text, slug_of
 
 
@@ -71,6 +72,7 @@ def _of_task(
         if plan is not None:
             found.append(_draw_plan(plan, out, [*taken, *found]))
     found += _hits(task, records, out, [*taken, *found])
+    found += _positions(task, records, out, [*taken, *found])
     return found
 
 
@@ -108,6 +110,16 @@ def _hits(task: str, records: Sequence[Record], out: Path, taken: Sequence[Pictu
         slug = _slug("hits", task, taken)
         _, svg = draw(hits.grids, f"{task}: hits by needle", out / slug, "share found", "hits")
         yield Picture(task, "Hits by needle", slug, svg, _sentence(hits.what, hits.samples))
+
+
+def _positions(task: str, records: Sequence[Record], out: Path, taken: Sequence[Picture]) -> Iterator[Picture]:
+    lines = lines_by_position(records)
+    if lines:
+        slug = _slug("positions", task, taken)
+        _, svg, _ = draw_positions(lines, f"{task}: perplexity by position in the window", out / slug)
+        note = "Perplexity by how many tokens of the window come before, all domains together, a line for each model"
+        windows = sum(bool(record.positions) for record in records)
+        yield Picture(task, "Perplexity by position", slug, svg, _sentence(note, windows, "windows"))
 
 
 def _draw_plan(plan: Plan, out: Path, taken: Sequence[Picture]) -> Picture:

@@ -183,11 +183,12 @@ def test_every_command_of_the_pages_can_be_given(tmp_path: Path) -> None:
     write_papers(Source(), tmp_path)
     pages = "".join((tmp_path / name / "paper.md").read_text() for name in ("mta", "longheads"))
     commands = [shlex.split(line) for line in pages.splitlines() if line.startswith("mta-eval run ")]
-    assert len(commands) == 6 + 2 + 2 + 2  # letter blocks, needles, BabiLong, LongHeads
+    assert len(commands) == 6 + 2 + 2 + 3 + 3  # letter blocks, needles, BabiLong, perplexity, LongHeads
     for command in commands:
         tasks = command[2 : command.index("--model")]
         assert [registry.build_task(task).name for task in tasks]
-        assert parse_depths(command[command.index("--depths") + 1])
+        if "--depths" in command:
+            assert parse_depths(command[command.index("--depths") + 1])
         if "--lengths" in command:
             assert parse_lengths(command[command.index("--lengths") + 1])
 
