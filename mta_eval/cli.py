@@ -13,8 +13,10 @@ import typer
 from mta_eval import (
     __version__,
     cli_checkpoints,
+    cli_lm_eval,
     cli_rescoring,
     cli_results,
+    cli_suites,
     cli_training,
     registry,
 )
@@ -22,6 +24,7 @@ from mta_eval.commands import asking, terminal
 from mta_eval.commands.arguments import parse_depths, parse_length, parse_lengths
 from mta_eval.core import Cell, Sweep
 from mta_eval.errors import MtaEvalError, SpecError
+from mta_eval.replicas.cluster import Cluster
 
 app = typer.Typer(
     name="mta-eval",
@@ -52,6 +55,13 @@ class AnswerMode(StrEnum):
 
     generate = "generate"
     choose = "choose"
+
+
+class Executor(StrEnum):
+    """Where a run is answered."""
+
+    local = "local"
+    ray = "ray"
 
 
 class OverLengthMode(StrEnum):
@@ -109,8 +119,8 @@ def export(
     made = registry.build_task(task)
     tokenizer = registry.build_model(model).tokenizer
     sweep = Sweep(parse_lengths(lengths) or made.default_lengths, parse_depths(depths), repeats, seed)
-    asking.write_samples(made, sweep, tokenizer, out)
-    typer.echo(f"{len(sweep)} samples in {out}")
+    count = asking.write_samples(made, sweep, tokenizer, out)
+    typer.echo(f"{count} samples in {out}")
 
 
 @app.command()
@@ -129,6 +139,16 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be done, and how long it takes.")
     ] = False,
+    executor: Annotated[
+        Executor, typer.Option(help="This process, or replicas of the models on a Ray cluster.")
+    ] = Executor.local,
+    address: Annotated[str, typer.Option(help="The Ray cluster: auto or HOST:PORT; without it, one here.")] = "",
+    replicas: Annotated[
+        int | None, typer.Option(help="Replicas at a time; without it, one for each GPU, or else each node.", min=1)
+    ] = None,
+    gpus_per_replica: Annotated[
+        float | None, typer.Option(help="GPUs of each: 0, 0.5, 2; without it, 1 if there are any.")
+    ] = None,
 ) -> None:
     """Run tasks on models, and keep every answer. Stopped or killed, the same command goes on where it was."""
     from mta_eval import runner
@@ -142,16 +162,29 @@ def run(
     )
     if out is None and not dry_run:
         raise SpecError("run needs --out, the folder to keep the answers in: --out runs/NAME")
+    cluster = _cluster(executor, address, replicas, gpus_per_replica)
     runner.check(plan)
     if dry_run or out is None:
         return terminal.print_plan(plan)
-    return asking.run(plan, out)
+    return asking.run(plan, out, cluster)
+
+
+def _cluster(executor: Executor, address: str, replicas: int | None, gpus: float | None) -> Cluster | None:
+    """What `run` was told of a Ray cluster. Raises SpecError where it is told of one that it would not use."""
+    given = {"--address": address or None, "--replicas": replicas, "--gpus-per-replica": gpus}
+    if executor == Executor.ray:
+        return Cluster(address, replicas, gpus)
+    if unused := [name for name, value in given.items() if value is not None]:
+        raise SpecError(f"{unused[0]} is for a Ray cluster; add --executor ray")
+    return None
 
 
 app.add_typer(cli_results.app)
 app.add_typer(cli_rescoring.app)
 app.add_typer(cli_checkpoints.app)
 app.add_typer(cli_training.app)
+app.add_typer(cli_suites.app)
+app.add_typer(cli_lm_eval.app)
 
 
 @app.callback(invoke_without_command=True)
@@ -197,3 +230,4 @@ def _quiet_libraries() -> None:
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")
     os.environ.setdefault("TQDM_DISABLE", "1")
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # the warnings of its C++, which Python cannot silence

@@ -1,7 +1,8 @@
 """Specs: "niah:needles=4,asked=1" <-> Niah(needles=4, asked=1).
 
 A spec is a name, then options. The first option may stand without its key (`window:300`, `hf:/some/folder`).
-A comma only separates where `key=` follows it, so paths may hold commas. Names resolve through two lazy tables,
+A comma only separates where `key=` follows it, so paths may hold commas. An option whose metadata says `rest` takes
+every key that is no option of its own, as pairs. Names resolve through two lazy tables,
 extended by the entry points `mta_eval.tasks` and `mta_eval.models` of other packages.
 """
 
@@ -24,6 +25,7 @@ TASKS = {
     "niah": "mta_eval.tasks.niah:Niah",
     "babilong": "mta_eval.tasks.babilong:Babilong",
     "passkey": "mta_eval.tasks.passkey:Passkey",
+    "perplexity": "mta_eval.tasks.perplexity:Perplexity",
 }
 MODELS = {
     "window": "mta_eval.models.window:Window",
@@ -37,7 +39,9 @@ MODELS = {
     "stretched": "mta_eval.models.stretched:Stretched",
     "letter-blocks-mta": "mta_eval.models.shipped:LetterBlocksMTA",
     "letter-blocks-transformer": "mta_eval.models.shipped:LetterBlocksTransformer",
+    "vllm": "mta_eval.models.vllm:VLLM",
     "server": "mta_eval.models.server:Server",
+    "harness": "mta_eval.models.harness:Harness",
     "tokenizer": "mta_eval.models.tokenizer:TokenizerOnly",
 }
 
@@ -81,6 +85,9 @@ def spec_of(thing: Any) -> str:
     for index, field in enumerate(field for field in dataclasses.fields(thing) if field.init):
         value = getattr(thing, field.name)
         if value != field.default or field.metadata.get("always"):
+            if field.metadata.get("rest"):
+                options += [f"{key}={text}" for key, text in value]
+                continue
             positional = index == 0 and field.default is dataclasses.MISSING and "=" not in _text(value)
             options.append(_text(value) if positional else f"{field.name}={_text(value)}")
     return ":".join([thing.name, ",".join(options)]) if options else str(thing.name)
@@ -122,14 +129,17 @@ def _build(kind: Literal["tasks", "models"], spec: str) -> Any:
         if first in options:
             raise SpecError(f"{spec!r} gives option {first!r} twice")
         options[first] = positional
-    for key in options:
-        if key not in fields:
-            raise SpecError(f"{name!r} has no option {key!r}{did_you_mean(key, fields)}")
+    rest = next((key for key, field in fields.items() if field.metadata.get("rest")), None)
+    unknown = {key: value for key, value in options.items() if key not in fields or key == rest}
+    if unknown and not rest:
+        raise SpecError(f"{name!r} has no option {(key := next(iter(unknown)))!r}{did_you_mean(key, fields)}")
     for key, field in fields.items():
         if key not in options and field.default is dataclasses.MISSING:
             raise SpecError(f"{name!r} needs {key!r}: write {name}:{key.upper()}")
     types = get_type_hints(made)
-    return made(**{key: _convert(name, key, value, types[key]) for key, value in options.items()})
+    known = {key: value for key, value in options.items() if key not in unknown}
+    own = {key: _convert(name, key, value, types[key]) for key, value in known.items()}
+    return made(**own | ({rest: tuple(unknown.items())} if rest and unknown else {}))
 
 
 def _convert(name: str, key: str, value: str, kind: Any) -> Any:

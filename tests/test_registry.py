@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -116,6 +118,16 @@ def test_a_wrong_model_spec_is_one_clear_line(spec: str, message: str) -> None:
     with pytest.raises(SpecError, match=message) as error:
         build_model(spec)
     assert "\n" not in str(error.value)
+
+
+def test_an_option_for_the_rest_takes_every_other_key_in_order() -> None:
+    model: Any = build_model("harness:hf,b=1,together=3,a=x,y/z")
+    assert (model.backend, model.together, model.arguments) == ("hf", 3, (("b", "1"), ("a", "x,y/z")))
+    assert spec_of(model) == "harness:hf,together=3,b=1,a=x,y/z"
+    assert spec_of(build_model("harness:hf")) == "harness:hf"
+    assert build_model("harness:hf,arguments=7").arguments == (("arguments", "7"),)  # type: ignore[attr-defined]
+    with pytest.raises(SpecError, match="gives option 'b' twice"):
+        build_model("harness:hf,b=1,b=2")
 
 
 def test_the_nearest_name_is_offered_or_all_of_them() -> None:

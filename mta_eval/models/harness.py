@@ -1,0 +1,178 @@
+"""Any model of lm-eval (hf, vllm, sglang, local-completions, anthropic, …) as a `core.Model`.
+
+What lm-eval would do to a prompt in silence is looked for beforehand: another count of tokens (a missing BOS) raises,
+and `max_length` is the window beyond which it would cut.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import islice
+from typing import Any, ClassVar
+
+from mta_eval.core import Sample
+from mta_eval.errors import ModelError, SpecError
+from mta_eval.models.answer import cut
+from mta_eval.models.server import sendable
+from mta_eval.models.tokenizer import FastTokenizer, first_line, load_tokenizer
+from mta_eval.models.torch_model import HuggingFace, choose_device
+from mta_eval.models.wrapped import where
+
+SERVED = 2048  # what lm-eval takes for a server's window unless max_length is given
+SECRETS = ("api_key", "auth_token", "token", "hf_token", "use_auth_token", "password", "secret", "header")
+HINT = "pip install 'mta-eval[lm-eval]'"
+
+
+@dataclass(frozen=True)
+class Harness:
+    """Any lm-eval model by its name there, with its arguments: harness:hf,pretrained=PATH,dtype=float32."""
+
+    name: ClassVar[str] = "harness"
+
+    backend: str = field(metadata={"help": "lm-eval's name: hf, vllm, sglang, local-completions, anthropic, …"})
+    together: int = field(default=16, metadata={"help": "prompts handed over at once"})
+    arguments: tuple[tuple[str, str], ...] = field(
+        default=(),
+        metadata={"help": "KEY=VALUE,… for lm-eval; tokenizer= sizes the prompts, else pretrained=", "rest": True},
+    )
+
+    def __post_init__(self) -> None:
+        if self.together < 1:
+            raise SpecError("harness: together must be at least 1")
+        for key, value in self.arguments:
+            if key in SECRETS or (key == "base_url" and "@" in value):
+                raise SpecError(
+                    f"harness: {key} would be written into the run; lm-eval reads keys from the environment"
+                )
+
+    @cached_property
+    def max_length(self) -> int:
+        """The window of the arguments or the checkpoint's config, else the loaded model's. Raises ModelError."""
+        known = window_in_lm_eval(dict(self.arguments)) or getattr(self._loaded, "max_length", None)
+        if not known:
+            raise ModelError(f"lm-eval's {self.backend} names no window; add max_length=TOKENS")
+        return int(known)
+
+    @cached_property
+    def tokenizer(self) -> FastTokenizer:
+        """That of tokenizer=, pretrained= or model=, the first that is given. Raises ModelError."""
+        return tokenizer_in_lm_eval(dict(self.arguments))
+
+    def describe(self) -> dict[str, str]:
+        """The backend and its arguments."""
+        return {"backend": self.backend, **dict(self.arguments)}
+
+    def generate(self, samples: Iterable[Sample]) -> Iterator[str]:
+        """See core.Model."""
+        waiting = iter(samples)
+        while group := list(islice(waiting, self.together)):
+            questions = [self._question(sample) for sample in group]
+            try:
+                answers = self._loaded.generate_until(questions)
+            except Exception:  # one of them broke it: the others are not to blame
+                answers = (self._loaded.generate_until([question])[0] for question in questions)
+            yield from (cut(answer, sample.stop) for answer, sample in zip(answers, group, strict=True))
+
+    def loglikelihood(self, pairs: Sequence[tuple[Sample, str]]) -> list[float]:
+        """See core.Model."""
+        asked = [self._request("loglikelihood", (self._prompt(sample), text), sample) for sample, text in pairs]
+        found = [float(told[0]) for told in self._loaded.loglikelihood(asked)]
+        # lm-eval counts white space that ends a prompt to the text, so it is asked alone and taken off again
+        ends = {request.args[0]: _parted(request.args[0]) for request in asked if request.args[0][-1:].isspace()}
+        if not ends:
+            return found
+        samples = {request.args[0]: sample for request, (sample, _) in zip(asked, pairs, strict=True)}
+        alone = [self._request("loglikelihood", parts, samples[prompt]) for prompt, parts in ends.items()]
+        extra = {prompt: told[0] for prompt, told in zip(ends, self._loaded.loglikelihood(alone), strict=True)}
+        return [value - extra.get(request.args[0], 0.0) for value, request in zip(found, asked, strict=True)]
+
+    def token_loglikelihoods(self, samples: Iterable[Sample]) -> Iterator[list[float]]:  # noqa: ARG002  (core.Model's)
+        """Always raises ModelError: lm-eval's interface has sums only."""
+        raise ModelError("lm-eval gives no log-probability of each token; use hf:, vllm: or server: for perplexity")
+
+    def _question(self, sample: Sample) -> Any:
+        how = {"until": sendable(sample.stop), "max_gen_toks": sample.max_new_tokens}
+        return self._request(
+            "generate_until", (self._prompt(sample), how | {"do_sample": False, "temperature": 0.0}), sample
+        )
+
+    def _request(self, kind: str, arguments: tuple[Any, ...], sample: Sample) -> Any:
+        from lm_eval.api.instance import Instance
+
+        return Instance(request_type=kind, doc={}, arguments=arguments, idx=0, metadata=(sample.task, 0, 1))
+
+    def _prompt(self, sample: Sample) -> Any:
+        """The prompt as the backend takes it. Raises ModelError if it would read other tokens than were counted."""
+        prompt = sample.prompt
+        if sample.chat is not None and self.tokenizer.render(sample.chat) == prompt:
+            prompt = self._loaded.apply_chat_template([dict(message) for message in sample.chat])
+        encode = getattr(self._loaded, "tok_encode", None)
+        ids = encode(prompt) if encode and isinstance(prompt, str) else []
+        if ids and isinstance(ids[0], int) and len(ids) != sample.prompt_tokens:
+            raise ModelError(
+                f"lm-eval's {self.backend} reads {sample.id} as {len(ids)} tokens, not {sample.prompt_tokens}; where a "
+                "BOS is missing add add_bos_token=True, else give the right tokenizer="
+            )
+        return prompt
+
+    @cached_property
+    def _loaded(self) -> Any:
+        """The backend, made. Raises ModelError."""
+        try:
+            import lm_eval.models  # noqa: F401  enters lm-eval's models into its table
+            from lm_eval.api.registry import get_model
+            from lm_eval.utils import handle_arg_string
+        except ImportError as error:
+            raise ModelError(f"harness: lm-eval is not installed; {HINT}") from error
+        arguments = {key: handle_arg_string(value) for key, value in self.arguments}
+        try:
+            made = get_model(self.backend)
+        except (ValueError, KeyError) as error:
+            raise SpecError(f"harness: lm-eval has no model {self.backend!r}: {first_line(error)}") from error
+        if not _takes(made, "tokenizer"):
+            arguments.pop("tokenizer", None)
+        if _takes(made, "device"):
+            arguments.setdefault("device", choose_device("auto"))  # lm-eval's own default is cuda
+        try:
+            return made.create_from_arg_obj(arguments)
+        except Exception as error:  # each backend raises what it trips over
+            raise ModelError(f"harness: lm-eval cannot make {self.backend!r}: {first_line(error)}") from error
+
+
+def tokenizer_in_lm_eval(arguments: Mapping[str, Any]) -> FastTokenizer:
+    """The tokenizer that a model of lm-eval's has by its arguments. Raises ModelError if none is named."""
+    path = arguments.get("tokenizer") or arguments.get("pretrained") or arguments.get("model")
+    if not isinstance(path, str):
+        raise ModelError("no tokenizer is named to size the prompts with; give pretrained= or tokenizer=")
+    return load_tokenizer(where(path))
+
+
+def window_in_lm_eval(arguments: Mapping[str, Any]) -> int:
+    """The window that a model has in lm-eval, which cuts longer prompts and says so in no result; 0 if unknown.
+
+    Raises SpecError for what is no number, ModelError where there is no checkpoint.
+    """
+    served = "base_url" in arguments or "model" in arguments
+    for key in ("max_length", "max_model_len"):
+        if told := str(arguments.get(key) or ""):
+            if not told.isdecimal():
+                raise SpecError(f"{key} wants a number of tokens, not {told!r}")
+            return int(told) - served  # of a server's, lm-eval keeps one token back
+    if served:
+        return SERVED - 1
+    path = arguments.get("pretrained")
+    return HuggingFace(where(path)).max_length if isinstance(path, str) else 0
+
+
+def _parted(prompt: str) -> tuple[str, str]:
+    """The prompt, and the white space that ends it."""
+    bare = prompt.rstrip()
+    return bare, prompt[len(bare) :]
+
+
+def _takes(made: type[Any], name: str) -> bool:
+    """Whether a class, or one that it is built on, takes an argument of that name."""
+    return any(name in inspect.signature(kind).parameters for kind in made.__mro__[:-1])

@@ -1,0 +1,79 @@
+"""A suite, asked part by part: each is a run folder of its own, so a stopped suite goes on where it was."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mta_eval import registry, runner
+from mta_eval.commands import asking, reading, reproduction, terminal
+from mta_eval.core import Model, Sweep
+from mta_eval.errors import SpecError
+from mta_eval.suites.parts import BENCHMARKS, TEXT, Part, Suite
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the user chose of a suite: `lengths` () are the suite's own, `limit` bounds the docs of a benchmark."""
+
+    repeats: int
+    seed: int = 0
+    lengths: tuple[int, ...] = ()
+    text: str = ""
+    without: tuple[str, ...] = ()
+    limit: int | None = None
+    include_path: Path | None = None
+
+
+def run(suite: Suite, models: Mapping[str, Model], choices: Choices, out: Path) -> None:
+    """Ask everything, then write the paper's tables and the report. Raises SystemExit(1) if samples failed.
+
+    What is wrong or missing (lengths, texts, data sets) is found before anything is asked. Raises MtaEvalError.
+    """
+    plans = plans_of(suite, models, choices)
+    wanted = suite.benchmarks if BENCHMARKS not in choices.without else {}
+    benchmarks = None
+    if wanted:
+        from mta_eval.lm_eval_plugin.benchmarks import Benchmarks
+
+        benchmarks = Benchmarks(wanted, choices.limit, choices.include_path)
+    failed = 0
+    for name, plan in plans.items():
+        terminal.print_lines([f"{name}: {', '.join(plan.tasks)}"])
+        records = asking.answer_all(plan, out / name)
+        terminal.print_summary(records, out / name)
+        failed += sum(record.error is not None for record in records)
+    if benchmarks:
+        benchmarks.ask(models, out / BENCHMARKS)
+    runs = [out / name for name in (*plans, *([BENCHMARKS] if benchmarks else []))]
+    terminal.print_lines(map(str, reproduction.draw_papers([suite.paper], runs, out / "paper")))
+    reading.report([out / name for name in plans], "length", "depth", out / "report", attention=False, every=None)
+    if failed:
+        raise SystemExit(1)
+
+
+def plans_of(suite: Suite, models: Mapping[str, Model], choices: Choices) -> dict[str, runner.Plan]:
+    """What there is to ask, by the part's name; every part was checked. Raises MtaEvalError."""
+    known = [*suite.parts, *([BENCHMARKS] if suite.benchmarks else [])]
+    for name in choices.without:
+        if name not in known:
+            raise SpecError(f"--without: the suite has no part {name!r}{registry.did_you_mean(name, known)}")
+    parts = {name: part for name, part in suite.parts.items() if name not in choices.without}
+    if reading_parts := [name for name, part in parts.items() if part.wants_text and not choices.text]:
+        raise SpecError(
+            f"{reading_parts[0]} needs texts: name a file, a folder with a file for each domain, or dataset:NAME with "
+            f"--text, or leave the part out with --without {reading_parts[0]}"
+        )
+    plans = {name: _plan(part, models, choices) for name, part in parts.items()}
+    for plan in plans.values():
+        runner.check(plan)
+    return plans
+
+
+def _plan(part: Part, models: Mapping[str, Model], choices: Choices) -> runner.Plan:
+    tasks = asking.build_all([spec.replace(TEXT, choices.text) for spec in part.tasks], registry.build_task)
+    widest = max(model.max_length for model in models.values())
+    lengths = choices.lengths or tuple(length for length in part.lengths if length <= widest)
+    sweep = Sweep(lengths, part.depths, choices.repeats * part.draws, choices.seed)
+    return runner.Plan(tasks, models, sweep)
