@@ -29,11 +29,7 @@ def test_every_block_has_a_language_that_is_tested() -> None:
 
 def under(heading: str) -> list[list[str]]:
     """The mta-eval commands of one chapter."""
-    chapter = README.split(f"## {heading}", 1)[1].split("\n## ", 1)[0]
-    lines = [
-        line for text in re.findall(r"^```bash\n(.*?)^```$", chapter, flags=re.M | re.S) for line in text.splitlines()
-    ]
-    found = [shlex.split(line, comments=True) for line in lines]
+    found = [shlex.split(line, comments=True) for line in lines_under(heading)]
     return [command for command in found if command and command[0] == "mta-eval"]
 
 
@@ -44,6 +40,8 @@ def test_every_command_belongs_to_a_chapter_that_is_run() -> None:
         *under("The attention family"),
         *under("Letter blocks"),
         *under("Longer than trained"),
+        *under("At home in lm-eval"),
+        *under("A whole paper"),
     ]
     assert run == [command for command in commands() if command[0] == "mta-eval"]
 
@@ -99,6 +97,46 @@ def test_the_commands_of_longer_contexts_run(tmp_path: Path, llama_folder: Path)
         parts = [re.sub("|".join(small), lambda found: small[found[0]], part) for part in command[1:]]
         mta_eval([f"hf:{part}" if part == str(llama_folder) else part for part in parts], tmp_path)
     assert (tmp_path / "runs/longer/records.jsonl").exists()
+
+
+def test_the_commands_of_lm_eval_run(tmp_path: Path, llama_folder: Path) -> None:
+    ours, reported, backend = (line for line in lines_under("At home in lm-eval") if line.startswith("mta-eval"))
+    for line in (ours.replace("smollm2", f"{llama_folder},window=64,attention_length=256"), reported, backend):
+        shell(line.replace("FOLDER", str(llama_folder)), tmp_path)
+    assert (tmp_path / "runs/lm_eval/report/heatmap_niah.png").exists()
+    assert (tmp_path / "runs/backend/records.jsonl").exists()
+
+
+@pytest.mark.slow  # lm-eval reads all its task files first
+def test_lm_evals_own_command_runs_our_tasks(tmp_path: Path, llama_folder: Path) -> None:
+    (line,) = (line for line in lines_under("At home in lm-eval") if line.startswith("lm_eval"))
+    shell(line.replace("FOLDER", str(llama_folder)), tmp_path)
+    assert list(tmp_path.glob("runs/hf/*/samples_mta_niah_*.jsonl"))
+
+
+def test_the_suites_run(tmp_path: Path) -> None:
+    whole, longer = under("A whole paper")
+    small = ["--lengths", "256", "--without", "benchmarks,letter_blocks,babilong"]
+    mta_eval(["window:300" if part == "smollm2" else part for part in [*whole[1:], *small]], tmp_path)
+    assert (tmp_path / "runs/suite/report/report.html").exists()
+    names = {"smollm2": "window:300", "longheads:smollm2": "window:600", "512,1k": "256,512"}
+    mta_eval([names.get(part, part) for part in longer[1:]], tmp_path)
+    assert (tmp_path / "runs/long/paper/paper.md").exists()
+
+
+def lines_under(heading: str) -> list[str]:
+    chapter = README.split(f"## {heading}", 1)[1].split("\n## ", 1)[0]
+    blocks = re.findall(r"^```bash\n(.*?)^```$", chapter, flags=re.M | re.S)
+    return [line for text in blocks for line in text.splitlines()]
+
+
+def shell(line: str, folder: Path) -> None:
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = os.environ | {"PATH": path, "PYTHONWARNINGS": "default"}
+    done = subprocess.run(
+        ["bash", "-c", line], cwd=folder, capture_output=True, text=True, env=environment, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def mta_eval(arguments: list[str], folder: Path) -> None:
