@@ -114,6 +114,7 @@ def test_lm_evals_own_command_runs_our_tasks(tmp_path: Path, llama_folder: Path)
     assert list(tmp_path.glob("runs/hf/*/samples_mta_niah_*.jsonl"))
 
 
+@pytest.mark.slow
 def test_the_suites_run(tmp_path: Path) -> None:
     whole, longer = under("A whole paper")
     small = ["--lengths", "256", "--without", "benchmarks,letter_blocks,babilong"]

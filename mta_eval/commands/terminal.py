@@ -179,7 +179,6 @@ def print_lines(lines: Iterable[str]) -> None:
 
 def print_summary(records: Sequence[Record], folder: Path) -> None:
     """A table of accuracies, one of perplexities if texts were read, and where to go from here."""
-    from mta_eval.results.perplexity_table import perplexity_rows
     from mta_eval.results.table import SUMMARY_HEAD, summary_rows
 
     rows = summary_rows(records)
@@ -189,8 +188,11 @@ def print_summary(records: Sequence[Record], folder: Path) -> None:
         if head not in ("failed", "truncated") or any(row[column] != "0" for row in rows)
     ]
     print_table([SUMMARY_HEAD[column] for column in shown], [[row[column] for column in shown] for row in rows], left=2)
-    if table := perplexity_rows(records):
-        print_table(*table, left=3)
+    if any(record.was_read for record in records):
+        from mta_eval.results.perplexity_table import perplexity_rows  # seconds to load: it knows the papers' pictures
+
+        if table := perplexity_rows(records):
+            print_table(*table, left=3)
     failed = [record for record in records if record.error]
     if failed:
         first = f"{len(failed)} samples failed, the first with: {failed[0].error}"

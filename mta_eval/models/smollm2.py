@@ -6,13 +6,13 @@ loaded by the `hf` path. Never compare its scores with published ones for the un
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from mta_eval.caches import cache_home
 from mta_eval.errors import ModelError
 from mta_eval.models.folders import new_folder
 from mta_eval.models.torch_model import DEVICE, DTYPE, HuggingFace
@@ -42,8 +42,7 @@ def checkpoint() -> Path:
     Raises ModelError if the package is missing or the cache cannot be written.
     """
     gguf = _find()
-    home = Path(os.environ.get("MTA_EVAL_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "mta-eval"))
-    folder = home.expanduser() / f"smollm2-{metadata.version(PACKAGE)}"
+    folder = cache_home() / f"smollm2-{metadata.version(PACKAGE)}"
     if folder.is_dir():
         return folder
     try:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer as Backend
 
 SEEN, NEW = -math.log(2), -math.log(1024)  # nats of a token that is in sight already, and of any other
-LONG_WORD = 12  # characters; longer than the words of a window are on average
+WORD = 6  # characters; words and signs, with the space before them, have fewer on average
 
 
 @dataclass(frozen=True)
@@ -80,13 +80,16 @@ class Window:
             yield found if self.tokenizer.specials[0] else found[1:]
 
     def _read(self, prompt: str) -> str:
-        """The last `width` tokens as text; of a long prompt in words, only the end is looked at."""
-        long = not self.tokenizer_path and len(prompt) > LONG_WORD * self.width
-        tail = prompt[-LONG_WORD * self.width :].partition(" ")[2] if long else prompt
-        spans = self.tokenizer.encode(tail).spans
-        if long and len(spans) < self.width:
-            tail, spans = prompt, self.tokenizer.encode(prompt).spans
-        return tail[spans[-self.width :][0][0] :] if spans else ""
+        """The last `width` tokens as text; of a prompt in words, only as much of the end is looked at as holds them."""
+        characters = len(prompt) if self.tokenizer_path else WORD * self.width
+        while characters < len(prompt):
+            tail = prompt[-characters:].partition(" ")[2]
+            spans = self.tokenizer.encode(tail).spans
+            if len(spans) >= self.width:
+                return tail[spans[-self.width][0] :]
+            characters *= 2
+        spans = self.tokenizer.encode(prompt).spans
+        return prompt[spans[-self.width :][0][0] :] if spans else ""
 
 
 def _words() -> Backend:

@@ -57,9 +57,10 @@ def write_report(
         pictures = draw_gallery(records, out, x, y)
         html, markdown, table = out / "report.html", out / "report.md", out / "grid.csv"
         looks = _looks(sections, out, look)
-        page = build_page(records, sections, pictures, looks, facts, runs, reload)
+        findings = finding_rows(records)
+        page = build_page(records, sections, pictures, looks, findings, facts, runs, reload)
         html.write_text(page, encoding="utf-8", errors="replace")
-        text = _markdown(records, sections, pictures, looks, facts)
+        text = _markdown(records, sections, pictures, looks, findings, facts)
         markdown.write_text(text, encoding="utf-8", errors="replace")
         scores = score_frame({section.name: section.grids for section in sections})
         table.write_text(scores.to_csv(index=False), encoding="utf-8")
@@ -134,6 +135,7 @@ def _markdown(
     sections: Sequence[Section],
     pictures: Sequence[Picture],
     looks: Sequence[Look | None],
+    findings: Sequence[Sequence[str]],
     facts: Facts,
 ) -> str:
     parts = ["# Report of mta-eval\n", "## What was run\n"]
@@ -142,7 +144,7 @@ def _markdown(
     parts += ["## Summary\n", summary_markdown(records)]
     if read := perplexity_markdown(records):
         parts += ["### Perplexity\n", read]
-    if findings := finding_rows(records):
+    if findings:
         parts += [markdown_table(FINDINGS_HEAD, findings, left=2), f"{FINDINGS_NOTE}\n"]
     names = {section.name for section in sections}
     parts += [_shown(picture) for picture in pictures if picture.task not in names]

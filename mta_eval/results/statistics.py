@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special  # scipy.stats, a second's import, only where a test needs it
 
 CONFIDENCE = 0.95
 ENDS = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
@@ -58,7 +58,7 @@ def interval(scores: Sequence[float], clusters: Clusters = None) -> tuple[float,
     variance = _variance(scores, clusters, mean)
     if variance < ALIKE**2:
         return _all_alike(mean, groups, 0.0)
-    reach = float(stats.t.ppf(ENDS[1], groups - 1)) * math.sqrt(variance)
+    reach = float(special.stdtrit(groups - 1, ENDS[1])) * math.sqrt(variance)
     return max(0.0, mean - reach), min(1.0, mean + reach)
 
 
@@ -66,6 +66,8 @@ def mcnemar(only_first: int, only_second: int) -> float:
     """The exact two-sided p of McNemar's test: pairs that only the first, or only the second, has right."""
     if not only_first + only_second:
         return 1.0
+    from scipy import stats
+
     return float(stats.binomtest(only_first, only_first + only_second).pvalue)
 
 
@@ -79,6 +81,8 @@ def sign_flip(differences: Sequence[float], clusters: Clusters = None, seed: int
     if len(sums) < 2:
         return 1.0
     if len(sums) <= FLIPPED_IN_FULL:
+        from scipy import stats
+
         found = stats.permutation_test(
             (sums,), lambda x, axis: x.sum(axis=axis), permutation_type="samples", vectorized=True, n_resamples=np.inf
         )
@@ -152,7 +156,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 def _wilson(mean: float, count: float) -> tuple[float, float]:
     """The Wilson interval of a share; `count`, of samples that are worth as much as independent ones, may be broken."""
-    z = float(stats.norm.ppf(ENDS[1]))
+    z = float(special.ndtri(ENDS[1]))
     centre, spread = mean + z * z / (2 * count), math.sqrt(mean * (1 - mean) / count + (z / (2 * count)) ** 2)
     whole = 1 + z * z / count
     low, high = (centre - z * spread) / whole, (centre + z * spread) / whole
@@ -170,7 +174,7 @@ def _effective_count(scores: Sequence[float], clusters: Clusters, mean: float) -
     if mean in (0, 1) or groups == 1:
         return least
     effect = _variance(scores, clusters, mean) / (mean * (1 - mean) / count)
-    few = float(stats.t.ppf(ENDS[1], count - 1) / stats.t.ppf(ENDS[1], groups - 1)) ** 2
+    few = float(special.stdtrit(count - 1, ENDS[1]) / special.stdtrit(groups - 1, ENDS[1])) ** 2
     return max(least, few * count / max(effect, 1.0))
 
 
@@ -194,7 +198,7 @@ def _by_cluster(values: Numbers, clusters: Clusters, names: Sequence[Hashable] =
 
 def _between(mean: float, drawn: Numbers, clusters: int) -> Estimate:
     """A difference with the middle of its draws; where all clusters are alike, with what they leave open."""
-    tail = stats.norm.cdf(math.sqrt(clusters / (clusters - 1)) * stats.t.ppf(ENDS[0], clusters - 1))
+    tail = special.ndtr(math.sqrt(clusters / (clusters - 1)) * special.stdtrit(clusters - 1, ENDS[0]))
     low, high = np.quantile(drawn, (tail, 1 - tail))
     if high - low < ALIKE:
         low, high = _all_alike(mean, clusters, -1.0)

@@ -44,7 +44,7 @@ class RunFolder:
 
     def append(self, record: Record) -> None:
         """Save one record. Raises StoreError if it cannot be written; what was saved before stays whole."""
-        line = json.dumps(dataclasses.asdict(record), ensure_ascii=False).encode() + b"\n"
+        line = json.dumps(vars(record), ensure_ascii=False).encode() + b"\n"
         size = os.fstat(self._file.fileno()).st_size
         try:
             written = self._file.write(line)
@@ -80,7 +80,7 @@ class RunFolder:
         _refuse_another(read_run(self.folder), run, self.folder)
         records = _read_records(self.folder)
         kept = [record for record in records if record.error is None]
-        lines = [json.dumps(dataclasses.asdict(record), ensure_ascii=False) + "\n" for record in kept]
+        lines = [json.dumps(vars(record), ensure_ascii=False) + "\n" for record in kept]
         whole = "".join(lines).encode()
         file = self.folder / RECORDS
         if not file.exists() or file.read_bytes() != whole:

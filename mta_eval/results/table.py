@@ -6,13 +6,14 @@ import math
 import re
 from collections.abc import Collection, Sequence
 from statistics import median
-from typing import Any, NamedTuple
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mta_eval.core import Grid, Record
 from mta_eval.results.clusters import estimate_of
 from mta_eval.results.statistics import Estimate
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 GAP = "–"
 CUT = "†"
@@ -142,6 +143,8 @@ def to_frame(grids: Sequence[Grid]) -> pd.DataFrame:
 
     All grids must share their axes. A cell that was not measured has NaN for its mean and interval, and count 0.
     """
+    import pandas as pd
+
     fields = ("mean", "low", "high", "count", "truncated")
     rows = [
         [grid.title, x_value, y_value, *(getattr(grid, field)[row][column] for field in fields)]
@@ -175,6 +178,8 @@ def summarise(records: Sequence[Record]) -> pd.DataFrame:
     `samples` counts all records, `failed` those with an error; `seconds` is the median of a scored sample,
     `memory` the highest of all in bytes, NaN where no record knows it.
     """
+    import pandas as pd
+
     return pd.DataFrame(summaries(records), columns=list(Summary._fields))
 
 

@@ -8,9 +8,11 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from mta_eval.tasks.haystack import Haystack
+from mta_eval.tasks.haystack import Haystack, Spans
+from mta_eval.tasks.token_cache import recall
 
 
 class Piece(NamedTuple):
@@ -37,17 +39,18 @@ class NotLocalError(Exception):
 
 
 class Counter:
-    """Counts prompts over one haystack; encodings of seams are remembered."""
+    """Counts prompts over one haystack; what was found out about a seam is remembered."""
 
     def __init__(self, haystack: Haystack, specials: tuple[int, int]) -> None:
         self.haystack = haystack
         self.specials = specials  # tokens added before and after the prompt
         self.bias: int | None = 0  # what a spliced count lacks where the tokenizer is not local; None: count whole
-        self._spans: dict[str, list[tuple[int, int]]] = {}
+        self._seams: dict[tuple[str, str, str], tuple[Spans, int, int]] = {}
+        haystack.forget()
 
     def size(self, text: str) -> int:
         """Tokens of `text` alone."""
-        return len(self._encode(text))
+        return len(self.haystack.spans(text))
 
     def measure(self, pieces: Pieces) -> Measured:
         """(tokens of the whole prompt, the tokens of each insert)."""
@@ -58,17 +61,18 @@ class Counter:
 
     def whole(self, pieces: Pieces) -> Measured:
         """Count by encoding the whole prompt."""
-        text, marks = "", []
-        texts = []
-        length = 0
+        marks, texts, length = [], [], 0
         for piece in pieces:
             if isinstance(piece, Piece) and piece.mark >= 0:
                 marks.append((length + piece.mark, length + len(piece.text)))
             text = piece.text if isinstance(piece, Piece) else self.haystack.text(*piece)
             texts.append(text)
             length += len(text)
-        spans = self.haystack.tokenizer.encode("".join(texts)).spans
-        return len(spans) + sum(self.specials), [_locate(spans, mark, self.specials[0]) for mark in marks]
+        text, tokenizer = "".join(texts), self.haystack.tokenizer
+        count, *ends = recall("whole", [text], marks, tokenizer, lambda: _count(tokenizer.encode(text).spans, marks))
+        shift = self.specials[0]
+        found = [(shift + start, shift + end) for start, end in zip(ends[::2], ends[1::2], strict=True)]
+        return count + sum(self.specials), found
 
     def spliced(self, pieces: Pieces) -> Measured:
         """Count by the haystack's table and the seams between its runs."""
@@ -85,8 +89,7 @@ class Counter:
                 follow = ""
                 if piece is not None:
                     seam, follow = seam + self.haystack.unit(piece.first), self.haystack.unit(piece.first + 1)
-                spans = self._encode(lead + seam + follow)
-                first, last = self._border(spans, lead), self._border(spans, lead + seam)
+                spans, first, last = self._seam(lead, seam, follow)
                 found += [_locate(spans, mark, total - first) for mark in marks]
                 total += last - first
                 if piece is not None:
@@ -94,20 +97,28 @@ class Counter:
                     lead, seam, marks = self.haystack.unit(piece.last - 2), self.haystack.unit(piece.last - 1), []
         return total + self.specials[1], found
 
-    def _border(self, spans: list[tuple[int, int]], before: str) -> int:
+    def _seam(self, lead: str, seam: str, follow: str) -> tuple[Spans, int, int]:
+        """(tokens of the three texts, the first of them that belongs to `seam`, the first that belongs to `follow`)."""
+        key = lead, seam, follow
+        if key not in self._seams:
+            spans = self.haystack.spans(lead + seam + follow)
+            self._seams[key] = spans, self._border(spans, lead), self._border(spans, lead + seam)
+        return self._seams[key]
+
+    def _border(self, spans: Spans, before: str) -> int:
         """The first token that ends after the text `before`. Raises NotLocalError if it reaches into its words."""
         first = bisect_right(spans, len(before), key=lambda span: span[1])
         if self.haystack.local and first < len(spans) and before[spans[first][0] :].strip():
             raise NotLocalError
         return first
 
-    def _encode(self, text: str) -> list[tuple[int, int]]:
-        if text not in self._spans:
-            self._spans[text] = self.haystack.tokenizer.encode(text).spans
-        return self._spans[text]
+
+def _count(spans: Spans, marks: Sequence[tuple[int, int]]) -> list[int]:
+    """How many tokens there are, then the first and the last (exclusive) of each mark."""
+    return [len(spans), *(end for mark in marks for end in _locate(spans, mark, 0))]
 
 
-def _locate(spans: list[tuple[int, int]], mark: tuple[int, int], shift: int) -> tuple[int, int]:
+def _locate(spans: Spans, mark: tuple[int, int], shift: int) -> tuple[int, int]:
     """The tokens (start, end) that touch the characters of `mark`, counted from `shift`."""
     start = bisect_right(spans, mark[0], key=lambda span: span[1])
     end = bisect_left(spans, mark[1], key=lambda span: span[0])

@@ -12,6 +12,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from math import log
 
 from mta_eval.core import Message, Tokenizer
@@ -148,38 +149,21 @@ class _Fitter:
         return self.finish(self._choose(budget))
 
     def _choose(self, budget: int) -> Pieces:
-        end = self.haystack.reach(self.start, self.layout.hay)
-        while end > self.start and self.counter.measure(self.layout.pieces(end, None))[0] > budget:
-            end -= 1
-        while self.counter.measure(self.layout.pieces(end + 1, None))[0] <= budget:
-            end += 1
-        if budget - self.counter.measure(self.layout.pieces(end, None))[0] <= SLACK:
-            return self.layout.pieces(end, None)
-        return self.layout.pieces(end, self._shorten(end, budget))
-
-    def _shorten(self, end: int, budget: int) -> str:
-        """A beginning of unit `end`, or else of one after it, that fills the budget."""
-        for unit in range(end, end + UNITS_TRIED):
-            if fragment := self._beginning(self.haystack.unit(unit).strip(), end, budget):
-                return fragment
-        raise LengthError(f"the haystack has no text that fills a prompt of {budget} tokens; take another haystack")
-
-    def _beginning(self, text: str, end: int, budget: int) -> str | None:
-        """The longest beginning of `text` that fits, closed with a full stop; cut at a word's end if that is enough."""
-
-        def spare(fragment: str) -> int:
+        @cache
+        def spare(end: int, fragment: str | None) -> int:
             return budget - self.counter.measure(self.layout.pieces(end, fragment))[0]
 
-        words = [match.end() for match in re.finditer(r"\w+", text)]
-        best = _last_that_fits(words, lambda cut: spare(_close(text[:cut])))
-        if best and spare(_close(text[:best])) <= SLACK:
-            return _close(text[:best])
-        stop = next((word for word in words if word > best), len(text))
-        for cut in range(min(stop, best + LONGEST_GAP), max(best, 1) - 1, -1):
-            for fragment in (_close(text[:cut]), text[:cut] + "."):
-                if 0 <= spare(fragment) <= SLACK:
-                    return fragment
-        return None
+        end = self.haystack.reach(self.start, self.layout.hay)
+        while end > self.start and spare(end, None) < 0:
+            end -= 1
+        while spare(end + 1, None) >= 0:
+            end += 1
+        if spare(end, None) <= SLACK:
+            return self.layout.pieces(end, None)
+        for unit in range(end, end + UNITS_TRIED):
+            if fragment := _beginning(self.haystack.unit(unit).strip(), partial(spare, end)):
+                return self.layout.pieces(end, fragment)
+        raise LengthError(f"the haystack has no text that fills a prompt of {budget} tokens; take another haystack")
 
     def finish(self, pieces: Pieces) -> Fitted:
         """The prompt of `pieces`, audited now and then. Raises NotLocalError when the audit fails."""
@@ -201,6 +185,23 @@ class _Fitter:
             depths=tuple(depths),
             chat=self.around.messages("".join(texts[1:-1])),
         )
+
+
+def _beginning(text: str, spare: Callable[[str], int]) -> str | None:
+    """The longest beginning of `text` that fits, closed with a full stop; cut at a word's end if that is enough.
+
+    `spare` tells how many tokens a fragment leaves of the prompt's budget. None if no beginning fills it.
+    """
+    words = [match.end() for match in re.finditer(r"\w+", text)]
+    best = _last_that_fits(words, lambda cut: spare(_close(text[:cut])))
+    if best and spare(_close(text[:best])) <= SLACK:
+        return _close(text[:best])
+    stop = next((word for word in words if word > best), len(text))
+    for cut in range(min(stop, best + LONGEST_GAP), max(best, 1) - 1, -1):
+        for fragment in (_close(text[:cut]), text[:cut] + "."):
+            if 0 <= spare(fragment) <= SLACK:
+                return fragment
+    return None
 
 
 def _close(text: str) -> str:

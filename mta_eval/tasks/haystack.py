@@ -8,10 +8,16 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from functools import lru_cache
+from itertools import accumulate
 
 from mta_eval.core import Tokenizer
 from mta_eval.tasks import prose
 from mta_eval.tasks.sources import Source, open_source
+from mta_eval.tasks.token_cache import recall
+
+Spans = list[tuple[int, int]]
+STRETCH = 64  # blocks: how far one entry of the token cache reaches, and where it begins
+TOKENS_KEPT = 200_000  # of short texts: some 20 MB
 
 
 class Haystack:
@@ -29,10 +35,27 @@ class Haystack:
         self._units: list[str] = []
         self._ends = [0]  # _ends[i]: tokens before unit i
         self._blocks = 0
+        self._next: list[str] = []  # the next block, once it was looked at
+        self._short: dict[str, Spans] = {}
+        self._kept = 0  # tokens in it
+
+    def spans(self, text: str) -> Spans:
+        """The tokens of a short text (a needle, a seam); remembered, for neighbouring prompts share most of them."""
+        if text not in self._short:
+            self._short[text] = self.tokenizer.encode(text).spans
+            self._kept += len(self._short[text])
+        return self._short[text]
+
+    def forget(self) -> None:
+        """Give the memory of short texts free once there are many; called between prompts."""
+        if self._kept > TOKENS_KEPT:
+            self._short.clear()
+            self._kept = 0
 
     def unit(self, index: int) -> str:
         """Unit `index`, white space and all."""
-        self._grow(units=index + 1)
+        if index >= len(self._units):
+            self._grow(units=index + 1)
         return self._units[index]
 
     def text(self, first: int, last: int) -> str:
@@ -62,36 +85,49 @@ class Haystack:
     def _grow(self, units: int = 0, tokens: int = 0) -> None:
         while len(self._units) < units or self._ends[-1] < tokens:
             missing = max(units - len(self._units), (tokens - self._ends[-1]) // 16)
-            self._take(1 + missing // prose.BLOCK)
+            self._take(min(1 + missing // prose.BLOCK, STRETCH - self._blocks % STRETCH))
 
     def _take(self, count: int) -> None:
-        """Tokenise the next `count` blocks, each between the units it stands between in the text."""
-        blocks = [self.source.block(self._blocks + index) for index in range(count + 1)]
-        leads = [self._units[-1] if self._units else ".\n\n"] + [block[-1] for block in blocks]
-        texts = [
-            lead + "".join(block) + after[0] for lead, block, after in zip(leads, blocks, blocks[1:], strict=False)
-        ]
-        for lead, block, encoding in zip(leads, blocks, self.tokenizer.encode_batch(texts), strict=False):
-            self._tabulate(block, len(lead), encoding.spans)
+        """Tokenise the next `count` blocks, or recall how many tokens their units have."""
+        ahead = range(self._blocks + bool(self._next), self._blocks + count + 1)
+        *blocks, self._next = [*([self._next] if self._next else []), *map(self.source.block, ahead)]
+        before, after = self._units[-1] if self._units else "", self._next[0]
+        units = [unit for block in blocks for unit in block]
+        local, *counts = recall(
+            "units",
+            [before, *units, after],
+            [len(block) for block in blocks],
+            self.tokenizer,
+            lambda: _count(before, blocks, after, self.tokenizer),
+        )
+        self.local = self.local and bool(local)
+        self._units += units
+        self._ends += list(accumulate(counts, initial=self._ends[-1]))[1:]
         self._blocks += count
 
-    def _tabulate(self, block: list[str], border: int, spans: list[tuple[int, int]]) -> None:
-        """Add a block whose first unit begins at character `border` of the text that `spans` belong to."""
-        token = first = bisect_right(spans, border, key=_end)
-        base = self._ends[-1]
-        for unit in block:
-            self._local_at(border, spans, token)
-            border += len(unit)
-            token = bisect_right(spans, border, token, key=_end)
-            self._units.append(unit)
-            self._ends.append(base + token - first)
 
-    def _local_at(self, border: int, spans: list[tuple[int, int]], token: int) -> None:
-        # a leading-space token may reach back over the white space before a unit, never over its words
-        if self._units and token < len(spans):
-            overlap = max(border - spans[token][0], 0)
-            if overlap and self._units[-1][-overlap:].strip():
-                self.local = False
+def _count(before: str, blocks: list[list[str]], after: str, tokenizer: Tokenizer) -> list[int]:
+    """Whether tokens keep to their units (1 or 0), then how many each unit of the blocks has.
+
+    Each block is encoded between the units that it stands between in the text.
+    """
+    leads = [before or ".\n\n", *(block[-1] for block in blocks)]
+    follows = [*(block[0] for block in blocks[1:]), after]
+    texts = [lead + "".join(block) + follow for lead, block, follow in zip(leads, blocks, follows, strict=False)]
+    local, counts = 1, []
+    for lead, block, encoding in zip(leads, blocks, tokenizer.encode_batch(texts), strict=False):
+        border, spans = len(lead), encoding.spans
+        token = bisect_right(spans, border, key=_end)
+        for unit in block:
+            # a leading-space token may reach back over the white space before a unit, never over its words
+            overlap = max(border - spans[token][0], 0) if token < len(spans) else 0
+            if overlap and before[-overlap:].strip():
+                local = 0
+            border += len(unit)
+            end = bisect_right(spans, border, token, key=_end)
+            counts.append(end - token)
+            before, token = unit, end
+    return [local, *counts]
 
 
 def _end(span: tuple[int, int]) -> int:

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import astuple, dataclass, field, fields
 from functools import lru_cache
 from itertools import groupby, islice, pairwise
 from typing import ClassVar, NamedTuple
@@ -20,6 +20,7 @@ from mta_eval.core import Cell, Reading, Sample, Sweep, Tokenizer
 from mta_eval.errors import LengthError, ModelError, SpecError, TextError
 from mta_eval.registry import spec_of
 from mta_eval.tasks.documents import Document, read_documents
+from mta_eval.tasks.token_cache import recall
 from mta_eval.tasks.windows import TextWindow, cut_windows
 
 SHORTEST = 4  # tokens of a window
@@ -133,18 +134,33 @@ class Perplexity:
 @lru_cache(maxsize=16)
 def _cut(task: Perplexity, length: int, seed: int, tokenizer: Tokenizer) -> tuple[_Place, ...]:
     """What a task reads; texts are cut once for each tokenizer and length. Raises TextError, LengthError."""
-    places: list[_Place] = []
     documents = read_documents(task.text, task.column, task.split, seed)
-    for _, group in groupby(documents, key=lambda document: document.domain):
+    domains = [document.domain for document in documents]
+    rows = recall(
+        "windows",
+        [document.text for document in documents],
+        (length, task.stride, task.windows, tokenizer.specials, domains),
+        tokenizer,
+        lambda: [number for row in _rows(task, documents, length, tokenizer) for number in row],
+    )
+    if not rows:
+        raise TextError(f"{task.text!r} is too short: it has no token that another precedes")
+    width, firsts = 1 + len(fields(TextWindow)), {domain: domains.index(domain) for domain in dict.fromkeys(domains)}
+    cut = (rows[first : first + width] for first in range(0, len(rows), width))
+    return tuple(_Place(documents[at], at - firsts[domains[at]], TextWindow(*window)) for at, *window in cut)
+
+
+def _rows(
+    task: Perplexity, documents: Sequence[Document], length: int, tokenizer: Tokenizer
+) -> Iterator[tuple[int, ...]]:
+    """(number of the document, *TextWindow) of each window to be read."""
+    for _, group in groupby(enumerate(documents), key=lambda pair: pair[1].domain):
         found = (
-            _Place(document, number, window)
-            for number, document in enumerate(group)
+            (at, *astuple(window))
+            for at, document in group
             for window in cut_windows(document.text, tokenizer, length, task.stride)
         )
-        places += islice(found, task.windows or None)
-    if not places:
-        raise TextError(f"{task.text!r} is too short: it has no token that another precedes")
-    return tuple(places)
+        yield from islice(found, task.windows or None)
 
 
 @lru_cache(maxsize=64)

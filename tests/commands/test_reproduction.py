@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from mta_eval.commands import reproduction
 from mta_eval.results import store
@@ -11,6 +12,7 @@ from mta_eval.results import store
 Call = Callable[..., tuple[int, str, str]]
 
 
+@pytest.mark.slow
 def test_without_runs_the_shipped_checkpoints_are_asked_and_kept(call: Call) -> None:
     code, out, err = call("paper", "--out", "papers", "--samples", "2")
     assert code == 0

@@ -151,6 +151,7 @@ def test_a_training_that_is_never_good_enough_runs_to_its_end(tmp_path: Path) ->
 # several processes
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one(tmp_path: Path) -> None:
     arguments = "steps=5, batch=5, held_out=15, evaluate_every=2, clip=0.5"
     launcher = ["-m", "torch.distributed.run", "--standalone", "--local-addr", "127.0.0.1", "--nproc-per-node", "2"]

@@ -57,6 +57,13 @@ def test_the_widest_window_sees_everything_and_may_take_any_length() -> None:
     assert Window(1).max_length > 10**9
 
 
+@pytest.mark.parametrize("text", ["a " * 400, "incomprehensibilities " * 400, "x" * 3000 + " b" * 90, "y" * 3000])
+def test_only_the_end_is_read_and_yet_the_same_tokens_are_seen(text: str) -> None:
+    for width in (1, 7, 80, 100, 1000):
+        spans = Window(1).tokenizer.encode(text).spans
+        assert Window(width)._read(text) == text[spans[-width:][0][0] :]
+
+
 def test_a_window_may_read_with_another_tokenizer(tokenizer_folder: Path) -> None:
     model = Window(200, tokenizer_path=str(tokenizer_folder))
     task = Niah()

@@ -60,6 +60,7 @@ def test_a_worker_that_dies_once_costs_nothing(cluster: Any, tmp_path: Path) -> 
     assert bare(records) == bare(list(runner.run(asked)))
 
 
+@pytest.mark.slow
 def test_samples_that_kill_every_worker_become_errors_and_the_others_are_answered(cluster: Any) -> None:
     asked = plan("mortal:300,fatal=niah/256/0.50/1")
     with crew(Cluster(cluster.address, replicas=2), asked) as hired:
@@ -103,6 +104,7 @@ def test_a_run_goes_on_with_another_executor_and_a_cluster_is_left_running(
     assert bare(read(folder)) == bare(whole)
 
 
+@pytest.mark.slow
 def test_a_local_ray_is_started_and_gone_at_the_end(tmp_path: Path) -> None:
     """In a process of its own: Ray keeps the token of a cluster that it started, and joins no other one after it."""
     asked = ["run", "niah", "--model", "window:300", "--lengths", "256", "--repeats", "1", "--depths", "0,1"]

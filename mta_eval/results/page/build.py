@@ -15,7 +15,7 @@ import jinja2
 from markupsafe import Markup, escape
 
 from mta_eval.core import Record, Run
-from mta_eval.results.findings import FINDINGS_HEAD, FINDINGS_NOTE, finding_rows
+from mta_eval.results.findings import FINDINGS_HEAD, FINDINGS_NOTE
 from mta_eval.results.mistakes import KINDS
 from mta_eval.results.page.data import make_blocks, make_index, script_json
 from mta_eval.results.page.sections import Place, Section, cell_label
@@ -72,14 +72,15 @@ def build_page(
     sections: Sequence[Section],
     pictures: Sequence[Picture],
     looks: Sequence[Look | None],
+    findings: Sequence[Sequence[str]],
     facts: Facts,
     runs: Sequence[tuple[str, Run]],
     reload: int = 0,
 ) -> str:
     """The text of report.html, which loads itself again after `reload` seconds, if any.
 
-    `looks` go with `sections`; a picture of no section stands before them all. Raises OSError if the SVG of a picture
-    cannot be read.
+    `looks` go with `sections`, `findings` are those of findings.py; a picture of no section stands before them all.
+    Raises OSError if the SVG of a picture cannot be read.
     """
     style, script = (HERE / "page.css").read_text("utf-8"), _script()
     slugs = {section.name: section.slug for section in sections}
@@ -98,7 +99,7 @@ def build_page(
         summary=list(_summary(records)),
         findings_head=FINDINGS_HEAD,
         findings_note=FINDINGS_NOTE,
-        findings=finding_rows(records),
+        findings=findings,
         perplexity=perplexity_rows(records),
         perplexity_note=PERPLEXITY_NOTE,
         sections=[

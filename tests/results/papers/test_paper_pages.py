@@ -133,6 +133,7 @@ def test_attention_that_was_drawn_is_figure_4(tmp_path: Path) -> None:
     assert "m: layer 0 looks." in (tmp_path / "out/figure_4.md").read_text()
 
 
+@pytest.mark.slow
 def test_twelve_models_are_told_apart_in_tables_and_pictures(tmp_path: Path, figures: list[Figure]) -> None:
     models = [f"hf:/models/family/some-long-model-name-{number}b,dtype=float32" for number in range(12)]
     write_papers(source(everything(models, repeats=1)), tmp_path)
@@ -193,6 +194,7 @@ def test_every_command_of_the_pages_can_be_given(tmp_path: Path) -> None:
             assert parse_lengths(command[command.index("--lengths") + 1])
 
 
+@pytest.mark.slow
 def test_pages_tables_and_pictures_are_the_same_every_time(tmp_path: Path) -> None:
     for name in ("one", "two"):
         write_papers(source(everything(["m"], repeats=1)), tmp_path / name)

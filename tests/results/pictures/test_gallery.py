@@ -143,6 +143,7 @@ def test_a_task_axis_makes_one_heatmap_over_all_tasks(tmp_path: Path) -> None:
     assert [(picture.task, picture.slug) for picture in pictures] == [("", "heatmap_all_tasks")]
 
 
+@pytest.mark.slow
 def test_the_same_records_give_the_same_svgs(tmp_path: Path) -> None:
     records = sweep("niah", ["mta", "diff"], needles=2)
     one, two = (draw_gallery(records, tmp_path / name) for name in "ab")
