@@ -14,12 +14,16 @@ GROWTH = 1.25  # of the store, so that a step of decoding does not copy all that
 
 
 class ChunkLayer(DynamicLayer):
-    """A layer of a DynamicCache. `vectors` (B, H, C, D); keys and values (B, G, S, D) lie on `store_on`."""
+    """A layer of a DynamicCache. `vectors` (B, H, C, D); keys and values (B, G, S, D) lie on `store_on`.
 
-    is_croppable = False
+    It can be cropped to whole chunks, `crop_step` tokens each.
+    """
+
+    is_croppable = False  # not to any length
 
     def __init__(self, window: int, rotation: Rotation, store_on: torch.device | None = None) -> None:
         super().__init__()
+        self.crop_step = window
         self.window, self.rotation, self.store_on = window, rotation, store_on
         self.vectors: torch.Tensor | None = None
         self._open: torch.Tensor | None = None  # queries of the chunk that is not whole yet
@@ -42,9 +46,18 @@ class ChunkLayer(DynamicLayer):
             self.vectors = torch.cat((self.vectors, found), 2)
 
     def crop(self, tokens_to_remove: int) -> None:
-        """Raises ValueError: the queries of the chunk that would be open again are gone."""
-        if tokens_to_remove:
-            raise ValueError("a cache of chunks cannot be cropped: the queries of the last chunk left are gone")
+        """Remove the last -`tokens_to_remove` tokens. Raises ValueError unless whole chunks are left."""
+        left = self.get_seq_length() + tokens_to_remove
+        if not tokens_to_remove:
+            return
+        if tokens_to_remove > 0 or left <= 0 or left % self.window:
+            raise ValueError(
+                f"a cache of chunks is cropped by a negative number to whole chunks of {self.window} tokens, not by "
+                f"{tokens_to_remove} to {left}: the queries of the last chunk left are gone"
+            )
+        assert self.vectors is not None
+        self.keys, self.values = (room[:, :, :left] for room in self._room)
+        self.vectors, self._open = self.vectors[:, :, : left // self.window], None
 
     def reset(self) -> None:
         """Forget everything."""

@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 
 from mta_eval.core import Sample
 from mta_eval.errors import ModelError
+from mta_eval.models.inference import TorchModel
 from mta_eval.models.tokenizer import FastTokenizer
-from mta_eval.models.torch_model import TorchModel, end_tokens_of, window_of
+from mta_eval.models.torch_model import end_tokens_of, window_of
 
 
 class InMemory:
@@ -35,14 +36,15 @@ class InMemory:
 
     def generate(self, samples: Iterable[Sample]) -> Iterator[str]:
         """See core.Model."""
-        adapter = self._adapter()
-        for sample in samples:
-            yield adapter.generate(sample)
+        yield from self._adapter().generate(samples)
 
     def loglikelihood(self, pairs: Sequence[tuple[Sample, str]]) -> list[float]:
         """See core.Model."""
-        adapter = self._adapter()
-        return [adapter.loglikelihood(sample, text) for sample, text in pairs]
+        return self._adapter().loglikelihood(pairs)
+
+    def token_loglikelihoods(self, samples: Iterable[Sample]) -> Iterator[list[float]]:
+        """See core.Model."""
+        yield from self._adapter().token_loglikelihoods(samples)
 
     def _adapter(self) -> TorchModel:
         if self._model.training:

@@ -1,21 +1,29 @@
-"""The cache of a layer with key-query kernels: keys, values and the last few queries."""
+"""The cache of a layer with key-query kernels: keys, values and a few queries."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from transformers.cache_utils import Cache, DynamicLayer
 
+CROP_STEP = 64  # tokens between two places to crop to: a tenth of all queries is kept for them, at kernels of 6 rows
+
 
 class QueryLayer(DynamicLayer):
-    """A layer of a DynamicCache that also keeps the queries which later rows need: (B, H, halo, D), right-aligned."""
+    """A layer of a DynamicCache that also keeps the queries which later rows need: (B, H, halo, D), right-aligned.
 
-    is_croppable = False
+    It can be cropped to multiples of `crop_step` tokens, whose queries it keeps too.
+    """
+
+    is_croppable = False  # not to any length
+    crop_step = CROP_STEP
 
     def __init__(self) -> None:
         super().__init__()
         self.queries: torch.Tensor | None = None
+        self._marked: dict[int, torch.Tensor] = {}  # what `queries` was after so many tokens
 
     def update(
         self,
@@ -32,6 +40,9 @@ class QueryLayer(DynamicLayer):
         joined = torch.cat((before, queries), 2)
         if kept is None:
             self.queries = joined[:, :, joined.shape[2] - halo :].clone()
+            past, current = self.get_seq_length(), queries.shape[2]
+            for border in range((past // CROP_STEP + 1) * CROP_STEP, past + current + 1, CROP_STEP):
+                self._marked[border] = joined[:, :, border - past : border - past + halo].clone()
         else:
             index = kept.clamp(min=0)[:, None, :, None].expand(-1, joined.shape[1], -1, joined.shape[3])
             self.queries = joined.gather(2, index)
@@ -39,13 +50,22 @@ class QueryLayer(DynamicLayer):
         return keys, values
 
     def crop(self, tokens_to_remove: int) -> None:
-        """Raises ValueError: the queries before the cut are gone."""
-        if tokens_to_remove:
-            raise ValueError("a cache with kept queries cannot be cropped: the queries before the cut are gone")
+        """Remove the last -`tokens_to_remove` tokens. Raises ValueError where the queries before the cut are gone."""
+        left = self.get_seq_length() + tokens_to_remove
+        if not tokens_to_remove:
+            return
+        if tokens_to_remove > 0 or left not in self._marked:
+            raise ValueError(
+                f"a cache with kept queries is cropped by a negative number to a multiple of {CROP_STEP} tokens, "
+                f"none of them padding, not by {tokens_to_remove} to {left}: the queries before the cut are gone"
+            )
+        super().crop(tokens_to_remove)
+        self.queries = self._marked[left]
+        self._marked = {border: queries for border, queries in self._marked.items() if border <= left}
 
     def reset(self) -> None:
         """Forget everything."""
-        self.queries = None
+        self.queries, self._marked = None, {}
         super().reset()
 
     def reorder_cache(self, beam_idx: torch.Tensor) -> None:
@@ -61,12 +81,14 @@ class QueryLayer(DynamicLayer):
     def batch_repeat_interleave(self, repeats: int) -> None:
         """Repeat every row of the batch."""
         super().batch_repeat_interleave(repeats)
-        if self.queries is not None:
-            self.queries = self.queries.repeat_interleave(repeats, 0)
+        self._replace(lambda queries: queries.repeat_interleave(repeats, 0))
 
     def _select(self, indices: torch.Tensor) -> None:
-        if self.queries is not None:
-            self.queries = self.queries[indices.to(self.queries.device)]
+        self._replace(lambda queries: queries[indices.to(queries.device)])
+
+    def _replace(self, change: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        self.queries = None if self.queries is None else change(self.queries)
+        self._marked = {border: change(queries) for border, queries in self._marked.items()}
 
 
 def layer_at(cache: Cache, layer: int) -> Any:

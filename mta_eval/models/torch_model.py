@@ -1,6 +1,6 @@
-"""Any Hugging Face causal language model as a `core.Model`: greedy, one prompt at a time, last logits only.
+"""Any Hugging Face causal language model as a `core.Model`: where it is, how it is loaded.
 
-Knows nothing of tasks. Prompts reach it whole; a prompt beyond the window is the runner's affair.
+`inference.py` asks it. Prompts reach it whole; a prompt beyond the window is the runner's affair.
 """
 
 from __future__ import annotations
@@ -8,76 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import takewhile
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from mta_eval.core import Sample
 from mta_eval.errors import ModelError
+from mta_eval.models.inference import TorchModel
 from mta_eval.models.tokenizer import FastTokenizer, first_line, load_tokenizer, local_path
-
-if TYPE_CHECKING:
-    import torch
 
 DTYPE = "auto: bfloat16 where the hardware computes in it, else float32"  # what the option says, in every adapter
 DEVICE = "auto: cuda, mps or cpu, the first there is"
 HINT = "name a folder, a .gguf file, or a Hugging Face id"
-
-
-class TorchModel:
-    """Greedy decoding and log-likelihoods for a causal language model in transformers' form.
-
-    `model(input_ids, past_key_values, logits_to_keep)` must return logits (1, kept, vocabulary) and the cache.
-    """
-
-    def __init__(self, model: Any, tokenizer: FastTokenizer, end_tokens: set[int]) -> None:
-        self._model = model
-        self._tokenizer = tokenizer
-        self._end_tokens = end_tokens
-
-    def generate(self, sample: Sample) -> str:
-        """The greedy answer: up to max_new_tokens, ended by an end token or one of the sample's stop strings."""
-        import torch
-
-        tokens: list[int] = []
-        text = ""
-        with torch.inference_mode():
-            step = self._tensor(self._ids(sample))
-            cache = None
-            while len(tokens) < sample.max_new_tokens:
-                output = self._model(input_ids=step, past_key_values=cache, use_cache=True, logits_to_keep=1)
-                token = int(output.logits[0, -1].argmax())
-                if token in self._end_tokens:
-                    break
-                tokens.append(token)
-                text = self._tokenizer.decode(tokens)
-                if cut(text, sample.stop) != text:
-                    break
-                step, cache = self._tensor([token]), output.past_key_values
-        return cut(text, sample.stop)
-
-    def loglikelihood(self, sample: Sample, text: str) -> float:
-        """log p(text | prompt), summed over the tokens that `text` adds to the prompt (nats)."""
-        import torch
-
-        # encoded as one text: some tokenizers cut an answer differently when it stands alone
-        whole = self._tokenizer.prompt_ids(sample.prompt + text, plain=sample.chat is None)
-        pairs = zip(self._ids(sample), whole[:-1], strict=False)
-        common = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
-        prompt, answer = whole[:common], whole[common:]
-        with torch.inference_mode():
-            logits = self._model(
-                input_ids=self._tensor(prompt + answer), use_cache=False, logits_to_keep=len(answer) + 1
-            ).logits[0, :-1]
-            chosen = torch.log_softmax(logits.float(), -1).gather(1, self._tensor(answer)[0][:, None])
-        return float(chosen.sum())
-
-    def _ids(self, sample: Sample) -> list[int]:
-        return self._tokenizer.prompt_ids(sample.prompt, plain=sample.chat is None)
-
-    def _tensor(self, ids: list[int]) -> torch.Tensor:
-        import torch
-
-        return torch.tensor([ids], device=self._model.device)
 
 
 @dataclass(frozen=True)
@@ -92,6 +32,7 @@ class HuggingFace:
     attention: str = field(default="sdpa", metadata={"help": "transformers' attn_implementation"})
     max_length_override: int = field(default=0, metadata={"help": "take longer prompts than the model's config says"})
     trust_remote_code: bool = field(default=False, metadata={"help": "run the Python code of the checkpoint"})
+    reuse: bool = field(default=True, metadata={"help": "false: every prompt from its start, and alone"})
 
     @property
     def max_length(self) -> int:
@@ -118,12 +59,15 @@ class HuggingFace:
 
     def generate(self, samples: Iterable[Sample]) -> Iterator[str]:
         """See core.Model."""
-        for sample in samples:
-            yield self._loaded.generate(sample)
+        yield from self._loaded.generate(samples)
 
     def loglikelihood(self, pairs: Sequence[tuple[Sample, str]]) -> list[float]:
         """See core.Model."""
-        return [self._loaded.loglikelihood(sample, text) for sample, text in pairs]
+        return self._loaded.loglikelihood(pairs)
+
+    def token_loglikelihoods(self, samples: Iterable[Sample]) -> Iterator[list[float]]:
+        """See core.Model."""
+        yield from self._loaded.token_loglikelihoods(samples)
 
     @cached_property
     def config(self) -> Any:
@@ -135,6 +79,11 @@ class HuggingFace:
         except (OSError, ValueError, KeyError, ImportError) as error:
             raise ModelError(f"cannot load the model {self.path!r}: {first_line(error)}; {HINT}") from error
         return config.get_text_config()
+
+    @property
+    def weights(self) -> Any:
+        """The model itself, loaded, in transformers' form."""
+        return self._loaded._model
 
     @cached_property
     def _loaded(self) -> TorchModel:
@@ -153,7 +102,7 @@ class HuggingFace:
             )
         except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
             raise ModelError(f"cannot load the model {self.path!r}: {first_line(error)}; {HINT}") from error
-        return TorchModel(self._finish(model.to(device).eval()), self.tokenizer, end_tokens_of(model))
+        return TorchModel(self._finish(model.to(device).eval()), self.tokenizer, end_tokens_of(model), self.reuse)
 
     def _load_options(self) -> dict[str, Any]:
         """What else from_pretrained is told: a subclass's own."""
@@ -193,7 +142,12 @@ def window_of(config: Any) -> int:
 
 def end_tokens_of(model: Any) -> set[int]:
     """The tokens that end an answer, as the model's generation config has them."""
-    ends = model.generation_config.eos_token_id
+    return ends_of(model.generation_config)
+
+
+def ends_of(generation_config: Any) -> set[int]:
+    """The tokens that a generation config ends an answer at; none if it names none."""
+    ends = generation_config.eos_token_id
     return set(ends) if isinstance(ends, list) else {ends} - {None}
 
 
@@ -212,10 +166,3 @@ def choose_device(device: str) -> str:
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
-
-
-def cut(text: str, stop: tuple[str, ...]) -> str:
-    """`text` up to the first stop string after its first word."""
-    lead = len(text) - len(text.lstrip())
-    ends = [end for mark in stop if (end := text.find(mark, lead)) >= 0]
-    return text[: min(ends, default=len(text))]

@@ -43,6 +43,10 @@ class Wrapped:
         """See core.Model."""
         return self.model.loglikelihood(pairs)
 
+    def token_loglikelihoods(self, samples: Iterable[Sample]) -> Iterator[list[float]]:
+        """See core.Model."""
+        return self.model.token_loglikelihoods(samples)
+
 
 def where(source: str) -> str:
     """The folder or hub id behind a path or a model spec, such as smollm2 or mta:DIR. Raises ModelError, SpecError."""

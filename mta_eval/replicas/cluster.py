@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import signal
@@ -16,6 +17,7 @@ from mta_eval.errors import SpecError
 
 STORE = 80 * 1024 * 1024  # bytes of shared memory for a local Ray: records are small; Ray takes no less than 75 MiB
 REACHED = 5  # seconds for the head to take a call; Ray itself would try for minutes
+LEFT = 30.0  # seconds to say goodbye to Ray
 ROUNDING = 1e-9  # 7 GPUs hold 100 replicas of 0.07
 
 
@@ -124,7 +126,18 @@ def joined(address: str) -> Iterator[None]:
     try:
         yield
     finally:
-        ray.shutdown()
+        _leave()
+
+
+def _leave() -> None:
+    """End Ray here, or go on without it: its own shutdown was once seen to wait for ten minutes, all answers kept."""
+    import ray
+
+    leaving = threading.Thread(target=ray.shutdown, daemon=True)
+    leaving.start()
+    leaving.join(LEFT)
+    if leaving.is_alive():
+        atexit.unregister(ray.shutdown)  # it would wait again at this process's end, which ends a local Ray
 
 
 def _reach(address: str) -> None:

@@ -124,8 +124,12 @@ def test_the_cache_keeps_keys_once_and_a_vector_for_each_whole_chunk(llama_folde
     attention = model.model.layers[0]
     expected = attention.self_attn.original.k_proj(attention.input_layernorm(model.model.embed_tokens(ids(75))))
     torch.testing.assert_close(layer.keys, expected.view(1, 75, 2, 16).transpose(1, 2))  # unrotated
-    with pytest.raises(ValueError, match="cannot be cropped"):
-        cache.crop(10)
+    for count in (-1, -75, -80, 72):
+        with pytest.raises(ValueError, match="cropped by a negative number to whole chunks of 8"):
+            cache.crop(count)
+    cache.crop(-11)
+    assert layer.vectors.shape[2] == 8
+    assert layer.keys.shape == layer.values.shape == (1, 2, 64, 16)
     cache.reset()
     assert cache.get_seq_length() == 0
 

@@ -106,14 +106,57 @@ def test_after_a_reset_it_starts_afresh(filled: QueryLayer) -> None:
     assert kept(filled) == [[0, 1, 2]] * 2
 
 
-def test_it_cannot_be_cropped(filled: QueryLayer) -> None:
-    assert not filled.is_croppable
-    filled.crop(0)
-    assert filled.get_seq_length() == 7
-    for count in (-1, -7, 3):
+def test_it_is_cropped_to_the_queries_that_were_last_then() -> None:
+    layer = QueryLayer()
+    for first, last in ((0, 50), (50, 63), (63, 64), (64, 65), (65, 200)):
+        add(layer, first, last)
+    for left in (192, 128, 64):
+        layer.crop(left - layer.get_seq_length())
+        assert layer.get_seq_length() == left
+        assert torch.equal(layer.keys, tokens(0, left))
+        assert layer.queries is not None
+        assert torch.equal(layer.queries, tokens(left - 3, left))
+    add(layer, 64, 140)
+    layer.crop(-12)
+    assert layer.queries is not None
+    assert torch.equal(layer.queries, tokens(125, 128))
+
+
+def test_elsewhere_it_cannot_be_cropped() -> None:
+    assert not QueryLayer.is_croppable
+    layer = QueryLayer()
+    add(layer, 0, 70)
+    layer.crop(0)
+    for count in (-1, -70, -5, -100, 64, 3):
         with pytest.raises(ValueError, match="the queries before the cut are gone"):
-            filled.crop(count)
-    assert kept(filled) == [[5, 6, 7]] * 2
+            layer.crop(count)
+    assert layer.get_seq_length() == 70
+    layer.crop(-6)
+    with pytest.raises(ValueError, match="the queries before the cut are gone"):
+        layer.crop(-64)
+
+
+def test_it_is_not_cropped_behind_padding() -> None:
+    layer = QueryLayer()
+    mask = torch.ones(2, 130, dtype=torch.long)
+    mask[1, 70] = 0
+    add(layer, 0, 70, mask=mask[:, :70])
+    add(layer, 70, 130, mask=mask)
+    with pytest.raises(ValueError, match="the queries before the cut are gone"):
+        layer.crop(-2)
+    layer.crop(-66)
+    assert layer.queries is not None
+    assert torch.equal(layer.queries, tokens(61, 64))
+
+
+def test_rows_that_were_selected_and_repeated_are_cropped_too() -> None:
+    layer = QueryLayer()
+    add(layer, 0, 70)
+    layer.batch_repeat_interleave(2)
+    layer.batch_select_indices(torch.tensor([3, 0]))
+    layer.crop(-6)
+    assert layer.queries is not None
+    assert torch.equal(layer.queries, tokens(61, 64).flip(0))
 
 
 @pytest.mark.parametrize("cache", [DynamicCache(), DynamicCache(config=LlamaConfig(num_hidden_layers=4))])

@@ -11,7 +11,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from mta_eval.core import Cell, Sample
 from mta_eval.errors import ModelError
-from mta_eval.models.torch_model import HuggingFace, TorchModel
+from mta_eval.models.inference import TorchModel
+from mta_eval.models.torch_model import HuggingFace
 from mta_eval.registry import build_model, build_task
 
 
@@ -75,7 +76,7 @@ def test_a_stop_string_ends_an_answer_after_its_first_word_only(model: HuggingFa
 
     tokens = len(model.tokenizer.encode(said).ids)
     sample = Sample("s", "t", "a b", (), {}, 64, 2, tokens, stop=("\n", "."))
-    assert TorchModel(Scripted(), model.tokenizer, set()).generate(sample) == answer
+    assert list(TorchModel(Scripted(), model.tokenizer, set()).generate([sample])) == [answer]
 
 
 def test_loglikelihood_is_the_sum_over_the_answers_tokens(model: HuggingFace, folder: Path) -> None:

@@ -23,6 +23,8 @@ from mta_eval.replicas import crew as crews
 from mta_eval.replicas.cluster import Cluster
 from mta_eval.replicas.crew import crew
 
+pytestmark = pytest.mark.slow  # live clusters: they start in half a minute, and Ray's own shutdown may hang
+
 Call = Callable[..., tuple[int, str, str]]
 NODES = 2
 SWEEP = Sweep((256, 512), (0.0, 0.5, 1.0), 3)
@@ -60,7 +62,6 @@ def test_a_worker_that_dies_once_costs_nothing(cluster: Any, tmp_path: Path) -> 
     assert bare(records) == bare(list(runner.run(asked)))
 
 
-@pytest.mark.slow
 def test_samples_that_kill_every_worker_become_errors_and_the_others_are_answered(cluster: Any) -> None:
     asked = plan("mortal:300,fatal=niah/256/0.50/1")
     with crew(Cluster(cluster.address, replicas=2), asked) as hired:
@@ -104,7 +105,6 @@ def test_a_run_goes_on_with_another_executor_and_a_cluster_is_left_running(
     assert bare(read(folder)) == bare(whole)
 
 
-@pytest.mark.slow
 def test_a_local_ray_is_started_and_gone_at_the_end(tmp_path: Path) -> None:
     """In a process of its own: Ray keeps the token of a cluster that it started, and joins no other one after it."""
     asked = ["run", "niah", "--model", "window:300", "--lengths", "256", "--repeats", "1", "--depths", "0,1"]
@@ -129,7 +129,6 @@ def test_what_a_lost_node_was_asked_is_asked_elsewhere(cluster: Any, lose: Calla
     assert bare(records) == bare(list(runner.run(asked)))
 
 
-@pytest.mark.slow
 def test_when_every_node_is_lost_the_run_ends_in_one_line_and_keeps_its_answers(
     cluster: Any, lose: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -144,7 +143,6 @@ def test_when_every_node_is_lost_the_run_ends_in_one_line_and_keeps_its_answers(
     assert all(record == expected[record.sample_id] for record in bare(records))
 
 
-@pytest.mark.slow
 def test_a_model_with_weights_answers_the_same(cluster: Any, llama_folder: Path) -> None:
     asked = plan(f"hf:{llama_folder},dtype=float32", sweep=Sweep((256,), (0.0, 1.0), 2))
     with crew(Cluster(cluster.address), asked) as hired:
@@ -153,7 +151,6 @@ def test_a_model_with_weights_answers_the_same(cluster: Any, llama_folder: Path)
     assert bare(records) == bare(list(runner.run(asked)))
 
 
-@pytest.mark.slow
 def test_a_model_that_kills_every_worker_ends_the_run_in_one_line(cluster: Any) -> None:
     asked = plan("mortal:300,fatal=niah")
     wanted = "6 workers died one after the other, and none gave an answer; the last: The actor is dead"
@@ -161,7 +158,6 @@ def test_a_model_that_kills_every_worker_ends_the_run_in_one_line(cluster: Any) 
         list(hired.run(asked))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, -15), (signal.SIGKILL, -9)])
 def test_a_run_that_is_stopped_leaves_no_ray_behind_and_goes_on(sent: int, code: int, tmp_path: Path) -> None:
     asked = [sys.executable, "-m", "mta_eval", "run", "niah", "--model", "mortal:300,seconds=0.5", "--lengths", "256"]

@@ -1,0 +1,37 @@
+"""An answer as it grows, and where it ends."""
+
+from __future__ import annotations
+
+from mta_eval.core import Sample
+from mta_eval.models.tokenizer import FastTokenizer
+
+
+class Answer:
+    """The tokens decoded for a sample: up to max_new_tokens, ended by an end token or one of its stop strings."""
+
+    def __init__(self, sample: Sample, tokenizer: FastTokenizer, end_tokens: set[int]) -> None:
+        self._sample, self._tokenizer, self._end_tokens = sample, tokenizer, end_tokens
+        self.most = sample.max_new_tokens
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget what was decoded."""
+        self.tokens: list[int] = []
+        self.text, self.done = "", not self.most
+
+    def take(self, token: int) -> None:
+        """Go on with a token, if the answer is not done yet."""
+        if self.done or token in self._end_tokens:
+            self.done = True
+            return
+        self.tokens.append(token)
+        said = self._tokenizer.decode(self.tokens)
+        self.text = cut(said, self._sample.stop)
+        self.done = self.text != said or len(self.tokens) == self.most
+
+
+def cut(text: str, stop: tuple[str, ...]) -> str:
+    """`text` up to the first stop string after its first word."""
+    lead = len(text) - len(text.lstrip())
+    ends = [end for mark in stop if (end := text.find(mark, lead)) >= 0]
+    return text[: min(ends, default=len(text))]

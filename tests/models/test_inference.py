@@ -1,0 +1,227 @@
+"""Answers given at once are those given one by one; what fails, fails alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tiny_models import MAKERS, build, prompt
+
+from mta_eval.answering import Feed, ask
+from mta_eval.core import Sample
+from mta_eval.errors import LengthError
+from mta_eval.models import own_attention, rows
+from mta_eval.models.inference import TorchModel, groups
+from mta_eval.models.rows import Rows
+
+IN_ROWS = ("llama", "gpt2", "yarn")
+every_kind = pytest.mark.parametrize("kind", MAKERS)
+
+
+class Numbers:
+    """A tokenizer whose texts are numbers, each with a space before it."""
+
+    def prompt_ids(self, prompt: str, plain: bool) -> list[int]:
+        assert plain
+        return [int(part) for part in prompt.split()]
+
+    def decode(self, ids: list[int]) -> str:
+        return "".join(f" {token}" for token in ids)
+
+
+def ask_for(ids: list[int], most: int = 6, stop: tuple[str, ...] = ()) -> Sample:
+    return Sample(str(ids), "t", Numbers().decode(ids), (), {}, 0, len(ids), most, stop=stop)
+
+
+def model(kind: str = "llama", reuse: bool = True, ends: frozenset[int] = frozenset()) -> TorchModel:
+    tokenizer: Any = Numbers()
+    return TorchModel(build(kind), tokenizer, set(ends), reuse)
+
+
+def questions(count: int = 6) -> list[Sample]:
+    """Prompts that begin alike, of different lengths."""
+    return [ask_for([*prompt(1, 150), 31 + number, *prompt(number + 2, 2 + 2 * number)]) for number in range(count)]
+
+
+@every_kind
+@settings(max_examples=3, deadline=None, derandomize=True)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 100), st.integers(1, 60), st.integers(0, 9), st.sampled_from([(), (" 1", " 2")])),
+        min_size=2,
+        max_size=6,
+    )
+)
+def test_answers_are_those_of_prompts_asked_alone(kind: str, shapes: list[tuple[int, int, int, Any]]) -> None:
+    samples, before = [], prompt(0, 100)
+    for number, (shared, own, most, stop) in enumerate(shapes):
+        before = before[:shared] + prompt(number + 1, own)
+        samples.append(ask_for(before, most, stop))
+    ends = frozenset({7, 8, 9})
+    assert list(model(kind, True, ends).generate(samples)) == list(model(kind, False, ends).generate(samples))
+
+
+@pytest.mark.parametrize("kind", IN_ROWS)
+@pytest.mark.parametrize("shared", [0, 1, 90])
+def test_logits_in_rows_are_those_of_one_pass(kind: str, shared: int) -> None:
+    prompts = [prompt(1, shared) + prompt(number, length) for number, length in ((2, 30), (3, 7), (4, 19))]
+    following = [prompt(number, 5) for number in (5, 6, 7)]
+    one = build(kind)
+    with torch.inference_mode():
+        made = Rows(one, shared, [len(ids) for ids in prompts], 5)
+        for row, ids in enumerate(prompts):
+            made.add(row, one(torch.tensor([ids]), use_cache=True).past_key_values)
+        left = [0, 1, 2]
+        for at in range(5):
+            found = made.step([following[row][at] for row in left])
+            for row, logits in zip(left, found, strict=True):
+                wanted = one(torch.tensor([prompts[row] + following[row][: at + 1]])).logits[0, -1]
+                torch.testing.assert_close(logits, wanted, atol=1e-9, rtol=0)
+            if at == 2:
+                left = [2, 0]
+                made.keep(left)
+    assert one.config._attn_implementation == "sdpa"
+
+
+@every_kind
+@pytest.mark.parametrize("alike", [True, False])
+def test_answers_are_decoded_in_rows_where_that_can_be(kind: str, alike: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    counts, step = [], Rows.step
+
+    def counted(self: Rows, tokens: Any) -> torch.Tensor:
+        counts.append(len(tokens))
+        return step(self, tokens)
+
+    monkeypatch.setattr(Rows, "step", counted)
+    samples = questions() if alike else [ask_for([number, *prompt(number, 20 + number)]) for number in range(1, 7)]
+    asked = model(kind)
+    assert len(list(asked.generate(samples))) == 6
+    assert counts == ([6] * 5 if kind in IN_ROWS else [])
+    if not alike:
+        assert asked.prefilled_tokens == sum(sample.prompt_tokens for sample in samples)
+
+
+def test_questions_on_one_context_read_it_once() -> None:
+    asked = model()
+    list(asked.generate(questions()))
+    assert asked.prefilled_tokens == 150 + sum(3 + 2 * number for number in range(6))
+    alone = model(reuse=False)
+    list(alone.generate(questions()))
+    assert alone.prefilled_tokens == sum(sample.prompt_tokens for sample in questions())
+
+
+def test_choices_read_their_prompt_once() -> None:
+    sample, asked = ask_for(prompt(1, 100)), model()
+    texts = [" 3 4 5", " 3 9", " 12"]
+    found = asked.loglikelihood([(sample, text) for text in texts])
+    # the last token of the prompt is read again with each, for what it says of the first of the choice
+    assert asked.prefilled_tokens == 100 + (3 + 3 + 2)
+    for text, value in zip(texts, found, strict=True):
+        ids = Numbers().prompt_ids(sample.prompt + text, True)
+        with torch.inference_mode():
+            logits = torch.log_softmax(build("llama")(torch.tensor([ids])).logits[0], -1)
+        wanted = sum(float(logits[at - 1, ids[at]]) for at in range(100, len(ids)))
+        assert math.isclose(value, wanted, rel_tol=1e-9)
+
+
+@every_kind
+def test_every_token_of_a_prompt_has_its_likelihood(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mta_eval.models.inference.ROWS", 16)
+    samples = [ask_for(prompt(1, 70)), ask_for(prompt(1, 1)), ask_for(prompt(1, 50) + prompt(2, 47))]
+    for sample, found in zip(samples, model(kind).token_loglikelihoods(samples), strict=True):
+        ids = Numbers().prompt_ids(sample.prompt, True)
+        with torch.inference_mode():
+            logits = torch.log_softmax(build(kind)(torch.tensor([ids])).logits[0], -1)
+        assert found == pytest.approx([float(logits[at, token]) for at, token in enumerate(ids[1:])], abs=1e-6)
+        assert len(found) == sample.prompt_tokens - 1
+
+
+def test_a_prompt_that_cannot_be_read_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    samples, one = questions(), build("llama")
+    samples[3] = ask_for([*prompt(1, 150), 0, 1, 2, 3])
+    wanted = list(model(reuse=False).generate(samples))
+    forward = one.forward
+
+    def fails(input_ids: torch.Tensor, **options: Any) -> Any:
+        if 0 in input_ids.flatten()[:-1]:
+            raise IndexError("a token that it cannot read")
+        return forward(input_ids=input_ids, **options)
+
+    monkeypatch.setattr(one, "forward", fails)
+    monkeypatch.setattr(own_attention, "signature", lambda _: type("", (), {"parameters": ("position_ids",)}))
+    asked = model()
+    records = list(ask(asked.generate, Feed((sample, False) for sample in samples)))
+    assert [one.sample for one in records] == samples
+    assert [one.given for one in records] == [*wanted[:3], None, *wanted[4:]]
+    assert [one.error for one in records if one.error] == ["IndexError: a token that it cannot read"]
+
+
+def test_a_sample_that_cannot_be_made_stops_after_those_before_it() -> None:
+    def made() -> Iterator[Sample]:
+        yield from questions(3)
+        raise LengthError("too long")
+
+    answers = model().generate(made())
+    assert [next(answers) for _ in range(3)] == list(model(reuse=False).generate(questions(3)))
+    with pytest.raises(LengthError):
+        next(answers)
+
+
+def test_samples_are_taken_in_groups_and_none_is_left_out() -> None:
+    samples = questions(6)
+    assert [len(group) for group in groups(samples, 4)] == [4, 2]
+    assert [sample for group in groups(samples, 4) for sample in group] == samples
+    assert list(groups([], 4)) == []
+
+
+@pytest.mark.parametrize("failure", [own_attention.UnfitError("softcap"), torch.OutOfMemoryError("CUDA out of memory")])
+def test_where_rows_fail_samples_are_answered_alone(
+    failure: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tried = []
+
+    def fails(*_: Any) -> torch.Tensor:
+        tried.append(1)
+        raise failure
+
+    wanted = list(model(reuse=False).generate(questions()))
+    monkeypatch.setattr(Rows, "step", fails)
+    assert list(model().generate(questions())) == wanted
+    assert len(tried) == 1
+    said = "mta-eval: out of memory; samples are answered one at a time from here on\n"
+    assert capsys.readouterr().err == (said if isinstance(failure, torch.OutOfMemoryError) else "")
+
+
+def test_attention_with_more_to_it_is_not_decoded_in_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = list(model(reuse=False).generate(questions()))
+    monkeypatch.setattr(own_attention, "KNOWN", ())
+    asked = model()
+    assert list(asked.generate(questions())) == wanted
+    assert not asked._in_rows
+
+
+def test_rows_take_no_more_memory_than_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = build("llama")
+    with torch.inference_mode():
+        cache = one(torch.tensor([prompt(1, 5)]), use_cache=True).past_key_values
+    numbers = 2 * 2 * 2 * 8  # layers, keys and values, heads, size
+    prompts = [prompt(1, 50) + prompt(number, 10) for number in (2, 3, 4)]
+    monkeypatch.setattr(rows, "WEIGHTS_SHARE", 0)
+    for tokens, count in ((64, 0), (65, 1), (79, 1), (80, 2), (95, 3), (1000, 3)):
+        monkeypatch.setattr(rows, "MEMORY", 4 * numbers * tokens)
+        assert rows.rows_in_memory(one, cache, prompts, [5, 5, 5]) == count
+
+
+def test_nothing_is_kept_of_prompts_when_all_are_answered() -> None:
+    asked = model()
+    list(asked.generate(questions()))
+    assert not asked._prefill._state
+    stopped = asked.generate(questions())
+    next(stopped)
+    stopped.close()  # type: ignore[attr-defined]
+    assert not asked._prefill._state

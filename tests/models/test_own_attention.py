@@ -1,0 +1,72 @@
+"""Attention of our own in place of a model's: the same numbers, and it never stays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from tiny_models import build, prompt
+from torch.nn import functional as F
+
+from mta_eval.models import own_attention
+from mta_eval.models.own_attention import PIECE, UnfitError, attend_piece, attention_of
+from mta_eval.models.prefill import Prefill
+
+
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-6), (torch.bfloat16, 0.02)]
+)
+@pytest.mark.parametrize("groups", [1, 2, 6])
+def test_a_piece_is_attended_as_with_a_mask(dtype: torch.dtype, tolerance: float, groups: int) -> None:
+    draw = torch.Generator().manual_seed(0)
+    for current, total in ((2, 3), (7, 90), (64, 65), (100, 300)):
+        q = torch.randn(2, current, 6, 16, generator=draw).to(dtype).transpose(1, 2)
+        k, v = torch.randn(2, 2, groups, total, 16, generator=draw).to(dtype)
+        mask = torch.ones(current, total, dtype=torch.bool).tril(total - current)
+        wanted = F.scaled_dot_product_attention(
+            q.double(), k.double(), v.double(), mask, scale=0.3, enable_gqa=True
+        ).transpose(1, 2)
+        found = attend_piece(q, k, v, 0.3)
+        torch.testing.assert_close(found.double(), wanted, atol=tolerance, rtol=tolerance)
+
+
+def test_the_models_own_attention_comes_back_whatever_happens() -> None:
+    model = build("llama")
+
+    def fail() -> None:
+        with attention_of(model, PIECE):
+            assert model.config._attn_implementation == PIECE
+            raise RuntimeError("no memory")
+
+    with pytest.raises(RuntimeError, match="no memory"):
+        fail()
+    assert model.config._attn_implementation == "sdpa"
+
+
+def test_a_model_that_goes_its_own_way_is_found_out() -> None:
+    with pytest.raises(UnfitError, match="0 layers asked"), attention_of(build("llama"), PIECE):
+        pass
+
+
+def test_pieces_are_read_by_it_where_that_can_be_and_by_the_model_where_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    used: list[int] = []
+
+    def watched(query: torch.Tensor, *others: Any) -> torch.Tensor:
+        used.append(query.shape[2])
+        return attend_piece(query, *others)
+
+    own_attention.register(PIECE, watched)
+    try:
+        for known, wanted in ((own_attention.KNOWN, [2, 2, 60, 60]), ((), [])):
+            monkeypatch.setattr(own_attention, "KNOWN", known)
+            used.clear()
+            reader = Prefill(build("llama"))
+            with torch.inference_mode():
+                reader.read(prompt(1, 100))
+                logits, _ = reader.read(prompt(1, 50) + prompt(2, 60))
+                whole = build("llama")(torch.tensor([prompt(1, 50) + prompt(2, 60)])).logits[0, -1]
+            torch.testing.assert_close(logits[-1], whole, atol=1e-9, rtol=0)
+            assert used == wanted
+    finally:
+        own_attention.register(PIECE, attend_piece)
