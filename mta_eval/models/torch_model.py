@@ -88,6 +88,7 @@ class HuggingFace:
     @cached_property
     def _loaded(self) -> TorchModel:
         import torch
+        from safetensors import SafetensorError
         from transformers import AutoModelForCausalLM
 
         device = choose_device(self.device)
@@ -100,7 +101,7 @@ class HuggingFace:
                 use_safetensors=None if self.path.endswith(".gguf") else True,
                 **self._load_options(),
             )
-        except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+        except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
             raise ModelError(f"cannot load the model {self.path!r}: {first_line(error)}; {HINT}") from error
         return TorchModel(self._finish(model.to(device).eval()), self.tokenizer, end_tokens_of(model), self.reuse)
 

@@ -1,6 +1,7 @@
 """The Hugging Face path, on a tiny model made here, against transformers' own generate."""
 
 import math
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -131,3 +132,14 @@ def test_pickled_weights_are_not_loaded(folder: Path, tmp_path: Path) -> None:
     broken = HuggingFace(str(tmp_path))
     with pytest.raises(ModelError, match="cannot load the model"):
         list(broken.generate(samples(broken)[:1]))
+
+
+def test_torn_weights_are_one_line(llama_folder: Path, tmp_path: Path) -> None:
+    torn = tmp_path / "torn"
+    shutil.copytree(llama_folder, torn)
+    (weights,) = torn.glob("*.safetensors")
+    weights.write_bytes(weights.read_bytes()[:-100])
+    model = HuggingFace(str(torn))
+    sample = build_task("passkey").sample(Cell(256, 0.5, 0), 0, model.tokenizer)
+    with pytest.raises(ModelError, match="cannot load the model .*torn"):
+        list(model.generate([sample]))
