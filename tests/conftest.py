@@ -215,6 +215,17 @@ def call(
     return run
 
 
+@pytest.fixture
+def quick_pdfs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PDFs of nothing: half the time of a page full of pictures, whose PDFs other tests look at."""
+    from matplotlib.backends.backend_pdf import FigureCanvasPdf
+
+    def write(_: FigureCanvasPdf, where: Any, **_options: Any) -> None:
+        where.write(b"%PDF") if hasattr(where, "write") else Path(where).write_bytes(b"%PDF")
+
+    monkeypatch.setattr(FigureCanvasPdf, "print_pdf", write)
+
+
 @pytest.fixture(scope="session")
 def audit() -> Callable[[Sample, FastTokenizer], None]:
     """Assert what must hold of every sample, from its prompt encoded again by the tokenizers library alone."""

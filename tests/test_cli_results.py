@@ -17,6 +17,8 @@ import pytest
 from mta_eval.core import Record, Run, Sweep
 from mta_eval.results.store import RunFolder
 
+pytestmark = pytest.mark.usefixtures("quick_pdfs")
+
 Call = Callable[..., tuple[int, str, str]]
 LENGTHS, DEPTHS = (512, 1024), (0.0, 0.5, 1.0)
 

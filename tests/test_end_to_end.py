@@ -15,6 +15,8 @@ from mta_eval.core import Record
 from mta_eval.results.grid import to_grid
 from mta_eval.results.store import read
 
+pytestmark = pytest.mark.usefixtures("quick_pdfs")
+
 RUN = [sys.executable, "-m", "mta_eval"]
 
 

@@ -14,6 +14,8 @@ from mta_eval.models.window import Window
 from mta_eval.results.papers.reported_mta import DOMAINS
 from mta_eval.tasks import prose
 
+pytestmark = pytest.mark.usefixtures("quick_pdfs")
+
 Call = Callable[..., tuple[int, str, str]]
 
 

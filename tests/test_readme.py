@@ -78,6 +78,7 @@ def test_the_commands_of_the_attention_family_run(tmp_path: Path, llama_folder: 
     assert (tmp_path / "runs/kernels/kernels.csv").exists()
 
 
+@pytest.mark.slow
 def test_the_commands_of_letter_blocks_run(tmp_path: Path) -> None:
     letters = under("Letter blocks")
     assert [command[1] for command in letters] == ["run", "report", "paper", "train"]
@@ -99,6 +100,7 @@ def test_the_commands_of_longer_contexts_run(tmp_path: Path, llama_folder: Path)
     assert (tmp_path / "runs/longer/records.jsonl").exists()
 
 
+@pytest.mark.slow
 def test_the_commands_of_lm_eval_run(tmp_path: Path, llama_folder: Path) -> None:
     ours, reported, backend = (line for line in lines_under("At home in lm-eval") if line.startswith("mta-eval"))
     for line in (ours.replace("smollm2", f"{llama_folder},window=64,attention_length=256"), reported, backend):

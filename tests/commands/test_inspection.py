@@ -12,6 +12,8 @@ from mta_eval.core import Cell, Sweep
 from mta_eval.models.looking import attention_of_last
 from mta_eval.models.retrofit import open_checkpoint
 
+pytestmark = pytest.mark.usefixtures("quick_pdfs")
+
 Call = Callable[..., tuple[int, str, str]]
 BOTH = ["letter-blocks-mta", "letter-blocks-transformer"]
 

@@ -9,6 +9,8 @@ import pytest
 from mta_eval.commands import reproduction
 from mta_eval.results import store
 
+pytestmark = pytest.mark.usefixtures("quick_pdfs")
+
 Call = Callable[..., tuple[int, str, str]]
 
 

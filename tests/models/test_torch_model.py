@@ -141,5 +141,5 @@ def test_torn_weights_are_one_line(llama_folder: Path, tmp_path: Path) -> None:
     weights.write_bytes(weights.read_bytes()[:-100])
     model = HuggingFace(str(torn))
     sample = build_task("passkey").sample(Cell(256, 0.5, 0), 0, model.tokenizer)
-    with pytest.raises(ModelError, match="cannot load the model .*torn"):
+    with pytest.raises(ModelError, match=r"cannot load the model .*torn"):
         list(model.generate([sample]))

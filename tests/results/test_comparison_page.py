@@ -10,6 +10,8 @@ from mta_eval.errors import StoreError
 from mta_eval.results.comparison import Pairs, compare, pair_up
 from mta_eval.results.comparison_page import conclusions, write_comparison
 
+pytestmark = pytest.mark.usefixtures("quick_pdfs")
+
 
 def answers(model: str, right: int, task: str = "niah", **axes: int) -> list[Record]:
     """Ten draws at two depths; the first `right` of each depth are right."""

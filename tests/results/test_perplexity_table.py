@@ -17,6 +17,8 @@ from mta_eval.results.perplexity_table import by_position, perplexity_frame, per
 from mta_eval.results.report import write_report
 from mta_eval.results.table import summary_rows
 
+pytestmark = pytest.mark.usefixtures("quick_pdfs")
+
 # book: exp(300 / 200), wiki: exp(4); each token has two bytes
 RECORDS = [reading(100, 100, window=0), reading(200, 100, window=1), reading(200, 50, "wiki")]
 ANSWER = Record("niah/1/any/0", "niah", "m", {"length": 2048, "depth": 0.5}, ["7"], "7", 1.0, 9, 9, 0.1)

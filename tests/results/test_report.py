@@ -14,6 +14,8 @@ from mta_eval.results import report
 from mta_eval.results.page.build import SCRIPTS
 from mta_eval.results.report import write_report
 
+pytestmark = pytest.mark.usefixtures("quick_pdfs")
+
 
 def record(
     score: float | None, number: int = 0, task: str = "niah:needles=4", model: str = "mta", **more: Any

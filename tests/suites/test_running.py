@@ -12,6 +12,8 @@ from mta_eval.registry import build_model
 from mta_eval.suites.parts import SUITES
 from mta_eval.suites.running import Choices, plans_of
 
+pytestmark = pytest.mark.usefixtures("quick_pdfs")
+
 Call = Callable[..., tuple[int, str, str]]
 
 

@@ -9,6 +9,8 @@ from mta_eval.results.papers.exhibit import write_exhibits
 from mta_eval.results.papers.letter_blocks import letter_blocks, table_1
 from mta_eval.results.papers.trained import trained_models
 
+pytestmark = pytest.mark.usefixtures("quick_pdfs")
+
 RUNS = [
     (
         "r",

@@ -9,6 +9,8 @@ from mta_eval.results.papers import longheads, write_papers
 from mta_eval.results.papers.reported_longheads import PASSKEY, THIRD_PARTY
 from mta_eval.results.papers.source import Source
 
+pytestmark = pytest.mark.usefixtures("quick_pdfs")
+
 RECORDS = [
     *(answer("passkey", score, "smollm2", i, length=4096) for i, score in enumerate((1.0, 1.0, 0.0, 1.0))),
     *(answer("passkey", 0.0, "smollm2", i, length=16384, peak_memory=2_000_000_000 + i) for i in range(4)),

@@ -17,6 +17,8 @@ from mta_eval.results.papers import mta, write_papers
 from mta_eval.results.papers.exhibit import Exhibit, write_exhibits
 from mta_eval.results.papers.source import Attention, Source
 
+pytestmark = pytest.mark.usefixtures("quick_pdfs")
+
 NAMES = [f"Table {number}" for number in (1, 2, 3, 4, 5, 8, 9, 10)] + [f"Figure {number}" for number in range(3, 9)]
 FACTS = {"attention": "mta", "preset": "cpu"}
 

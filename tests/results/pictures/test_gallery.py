@@ -18,6 +18,8 @@ from mta_eval.errors import SpecError, StoreError
 from mta_eval.results.grid import grids_by_model
 from mta_eval.results.pictures.gallery import Picture, draw_gallery
 
+pytestmark = pytest.mark.usefixtures("quick_pdfs")
+
 
 def record(task: str, model: str, score: float | None, needles: int = 1, **axes: Any) -> Record:
     places = " ".join(f"{name}={value}" for name, value in axes.items())
