@@ -127,10 +127,11 @@ def probe(plan: Plan, model_name: str, task_name: str) -> list[tuple[int, float]
     asker, cells = asker_of(task, model, plan.answer), plan.cells_of(task_name, model_name)
     timed: list[tuple[int, float]] = []
     for length in sorted({min(sweep.lengths), max(sweep.lengths)}) if sweep.lengths else ():
-        cell = next(cell for cell in cells if cell.length == length)
-        sample, _ = make(plan, model_name, task_name, cell)
+        these = [cell for cell in cells if cell.length == length]
+        sample, _ = make(plan, model_name, task_name, these[0])
         if not timed:
-            list(asker([replace(sample, max_new_tokens=1)]))  # loads the weights
+            other, _ = make(plan, model_name, task_name, these[-1])  # shares least with the one that is timed
+            list(asker([replace(other, max_new_tokens=1)]))  # loads the weights
         start = time.perf_counter()
         list(asker([sample]))
         timed.append((sample.length, time.perf_counter() - start))

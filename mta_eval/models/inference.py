@@ -24,7 +24,9 @@ class TorchModel:
 
     `model(input_ids, past_key_values, logits_to_keep)` must return logits (1, kept, vocabulary) and the cache. With
     `reuse` the tokens that a prompt shares with the one before it are computed once, and several answers are decoded
-    at once; without it every prompt is read from its start and answered alone. The answers are the same in float32.
+    at once; without it every prompt is read from its start and answered alone. The answers are the same in float32; in
+    half precision the sums round otherwise, and an answer that hangs on a near tie may change (bench/evaluation.py
+    counts them).
     """
 
     def __init__(self, model: Any, tokenizer: FastTokenizer, end_tokens: set[int], reuse: bool = True) -> None:
@@ -93,8 +95,8 @@ class TorchModel:
                 if count := rows.answer(self._model, self._prefill, prompts, answers, state):
                     return count
             except Exception as error:  # each alone does without it, or shows whose failure it is
-                if out_of_memory(error):
-                    print("mta-eval: out of memory; samples are answered one at a time from here on", file=sys.stderr)
+                if not isinstance(error, own_attention.UnfitError):
+                    print(f"mta-eval: {_told(error)}", file=sys.stderr)
                 self._in_rows = not isinstance(error, own_attention.UnfitError) and not out_of_memory(error)
                 failed = True
         if failed:
@@ -120,6 +122,13 @@ class TorchModel:
 
     def _ids(self, sample: Sample) -> list[int]:
         return self._tokenizer.prompt_ids(sample.prompt, plain=sample.chat is None)
+
+
+def _told(error: Exception) -> str:
+    """What is said where several samples could not be answered together."""
+    if out_of_memory(error):
+        return "out of memory; samples are answered one at a time from here on"
+    return f"samples that could not be answered together are answered one at a time ({type(error).__name__}: {error})"
 
 
 def log_probabilities(logits: torch.Tensor, ids: list[int]) -> list[float]:
