@@ -218,12 +218,19 @@ def call(
 @pytest.fixture
 def quick_pdfs(monkeypatch: pytest.MonkeyPatch) -> None:
     """PDFs of nothing: half the time of a page full of pictures, whose PDFs other tests look at."""
-    from matplotlib.backends.backend_pdf import FigureCanvasPdf
+    from matplotlib.figure import Figure
 
-    def write(_: FigureCanvasPdf, where: Any, **_options: Any) -> None:
-        where.write(b"%PDF") if hasattr(where, "write") else Path(where).write_bytes(b"%PDF")
+    save = Figure.savefig
 
-    monkeypatch.setattr(FigureCanvasPdf, "print_pdf", write)
+    def write(figure: Figure, where: Any, **options: Any) -> None:
+        if options.get("format") != "pdf":
+            save(figure, where, **options)
+        elif hasattr(where, "write"):
+            where.write(b"%PDF")
+        else:
+            Path(where).write_bytes(b"%PDF")
+
+    monkeypatch.setattr(Figure, "savefig", write)
 
 
 @pytest.fixture(scope="session")

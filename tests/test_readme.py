@@ -69,6 +69,7 @@ def test_the_commands_that_read_results_run(tmp_path: Path) -> None:
     assert (tmp_path / "runs/paper/paper.md").exists()
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_attention_family_run(tmp_path: Path, llama_folder: Path) -> None:
     family = under("The attention family")
     assert [command[1] for command in family] == ["retrofit", "run", "attention", "kernels"]

@@ -49,7 +49,7 @@ class Mortal(Window):
 '''
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def _mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """The model `mortal`, as another package would bring it; workers see this process's sys.path."""
     folder = tmp_path_factory.mktemp("plugin")
@@ -65,7 +65,7 @@ def _mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def _ray_cluster(_mortal: None) -> Iterator[Any]:
     """A head that works on nothing, as Kubernetes has it; nodes come by `cluster`."""
     cluster_utils = pytest.importorskip("ray.cluster_utils", reason="needs Ray: pip install 'mta-eval[ray]'")
