@@ -17,7 +17,7 @@ import pytest
 NODES = 2
 MORTAL = '''
 import os, signal, time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
@@ -30,10 +30,10 @@ class Mortal(Window):
 
     name: ClassVar[str] = "mortal"
 
-    seconds: float = 0.0
-    fatal: str = ""
-    marker: str = ""
-    kind: str = ""
+    seconds: float = field(default=0.0, metadata={"help": "that each answer takes"})
+    fatal: str = field(default="", metadata={"help": "part of the ids of samples that kill"})
+    marker: str = field(default="", metadata={"help": "file to leave, so that it kills once"})
+    kind: str = field(default="", metadata={"help": "file that says what describe tells"})
 
     def describe(self):
         return {"kind": Path(self.kind).read_text()} if self.kind else {}
@@ -49,7 +49,7 @@ class Mortal(Window):
 '''
 
 
-@pytest.fixture(scope="package", autouse=True)
+@pytest.fixture(scope="session", autouse=True)
 def _mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """The model `mortal`, as another package would bring it; workers see this process's sys.path."""
     folder = tmp_path_factory.mktemp("plugin")
@@ -65,7 +65,7 @@ def _mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def _ray_cluster(_mortal: None) -> Iterator[Any]:
     """A head that works on nothing, as Kubernetes has it; nodes come by `cluster`."""
     cluster_utils = pytest.importorskip("ray.cluster_utils", reason="needs Ray: pip install 'mta-eval[ray]'")
