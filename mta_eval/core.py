@@ -208,9 +208,8 @@ class Record:
     `score` is None where nothing was measured (then `error` says why), never 0. `truncated` marks a prompt that
     was cut to the model's window (`--over-length mark`). `needles` are those asked, and all if there are few,
     each with the text `before` and `after` it. `seconds`: its share of the time, where a model answers several at once.
-    `peak_memory`: bytes at the highest while it was answered, weights
-    included; None if unknown. A sample that was read and not answered has a score but no output; see `Reading` for its
-    `positions`.
+    `peak_memory`: bytes at the highest while it was answered, weights included; None if unknown. A sample that was read
+    and not answered has a score but no output; see `Reading` for its `positions`.
     """
 
     sample_id: str

@@ -88,8 +88,8 @@ def spec_of(thing: Any) -> str:
             if field.metadata.get("rest"):
                 options += [f"{key}={text}" for key, text in value]
                 continue
-            positional = index == 0 and field.default is dataclasses.MISSING and "=" not in _text(value)
-            options.append(_text(value) if positional else f"{field.name}={_text(value)}")
+            positional = index == 0 and field.default is dataclasses.MISSING and "=" not in option_text(value)
+            options.append(option_text(value) if positional else f"{field.name}={option_text(value)}")
     return ":".join([thing.name, ",".join(options)]) if options else str(thing.name)
 
 
@@ -160,5 +160,6 @@ def _convert(name: str, key: str, value: str, kind: Any) -> Any:
         raise SpecError(f"{name}: option {key} wants {kind.__name__}, not {value!r}") from error
 
 
-def _text(value: Any) -> str:
+def option_text(value: Any) -> str:
+    """An option's value as a spec has it."""
     return str(value).lower() if isinstance(value, bool) else str(value)

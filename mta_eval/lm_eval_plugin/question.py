@@ -124,7 +124,7 @@ def _as_model(reader: Reader) -> Any:
 
 
 def _spec(name: str, options: Mapping[str, Any]) -> str:
-    texts = [f"{key}={str(value).lower() if isinstance(value, bool) else value}" for key, value in options.items()]
+    texts = [f"{key}={registry.option_text(value)}" for key, value in options.items()]
     return f"{name}:{','.join(texts)}" if texts else name
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from mta_eval.core import Sample
 from mta_eval.models.answer import Answer
 from mta_eval.models.prefill import Prefill, State, out_of_memory
-from mta_eval.models.tokenizer import FastTokenizer
+from mta_eval.models.tokenizer import FastTokenizer, shared_tokens
 
 if TYPE_CHECKING:
     import torch
@@ -115,8 +114,7 @@ class TorchModel:
     def _log_probability(self, sample: Sample, text: str) -> float:
         # encoded as one text: some tokenizers cut an answer differently when it stands alone
         whole = self._tokenizer.prompt_ids(sample.prompt + text, plain=sample.chat is None)
-        pairs = zip(self._ids(sample), whole[:-1], strict=False)
-        common = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+        common = shared_tokens(self._ids(sample), whole[:-1])
         logits, _ = self._prefill.read(whole, len(whole) - common + 1)
         return sum(log_probabilities(logits[:-1], whole[common:]))
 

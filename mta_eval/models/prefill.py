@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
+from mta_eval.models.tokenizer import shared_tokens
+
 if TYPE_CHECKING:
     import torch
 
@@ -150,11 +152,6 @@ def croppable_to(cache: Any, length: int) -> int:
             return 0
         step = math.lcm(step, getattr(layer, "crop_step", 1))
     return max(0, min(length, total)) // step * step
-
-
-def shared_tokens(one: list[int], other: list[int]) -> int:
-    """How many tokens two prompts have in common from their start."""
-    return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
 def bounds(first: int, last: int, size: int, least: int) -> Iterator[tuple[int, int]]:

@@ -15,7 +15,8 @@ from transformers.cache_utils import Cache, DynamicLayer
 
 from mta_eval.models.answer import Answer
 from mta_eval.models.own_attention import UnfitError, attention_of, fits, register
-from mta_eval.models.prefill import Prefill, State, grows, shared_tokens
+from mta_eval.models.prefill import Prefill, State, grows
+from mta_eval.models.tokenizer import shared_tokens
 
 NAME = "mta_eval_rows"  # in transformers' tables
 MEMORY, WEIGHTS_SHARE = 2**28, 0.25  # bytes that rows may take: so many, or that share of the weights

@@ -20,6 +20,7 @@ from mta_eval.models.answer import cut
 from mta_eval.models.http_calls import Calls, ServerError, UnreachableError
 from mta_eval.models.named_tokenizer import NamedTokenizer
 from mta_eval.models.server_facts import Facts, find_out
+from mta_eval.models.tokenizer import shared_tokens
 
 MOST_STOPS = 4  # the API takes no more
 # Servers apply the penalties of a model's generation config to greedy answers too; these switch that off.
@@ -119,7 +120,7 @@ class Server:
         sample, text = pair
         whole = self._ids(sample, text)
         values = self._echo(sample, sample.prompt + text, whole, CHOOSE)
-        return sum(values[server_answers.common(self._ids(sample, ""), whole) :])
+        return sum(values[shared_tokens(self._ids(sample, ""), whole[:-1]) :])
 
     def _token_loglikelihoods(self, sample: Sample) -> list[float]:
         return self._echo(sample, sample.prompt, self._ids(sample, ""), READ)[1:]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import takewhile
 from typing import Any
 
 from mta_eval.models.http_calls import ServerError
@@ -64,11 +62,6 @@ def prompt_logprobs(reply: dict[str, Any], tokens: int) -> list[float] | None:
     if not all(isinstance(value, int | float) for value in numbers):
         return None
     return [0.0, *map(float, numbers)]
-
-
-def common(first: Sequence[int], second: Sequence[int]) -> int:
-    """How many tokens two sequences share at their start; the last of `second` never counts."""
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, second[:-1], strict=False)))
 
 
 def first_choice(reply: dict[str, Any]) -> dict[str, Any]:

@@ -129,6 +129,11 @@ def local_path(path_or_id: str) -> Path:
     return path if exists else Path(path_or_id)
 
 
+def shared_tokens(one: Sequence[int], other: Sequence[int]) -> int:
+    """How many tokens two texts have in common from their start."""
+    return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
 def first_line(error: BaseException) -> str:
     """An exception's message, cut to its first line, for a one-line report."""
     lines = str(error).strip().splitlines()

@@ -16,8 +16,7 @@ from mta_eval.core import Sample
 from mta_eval.errors import ModelError, SpecError
 from mta_eval.models.answer import cut
 from mta_eval.models.server import sendable
-from mta_eval.models.server_answers import common
-from mta_eval.models.tokenizer import FastTokenizer, local_path
+from mta_eval.models.tokenizer import FastTokenizer, local_path, shared_tokens
 from mta_eval.models.torch_model import DTYPE, HuggingFace, ends_of, window_of
 from mta_eval.models.vllm_engine import Engine, Request, load
 
@@ -75,7 +74,9 @@ class VLLM:
         """See core.Model."""
         # encoded as one text: some tokenizers cut an answer differently when it stands alone
         wholes = [self._ids(sample, text) for sample, text in pairs]
-        shared = [common(self._ids(sample), whole) for (sample, _), whole in zip(pairs, wholes, strict=True)]
+        shared = [
+            shared_tokens(self._ids(sample), whole[:-1]) for (sample, _), whole in zip(pairs, wholes, strict=True)
+        ]
         return [sum(found[max(0, start - 1) :]) for found, start in zip(self._score(wholes), shared, strict=True)]
 
     def token_loglikelihoods(self, samples: Iterable[Sample]) -> Iterator[list[float]]:

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_models import MAKERS, build, prompt
 
-from mta_eval.models.prefill import Prefill, bounds, shared_tokens
+from mta_eval.models.prefill import Prefill, bounds
 from mta_eval.models.query_cache import CROP_STEP
+from mta_eval.models.tokenizer import shared_tokens
 
 READ_WHOLE = ("dynamic", "mamba")  # always from the start, at once
 FROM_THE_START = ("sliding", *READ_WHOLE)
