@@ -72,6 +72,7 @@ TORCH_FILES = {
     "models/query_cache.py",
     "models/released.py",
     "models/retrofit.py",
+    "models/row_caches.py",
     "models/rows.py",
     "models/tile.py",
     "models/tiles.py",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import torch
@@ -20,6 +21,7 @@ from mta_eval.models.configuration import MTAConfig
 from mta_eval.models.documents import Tokens
 from mta_eval.models.kernels import Kernels, initialise_convolution, initialise_mixing
 from mta_eval.models.query_cache import check_layer, query_layer
+from mta_eval.models.row_caches import by_row
 
 PATHS: dict[str, Path] = {"sdpa": "tiles", "flex_attention": "flex", "eager": "definition"}
 NORM_EPS = 1e-5
@@ -119,15 +121,22 @@ class MTAAttention(nn.Module):
     ) -> tuple[torch.Tensor, None]:
         """(B, T, width) -> (B, T, width). `attention_mask` carries the documents, read once for all layers."""
         q, k, v = self.project(hidden_states, position_embeddings)
+        out = by_row(partial(self._remember_and_attend, attention_mask), past_key_values, q, k, v)
+        return self.o_proj(out.flatten(2)), None
+
+    def _remember_and_attend(
+        self, tokens: Tokens, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, cache: Cache | None
+    ) -> torch.Tensor:
+        """Heads' outputs (B, T, H, D) of new tokens, which the cache takes in."""
         kernels, kept = self.kernels, None
-        if past_key_values is not None:
-            check_layer(past_key_values, self.layer_idx)
+        if cache is not None:
+            check_layer(cache, self.layer_idx)
             keep = {}
             if kernels.halo:
-                kept = query_layer(past_key_values, self.layer_idx).queries
-                keep = {"queries": q, "halo": kernels.halo, "kept": attention_mask.kept}
-            k, v = past_key_values.update(k, v, self.layer_idx, **keep)
-        return self.o_proj(self._attend(q, k, v, self._working(kernels), attention_mask, kept).flatten(2)), None
+                kept = query_layer(cache, self.layer_idx).queries
+                keep = {"queries": q, "halo": kernels.halo, "kept": tokens.kept}
+            k, v = cache.update(k, v, self.layer_idx, **keep)
+        return self._attend(q, k, v, self._working(kernels), tokens, kept)
 
     def _attend(
         self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, kernels: Kernels, tokens: Tokens, kept: Any

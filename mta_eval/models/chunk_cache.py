@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
 import torch
@@ -58,6 +59,12 @@ class ChunkLayer(DynamicLayer):
         assert self.vectors is not None
         self.keys, self.values = (room[:, :, :left] for room in self._room)
         self.vectors, self._open = self.vectors[:, :, : left // self.window], None
+
+    def own_copy(self) -> ChunkLayer:
+        """A layer that holds the same and goes its own way from here: its store is written in place."""
+        made = copy(self)
+        made.keys, made.values = made._room = [part.clone() for part in (self.keys, self.values)]
+        return made
 
     def reset(self) -> None:
         """Forget everything."""

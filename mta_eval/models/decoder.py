@@ -40,6 +40,7 @@ class MTAPreTrainedModel(LlamaPreTrainedModel):
     _supports_flash_attn = False
     _supports_attention_backend = False
     _can_compile_fullgraph = False
+    takes_row_caches = True
     _can_record_outputs = {"hidden_states": MTADecoderLayer}  # noqa: RUF012  transformers wants a plain dict
 
     @torch.no_grad()

@@ -16,6 +16,7 @@ from transformers.cache_utils import Cache
 from mta_eval.errors import ModelError
 from mta_eval.models.chunk_cache import ChunkLayer, chunk_layer, sees_nothing_new
 from mta_eval.models.chunks import Chunking, Rotation, long_heads
+from mta_eval.models.row_caches import by_row
 
 NAME = "longheads"  # in transformers' tables
 PARTS = ("q_proj", "k_proj", "v_proj", "o_proj", "head_dim", "layer_idx")
@@ -37,15 +38,20 @@ class LongHeadsAttention(nn.Module):
         **_kwargs: Any,
     ) -> tuple[torch.Tensor, None]:
         """(B, T, width) -> (B, T, width); positions and mask are the rule's own."""
-        q, k, v = self._project(hidden_states)
+        out = by_row(self._remember_and_attend, past_key_values, *self._project(hidden_states))
+        return self.original.o_proj(out.transpose(1, 2).flatten(2)), None
+
+    def _remember_and_attend(
+        self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, cache: Cache | None
+    ) -> torch.Tensor:
+        """Heads' outputs (B, H, T, D) of new tokens, which the cache takes in."""
         layer = ChunkLayer(self.chunking.window, self.rotation, self.store_on)
-        if past_key_values is not None:
-            layer = chunk_layer(past_key_values, self.layer_idx, layer)
+        if cache is not None:
+            layer = chunk_layer(cache, self.layer_idx, layer)
         decoding = layer.get_seq_length() > 0 and q.shape[2] == 1
         layer.take(q, k, v)
         assert layer.vectors is not None
-        out = long_heads(q, layer.keys, layer.values, layer.vectors, self.rotation, self.chunking, decoding)
-        return self.original.o_proj(out.transpose(1, 2).flatten(2)), None
+        return long_heads(q, layer.keys, layer.values, layer.vectors, self.rotation, self.chunking, decoding)
 
     def _project(self, hidden_states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         shape, one = (*hidden_states.shape[:-1], -1, self.original.head_dim), self.original
@@ -71,6 +77,7 @@ def stretch(model: Any, chunking: Chunking, offload: bool = False) -> Any:
     AttentionInterface.register(NAME, _never)
     AttentionMaskInterface.register(NAME, sees_nothing_new)
     model.config._attn_implementation = NAME
+    model.takes_row_caches = True
     return model
 
 

@@ -17,7 +17,8 @@ from mta_eval.models.tokenizer import shared_tokens
 if TYPE_CHECKING:
     import torch
 
-PIECE = 8192  # tokens read at once
+PIECE = 32 * 1024  # tokens read at once
+CPU_PIECE = 5 * 1024  # as quick there as more at once, and takes less memory
 SMALLEST = 64  # however little memory there is
 BY_LENGTH = {"dynamic", "longrope"}  # kinds of RoPE whose angles hang on the prompt's length
 
@@ -32,7 +33,7 @@ class Prefill:
 
     def __init__(self, model: Any, reuse: bool = True) -> None:
         self._model, self._reuse = model, reuse
-        self._piece = PIECE
+        self._piece = CPU_PIECE if model.device.type == "cpu" else PIECE
         self._grows: bool | None = None
         self._own_attention = True  # where it is quicker
         self._ids: list[int] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from typing import Any
 
 import torch
@@ -62,6 +63,12 @@ class QueryLayer(DynamicLayer):
         super().crop(tokens_to_remove)
         self.queries = self._marked[left]
         self._marked = {border: queries for border, queries in self._marked.items() if border <= left}
+
+    def own_copy(self) -> QueryLayer:
+        """A layer that holds the same and goes its own way from here."""
+        made = copy(self)
+        made._marked = dict(self._marked)
+        return made
 
     def reset(self) -> None:
         """Forget everything."""

@@ -16,6 +16,7 @@ from transformers.cache_utils import Cache, DynamicLayer
 from mta_eval.models.answer import Answer
 from mta_eval.models.own_attention import UnfitError, attention_of, fits, register
 from mta_eval.models.prefill import Prefill, State, grows
+from mta_eval.models.row_caches import SeparateRows
 from mta_eval.models.tokenizer import shared_tokens
 
 NAME = "mta_eval_rows"  # in transformers' tables
@@ -73,12 +74,14 @@ class Rows:
         self._model, self._shared = model, shared
         self._lengths, self._room = list(lengths), max(lengths) - shared + room
         self._layers: list[RowsLayer] = []
+        self._there = 0
 
-    def add(self, row: int, cache: Cache) -> None:
-        """Copy what a row has of its own, from a cache that holds its prompt and perhaps more."""
+    def add(self, cache: Cache) -> None:
+        """Copy what the next row has of its own, from a cache that holds its prompt."""
         if not self._layers:
             rows = len(self._lengths)
             self._layers = [RowsLayer(layer, self._shared, rows, self._room) for layer in cache.layers]
+        row, self._there = self._there, self._there + 1
         own = self._lengths[row] - self._shared
         for layer, found in zip(self._layers, cache.layers, strict=True):
             for part, given in zip(layer.own, (found.keys, found.values), strict=True):
@@ -117,14 +120,19 @@ def answer(model: Any, prefill: Prefill, prompts: list[list[int]], answers: list
     The first is in `state`, and its answer begun. A later one that cannot be read ends them.
     """
     cache = state.get("past_key_values")
-    suited = grows(model, cache) and fits(model, cache)
-    count = rows_in_memory(model, cache, prompts, [one.most for one in answers]) if suited else 0
+    apart = getattr(model, "takes_row_caches", False)
+    suited = grows(model, cache) and (apart or fits(model, cache))
+    count = rows_in_memory(model, cache, prompts, [one.most for one in answers], apart) if suited else 0
     if count < 2:
         return 0
     prompts, answers = prompts[:count], answers[:count]
-    shared = min(shared_tokens(prompts[0], ids) for ids in prompts)
-    rows = Rows(model, shared, [len(ids) for ids in prompts], max(one.most for one in answers))
-    rows.add(0, cache)
+    rows: Rows | SeparateRows
+    if apart:
+        rows = SeparateRows(model)
+    else:
+        shared = min(shared_tokens(prompts[0], ids) for ids in prompts)
+        rows = Rows(model, shared, [len(ids) for ids in prompts], max(one.most for one in answers))
+    rows.add(cache)
     for row in range(1, count):
         try:
             logits, state = prefill.read(prompts[row])
@@ -132,12 +140,12 @@ def answer(model: Any, prefill: Prefill, prompts: list[list[int]], answers: list
             count = row
             break
         answers[row].take(int(logits[-1].argmax()))
-        rows.add(row, state["past_key_values"])
+        rows.add(state["past_key_values"])
     _decode(rows, answers[:count])
     return count
 
 
-def _decode(rows: Rows, answers: list[Answer]) -> None:
+def _decode(rows: Rows | SeparateRows, answers: list[Answer]) -> None:
     going = list(range(len(answers)))
     rows.keep(going)
     while unfinished := [row for row in going if not answers[row].done]:
@@ -149,14 +157,17 @@ def _decode(rows: Rows, answers: list[Answer]) -> None:
             answers[row].take(token)
 
 
-def rows_in_memory(model: Any, cache: Any, prompts: Sequence[list[int]], rooms: Sequence[int]) -> int:
+def rows_in_memory(
+    model: Any, cache: Any, prompts: Sequence[list[int]], rooms: Sequence[int], apart: bool = False
+) -> int:
     """How many of these prompts, from the first on, make rows that take no more than MEMORY or a share of the weights.
 
-    `rooms` is how many tokens may follow each.
+    `rooms` is how many tokens may follow each. `apart`: each keeps all its tokens, in the model's dtype.
     """
     most = max(MEMORY, WEIGHTS_SHARE * sum(part.numel() * part.element_size() for part in model.parameters()))
-    tokens = most / (4 * sum(layer.keys[0, :, 0].numel() + layer.values[0, :, 0].numel() for layer in cache.layers))
-    shared, longest, count = len(prompts[0]), 0, 0
+    numbers = sum(layer.keys[0, :, 0].numel() + layer.values[0, :, 0].numel() for layer in cache.layers)
+    tokens = most / (numbers * (cache.layers[0].keys.element_size() if apart else 4))
+    shared, longest, count = 0 if apart else len(prompts[0]), 0, 0
     for count, (ids, room) in enumerate(zip(prompts, rooms, strict=True)):
         shared = min(shared, shared_tokens(prompts[0], ids))
         longest = max(longest, len(ids) + room)

@@ -17,9 +17,11 @@ from mta_eval.core import Sample
 from mta_eval.errors import LengthError
 from mta_eval.models import own_attention, rows
 from mta_eval.models.inference import TorchModel, groups
+from mta_eval.models.row_caches import SeparateRows
 from mta_eval.models.rows import Rows
 
 IN_ROWS = ("llama", "gpt2", "yarn")
+APART = ("mta", "mta in one layer", "diff", "talking heads", "longheads", "longheads, released", "sinks")
 every_kind = pytest.mark.parametrize("kind", MAKERS)
 
 
@@ -74,8 +76,8 @@ def test_logits_in_rows_are_those_of_one_pass(kind: str, shared: int) -> None:
     one = build(kind)
     with torch.inference_mode():
         made = Rows(one, shared, [len(ids) for ids in prompts], 5)
-        for row, ids in enumerate(prompts):
-            made.add(row, one(torch.tensor([ids]), use_cache=True).past_key_values)
+        for ids in prompts:
+            made.add(one(torch.tensor([ids]), use_cache=True).past_key_values)
         left = [0, 1, 2]
         for at in range(5):
             found = made.step([following[row][at] for row in left])
@@ -91,17 +93,22 @@ def test_logits_in_rows_are_those_of_one_pass(kind: str, shared: int) -> None:
 @every_kind
 @pytest.mark.parametrize("alike", [True, False])
 def test_answers_are_decoded_in_rows_where_that_can_be(kind: str, alike: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    counts, step = [], Rows.step
+    counts = []
 
-    def counted(self: Rows, tokens: Any) -> torch.Tensor:
-        counts.append(len(tokens))
-        return step(self, tokens)
+    def count_in(rows: Any) -> None:
+        step = rows.step
 
-    monkeypatch.setattr(Rows, "step", counted)
+        def counted(self: Any, tokens: Any) -> Any:
+            counts.append(len(tokens))
+            return step(self, tokens)
+
+        monkeypatch.setattr(rows, "step", counted)
+
+    count_in(SeparateRows if kind in APART else Rows)
     samples = questions() if alike else [ask_for([number, *prompt(number, 20 + number)]) for number in range(1, 7)]
     asked = model(kind)
     assert len(list(asked.generate(samples))) == 6
-    assert counts == ([6] * 5 if kind in IN_ROWS else [])
+    assert counts == ([6] * 5 if kind in IN_ROWS + APART else [])
     if not alike:
         assert asked.prefilled_tokens == sum(sample.prompt_tokens for sample in samples)
 
@@ -215,6 +222,9 @@ def test_rows_take_no_more_memory_than_is_set(monkeypatch: pytest.MonkeyPatch) -
     for tokens, count in ((64, 0), (65, 1), (79, 1), (80, 2), (95, 3), (1000, 3)):
         monkeypatch.setattr(rows, "MEMORY", 4 * numbers * tokens)
         assert rows.rows_in_memory(one, cache, prompts, [5, 5, 5]) == count
+    for tokens, count in ((64, 0), (65, 1), (129, 1), (130, 2), (195, 3)):
+        monkeypatch.setattr(rows, "MEMORY", 8 * numbers * tokens)  # float64
+        assert rows.rows_in_memory(one, cache, prompts, [5, 5, 5], apart=True) == count
 
 
 def test_nothing_is_kept_of_prompts_when_all_are_answered() -> None:
