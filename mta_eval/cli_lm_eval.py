@@ -5,10 +5,15 @@ from __future__ import annotations
 import typer
 
 app = typer.Typer()
-harness = typer.Typer(
-    name="lm-eval", help="Our tasks and models in lm-eval: run, ls, validate, path.", no_args_is_help=True
-)
+harness = typer.Typer(name="lm-eval")
 THROUGH = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+
+
+@harness.callback(invoke_without_command=True)
+def overview(context: typer.Context) -> None:
+    """Our tasks and models in lm-eval: run, ls, validate, path."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 @harness.command()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +31,10 @@ def run(suite: Suite, models: Mapping[str, Model], choices: Choices, out: Path) 
 
     What is wrong or missing (lengths, texts, data sets) is found before anything is asked. Raises MtaEvalError.
     """
+    if (out / "run.json").exists():
+        raise StoreError(
+            f"{str(out)!r} is a run of its own, and the suite's report would overwrite its report; choose another --out"
+        )
     plans = plans_of(suite, models, choices)
     wanted = suite.benchmarks if BENCHMARKS not in choices.without else {}
     benchmarks = None
@@ -51,7 +55,8 @@ def run(suite: Suite, models: Mapping[str, Model], choices: Choices, out: Path) 
         terminal.print_lines(map(str, reproduction.draw_papers([suite.paper], runs, out / "paper")))
     except StoreError as error:  # at lengths of one's own there may be nothing to set beside the paper
         terminal.print_lines([f"no tables of the paper: {error}"])
-    reading.report([out / name for name in plans], "length", "depth", out / "report", attention=False, every=None)
+    if plans:
+        reading.report([out / name for name in plans], "length", "depth", out / "report", attention=False, every=None)
     if failed:
         raise SystemExit(1)
 
@@ -62,6 +67,10 @@ def plans_of(suite: Suite, models: Mapping[str, Model], choices: Choices) -> dic
     for name in choices.without:
         if name not in known:
             raise SpecError(f"--without: the suite has no part {name!r}{registry.did_you_mean(name, known)}")
+    left = [name for name in known if name not in choices.without]
+    if not left:
+        raise SpecError(f"--without leaves nothing of the suite; its parts are {', '.join(known)}")
+    _check_benchmarks(choices, left)
     parts = {name: part for name, part in suite.parts.items() if name not in choices.without}
     if reading_parts := [name for name, part in parts.items() if part.wants_text and not choices.text]:
         raise SpecError(
@@ -72,6 +81,15 @@ def plans_of(suite: Suite, models: Mapping[str, Model], choices: Choices) -> dic
     for plan in plans.values():
         runner.check(plan)
     return plans
+
+
+def _check_benchmarks(choices: Choices, left: Sequence[str]) -> None:
+    if BENCHMARKS not in left:
+        if choices.limit is not None or choices.include_path is not None:
+            option = "--include-path" if choices.limit is None else "--limit"
+            raise SpecError(f"{option} is for benchmarks, and none are asked here; leave it out")
+    elif choices.include_path is not None and not choices.include_path.is_dir():
+        raise SpecError(f"--include-path: no such folder: {str(choices.include_path)!r}")
 
 
 def _plan(part: Part, models: Mapping[str, Model], choices: Choices) -> runner.Plan:

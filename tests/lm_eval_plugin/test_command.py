@@ -54,6 +54,13 @@ def test_metadata_may_be_json(call: Call, llama_folder: Path) -> None:
     assert "acc_length_256" in out
 
 
+def test_without_a_command_it_lists_them(call: Call) -> None:
+    code, out, err = call("lm-eval")
+    assert (code, err) == (0, "")
+    assert "Our tasks and models in lm-eval" in out
+    assert "validate" in out
+
+
 def test_path_names_the_folder_of_the_tasks(call: Call) -> None:
     assert call("lm-eval", "path") == (0, f"{TASKS}\n", "")
     assert {path.stem for path in TASKS.glob("*.yaml")} == {

@@ -9,6 +9,7 @@ import pytest
 from mta_eval.core import Model, Sample
 from mta_eval.errors import SpecError
 from mta_eval.registry import build_model
+from mta_eval.suites import running
 from mta_eval.suites.parts import SUITES
 from mta_eval.suites.running import Choices, plans_of
 
@@ -62,6 +63,9 @@ class _Short:
     [
         (Choices(1), r"perplexity needs texts: .* --text, .* --without perplexity"),
         (Choices(1, text="prose", without=("benchmark",)), r"no part 'benchmark'; did you mean 'benchmarks'\?"),
+        (Choices(1, without=(*SUITES["mta-paper"].parts, "benchmarks")), "--without leaves nothing of the suite; its"),
+        (Choices(1, text="prose", without=("benchmarks",), limit=5), "--limit is for benchmarks, and none are asked"),
+        (Choices(1, text="prose", include_path=Path("nowhere")), "--include-path: no such folder: 'nowhere'"),
     ],
 )
 def test_what_is_missing_is_said_before_anything_is_asked(
@@ -69,6 +73,37 @@ def test_what_is_missing_is_said_before_anything_is_asked(
 ) -> None:
     with pytest.raises(SpecError, match=told):
         plans_of(SUITES["mta-paper"], window, choices)
+
+
+def test_a_suite_does_not_write_into_a_run(call: Call, tmp_path: Path) -> None:
+    question = ("--lengths", "128", "--repeats", "1")
+    assert call("run", "passkey", "--model", "window:300", *question, "--out", "s")[0] == 0
+    before = sorted(tmp_path.rglob("*"))
+    asked = ("suite", "longheads-paper", "--model", "window:300", "--text", "prose", *question, "--out", "s")
+    code, _, err = call(*asked)
+    assert (code, len(err.splitlines())) == (2, 1)
+    assert "'s' is a run of its own" in err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_benchmarks_alone_end_without_a_report(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import mta_eval.lm_eval_plugin.benchmarks
+
+    monkeypatch.setattr(mta_eval.lm_eval_plugin.benchmarks, "Benchmarks", _Nothing)
+    monkeypatch.setattr(running.reproduction, "draw_papers", lambda *_: [Path("s/paper/paper.md")])
+    without = ",".join(SUITES["mta-paper"].parts)
+    code, out, err = call("suite", "mta-paper", "--model", "window:300", "--out", "s", "--without", without)
+    assert code == 0, err
+    assert out.splitlines()[-1] == "s/paper/paper.md"
+    assert not (tmp_path / "s" / "report").exists()
+
+
+class _Nothing:
+    """Benchmarks without a question."""
+
+    def __init__(self, *_: object) -> None: ...
+
+    def ask(self, *_: object) -> None: ...
 
 
 def test_missing_data_sets_stop_a_suite_before_its_first_question(

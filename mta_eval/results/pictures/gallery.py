@@ -18,6 +18,8 @@ from mta_eval.results.pictures.lines import draw_charts
 from mta_eval.results.pictures.positions import draw_positions, lines_by_position
 from mta_eval.results.table import model_text, slug_of
 
+READ_SCORE = "1 / perplexity"  # what the score of a window that was read is
+
 
 class Picture(NamedTuple):
     """One picture of a gallery: `svg` with a PNG and a PDF of the same name beside it.
@@ -69,7 +71,7 @@ def _of_task(
     if over_tasks:
         return [picture._replace(task="") for picture in found]
     for plan in (by_depth(task, records), by_length(task, records), by_sign(task, records)):
-        if plan is not None:
+        if plan is not None and not _all_read(records):  # on axes to 100 % perplexities would look alike
             found.append(_draw_plan(plan, out, [*taken, *found]))
     found += _hits(task, records, out, [*taken, *found])
     found += _positions(task, records, out, [*taken, *found])
@@ -80,9 +82,14 @@ def _heatmap(
     task: str, records: Sequence[Record], out: Path, axes: tuple[str, str], taken: Sequence[Picture]
 ) -> Picture:
     slug = _slug("heatmap", task, taken)
-    _, svg = draw(grids_by_model(records, *axes), task, out / slug)
-    note = f"Mean score by {axes[0]} and {axes[1]}, a panel for each model; hatched cells were not measured"
-    return Picture(task, "Score by " + " and ".join(axes), slug, svg, _sentence(note, _scored(records)))
+    read = _all_read(records)
+    measure = READ_SCORE if read else "mean score"
+    heading = f"{task}: {READ_SCORE}" if read else task
+    _, svg = draw(grids_by_model(records, *axes), heading, out / slug, measure)
+    mean = f"Mean of {READ_SCORE}" if read else "Mean score"
+    note = f"{mean} by {axes[0]} and {axes[1]}, a panel for each model; hatched cells were not measured"
+    title = f"{READ_SCORE if read else 'Score'} by {' and '.join(axes)}"
+    return Picture(task, title, slug, svg, _sentence(note, _scored(records)))
 
 
 def _difference(
@@ -100,8 +107,12 @@ def _difference(
     slug = _slug("difference", task, taken)
     _, svg = draw_pairs(pairs, *axes, differing(pairs, *axes), out / slug)
     title = f"{model_text(models[1])} minus {model_text(models[0])}"
-    note = "Difference of their mean scores in points on the same samples; framed cells differ after Holm's correction"
-    yield Picture(task, title, slug, svg, _sentence(note, len(pairs), "pairs of answers"))
+    read = _all_read(records)
+    means = f"means of {READ_SCORE}, in points of per cent," if read else "mean scores in points"
+    note = f"Difference of their {means} on the same samples; framed cells differ after Holm's correction"
+    yield Picture(
+        task, title, slug, svg, _sentence(note, len(pairs), "pairs of windows" if read else "pairs of answers")
+    )
 
 
 def _hits(task: str, records: Sequence[Record], out: Path, taken: Sequence[Picture]) -> Iterator[Picture]:
@@ -134,9 +145,15 @@ def _slug(kind: str, name: str, taken: Sequence[Picture]) -> str:
     return slug_of(f"{kind} {name}", {picture.slug for picture in taken})
 
 
+def _all_read(records: Sequence[Record]) -> bool:
+    """Whether texts were read here and nothing was answered, so that a score is no accuracy."""
+    return all(record.was_read for record in records if record.score is not None)
+
+
 def _scored(records: Sequence[Record]) -> int:
     return sum(record.score is not None for record in records)
 
 
-def _sentence(what: str, count: int, samples: str = "samples") -> str:
-    return f"{what}; {count:,} {samples.removesuffix('s') if count == 1 and samples == 'samples' else samples}."
+def _sentence(what: str, count: int, counted: str = "samples") -> str:
+    first, space, rest = counted.partition(" ")
+    return f"{what}; {count:,} {first.removesuffix('s') if count == 1 else first}{space}{rest}."

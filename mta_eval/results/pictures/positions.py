@@ -81,7 +81,9 @@ def draw_positions(lines: Lines, title: str, path: Path) -> list[Path]:
         axes.grid(axis="y", linewidth=0.4, color=PALE)
         axes.spines[["top", "right"]].set_visible(False)
         figure.legend(frameon=False, fontsize=TICK, loc="outside right upper")
-        note = "bands: 95 % intervals over windows; both axes are logarithmic"
+        note = (
+            "a point: the tokens from there to the next point · bands: 95 % intervals over windows · logarithmic axes"
+        )
         figure.supxlabel(note, fontsize=NOTE, color=GREY, x=0.99, ha="right")
         return save(figure, path)
 

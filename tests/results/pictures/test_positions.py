@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from reading_records import reading
 
 from mta_eval.results.pictures.gallery import draw_gallery
@@ -37,3 +38,17 @@ def test_the_gallery_draws_it_where_texts_were_read(tmp_path: Path) -> None:
     (found,) = [picture for picture in pictures if picture.slug.startswith("positions")]
     assert found.svg.exists()
     assert found.note.endswith("2 windows.")
+
+
+def test_pictures_of_texts_that_were_read_say_what_their_score_is(tmp_path: Path, figures: list[Figure]) -> None:
+    heatmap, difference, *_ = draw_gallery([reading(100, 100), reading(90, 100, model="n")], tmp_path)
+    assert heatmap.title == "1 / perplexity by length and depth"
+    assert heatmap.note.startswith("Mean of 1 / perplexity by length and depth")
+    assert any(text.get_text().endswith(": 1 / perplexity") for text in figures[0].findobj(Text))
+    assert difference.note.startswith("Difference of their means of 1 / perplexity, in points of per cent, on the same")
+    assert difference.note.endswith("1 pair of windows.")
+
+
+def test_texts_that_were_read_at_two_lengths_have_no_curve_over_scores(tmp_path: Path) -> None:
+    pictures = draw_gallery([reading(100, 100), reading(90, 100, length=512)], tmp_path)
+    assert [picture.slug.partition("_")[0] for picture in pictures] == ["heatmap", "positions"]
