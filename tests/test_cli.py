@@ -48,7 +48,7 @@ BAD: dict[str, tuple[tuple[str, ...], str]] = {
     "missing model folder": (("run", "niah", "--model", "hf:/no/where", "--out", "r"), "no file or folder"),
     "folder without model": (("run", "niah", "--model", "hf:./bare", "--out", "r"), "cannot load the model"),
     "tokenizer cannot answer": (("run", "niah", "--model", "tokenizer:./bare", "--out", "r"), "no tokenizer in folder"),
-    "missing run": (("report", "nowhere"), "is no run folder"),
+    "missing run": (("report", "nowhere"), "there is no run folder 'nowhere'"),
     "qa 11": (("run", "babilong:qa=11", *WINDOW, "--out", "r"), "qa must be 1 to 10"),
     "babilong file missing": (("run", "babilong:source=file:nowhere", *WINDOW, "--out", "r"), "no such file"),
     "no choices": (("run", "niah:needles=2,asked=2", *WINDOW, "--answer", "choose", "--out", "r"), "no choices"),

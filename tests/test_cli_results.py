@@ -66,7 +66,7 @@ def runs(tmp_path: Path) -> None:
 
 
 BAD = {
-    "no run": (("compare", "nowhere", "a"), "is no run folder"),
+    "no run": (("compare", "nowhere", "a"), "there is no run folder 'nowhere'"),
     "one model": (("compare", "a"), "one run is compared with itself where it has two models"),
     "several models": (("compare", "three"), "name them with --first and --second"),
     "several in the second": (("compare", "a", "three"), "name one with --second"),
@@ -78,7 +78,7 @@ BAD = {
     "one axis twice": (("compare", "both", "--x", "depth"), "both axes"),
     "model as an axis": (("compare", "both", "--x", "model"), "stand side by side"),
     "out is a file": (("compare", "both", "--out", "file.txt"), "cannot write"),
-    "table of no run": (("table", "nowhere"), "is no run folder"),
+    "table of no run": (("table", "nowhere"), "there is no run folder 'nowhere'"),
     "table of no answers": (("table", "none"), "no answers yet"),
     "mistakes of no answers": (("table", "none", "--mistakes"), "no answers yet"),
     "table without an axis": (("table", "a", "--x", "lenght"), 'did you mean "length"'),
@@ -89,7 +89,7 @@ BAD = {
     "missing folder for Parquet": (("table", "a", "--out", "no/such/t.parquet"), "cannot write"),
     "out is a folder": (("table", "a", "--out", "b", "--form", "csv"), "no regular file"),
     "unknown form": (("table", "a", "--form", "word"), "word"),
-    "watch of no run": (("watch", "nowhere"), "is no run folder"),
+    "watch of no run": (("watch", "nowhere"), "there is no run folder 'nowhere'"),
     "watch without an axis": (("watch", "a", "--y", "dept"), 'did you mean "depth"'),
     "watch without a pause": (("watch", "a", "--every", "0"), "0.1"),
 }

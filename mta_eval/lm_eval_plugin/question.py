@@ -134,7 +134,10 @@ def _several(value: Any) -> list[Any]:
 
 def _listed(value: Any) -> str:
     """[512, "1k"], "512,1k" and, as lm-eval leaves what it cannot read, "[512,1k]" -> "512,1k"."""
-    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value).strip("[]() ")
+    if isinstance(value, list | tuple):
+        return ",".join(map(str, value))
+    text = str(value).strip()
+    return text[1:-1] if text[:1] + text[-1:] in ("[]", "()") else text
 
 
 def _whole(name: str, key: str, value: Any) -> int:

@@ -98,11 +98,20 @@ def read_run(folder: Path) -> Run:
         raw["tasks"], raw["models"] = tuple(raw["tasks"]), tuple(raw["models"])
         return Run(**raw, sweep=Sweep(**sweep))
     except FileNotFoundError as error:
-        raise StoreError(f"{str(folder)!r} is no run folder: it has no {QUESTION}") from error
+        raise StoreError(_no_run(folder)) from error
     except OSError as error:
         raise StoreError(f"cannot read {str(path)!r}: {error.strerror}") from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise StoreError(f"{str(path)!r} is damaged ({error}); nothing was changed") from error
+
+
+def _no_run(folder: Path) -> str:
+    """Why a folder is no run, and what was perhaps meant."""
+    if not folder.exists():
+        return f"there is no run folder {str(folder)!r}"
+    if found := sorted(folder.rglob("samples_*.jsonl")):
+        return f"{str(folder)!r} holds answers from lm-eval; name their files, such as {str(found[0])!r}"
+    return f"{str(folder)!r} is no run folder: it has no {QUESTION}"
 
 
 def read(folder: Path) -> tuple[Run, list[Record]]:

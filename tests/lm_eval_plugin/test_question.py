@@ -90,6 +90,7 @@ def test_without_lengths_it_takes_those_that_fit_the_window(told: dict[str, Any]
         ({"lengths": [512, 512]}, SpecError, "given twice"),
         ({"lengths": ["4k"]}, LengthError, "4096 is beyond the model's window of 1024 .*max_length="),
         ({"lengths": [16]}, LengthError, "does not fit length 16"),
+        ({"lengths": "[256"}, SpecError, r"\[256"),
         ({"pretrained": "/no/such/folder"}, ModelError, "no file or folder"),
         ({"pretrained": None}, ModelError, "no tokenizer is named"),
     ],

@@ -152,6 +152,11 @@ def test_a_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
 def test_a_folder_without_a_question_is_no_run(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="is no run folder"):
         read(tmp_path)
+    with pytest.raises(StoreError, match="there is no run folder"):
+        read(tmp_path / "nowhere")
+    (tmp_path / "samples_a.jsonl").touch()
+    with pytest.raises(StoreError, match=r"holds answers from lm-eval; name their files, such as .*samples_a\.jsonl"):
+        read(tmp_path)
     (tmp_path / "run.json").write_text("{}")
     with pytest.raises(StoreError, match="damaged"):
         read(tmp_path)

@@ -35,8 +35,8 @@ TASKS = {  # as lm-eval names them
     "OpenAI": ("lambada_openai",),
 }
 WAY = (
-    "It takes lm-eval's tasks {tasks}; `mta-eval list tasks` says whether this version has them. Records of tasks of "
-    "these names fill these cells."
+    "`mta-eval suite mta-paper --model MODEL` asks lm-eval's tasks {tasks}. Records of tasks of these names fill these "
+    "cells."
 )
 
 
@@ -51,7 +51,7 @@ def table_3(models: Sequence[Measured]) -> Exhibit:
         "Accuracy in per cent of the 880M models, zero-shot (MMLU with five examples, by appendix D), means of two "
         "runs; the deviation of the average is given for two models. Gaps of half a point are not shown to be real."
     )
-    tasks = ", ".join(f"`{TASKS[name][0]}`" for name in BENCHMARKS)
+    tasks = ", ".join(f"`{TASKS[name][-1]}`" for name in BENCHMARKS)
     return of_sheets("Table 3", "common benchmarks", "Table 3", said, [sheet], [WAY.format(tasks=tasks)])
 
 
