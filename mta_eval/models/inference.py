@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mta_eval.core import Sample
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     import torch
 
 TOGETHER = 8  # samples taken ahead and answered at once, at most
-ROWS = 256  # of logits made at once where those of every token are wanted
+LOGITS = 2**29  # bytes made at once where those of every token are wanted
+ROWS = 128  # of logits widened at once
 
 
 class TorchModel:
@@ -60,16 +62,31 @@ class TorchModel:
 
     def token_loglikelihoods(self, samples: Iterable[Sample]) -> Iterator[list[float]]:
         """For each sample log p (nats) of every token of its prompt but the first, given those before it."""
+        for sample in samples:
+            yield self._every_token(self._ids(sample))
+
+    def _every_token(self, ids: list[int]) -> list[float]:
         import torch
 
-        for sample in samples:
-            ids = self._ids(sample)
+        while True:
             found: list[float] = []
-            with torch.inference_mode():
-                for logits in self._prefill.in_pieces(ids, ROWS):
-                    following = ids[len(found) + 1 : len(found) + 1 + len(logits)]
-                    found += log_probabilities(logits[: len(following)], following)
-            yield found
+            try:
+                with torch.inference_mode():
+                    for logits in self._prefill.in_pieces(ids, self._rows):
+                        following = ids[len(found) + 1 : len(found) + 1 + len(logits)]
+                        found += log_probabilities(logits[: len(following)], following)
+                return found
+            except RuntimeError as error:
+                if not out_of_memory(error) or min(self._rows, len(ids)) <= ROWS:
+                    raise
+            self._rows = min(self._rows, len(ids)) // 2
+            print(f"mta-eval: out of memory; texts are read {self._rows} tokens at a time", file=sys.stderr)
+
+    @cached_property
+    def _rows(self) -> int:
+        """How many rows of logits are made at once."""
+        row = self._model.config.get_text_config().vocab_size * self._model.dtype.itemsize
+        return max(ROWS, LOGITS // int(row))
 
     def _answer_group(self, group: list[Sample]) -> Iterator[str]:
         import torch
@@ -133,9 +150,13 @@ def log_probabilities(logits: torch.Tensor, ids: list[int]) -> list[float]:
     """log p (nats) of each of `ids` from its row of logits (tokens, vocabulary)."""
     import torch
 
-    wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
-    chosen = wide.gather(1, torch.tensor(ids, device=logits.device)[:, None])[:, 0] - wide.logsumexp(-1)
-    found: list[float] = chosen.tolist()
+    found: list[float] = []
+    for part, following in zip(
+        torch.split(logits, ROWS), torch.split(torch.tensor(ids, device=logits.device), ROWS), strict=True
+    ):
+        wide = part.to(torch.promote_types(part.dtype, torch.float32))
+        chosen = wide.gather(1, following[:, None])[:, 0] - wide.logsumexp(-1)
+        found += chosen.tolist()
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from statistics import mean
 from typing import NamedTuple
 
@@ -63,15 +63,18 @@ def middle(records: Sequence[Record]) -> Estimate | None:
 
     Draws that lack one of the two are left out where there are whole ones, lest lengths be compared instead of depths.
     """
-    scored = [record for record in records if record.score is not None and record.axes.get("depth") is not None]
-    inside = [record for record in scored if MIDDLE[0] <= record.axes["depth"] <= MIDDLE[1]]
-    outside = [record for record in scored if not MIDDLE[0] <= record.axes["depth"] <= MIDDLE[1]]
+    inside: list[tuple[float, Hashable]] = []
+    outside: list[tuple[float, Hashable]] = []
+    for record in records:
+        if record.score is not None and (depth := record.axes.get("depth")) is not None:
+            side = inside if MIDDLE[0] <= depth <= MIDDLE[1] else outside
+            side.append((record.score, cluster_of(record)))
     if not inside or not outside:
         return None
-    whole = set(map(cluster_of, inside)) & set(map(cluster_of, outside))
+    whole = {draw for _, draw in inside} & {draw for _, draw in outside}
     if whole:
-        inside, outside = ([one for one in side if cluster_of(one) in whole] for side in (inside, outside))
-    (upper, above), (lower, below) = scores_of(outside), scores_of(inside)
+        inside, outside = ([one for one in side if one[1] in whole] for side in (inside, outside))
+    (upper, above), (lower, below) = zip(*outside, strict=True), zip(*inside, strict=True)
     return contrast(upper, lower, above, below)
 
 

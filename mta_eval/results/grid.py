@@ -13,6 +13,8 @@ from mta_eval.results.clusters import estimate_of
 
 # Not in `Record.axes`, but every record has them, so they span a grid as well as any axis.
 PSEUDO_AXES = ("task", "model")
+NUMBERS = (int, float)  # tuples: `int | float` is made anew at each of millions of calls
+PLAIN = (*NUMBERS, str)
 
 
 def to_grid(records: Sequence[Record], x: str, y: str, title: str) -> Grid:
@@ -62,7 +64,7 @@ def check_axes(records: Sequence[Record], x: str, y: str) -> None:
 def axis_values(records: Sequence[Record], axis: str) -> list[Any]:
     """The distinct values of `axis`: None first, then numbers by size, then strings as they first appear."""
     values = dict.fromkeys(axis_value(record, axis) for record in records)
-    numbers = sorted(value for value in values if isinstance(value, int | float))
+    numbers = sorted(value for value in values if isinstance(value, NUMBERS))
     return [
         *(value for value in values if value is None),
         *numbers,
@@ -76,14 +78,14 @@ def axis_value(record: Record, axis: str) -> int | float | str | None:
         return record.task if axis == "task" else record.model
     value = record.axes.get(axis)
     # True would fall together with 1, and a list cannot be a key: both are shown as their text.
-    if value is None or (isinstance(value, int | float | str) and not isinstance(value, bool)):
+    if value is None or (isinstance(value, PLAIN) and not isinstance(value, bool)):
         return value
     return str(value)
 
 
 def is_number(value: Any) -> TypeGuard[int | float]:
     """Whether a value is a place on an axis of numbers."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, NUMBERS) and not isinstance(value, bool)
 
 
 def _average(records: Sequence[Record], x: str, y: str, title: str, xs: list[Any], ys: list[Any]) -> Grid:

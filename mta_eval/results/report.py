@@ -22,9 +22,11 @@ from mta_eval.results.page.sections import Section, make_sections
 from mta_eval.results.perplexity_table import perplexity_frame, perplexity_markdown
 from mta_eval.results.pictures.gallery import Picture, draw_gallery
 from mta_eval.results.table import (
+    Summary,
     axis_text,
     length_text,
     markdown_table,
+    summaries,
     summary_markdown,
     to_markdown,
 )
@@ -57,10 +59,10 @@ def write_report(
         pictures = draw_gallery(records, out, x, y)
         html, markdown, table = out / "report.html", out / "report.md", out / "grid.csv"
         looks = _looks(sections, out, look)
-        findings = finding_rows(records)
-        page = build_page(records, sections, pictures, looks, findings, facts, runs, reload)
+        summary, findings = summaries(records), finding_rows(records)
+        page = build_page(records, sections, pictures, looks, summary, findings, facts, runs, reload)
         html.write_text(page, encoding="utf-8", errors="replace")
-        text = _markdown(records, sections, pictures, looks, findings, facts)
+        text = _markdown(records, sections, pictures, looks, summary, findings, facts)
         markdown.write_text(text, encoding="utf-8", errors="replace")
         scores = score_frame({section.name: section.grids for section in sections})
         table.write_text(scores.to_csv(index=False), encoding="utf-8")
@@ -135,13 +137,14 @@ def _markdown(
     sections: Sequence[Section],
     pictures: Sequence[Picture],
     looks: Sequence[Look | None],
+    summary: Sequence[Summary],
     findings: Sequence[Sequence[str]],
     facts: Facts,
 ) -> str:
     parts = ["# Report of mta-eval\n", "## What was run\n"]
     for heading, told in facts:
         parts += [f"### {heading}\n", markdown_table(("what", "value"), told, left=2)]
-    parts += ["## Summary\n", summary_markdown(records)]
+    parts += ["## Summary\n", summary_markdown(summary)]
     if read := perplexity_markdown(records):
         parts += ["### Perplexity\n", read]
     if findings:

@@ -224,6 +224,6 @@ def _seconds_text(seconds: float) -> str:
     return f"{seconds:.1f}" if seconds >= 10 else f"{seconds:.2g}"
 
 
-def summary_markdown(records: Sequence[Record]) -> str:
-    """`summarise` as a Markdown table."""
-    return markdown_table(SUMMARY_HEAD, summary_rows(records), left=2)
+def summary_markdown(summary: Sequence[Summary]) -> str:
+    """`summaries` as a Markdown table."""
+    return markdown_table(SUMMARY_HEAD, list(map(summary_texts, summary)), left=2)

@@ -138,7 +138,8 @@ def test_choices_read_their_prompt_once() -> None:
 
 @every_kind
 def test_every_token_of_a_prompt_has_its_likelihood(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mta_eval.models.inference.ROWS", 16)
+    monkeypatch.setattr("mta_eval.models.inference.LOGITS", 16 * 40 * 8)
+    monkeypatch.setattr("mta_eval.models.inference.ROWS", 10)
     samples = [ask_for(prompt(1, 70)), ask_for(prompt(1, 1)), ask_for(prompt(1, 50) + prompt(2, 47))]
     for sample, found in zip(samples, model(kind).token_loglikelihoods(samples), strict=True):
         ids = Numbers().prompt_ids(sample.prompt, True)
@@ -146,6 +147,30 @@ def test_every_token_of_a_prompt_has_its_likelihood(kind: str, monkeypatch: pyte
             logits = torch.log_softmax(build(kind)(torch.tensor([ids])).logits[0], -1)
         assert found == pytest.approx([float(logits[at, token]) for at, token in enumerate(ids[1:])], abs=1e-6)
         assert len(found) == sample.prompt_tokens - 1
+
+
+def test_where_memory_ends_texts_are_read_in_smaller_pieces(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("mta_eval.models.inference.ROWS", 10)
+    samples, one = [ask_for(prompt(1, 70)), ask_for(prompt(2, 60))], build("llama")
+    wanted = list(model().token_loglikelihoods(samples))
+    forward = one.forward
+
+    def fails(input_ids: torch.Tensor, **options: Any) -> Any:
+        if input_ids.shape[1] > 20:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return forward(input_ids=input_ids, **options)
+
+    monkeypatch.setattr(one, "forward", fails)
+    monkeypatch.setattr(own_attention, "signature", lambda _: type("", (), {"parameters": ("position_ids",)}))
+    found = list(model().token_loglikelihoods(samples))
+    assert found == [pytest.approx(values, abs=1e-9) for values in wanted]
+    said = "mta-eval: out of memory; texts are read {} tokens at a time\n"
+    assert capsys.readouterr().err == said.format(35) + said.format(17)
+    monkeypatch.setattr("mta_eval.models.inference.ROWS", 40)
+    with pytest.raises(torch.OutOfMemoryError):
+        list(model().token_loglikelihoods(samples))
 
 
 def test_a_prompt_that_cannot_be_read_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:

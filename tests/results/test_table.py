@@ -13,6 +13,7 @@ from mta_eval.results.table import (
     length_text,
     model_text,
     percent_text,
+    summaries,
     summarise,
     summary_markdown,
     summary_rows,
@@ -116,7 +117,7 @@ def test_the_interval_style_tells_how_sure_a_cell_is() -> None:
 
 
 def test_a_name_with_a_pipe_or_a_tag_cannot_break_the_table() -> None:
-    text = summary_markdown([record(1.0, model="a|b\n<script>")])
+    text = summary_markdown(summaries([record(1.0, model="a|b\n<script>")]))
     assert "a\\|b &lt;script>" in text
     assert len(text.splitlines()) == 3
 
@@ -159,7 +160,8 @@ def test_a_model_that_failed_throughout_has_no_accuracy_rather_than_zero() -> No
     frame = summarise([record(None), record(None)])
     assert frame[["accuracy", "low", "high", "seconds"]].isna().all(axis=None)
     assert (
-        summary_markdown([record(None), record(None)]).splitlines()[2] == "| niah | mta | – | – | 2 | 2 | 0 | – | – |"
+        summary_markdown(summaries([record(None), record(None)])).splitlines()[2]
+        == "| niah | mta | – | – | 2 | 2 | 0 | – | – |"
     )
 
 

@@ -26,10 +26,10 @@ from mta_eval.results.table import (
     CUT_NOTE,
     GAP,
     SUMMARY_HEAD,
+    Summary,
     axis_text,
     cell_texts,
     model_text,
-    summaries,
     summary_texts,
 )
 
@@ -72,6 +72,7 @@ def build_page(
     sections: Sequence[Section],
     pictures: Sequence[Picture],
     looks: Sequence[Look | None],
+    summary: Sequence[Summary],
     findings: Sequence[Sequence[str]],
     facts: Facts,
     runs: Sequence[tuple[str, Run]],
@@ -79,7 +80,8 @@ def build_page(
 ) -> str:
     """The text of report.html, which loads itself again after `reload` seconds, if any.
 
-    `looks` go with `sections`, `findings` are those of findings.py; a picture of no section stands before them all.
+    `looks` go with `sections`, `summary` is that of table.py, `findings` those of findings.py; a picture of no section
+    stands before them all.
     Raises OSError if the SVG of a picture cannot be read.
     """
     style, script = (HERE / "page.css").read_text("utf-8"), _script()
@@ -96,7 +98,7 @@ def build_page(
         digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         counts=_counts(records),
         summary_head=SUMMARY_HEAD,
-        summary=list(_summary(records)),
+        summary=list(_summary(summary)),
         findings_head=FINDINGS_HEAD,
         findings_note=FINDINGS_NOTE,
         findings=findings,
@@ -144,9 +146,9 @@ def _counts(records: Sequence[Record]) -> list[str]:
     return [*texts, f"{failed:,} without a score"] if failed else texts
 
 
-def _summary(records: Sequence[Record]) -> Iterator[tuple[list[tuple[str, float | None]], list[float] | None]]:
+def _summary(summary: Sequence[Summary]) -> Iterator[tuple[list[tuple[str, float | None]], list[float] | None]]:
     """For each row of the summary its (text, number to sort by) and its (mean, low, high) in per cent."""
-    for row in summaries(records):
+    for row in summary:
         numbers = [row.accuracy, row.accuracy, row.samples, row.failed, row.truncated, row.seconds, row.memory]
         measured = [None, None, *(None if math.isnan(number) else float(number) for number in numbers)]
         bar = None if math.isnan(row.accuracy) else [100 * share for share in (row.accuracy, row.low, row.high)]

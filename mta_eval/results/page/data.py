@@ -84,16 +84,14 @@ def _row(record: Record, kind: str | None, cell: tuple[int, ...], look_up: Seque
 def make_blocks(sections: Sequence[Section], runs: Sequence[tuple[str, Run]]) -> Iterator[str]:
     """The rest of each sample, BLOCK samples in each text: JSON, packed by zlib, in base64."""
     records = [record for section in sections for record in section.records]
-    folders: dict[tuple[str, str], tuple[str, str]] = {}
+    commands: dict[tuple[str, str], tuple[str, str]] = {}
     for start in range(0, len(records), BLOCK):
-        rest = [_rest(record, _asked_as(record, runs, folders)) for record in records[start : start + BLOCK]]
+        rest = [_rest(record, _command(record, runs, commands)) for record in records[start : start + BLOCK]]
         text = json.dumps(rest, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
         yield base64.b64encode(zlib.compress(text.encode("utf-8", "replace"))).decode()
 
 
-def _rest(record: Record, asked_as: tuple[str, str]) -> dict[str, Any]:
-    folder, model = asked_as
-    command = ["mta-eval", "show", folder, record.sample_id, "--model", model]
+def _rest(record: Record, command: str) -> dict[str, Any]:
     return {
         "axes": {name: axis_text(name, value) for name, value in record.axes.items()},
         "tokens": record.prompt_tokens,
@@ -103,7 +101,7 @@ def _rest(record: Record, asked_as: tuple[str, str]) -> dict[str, Any]:
         "choices": record.choices,
         "needles": [_needle(needle) for needle in record.needles],
         "rules": {rule: _number(score) for rule, score in scores(record).items()},
-        "command": shlex.join(command),
+        "command": command,
     }
 
 
@@ -114,17 +112,17 @@ def _needle(needle: dict[str, Any]) -> list[Any]:
     return [text, before, after, None if depth is None else axis_text("depth", depth), start, int(bool(asked))]
 
 
-def _asked_as(
-    record: Record, runs: Sequence[tuple[str, Run]], known: dict[tuple[str, str], tuple[str, str]]
-) -> tuple[str, str]:
-    """The run folder's name and the model's name in it, "RUN" if no run is known to hold the record."""
+def _command(record: Record, runs: Sequence[tuple[str, Run]], known: dict[tuple[str, str], tuple[str, str]]) -> str:
+    """What shows the sample in a terminal; the folder is "RUN" if no run is known to hold the record."""
     pair = record.task, record.model
     if pair not in known:
         # where two runs hold one model, the record's has its run's name behind it
         names = [(name, record.model.removesuffix(f" ({name})"), run) for name, run in runs if record.task in run.tasks]
         held = [(name, model) for name, model, run in names if model in run.models]
-        known[pair] = held[0] if held else ("RUN", record.model)
-    return known[pair]
+        folder, model = held[0] if held else ("RUN", record.model)
+        known[pair] = shlex.join(["mta-eval", "show", folder]), shlex.join(["--model", model])
+    before, after = known[pair]
+    return f"{before} {shlex.quote(record.sample_id)} {after}"
 
 
 def _number(value: float | None) -> float | None:

@@ -114,11 +114,11 @@ def by_sign(task: str, records: Sequence[Record]) -> Plan | None:
     for record in scored:
         target = record.targets[0].lower()
         said = re.search(pattern, (record.output or "").lower())
-        word = said[0] if said else ""
+        word, cluster = said[0] if said else "", cluster_of(record)
         for place, sign in enumerate(target):
             scores, clusters = rights[record.model, place]
             scores.append(float(word[place : place + 1] == sign))
-            clusters.append(cluster_of(record))
+            clusters.append(cluster)
     places = max(len(record.targets[0]) for record in scored)
     found: dict[str, Points] = {
         model: {n: estimate(*rights[model, n]) for n in range(places) if (model, n) in rights}
