@@ -51,7 +51,7 @@ from mta_eval.registry import build_model, build_task
 SCENARIOS = ("questions", "sweep", "choices", "short", "apart", "quiz", "perplexity", "long")
 LIKELIHOODS = ("choices", "quiz", "perplexity")
 WAYS = ("lm-eval", "lm-eval 8", "pipeline", "alone", "ours")
-MOVED = 0.02  # the kernels of --model mta, at random, as a standard deviation
+MOVED = 0.003  # the kernels of --model mta, at random, as a standard deviation
 NEAR = 0.05  # nats
 
 
