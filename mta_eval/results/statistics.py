@@ -18,6 +18,7 @@ CONFIDENCE = 0.95
 ENDS = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
 RESAMPLES = 9999
 FLIPPED_IN_FULL = 13  # clusters: 8192 ways
+FEW = 6  # clusters: fewer, all of one sign, are so in over 5 % of cases by chance
 BATCH = 100_000  # numbers drawn at a time: few enough for a processor's cache
 ALIKE = 1e-12  # a spread below this is the rounding of none
 Numbers = npt.NDArray[np.float64]
@@ -98,8 +99,9 @@ def sign_flip(differences: Sequence[float], clusters: Clusters = None, seed: int
 def difference(first: Sequence[float], second: Sequence[float], clusters: Clusters = None, seed: int = 0) -> Estimate:
     """The mean of second - first over pairs, with the percentile interval of the paired bootstrap over clusters.
 
-    Its ends lie further out the fewer clusters there are (the expanded percentile interval, Hesterberg 2015). One
-    cluster tells nothing: its interval is -1..1. Raises ValueError for no pairs.
+    Its ends lie further out the fewer clusters there are (the expanded percentile interval, Hesterberg 2015), with
+    less than six at least as far as those of the t interval. One cluster tells nothing: its interval is -1..1. Raises
+    ValueError for no pairs.
     """
     if not first:
         raise ValueError("a difference needs at least one pair")
@@ -197,11 +199,18 @@ def _by_cluster(values: Numbers, clusters: Clusters, names: Sequence[Hashable] =
 
 
 def _between(mean: float, drawn: Numbers, clusters: int) -> Estimate:
-    """A difference with the middle of its draws; where all clusters are alike, with what they leave open."""
+    """A difference with the middle of its draws; where all clusters are alike, with what they leave open.
+
+    Draws reach no further than the clusters themselves, so few of them get at least the t interval.
+    """
     tail = special.ndtr(math.sqrt(clusters / (clusters - 1)) * special.stdtrit(clusters - 1, ENDS[0]))
     low, high = np.quantile(drawn, (tail, 1 - tail))
     if high - low < ALIKE:
         low, high = _all_alike(mean, clusters, -1.0)
+    elif clusters < FEW:
+        error = float(np.std(drawn)) * math.sqrt(clusters / (clusters - 1))
+        reach = float(special.stdtrit(clusters - 1, ENDS[1])) * error
+        low, high = max(-1.0, min(low, mean - reach)), min(1.0, max(high, mean + reach))
     return Estimate(mean, float(low), float(high))
 
 

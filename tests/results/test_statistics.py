@@ -252,6 +252,21 @@ def test_one_cluster_of_many_pairs_tells_nothing() -> None:
     assert contrast([1.0, 0.0], [0.0], ["a", "a"], ["a"])[1:] == (-1.0, 1.0)
 
 
+@pytest.mark.parametrize("gaps", [(0.2, 0.3), (0.1, 0.3, 0.2), (0.1, 0.3, 0.2, 0.25), (0.1, 0.3, 0.2, 0.5, 0.0)])
+def test_a_difference_of_few_draws_has_at_least_the_t_interval(gaps: tuple[float, ...]) -> None:
+    clusters = [number for number in range(len(gaps)) for _ in range(2)]
+    found = difference([0.0] * 2 * len(gaps), [gap for gap in gaps for _ in range(2)], clusters)
+    wanted = stats.ttest_1samp(gaps, 0).confidence_interval()
+    assert found.mean == pytest.approx(np.mean(gaps))
+    reach = found.mean - max(-1, wanted.low)
+    assert found.mean - found.low == pytest.approx(reach, rel=0.03)
+    assert found.high == pytest.approx(min(1, wanted.high), rel=0.03)
+
+
+def test_two_draws_of_one_sign_do_not_make_a_difference_sure() -> None:
+    assert contrast([1.0, 0.7, 0.2, 0.1], [0.5, 0.4, 0.1, 0.0], ["a", "a", "b", "b"], ["a", "a", "b", "b"]).low < 0
+
+
 @pytest.mark.parametrize("groups", [5, 20])
 def test_the_interval_of_a_clustered_difference_covers_the_truth(groups: int) -> None:
     random = np.random.default_rng(groups)
