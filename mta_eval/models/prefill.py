@@ -56,6 +56,22 @@ class Prefill:
             self._piece = piece
             print(f"mta-eval: out of memory; prompts are read {piece} tokens at a time from here on", file=sys.stderr)
 
+    def read_padded(self, prompts: list[list[int]]) -> tuple[torch.Tensor, Any]:
+        """Logits (B, vocabulary) of the last token of each of several prompts, read in one pass, and their cache.
+
+        Padding stands behind a prompt, where a causal model does not look: no mask is needed. In the cache it is the
+        caller's affair. The last prompt's cache stays as it is.
+        """
+        import torch
+
+        longest, device = max(map(len, prompts)), self._model.device
+        padded = torch.tensor([ids + ids[-1:] * (longest - len(ids)) for ids in prompts], device=device)
+        ends = torch.tensor([len(ids) - 1 for ids in prompts], device=device)
+        places, at = torch.unique(ends, return_inverse=True)
+        output = self._model(input_ids=padded, use_cache=True, logits_to_keep=places)
+        self.prefilled_tokens += sum(map(len, prompts))
+        return output.logits[torch.arange(len(prompts), device=device), at], output.past_key_values
+
     def in_pieces(self, ids: list[int], rows: int) -> Iterator[torch.Tensor]:
         """Logits of every token, about (rows, vocabulary) at a time; all at once if the model's cache is of its own."""
         self.forget()

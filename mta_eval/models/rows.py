@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -20,6 +21,7 @@ from mta_eval.models.row_caches import SeparateRows
 from mta_eval.models.tokenizer import shared_tokens
 
 NAME = "mta_eval_rows"  # in transformers' tables
+SHORT, SHORT_COSTS = 512, 1.5  # tokens; how much longer a token of so short a prompt takes when it is read alone
 MEMORY, WEIGHTS_SHARE = 2**28, 0.25  # bytes that rows may take: so many, or that share of the weights
 
 
@@ -76,8 +78,8 @@ class Rows:
         self._layers: list[RowsLayer] = []
         self._there = 0
 
-    def add(self, cache: Cache) -> None:
-        """Copy what the next row has of its own, from a cache that holds its prompt."""
+    def add(self, cache: Cache, at: int = 0) -> None:
+        """Copy what the next row has of its own, from a cache that holds its prompt in row `at`."""
         if not self._layers:
             rows = len(self._lengths)
             self._layers = [RowsLayer(layer, self._shared, rows, self._room) for layer in cache.layers]
@@ -85,7 +87,7 @@ class Rows:
         own = self._lengths[row] - self._shared
         for layer, found in zip(self._layers, cache.layers, strict=True):
             for part, given in zip(layer.own, (found.keys, found.values), strict=True):
-                part[row, :, :own] = given[0, :, self._shared : self._lengths[row]]
+                part[row, :, :own] = given[at, :, self._shared : self._lengths[row]]
 
     def step(self, tokens: Sequence[int]) -> torch.Tensor:
         """Logits (B, vocabulary) after one more token for each row. Raises UnfitError if the model has its own ways."""
@@ -126,23 +128,47 @@ def answer(model: Any, prefill: Prefill, prompts: list[list[int]], answers: list
     if count < 2:
         return 0
     prompts, answers = prompts[:count], answers[:count]
-    rows: Rows | SeparateRows
-    if apart:
-        rows = SeparateRows(model)
-    else:
+    rows: Rows | SeparateRows = SeparateRows(model)
+    if not apart:
         shared = min(shared_tokens(prompts[0], ids) for ids in prompts)
         rows = Rows(model, shared, [len(ids) for ids in prompts], max(one.most for one in answers))
     rows.add(cache)
-    for row in range(1, count):
+    at_once = isinstance(rows, Rows) and better_padded(prompts) and _read_at_once(prefill, prompts, answers, rows)
+    if not at_once:
+        count = _read_each(prefill, prompts, answers, rows)
+    _decode(rows, answers[:count])
+    return count
+
+
+def better_padded(prompts: Sequence[list[int]]) -> bool:
+    """Whether all prompts after the first are quicker read in one pass than each after what it shares with the last."""
+    longest = max(map(len, prompts[1:]))
+    alone = sum(len(ids) - shared_tokens(before, ids) for before, ids in pairwise(prompts))
+    return longest <= SHORT and alone * SHORT_COSTS > longest * (len(prompts) - 1)
+
+
+def _read_at_once(prefill: Prefill, prompts: list[list[int]], answers: list[Answer], rows: Rows) -> bool:
+    """Read the prompts after the first one in one pass; False if that fails, which each alone will explain."""
+    try:
+        logits, cache = prefill.read_padded(prompts[1:])
+    except Exception:
+        return False
+    for row, token in enumerate(logits.argmax(-1).tolist()):
+        answers[row + 1].take(token)
+        rows.add(cache, row)
+    return True
+
+
+def _read_each(prefill: Prefill, prompts: list[list[int]], answers: list[Answer], rows: Rows | SeparateRows) -> int:
+    """Read the prompts after the first one after another; how many there are then."""
+    for row in range(1, len(prompts)):
         try:
             logits, state = prefill.read(prompts[row])
         except Exception:  # it will show again when it is the first
-            count = row
-            break
+            return row
         answers[row].take(int(logits[-1].argmax()))
         rows.add(state["past_key_values"])
-    _decode(rows, answers[:count])
-    return count
+    return len(prompts)
 
 
 def _decode(rows: Rows | SeparateRows, answers: list[Answer]) -> None:

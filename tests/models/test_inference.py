@@ -17,6 +17,7 @@ from mta_eval.core import Sample
 from mta_eval.errors import LengthError
 from mta_eval.models import own_attention, rows
 from mta_eval.models.inference import TorchModel, groups
+from mta_eval.models.prefill import Prefill
 from mta_eval.models.row_caches import SeparateRows
 from mta_eval.models.rows import Rows
 
@@ -111,6 +112,45 @@ def test_answers_are_decoded_in_rows_where_that_can_be(kind: str, alike: bool, m
     assert counts == ([6] * 5 if kind in IN_ROWS + APART else [])
     if not alike:
         assert asked.prefilled_tokens == sum(sample.prompt_tokens for sample in samples)
+
+
+def test_short_prompts_with_little_in_common_are_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts, read = [], Prefill.read_padded
+
+    def counted(self: Prefill, prompts: list[list[int]]) -> Any:
+        counts.append(len(prompts))
+        return read(self, prompts)
+
+    monkeypatch.setattr(Prefill, "read_padded", counted)
+    unlike = [ask_for([number, *prompt(number, 20 + 3 * number)]) for number in range(1, 7)]
+    assert list(model().generate(unlike)) == list(model(reuse=False).generate(unlike))
+    assert counts == [5]
+    list(model().generate(questions()))
+    list(model("mta").generate(unlike))
+    monkeypatch.setattr(rows, "SHORT", 30)
+    list(model().generate(unlike))
+    assert counts == [5]
+
+
+def test_one_of_several_short_prompts_that_cannot_be_read_fails_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    samples, one = [ask_for([number, *prompt(number, 20)]) for number in range(1, 7)], build("llama")
+    wanted = list(model(reuse=False).generate(samples))
+    samples[3] = ask_for([0, *prompt(9, 20)])
+    forward = one.forward
+
+    def fails(input_ids: torch.Tensor, **options: Any) -> Any:
+        if 0 in input_ids.flatten()[:-1]:
+            raise IndexError("a token that it cannot read")
+        return forward(input_ids=input_ids, **options)
+
+    monkeypatch.setattr(one, "forward", fails)
+    monkeypatch.setattr(own_attention, "signature", lambda _: type("", (), {"parameters": ("position_ids",)}))
+    records = list(ask(model().generate, Feed((sample, False) for sample in samples)))
+    assert [one.given for one in records] == [*wanted[:3], None, *wanted[4:]]
+    assert [one.error for one in records if one.error] == ["IndexError: a token that it cannot read"]
+    assert capsys.readouterr().err == ""
 
 
 def test_questions_on_one_context_read_it_once() -> None:
