@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -49,6 +49,20 @@ def model(kind: str = "llama", reuse: bool = True, ends: frozenset[int] = frozen
 def questions(count: int = 6) -> list[Sample]:
     """Prompts that begin alike, of different lengths."""
     return [ask_for([*prompt(1, 150), 31 + number, *prompt(number + 2, 2 + 2 * number)]) for number in range(count)]
+
+
+def fails_where(bad: Callable[[torch.Tensor], bool], error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tiny llama raises `error` for tokens that are `bad`."""
+    one = build("llama")
+    forward = one.forward
+
+    def fails(input_ids: torch.Tensor, **options: Any) -> Any:
+        if bad(input_ids):
+            raise error
+        return forward(input_ids=input_ids, **options)
+
+    monkeypatch.setattr(one, "forward", fails)
+    monkeypatch.setattr(own_attention, "signature", lambda _: type("", (), {"parameters": ("position_ids",)}))
 
 
 @every_kind
@@ -135,18 +149,10 @@ def test_short_prompts_with_little_in_common_are_read_at_once(monkeypatch: pytes
 def test_one_of_several_short_prompts_that_cannot_be_read_fails_alone(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    samples, one = [ask_for([number, *prompt(number, 20)]) for number in range(1, 7)], build("llama")
+    samples = [ask_for([number, *prompt(number, 20)]) for number in range(1, 7)]
     wanted = list(model(reuse=False).generate(samples))
     samples[3] = ask_for([0, *prompt(9, 20)])
-    forward = one.forward
-
-    def fails(input_ids: torch.Tensor, **options: Any) -> Any:
-        if 0 in input_ids.flatten()[:-1]:
-            raise IndexError("a token that it cannot read")
-        return forward(input_ids=input_ids, **options)
-
-    monkeypatch.setattr(one, "forward", fails)
-    monkeypatch.setattr(own_attention, "signature", lambda _: type("", (), {"parameters": ("position_ids",)}))
+    fails_where(lambda ids: 0 in ids.flatten()[:-1], IndexError("a token that it cannot read"), monkeypatch)
     records = list(ask(model().generate, Feed((sample, False) for sample in samples)))
     assert [one.given for one in records] == [*wanted[:3], None, *wanted[4:]]
     assert [one.error for one in records if one.error] == ["IndexError: a token that it cannot read"]
@@ -193,17 +199,9 @@ def test_where_memory_ends_texts_are_read_in_smaller_pieces(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("mta_eval.models.inference.ROWS", 10)
-    samples, one = [ask_for(prompt(1, 70)), ask_for(prompt(2, 60))], build("llama")
+    samples = [ask_for(prompt(1, 70)), ask_for(prompt(2, 60))]
     wanted = list(model().token_loglikelihoods(samples))
-    forward = one.forward
-
-    def fails(input_ids: torch.Tensor, **options: Any) -> Any:
-        if input_ids.shape[1] > 20:
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        return forward(input_ids=input_ids, **options)
-
-    monkeypatch.setattr(one, "forward", fails)
-    monkeypatch.setattr(own_attention, "signature", lambda _: type("", (), {"parameters": ("position_ids",)}))
+    fails_where(lambda ids: ids.shape[1] > 20, torch.OutOfMemoryError("CUDA out of memory"), monkeypatch)
     found = list(model().token_loglikelihoods(samples))
     assert found == [pytest.approx(values, abs=1e-9) for values in wanted]
     said = "mta-eval: out of memory; texts are read {} tokens at a time\n"
@@ -214,18 +212,10 @@ def test_where_memory_ends_texts_are_read_in_smaller_pieces(
 
 
 def test_a_prompt_that_cannot_be_read_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    samples, one = questions(), build("llama")
+    samples = questions()
     samples[3] = ask_for([*prompt(1, 150), 0, 1, 2, 3])
     wanted = list(model(reuse=False).generate(samples))
-    forward = one.forward
-
-    def fails(input_ids: torch.Tensor, **options: Any) -> Any:
-        if 0 in input_ids.flatten()[:-1]:
-            raise IndexError("a token that it cannot read")
-        return forward(input_ids=input_ids, **options)
-
-    monkeypatch.setattr(one, "forward", fails)
-    monkeypatch.setattr(own_attention, "signature", lambda _: type("", (), {"parameters": ("position_ids",)}))
+    fails_where(lambda ids: 0 in ids.flatten()[:-1], IndexError("a token that it cannot read"), monkeypatch)
     asked = model()
     records = list(ask(asked.generate, Feed((sample, False) for sample in samples)))
     assert [one.sample for one in records] == samples
