@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mta_eval.core import Sample
+from mta_eval.models import decoding
 from mta_eval.models.answer import Answer
-from mta_eval.models.prefill import Prefill, State, out_of_memory
+from mta_eval.models.prefill import Prefill, out_of_memory
+from mta_eval.models.together import logits_of_ends
 from mta_eval.models.tokenizer import FastTokenizer, shared_tokens
 
 if TYPE_CHECKING:
     import torch
+
+Found = TypeVar("Found")
 
 TOGETHER = 8  # samples taken ahead and answered at once, at most
 LOGITS = 2**29  # bytes made at once where those of every token are wanted
@@ -35,7 +40,7 @@ class TorchModel:
         self._tokenizer = tokenizer
         self._end_tokens = end_tokens
         self._prefill = Prefill(model, reuse)
-        self._in_rows = reuse
+        self._in_rows = self._guessing = reuse
 
     @property
     def prefilled_tokens(self) -> int:
@@ -57,8 +62,13 @@ class TorchModel:
         """log p(text | prompt), summed over the tokens that each text adds to its prompt (nats)."""
         import torch
 
+        found: list[float] = []
         with torch.inference_mode():
-            return [self._log_probability(sample, text) for sample, text in pairs]
+            for sample, same in groupby(pairs, key=lambda pair: pair[0]):
+                texts = [text for _, text in same]
+                for first in range(0, len(texts), TOGETHER):
+                    found += self._log_probabilities(sample, texts[first : first + TOGETHER])
+        return found
 
     def token_loglikelihoods(self, samples: Iterable[Sample]) -> Iterator[list[float]]:
         """For each sample log p (nats) of every token of its prompt but the first, given those before it."""
@@ -91,49 +101,51 @@ class TorchModel:
     def _answer_group(self, group: list[Sample]) -> Iterator[str]:
         import torch
 
-        prompts = [self._ids(sample) for sample in group]
         answers = [Answer(sample, self._tokenizer, self._end_tokens) for sample in group]
         while answers:
             with torch.inference_mode():
-                count = self._answer_some(prompts, answers)
+                count = self._answer_some(answers)
             yield from (answer.text for answer in answers[:count])
-            prompts, answers = prompts[count:], answers[count:]
+            answers = answers[count:]
 
-    def _answer_some(self, prompts: list[list[int]], answers: list[Answer]) -> int:
+    def _answer_some(self, answers: list[Answer]) -> int:
         """Answer the first prompt, and those of the next that go with it; how many."""
-        from mta_eval.models import own_attention, rows
-
-        logits, state = self._prefill.read(prompts[0])
+        if count := self._tried(lambda: decoding.together(self._model, self._prefill, answers)) or 0:
+            return count
+        for answer in answers:
+            answer.restart()
+        logits, state = self._prefill.read(answers[0].prompt)
         answers[0].take(int(logits[-1].argmax()))
-        failed = False
-        if len(prompts) > 1 and self._in_rows:
-            try:
-                if count := rows.answer(self._model, self._prefill, prompts, answers, state):
-                    return count
-            except Exception as error:  # each alone does without it, or shows whose failure it is
-                if not isinstance(error, own_attention.UnfitError):
-                    print(f"mta-eval: {_told(error)}", file=sys.stderr)
-                self._in_rows = not isinstance(error, own_attention.UnfitError) and not out_of_memory(error)
-                failed = True
-        if failed:
-            for answer in answers:
-                answer.restart()
-            return self._answer_some(prompts[:1], answers[:1])
-        self._decode(prompts[0], answers[0], state)
+        decoding.alone(self._model, self._prefill, answers[0], state, self._guessing)
         return 1
 
-    def _decode(self, prompt: list[int], answer: Answer, state: State) -> None:
-        while not answer.done:
-            # a model without a cache reads everything again
-            logits, state = self._prefill.step(answer.tokens[-1:] if state else prompt + answer.tokens, state)
-            answer.take(int(logits[-1].argmax()))
-
-    def _log_probability(self, sample: Sample, text: str) -> float:
+    def _log_probabilities(self, sample: Sample, texts: list[str]) -> list[float]:
+        """log p of each text after the sample's prompt."""
         # encoded as one text: some tokenizers cut an answer differently when it stands alone
-        whole = self._tokenizer.prompt_ids(sample.prompt + text, plain=sample.chat is None)
-        common = shared_tokens(self._ids(sample), whole[:-1])
-        logits, _ = self._prefill.read(whole, len(whole) - common + 1)
-        return sum(log_probabilities(logits[:-1], whole[common:]))
+        wholes = [self._tokenizer.prompt_ids(sample.prompt + text, plain=sample.chat is None) for text in texts]
+        prompt = self._ids(sample)
+        wanted = [len(whole) - shared_tokens(prompt, whole[:-1]) + 1 for whole in wholes]
+        logits = self._tried(lambda: logits_of_ends(self._model, self._prefill, wholes, wanted)) or []
+        for whole, count in zip(wholes[len(logits) :], wanted[len(logits) :], strict=True):
+            logits.append(self._prefill.read(whole, count)[0])
+        return [
+            sum(log_probabilities(part[:-1], whole[1 - count :]))
+            for part, whole, count in zip(logits, wholes, wanted, strict=True)
+        ]
+
+    def _tried(self, ask: Callable[[], Found]) -> Found | None:
+        """What is found out of several prompts at once; None where that fails: each alone shows whose failure it is."""
+        from mta_eval.models.own_attention import UnfitError
+
+        if not self._in_rows:
+            return None
+        try:
+            return ask()
+        except Exception as error:
+            if not isinstance(error, UnfitError):
+                print(f"mta-eval: {_told(error)}", file=sys.stderr)
+            self._in_rows = not isinstance(error, UnfitError) and not out_of_memory(error)
+            return None
 
     def _ids(self, sample: Sample) -> list[int]:
         return self._tokenizer.prompt_ids(sample.prompt, plain=sample.chat is None)

@@ -17,6 +17,8 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.cache_utils import DynamicLayer
 
 PIECE = "mta_eval_piece"  # in transformers' tables
+# gives the log-sum-exps too, which scaled_dot_product_attention keeps to itself
+_flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
 KNOWN = ("dropout", "is_causal", "position_ids", "cache_position", "use_cache", "output_attentions")  # change nothing
 
 
@@ -77,18 +79,34 @@ def register(name: str, attend: Any) -> None:
 
 def attend_piece(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float) -> torch.Tensor:
     """(B, T, H, D) of the last T of S tokens: query (B, H, T, D), key and value (B, G, S, D), on a CPU."""
-    # gives the log-sum-exps too, which scaled_dot_product_attention keeps to itself
-    flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
     batch, heads, current, size = query.shape
     groups, past = key.shape[1], key.shape[2] - current
     folded = query.reshape(batch, groups, -1, size)  # heads that read the same keys
-    before, before_sum = flash(folded, key[:, :, :past], value[:, :, :past], scale=scale)
+    before, before_sum = attend_part(folded, key[:, :, :past], value[:, :, :past], scale)
     own = (part[:, :, past:].repeat_interleave(heads // groups, 1) for part in (key, value))
-    here, here_sum = flash(query, *own, is_causal=True, scale=scale)
-    before, before_sum = before.reshape(here.shape), before_sum.reshape(here_sum.shape)
-    share = torch.sigmoid(before_sum - here_sum)[..., None]
-    merged: torch.Tensor = (before * share + here * (1 - share)).transpose(1, 2)
-    return merged.contiguous()
+    here, here_sum = _flash(query, *own, is_causal=True, scale=scale)
+    merged = merge(before.reshape(here.shape), before_sum.reshape(here_sum.shape), here, here_sum)
+    return merged.transpose(1, 2).contiguous()
+
+
+def attend_part(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float, mask: torch.Tensor | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Attention (B, G, T, D) to some of the keys, and the log-sum-exp (B, G, T) of their scores; `mask` is added."""
+    if query.device.type == "cpu":
+        found: tuple[torch.Tensor, torch.Tensor] = _flash(query, key, value, attn_mask=mask, scale=scale)
+        return found
+    wide = torch.promote_types(query.dtype, torch.float32)
+    scores = (query.to(wide) * scale) @ key.to(wide).transpose(-1, -2)
+    scores = scores if mask is None else scores + mask
+    sums = scores.logsumexp(-1)
+    return torch.exp(scores - sums[..., None]) @ value.to(wide), sums
+
+
+def merge(one: torch.Tensor, one_sum: torch.Tensor, other: torch.Tensor, other_sum: torch.Tensor) -> torch.Tensor:
+    """Attention to two sets of keys, from that to each and the log-sum-exps of their scores."""
+    share = torch.sigmoid(one_sum - other_sum)[..., None]
+    return one * share + other * (1 - share)
 
 
 class _Asked:

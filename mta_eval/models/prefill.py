@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mta_eval.models.tokenizer import shared_tokens
@@ -34,7 +35,6 @@ class Prefill:
     def __init__(self, model: Any, reuse: bool = True) -> None:
         self._model, self._reuse = model, reuse
         self._piece = CPU_PIECE if model.device.type == "cpu" else PIECE
-        self._grows: bool | None = None
         self._own_attention = True  # where it is quicker
         self._ids: list[int] = []
         self._state: State = {}
@@ -64,11 +64,11 @@ class Prefill:
         """
         import torch
 
-        longest, device = max(map(len, prompts)), self._model.device
-        padded = torch.tensor([ids + ids[-1:] * (longest - len(ids)) for ids in prompts], device=device)
+        device = self._model.device
         ends = torch.tensor([len(ids) - 1 for ids in prompts], device=device)
         places, at = torch.unique(ends, return_inverse=True)
-        output = self._model(input_ids=padded, use_cache=True, logits_to_keep=places)
+        ids = torch.tensor(padded(prompts), device=device)
+        output = self._model(input_ids=ids, use_cache=True, logits_to_keep=places)
         self.prefilled_tokens += sum(map(len, prompts))
         return output.logits[torch.arange(len(prompts), device=device), at], output.past_key_values
 
@@ -95,20 +95,24 @@ class Prefill:
         """Let go of the last prompt's cache."""
         self._ids, self._state = [], {}
 
+    @cached_property
+    def probe(self) -> Any:
+        """The model's cache of a token or two: what kind it is; None if there is none."""
+        from mta_eval.models.own_attention import UnfitError
+
+        _, state = self.step([0], {})
+        cache = state.get("past_key_values")
+        if grows(self._model, cache):
+            try:
+                self.step([0, 0], state)
+            except UnfitError:
+                self._own_attention = False
+        return cache
+
     @property
     def grows(self) -> bool:
-        """Whether the model's cache takes a prompt in pieces. Found out by a prompt of three tokens, as 1 + 2."""
-        if self._grows is None:
-            from mta_eval.models.own_attention import UnfitError
-
-            _, state = self.step([0], {})
-            self._grows = grows(self._model, state.get("past_key_values"))
-            if self._grows:
-                try:
-                    self.step([0, 0], state)
-                except UnfitError:
-                    self._own_attention = False
-        return self._grows
+        """Whether the model's cache takes a prompt in pieces."""
+        return grows(self._model, self.probe)
 
     def _read(self, ids: list[int], wanted: int) -> tuple[torch.Tensor, State]:
         least = max(2, wanted)  # LongHeads takes one token after others for one that was decoded
@@ -147,6 +151,13 @@ class Prefill:
         return state, kept
 
 
+def padded(rows: Iterable[Sequence[int]]) -> list[list[int]]:
+    """Rows of tokens, all as long as the longest: the last token of a shorter one is repeated."""
+    listed = [list(row) for row in rows]
+    longest = max(map(len, listed))
+    return [row + row[-1:] * (longest - len(row)) for row in listed]
+
+
 def grows(model: Any, cache: Any) -> bool:
     """Whether a cache holds one more entry for each token, and these stay as they are when more tokens come."""
     from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
@@ -169,6 +180,18 @@ def croppable_to(cache: Any, length: int) -> int:
             return 0
         step = math.lcm(step, getattr(layer, "crop_step", 1))
     return max(0, min(length, total)) // step * step
+
+
+def takes_back(cache: Any, count: int) -> bool:
+    """Whether `count` tokens that a growing cache takes in next can be removed again, whichever way they came."""
+    from transformers.cache_utils import DynamicLayer
+
+    def able(layer: Any) -> bool:
+        if getattr(layer, "is_sliding", False):
+            return bool(layer.get_seq_length() + count < layer.sliding_window)
+        return type(layer) is DynamicLayer or count <= getattr(layer, "few", 0)
+
+    return all(map(able, cache.layers))
 
 
 def bounds(first: int, last: int, size: int, least: int) -> Iterator[tuple[int, int]]:

@@ -15,16 +15,18 @@ CROP_STEP = 64  # tokens between two places to crop to: a tenth of all queries i
 class QueryLayer(DynamicLayer):
     """A layer of a DynamicCache that also keeps the queries which later rows need: (B, H, halo, D), right-aligned.
 
-    It can be cropped to multiples of `crop_step` tokens, whose queries it keeps too.
+    It can be cropped to multiples of `crop_step` tokens, whose queries it keeps too, and by tokens of the last few.
     """
 
     is_croppable = False  # not to any length
     crop_step = CROP_STEP
+    few = 64  # tokens, taken in at once, of which any can be removed again
 
     def __init__(self) -> None:
         super().__init__()
         self.queries: torch.Tensor | None = None
         self._marked: dict[int, torch.Tensor] = {}  # what `queries` was after so many tokens
+        self._last: torch.Tensor | None = None  # the queries kept before the last few tokens, and theirs
 
     def update(
         self,
@@ -39,6 +41,7 @@ class QueryLayer(DynamicLayer):
         """Take in T new keys, values and queries (B, H, T, D); `kept` says which queries to keep (`Tokens.kept`)."""
         before = queries.new_zeros(*queries.shape[:2], halo, queries.shape[3]) if self.queries is None else self.queries
         joined = torch.cat((before, queries), 2)
+        self._last = joined if kept is None and queries.shape[2] <= self.few else None
         if kept is None:
             self.queries = joined[:, :, joined.shape[2] - halo :].clone()
             past, current = self.get_seq_length(), queries.shape[2]
@@ -55,13 +58,18 @@ class QueryLayer(DynamicLayer):
         left = self.get_seq_length() + tokens_to_remove
         if not tokens_to_remove:
             return
-        if tokens_to_remove > 0 or left not in self._marked:
+        halo, last = 0 if self.queries is None else self.queries.shape[2], self._last
+        if last is not None and 0 < -tokens_to_remove <= last.shape[2] - halo:
+            self._last = last[:, :, :tokens_to_remove]
+            self.queries = self._last[:, :, self._last.shape[2] - halo :]
+        elif tokens_to_remove < 0 and left in self._marked:
+            self._last, self.queries = None, self._marked[left]
+        else:
             raise ValueError(
                 f"a cache with kept queries is cropped by a negative number to a multiple of {CROP_STEP} tokens, "
                 f"none of them padding, not by {tokens_to_remove} to {left}: the queries before the cut are gone"
             )
         super().crop(tokens_to_remove)
-        self.queries = self._marked[left]
         self._marked = {border: queries for border, queries in self._marked.items() if border <= left}
 
     def own_copy(self) -> QueryLayer:
@@ -72,7 +80,7 @@ class QueryLayer(DynamicLayer):
 
     def reset(self) -> None:
         """Forget everything."""
-        self.queries, self._marked = None, {}
+        self.queries, self._marked, self._last = None, {}, None
         super().reset()
 
     def reorder_cache(self, beam_idx: torch.Tensor) -> None:
@@ -95,6 +103,7 @@ class QueryLayer(DynamicLayer):
 
     def _replace(self, change: Callable[[torch.Tensor], torch.Tensor]) -> None:
         self.queries = None if self.queries is None else change(self.queries)
+        self._last = None if self._last is None else change(self._last)
         self._marked = {border: change(queries) for border, queries in self._marked.items()}
 
 

@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from transformers.cache_utils import Cache
 
+from mta_eval.models.prefill import padded
+
 
 class RowCaches(Cache):  # type: ignore[misc]
     """The caches of several rows, one sequence in each; asked for its length or layers, it is the longest one."""
@@ -31,28 +33,41 @@ def by_row(attend: Callable[..., torch.Tensor], cache: Cache | None, *parts: tor
 class SeparateRows:
     """Rows of tokens for a model that looks at `RowCaches` by itself, which its `takes_row_caches` says."""
 
-    def __init__(self, model: Any) -> None:
+    light = True  # rows are let go without a copy
+
+    def __init__(self, model: Any, count: int) -> None:
         self._model = model
-        self._rows: list[Cache] = []
+        self._rows: list[Cache] = [Cache(layers=[])] * count
+        self._last = 0
 
-    def add(self, cache: Cache) -> None:
-        """One more row, which goes on from a copy of what `cache` holds."""
+    def fill(self, row: int, cache: Cache, length: int) -> None:
+        """Let a row go on from a copy of what `cache` holds, which is `length` tokens."""
+        if cache.get_seq_length() != length:
+            raise ValueError(f"a row of {length} tokens is filled from a cache of {cache.get_seq_length()}")
         layers = [layer.own_copy() if hasattr(layer, "own_copy") else copy(layer) for layer in cache.layers]
-        self._rows.append(Cache(layers=layers))
+        self._rows[row] = Cache(layers=layers)
 
-    def step(self, tokens: Sequence[int]) -> torch.Tensor:
-        """Logits (B, vocabulary) after one more token for each row."""
+    def step(self, tokens: Sequence[Sequence[int]]) -> torch.Tensor:
+        """Logits (B, T, vocabulary) after each of a row's next tokens; a row of fewer repeats its last."""
         device = self._model.device
-        positions = [int(row.get_seq_length()) for row in self._rows]
+        ids = torch.tensor(padded(tokens), device=device)
+        lengths = torch.tensor([[int(row.get_seq_length())] for row in self._rows], device=device)
         output = self._model(
-            input_ids=torch.tensor(tokens, device=device)[:, None],
-            position_ids=torch.tensor(positions, device=device)[:, None],
+            input_ids=ids,
+            position_ids=lengths + torch.arange(ids.shape[1], device=device),
             past_key_values=RowCaches(self._rows),
             use_cache=True,
-            logits_to_keep=1,
+            logits_to_keep=ids.shape[1],
         )
-        logits: torch.Tensor = output.logits[:, -1]
+        self._last = ids.shape[1]
+        logits: torch.Tensor = output.logits
         return logits
+
+    def advance(self, counts: Sequence[int]) -> None:
+        """So many of the last step's tokens stay in each row."""
+        for row, count in zip(self._rows, counts, strict=True):
+            if count < self._last:
+                row.crop(count - self._last)
 
     def keep(self, rows: Sequence[int]) -> None:
         """Go on with some of the rows only."""

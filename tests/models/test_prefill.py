@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_models import MAKERS, build, prompt
 
-from mta_eval.models.prefill import Prefill, bounds
+from mta_eval.models.prefill import Prefill, bounds, grows, takes_back
 from mta_eval.models.query_cache import CROP_STEP
 from mta_eval.models.tokenizer import shared_tokens
 
@@ -99,6 +99,23 @@ def test_logits_of_every_token_in_pieces(kind: str, rows: int) -> None:
         parts = list(reader.in_pieces(ids, rows))
     torch.testing.assert_close(torch.cat(parts), alone(kind, ids), atol=1e-8, rtol=0)
     assert (max(map(len, parts)) <= rows) or kind in READ_WHOLE or rows == 1000
+
+
+@every_kind
+@pytest.mark.parametrize("count", [1, 5, 64])
+def test_what_a_cache_says_it_takes_back_it_takes_back(kind: str, count: int) -> None:
+    ids, reader = prompt(1, 15), Prefill(build(kind))
+    with torch.inference_mode():
+        _, state = reader.read(ids)
+        cache = state.get("past_key_values")
+        able = grows(build(kind), cache) and takes_back(cache, count)
+        whole = kind in READ_WHOLE or kind.startswith(("longheads", "sinks"))
+        assert able == (not whole and (kind != "sliding" or count < 9))  # it rolls over at 24
+        if able:
+            reader.step(prompt(2, count), state)
+            cache.crop(-count)
+            logits, _ = reader.step([7, 8], state)
+            torch.testing.assert_close(logits[-1], alone(kind, [*ids, 7, 8])[-1], atol=1e-8, rtol=0)
 
 
 def test_logits_of_the_last_tokens_are_given_though_they_were_read_before() -> None:

@@ -136,6 +136,23 @@ def test_elsewhere_it_cannot_be_cropped() -> None:
         layer.crop(-64)
 
 
+def test_any_of_the_last_few_tokens_can_be_removed() -> None:
+    layer = QueryLayer()
+    add(layer, 0, 70)
+    for first, last, left in ((70, 79, 76), (76, 140, 77), (77, 78, 77), (77, 79, 78)):
+        add(layer, first, last)
+        layer.crop(left - last)
+        assert layer.get_seq_length() == left
+        assert layer.queries is not None
+        assert torch.equal(layer.queries, tokens(left - 3, left))
+    layer.crop(-1)
+    with pytest.raises(ValueError, match="the queries before the cut are gone"):
+        layer.crop(-1)
+    layer.crop(64 - 77)
+    assert layer.queries is not None
+    assert torch.equal(layer.queries, tokens(61, 64))
+
+
 def test_it_is_not_cropped_behind_padding() -> None:
     layer = QueryLayer()
     mask = torch.ones(2, 130, dtype=torch.long)
