@@ -173,13 +173,15 @@ def grows(model: Any, cache: Any) -> bool:
 
 def croppable_to(cache: Any, length: int) -> int:
     """The most tokens, no more than `length`, that a growing cache can be cropped to; 0 if it cannot be cropped."""
-    step, total = 1, int(cache.get_seq_length())
+    total = int(cache.get_seq_length())
+    length, step = max(0, min(length, total)), 1
     for layer in cache.layers:
         rolled = getattr(layer, "is_sliding", False) and layer.get_seq_length() >= layer.sliding_window
         if rolled or layer.get_seq_length() != total:
             return 0
-        step = math.lcm(step, getattr(layer, "crop_step", 1))
-    return max(0, min(length, total)) // step * step
+        if total - length > getattr(layer, "recent", 0):
+            step = math.lcm(step, getattr(layer, "crop_step", 1))
+    return length // step * step
 
 
 def takes_back(cache: Any, count: int) -> bool:

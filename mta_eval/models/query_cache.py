@@ -28,6 +28,11 @@ class QueryLayer(DynamicLayer):
         self._marked: dict[int, torch.Tensor] = {}  # what `queries` was after so many tokens
         self._last: torch.Tensor | None = None  # the queries kept before the last few tokens, and theirs
 
+    @property
+    def recent(self) -> int:
+        """How many of the last tokens can be removed one by one."""
+        return 0 if self._last is None or self.queries is None else self._last.shape[2] - self.queries.shape[2]
+
     def update(
         self,
         key_states: torch.Tensor,
@@ -58,9 +63,10 @@ class QueryLayer(DynamicLayer):
         left = self.get_seq_length() + tokens_to_remove
         if not tokens_to_remove:
             return
-        halo, last = 0 if self.queries is None else self.queries.shape[2], self._last
-        if last is not None and 0 < -tokens_to_remove <= last.shape[2] - halo:
-            self._last = last[:, :, :tokens_to_remove]
+        if 0 < -tokens_to_remove <= self.recent:
+            assert self._last is not None
+            assert self.queries is not None
+            halo, self._last = self.queries.shape[2], self._last[:, :, :tokens_to_remove]
             self.queries = self._last[:, :, self._last.shape[2] - halo :]
         elif tokens_to_remove < 0 and left in self._marked:
             self._last, self.queries = None, self._marked[left]

@@ -82,6 +82,15 @@ def test_only_what_is_new_is_computed_where_the_cache_can_be_cropped(kind: str) 
     assert reader.prefilled_tokens == 200 + 190 - kept
 
 
+def test_after_a_few_tokens_the_next_prompt_shares_all_that_is_the_same() -> None:
+    reader = Prefill(build("mta"))
+    with torch.inference_mode():
+        for number in range(5):
+            logits, _ = reader.read(ids := [*prompt(1, 150), 30 + number, *prompt(number, number)])
+            torch.testing.assert_close(logits[-1], alone("mta", ids)[-1], atol=1e-8, rtol=0)
+    assert reader.prefilled_tokens == 151 + (22 + 2) + 3 + 4 + 5
+
+
 @every_kind
 def test_the_same_prompt_again_computes_its_end_again(kind: str) -> None:
     ids, reader = prompt(1, 193), Prefill(build(kind))  # a chunk, and one token more
