@@ -29,6 +29,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.util import find_spec
@@ -228,7 +229,12 @@ def main(
                 if (scenario in LIKELIHOODS and way == "pipeline") or (scenario == "long" and way == "lm-eval 8"):
                     continue
                 task = {"model": model, "dtype": dtype, "threads": threads, "scenario": scenario, "way": way}
-                if (new := apart(__file__, task)) and new["seconds"] < found.get(way, {}).get("seconds", math.inf):
+                new = apart(__file__, task)
+                print(
+                    f"{scenario}, {way}: {new['seconds']:.2f} s" if new else f"{scenario}, {way}: out of memory",
+                    file=sys.stderr,
+                )
+                if new and new["seconds"] < found.get(way, {}).get("seconds", math.inf):
                     found[way] = new
         for way, got in found.items():
             peer, plain = found.get("lm-eval"), found.get("alone", got)

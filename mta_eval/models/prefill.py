@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import torch
 
 PIECE = 32 * 1024  # tokens read at once
-CPU_PIECE = 5 * 1024  # as quick there as more at once, and takes less memory
+CPU_PIECE = 3 * 1024  # as quick there as more at once, and takes less memory
 SMALLEST = 64  # however little memory there is
 BY_LENGTH = {"dynamic", "longrope"}  # kinds of RoPE whose angles hang on the prompt's length
 
