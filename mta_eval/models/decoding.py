@@ -35,7 +35,7 @@ def alone(model: Any, prefill: Prefill, answer: Answer, state: State, guessing: 
         # a model without a cache reads everything again
         ids = answer.tokens[-1:] + guessed if state else answer.prompt + answer.tokens
         logits, state = prefill.step(ids, state, 1 + len(guessed))
-        wrong = len(guessed) - answer.check(guessed, logits.argmax(-1).tolist())
+        wrong = len(guessed) - answer.check(guessed, logits[-1 - len(guessed) :].argmax(-1).tolist())
         if wrong:
             state["past_key_values"].crop(-wrong)
 
@@ -71,9 +71,7 @@ def together(model: Any, prefill: Prefill, answers: list[Answer]) -> int:
 
 
 def _read_at_once(model: Any, prefill: Prefill, answers: Sequence[Answer], rows: Rows) -> bool:
-    """Read the prompts in one pass; False if that takes longer, or fails, which each alone will explain."""
-    from mta_eval.models.own_attention import UnfitError
-
+    """Read the prompts in one pass; False if that takes longer, or if one of them cannot be read, as it shows alone."""
     prompts = [answer.prompt for answer in answers]
     try:
         if better_padded(prompts):
@@ -82,9 +80,7 @@ def _read_at_once(model: Any, prefill: Prefill, answers: Sequence[Answer], rows:
             logits = read_tails(prefill, prompts, rows, last_only=True)[:, 0]
         else:
             return False
-    except UnfitError:
-        raise
-    except Exception:
+    except (ValueError, IndexError):  # what a model says of a prompt; anything else is a failure of rows
         return False
     for answer, token in zip(answers, logits.argmax(-1).tolist(), strict=True):
         answer.take(token)
@@ -105,15 +101,15 @@ def _read_each(prefill: Prefill, answers: Sequence[Answer], rows: Rows | Separat
 
 def _decode(rows: Rows | SeparateRows, answers: Sequence[Answer], most: int) -> None:
     """Decode answers that are begun, up to `most` tokens of all rows in a step, or one of each row."""
-    going = list(range(len(answers)))
+    going = [row for row, answer in enumerate(answers) if not answer.done]
     rows.keep(going)
     while unfinished := [row for row in going if not answers[row].done]:
         if rows.light or 2 * len(unfinished) <= len(going):  # copying the others costs less than their steps
             rows.keep([going.index(row) for row in unfinished])
             going = unfinished
         guessed = [answers[row].guess(min(GUESSED, most // len(going) - 1)) for row in going]
-        before = [answers[row].tokens[-1:] or [0] for row in going]
-        chosen = rows.step([[*last, *guess] for last, guess in zip(before, guessed, strict=True)]).argmax(-1).tolist()
+        tokens = [[answers[row].tokens[-1], *guess] for row, guess in zip(going, guessed, strict=True)]
+        chosen = rows.step(tokens).argmax(-1).tolist()
         stay = [
             0 if answers[row].done else 1 + answers[row].check(guess, said)
             for row, guess, said in zip(going, guessed, chosen, strict=True)

@@ -30,8 +30,9 @@ class TorchModel:
 
     `model(input_ids, past_key_values, logits_to_keep)` must return logits (1, kept, vocabulary) and the cache. With
     `reuse` the tokens that a prompt shares with the one before it are computed once, and several answers are decoded
-    at once; without it every prompt is read from its start and answered alone. The answers are the same in float32; in
-    half precision the sums round otherwise, and an answer that hangs on a near tie may change (bench/evaluation.py
+    at once, with tokens guessed from the prompt; without it every prompt is read from its start and answered alone, a
+    token at a time. The answers are the same in float32; in half
+    precision the sums round otherwise, and an answer that hangs on a near tie may change (bench/evaluation.py
     counts them).
     """
 
@@ -53,8 +54,9 @@ class TorchModel:
         Takes up to TOGETHER samples ahead and answers them at once, where the model and memory allow it.
         """
         try:
-            for group in groups(samples, TOGETHER if self._in_rows else 1):
-                yield from self._answer_group(group)
+            begun = (Answer(sample, self._tokenizer, self._end_tokens) for sample in samples)
+            for answers in groups(begun, TOGETHER if self._in_rows else 1):
+                yield from self._answer_group(answers)
         finally:
             self._prefill.forget()
 
@@ -98,10 +100,9 @@ class TorchModel:
         row = self._model.config.get_text_config().vocab_size * self._model.dtype.itemsize
         return max(ROWS, LOGITS // int(row))
 
-    def _answer_group(self, group: list[Sample]) -> Iterator[str]:
+    def _answer_group(self, answers: list[Answer]) -> Iterator[str]:
         import torch
 
-        answers = [Answer(sample, self._tokenizer, self._end_tokens) for sample in group]
         while answers:
             with torch.inference_mode():
                 count = self._answer_some(answers)
@@ -172,10 +173,10 @@ def log_probabilities(logits: torch.Tensor, ids: list[int]) -> list[float]:
     return found
 
 
-def groups(samples: Iterable[Sample], size: int) -> Iterator[list[Sample]]:
-    """Samples, up to `size` at once; where one cannot be made, those before it are handed out before that is raised."""
-    group: list[Sample] = []
-    feed = iter(samples)
+def groups(things: Iterable[Found], size: int) -> Iterator[list[Found]]:
+    """Things, up to `size` at once; where one cannot be made, those before it are handed out before that is raised."""
+    group: list[Found] = []
+    feed = iter(things)
     while True:
         try:
             group.append(next(feed))

@@ -94,8 +94,15 @@ def attend_part(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Attention (B, G, T, D) to some of the keys, and the log-sum-exp (B, G, T) of their scores; `mask` is added."""
     if query.device.type == "cpu":
-        found: tuple[torch.Tensor, torch.Tensor] = _flash(query, key, value, attn_mask=mask, scale=scale)
-        return found
+        flash: tuple[torch.Tensor, torch.Tensor] = _flash(query, key, value, attn_mask=mask, scale=scale)
+        return flash
+    return attend_plainly(query, key, value, scale, mask)
+
+
+def attend_plainly(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float, mask: torch.Tensor | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """`attend_part` by its definition, in float32 or wider: on any device."""
     wide = torch.promote_types(query.dtype, torch.float32)
     scores = (query.to(wide) * scale) @ key.to(wide).transpose(-1, -2)
     scores = scores if mask is None else scores + mask

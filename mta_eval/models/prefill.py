@@ -185,7 +185,7 @@ def croppable_to(cache: Any, length: int) -> int:
 
 
 def takes_back(cache: Any, count: int) -> bool:
-    """Whether `count` tokens that a growing cache takes in next can be removed again, whichever way they came."""
+    """Whether `count` tokens that a growing cache takes in next, at once, can be removed again."""
     from transformers.cache_utils import DynamicLayer
 
     def able(layer: Any) -> bool:

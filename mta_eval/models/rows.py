@@ -1,7 +1,7 @@
 """Rows of tokens, each after a prompt of its own; what the prompts begin with alike is kept once.
 
-Each step of decoding reads all weights, for however many rows and tokens. Padding would have to be masked, which costs
-more than it saves; here each row attends to the shared keys and to its own.
+Each step of decoding reads all weights, for however many rows and tokens. A row attends to the shared keys, which need
+no mask, and to its own, the few that need one.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class RowsLayer(DynamicLayer):
 
     def __init__(self, layer: DynamicLayer, shared: int, rows: int, room: int) -> None:
         super().__init__()
-        self.shared = [part[:1, :, :shared] for part in (layer.keys, layer.values)]
+        self.shared = [_held(part[:1, :, :shared], part) for part in (layer.keys, layer.values)]
         self.own = [part.new_zeros(rows, part.shape[1], room, part.shape[3]) for part in (layer.keys, layer.values)]
         self.step: Step
 
@@ -49,7 +49,7 @@ class RowsLayer(DynamicLayer):
         return marked, value_states
 
     def get_seq_length(self) -> int:
-        """Of the longest row."""
+        """Of the longest row, the step's tokens with it."""
         return int(self.shared[0].shape[2]) + self.step.longest
 
     def attend(self, q: torch.Tensor, scale: float) -> torch.Tensor:
@@ -129,6 +129,11 @@ class Rows:
         self._lengths = [self._lengths[row] for row in rows]
         for layer in self._layers:
             layer.own = [part[list(rows)] for part in layer.own]
+
+
+def _held(part: torch.Tensor, whole: torch.Tensor) -> torch.Tensor:
+    """A part of a cache that does not keep the rest of it in memory."""
+    return part if part.shape == whole.shape else part.clone()
 
 
 def _attend(query: torch.Tensor, key: torch.Tensor, _value: torch.Tensor, scale: float) -> torch.Tensor:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 SHORT, SHORT_COSTS = 512, 1.5  # tokens; how much longer a token of so short a prompt takes when it is read alone
 TAILS = 256  # tokens of all rows, at most, where prompts are read on from what they share
 MEMORY, WEIGHTS_SHARE = 2**28, 0.25  # bytes that rows may take: so many, or that share of the weights
-SCORES = 2**26  # bytes, of one layer's attention scores
+SCORES = 2**26  # bytes, of one layer's attention scores; off a CPU there are up to three tensors of them
 
 
 def suits(model: Any, cache: Any) -> bool:
@@ -37,11 +37,11 @@ def rows_in_memory(
     most = max(MEMORY, WEIGHTS_SHARE * sum(part.numel() * part.element_size() for part in model.parameters()))
     numbers = sum(layer.keys[0, :, 0].numel() + layer.values[0, :, 0].numel() for layer in cache.layers)
     tokens = most / (numbers * cache.layers[0].keys.element_size())
-    shared, longest, count = 0 if apart else len(prompts[0]), 0, 0
+    shared, longest, most_room, count = 0 if apart else len(prompts[0]), 0, 0, 0
     for count, (ids, room) in enumerate(zip(prompts, rooms, strict=True)):
         shared = min(shared, shared_tokens(prompts[0], ids))
-        longest = max(longest, len(ids) + room)
-        if shared + (count + 1) * (longest - shared) > tokens:
+        longest, most_room = max(longest, len(ids)), max(most_room, room)
+        if shared + (count + 1) * (longest - shared + most_room) > tokens:
             return count
     return count + 1
 

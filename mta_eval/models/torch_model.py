@@ -32,7 +32,7 @@ class HuggingFace:
     attention: str = field(default="sdpa", metadata={"help": "transformers' attn_implementation"})
     max_length_override: int = field(default=0, metadata={"help": "take longer prompts than the model's config says"})
     trust_remote_code: bool = field(default=False, metadata={"help": "run the Python code of the checkpoint"})
-    reuse: bool = field(default=True, metadata={"help": "false: every prompt from its start, and alone"})
+    reuse: bool = field(default=True, metadata={"help": "false: every prompt from its start and alone, no guesses"})
 
     @property
     def max_length(self) -> int:

@@ -6,7 +6,7 @@ from itertools import cycle
 from typing import Any
 
 import pytest
-from test_inference import APART, IN_ROWS, Numbers, ask_for, every_kind, model
+from test_inference import Numbers, ask_for, every_kind, model
 from tiny_models import prompt
 
 from mta_eval.core import Sample
@@ -91,7 +91,3 @@ def test_a_step_takes_no_longer_than_it_may(monkeypatch: pytest.MonkeyPatch) -> 
     sizes[Prefill].clear()
     list(model().generate(repeating(1)))
     assert sorted(sizes[Prefill])[-2:] == [7, 109]
-
-
-def test_kinds_that_guess_are_those_that_are_known() -> None:
-    assert {*IN_ROWS, *APART, "wide sliding"} - GUESSING == {"longheads", "longheads, released", "sinks"}

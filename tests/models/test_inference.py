@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -138,9 +139,50 @@ def test_one_of_several_short_prompts_that_cannot_be_read_fails_alone(
     assert capsys.readouterr().err == ""
 
 
-def test_questions_on_one_context_read_it_once() -> None:
-    asked = model()
+def test_a_prompt_that_cannot_be_encoded_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    samples, encode = questions(), Numbers.prompt_ids
+    wanted = list(model(reuse=False).generate(samples))
+
+    def fails(self: Numbers, text: str, plain: bool) -> list[int]:
+        if text == samples[3].prompt:
+            raise KeyError("no such token")
+        return encode(self, text, plain)
+
+    monkeypatch.setattr(Numbers, "prompt_ids", fails)
+    records = list(ask(model().generate, Feed((sample, False) for sample in samples)))
+    assert [one.given for one in records] == [*wanted[:3], None, *wanted[4:]]
+    assert records[3].error == "KeyError: 'no such token'"
+
+
+def test_a_model_without_a_cache_that_gives_all_logits_is_read_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = list(model(reuse=False).generate(questions(2)))
+    one = build("llama")
+    forward = one.forward
+
+    def plain(input_ids: torch.Tensor, **_: Any) -> Any:
+        return SimpleNamespace(logits=forward(input_ids=input_ids, use_cache=False).logits)
+
+    monkeypatch.setattr(one, "forward", plain)
+    assert list(model().generate(questions(2))) == wanted
+
+
+def test_answers_of_no_tokens_are_no_rows(capsys: pytest.CaptureFixture[str]) -> None:
+    samples = [ask_for(prompt(1, 400), 0), ask_for(prompt(2, 370), 9), ask_for(prompt(3, 370), 9)]
+    assert list(model("gpt2").generate(samples)) == list(model("gpt2", reuse=False).generate(samples))
+    assert "mta-eval" not in capsys.readouterr().err
+
+
+def test_questions_on_one_context_read_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, read = model(), []
+    tails = together.read_tails
+
+    def watched(*given: Any, last_only: bool) -> torch.Tensor:
+        read.append(len(given[1]))
+        return tails(*given, last_only=last_only)
+
+    monkeypatch.setattr("mta_eval.models.decoding.read_tails", watched)
     list(asked.generate(questions()))
+    assert read == [6]
     assert asked.prefilled_tokens == 150 + sum(3 + 2 * number for number in range(6))
     alone = model(reuse=False)
     list(alone.generate(questions()))
@@ -233,7 +275,7 @@ def test_where_rows_fail_samples_are_answered_alone(
     wanted = list(model(reuse=False).generate(questions()))
     monkeypatch.setattr(Rows, "step", fails)
     assert list(model().generate(questions())) == wanted
-    assert len(tried) == (2 if isinstance(failure, torch.OutOfMemoryError) else 1)  # after what each adds, and in rows
+    assert len(tried) == 1
     said = "mta-eval: out of memory; samples are answered one at a time from here on\n"
     assert capsys.readouterr().err == (said if isinstance(failure, torch.OutOfMemoryError) else "")
 

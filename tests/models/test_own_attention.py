@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -70,3 +71,21 @@ def test_pieces_are_read_by_it_where_that_can_be_and_by_the_model_where_not(monk
             assert used == wanted
     finally:
         own_attention.register(PIECE, attend_piece)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("masked", [True, False])
+def test_attention_to_some_keys_is_its_definition(dtype: torch.dtype, masked: bool) -> None:
+    """What a GPU computes, and what a CPU does in its place."""
+    random = torch.Generator().manual_seed(1)
+    query, key, value = (torch.randn(2, 3, length, 8, generator=random).to(dtype) for length in (5, 40, 40))
+    mask = torch.zeros(2, 1, 5, 40, dtype=dtype)
+    mask[0, :, :2, 7:], mask[1, :, 3, 1:30] = -math.inf, -math.inf
+    given = (query, key, value, 0.4, mask if masked else None)
+    (fast, fast_sum), (plain, plain_sum) = own_attention.attend_part(*given), own_attention.attend_plainly(*given)
+    assert plain.dtype == torch.promote_types(dtype, torch.float32)
+    near = {"atol": 0.03, "rtol": 0.02} if dtype == torch.bfloat16 else {"atol": 1e-5, "rtol": 1e-5}
+    torch.testing.assert_close(fast.to(plain.dtype), plain, **near)
+    torch.testing.assert_close(fast_sum.to(plain.dtype), plain_sum, **near)
+    scores = query.double() @ key.double().transpose(-1, -2) * 0.4 + (mask if masked else 0)
+    torch.testing.assert_close(plain.double(), torch.softmax(scores, -1) @ value.double(), **near)

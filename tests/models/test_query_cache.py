@@ -102,6 +102,7 @@ def test_after_a_reset_it_starts_afresh(filled: QueryLayer) -> None:
     filled.reset()
     assert filled.queries is None
     assert filled.get_seq_length() == 0
+    assert filled.recent == 0
     add(filled, 0, 2)
     assert kept(filled) == [[0, 1, 2]] * 2
 
@@ -169,9 +170,13 @@ def test_it_is_not_cropped_behind_padding() -> None:
 def test_rows_that_were_selected_and_repeated_are_cropped_too() -> None:
     layer = QueryLayer()
     add(layer, 0, 70)
+    add(layer, 70, 75)
     layer.batch_repeat_interleave(2)
     layer.batch_select_indices(torch.tensor([3, 0]))
-    layer.crop(-6)
+    layer.crop(-2)
+    assert layer.queries is not None
+    assert torch.equal(layer.queries, tokens(70, 73).flip(0))
+    layer.crop(64 - 73)
     assert layer.queries is not None
     assert torch.equal(layer.queries, tokens(61, 64).flip(0))
 

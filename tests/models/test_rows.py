@@ -6,6 +6,7 @@ import pytest
 import torch
 from tiny_models import build, prompt
 
+from mta_eval.models.own_attention import attend_plainly
 from mta_eval.models.rows import Rows
 
 KINDS = pytest.mark.parametrize("kind", ["llama", "gpt2", "yarn"])
@@ -41,8 +42,13 @@ def test_logits_in_rows_are_those_of_one_pass(kind: str, shared: int) -> None:
 
 @KINDS
 @pytest.mark.parametrize("shared", [0, 90])
+@pytest.mark.parametrize("plainly", [True, False])
 @torch.inference_mode()
-def test_of_several_tokens_a_row_keeps_the_first_ones(kind: str, shared: int) -> None:
+def test_of_several_tokens_a_row_keeps_the_first_ones(
+    kind: str, shared: int, plainly: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if plainly:  # as on a GPU
+        monkeypatch.setattr("mta_eval.models.rows.attend_part", attend_plainly)
     prompts = [prompt(1, shared) + prompt(number, length) for number, length in LENGTHS]
     made, lengths = filled(kind, prompts, shared, 40), (7, 1, 4)
     said: list[list[int]] = [[], [], []]
@@ -75,3 +81,14 @@ def test_no_place_beyond_the_last_token_is_asked_for() -> None:
     """gpt2 has a vector for each of 400 places, and none for a place beyond."""
     made = filled("gpt2", [prompt(1, 398), prompt(2, 90)], 0, 10)
     assert made.step([[1, 2], prompt(3, 9)]).shape[:2] == (2, 9)
+
+
+@torch.inference_mode()
+def test_rows_do_not_keep_the_rest_of_a_prompt_in_memory() -> None:
+    one = build("llama")
+    cache = one(torch.tensor([prompt(1, 90)]), use_cache=True).past_key_values
+    for shared, rows in ((5, Rows(one, 5, 2, 99)), (90, Rows(one, 90, 2, 9))):
+        rows.share(cache)
+        for layer in rows._layers:
+            for part in layer.shared:
+                assert part.untyped_storage().nbytes() == part.numel() * 8 == 2 * shared * 8 * 8

@@ -26,6 +26,19 @@ def test_rows_take_no_more_memory_than_is_set(monkeypatch: pytest.MonkeyPatch) -
         assert rows_in_memory(one, cache, prompts, [5, 5, 5], apart=True) == count
 
 
+@pytest.mark.parametrize("apart", [True, False])
+def test_the_longest_prompt_and_the_longest_answer_are_counted(apart: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = build("llama")
+    with torch.inference_mode():
+        cache = one(torch.tensor([prompt(1, 5)]), use_cache=True).past_key_values
+    prompts = [[1, *prompt(1, 90)], [2, *prompt(2, 9)]]
+    monkeypatch.setattr(together, "WEIGHTS_SHARE", 0)
+    for tokens, count in ((2 * (91 + 80), 2), (2 * (91 + 80) - 1, 1)):
+        monkeypatch.setattr(together, "MEMORY", 8 * 2 * 2 * 2 * 8 * tokens)
+        assert rows_in_memory(one, cache, prompts, [1, 80], apart) == count
+    assert shared_rows(one, prompts, 80)._room == 91 + 80
+
+
 def test_short_prompts_with_little_in_common_are_better_padded() -> None:
     unlike = [[number, *prompt(number, 100)] for number in range(6)]
     assert better_padded(unlike)
