@@ -218,9 +218,11 @@ def test_ctrl_c_stops_watching_with_one_line(tmp_path: Path) -> None:
     run = Run(("niah",), ("m",), Sweep((512,), (0.0,), 8), "generate", "refuse", "1", {})
     with RunFolder(tmp_path / "run", run):
         code = "from mta_eval.cli import main; import sys; sys.argv = ['mta-eval', 'watch', 'run', '--every', '30']; "
+        # a shell starts what it puts into the background with SIGINT ignored, and that is inherited
+        heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
         marked = "import time; wait = time.sleep; time.sleep = lambda s: (print('waiting', flush=True), wait(s)); "
         watching = subprocess.Popen(
-            [sys.executable, "-c", marked + code + "main()"],
+            [sys.executable, "-c", heard + marked + code + "main()"],
             cwd=tmp_path,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
