@@ -31,9 +31,8 @@ class TorchModel:
     `model(input_ids, past_key_values, logits_to_keep)` must return logits (1, kept, vocabulary) and the cache. With
     `reuse` the tokens that a prompt shares with the one before it are computed once, and several answers are decoded
     at once, with tokens guessed from the prompt; without it every prompt is read from its start and answered alone, a
-    token at a time. The answers are the same in float32; in half
-    precision the sums round otherwise, and an answer that hangs on a near tie may change (bench/evaluation.py
-    counts them).
+    token at a time. The answers are the same in float32; in half precision the sums round otherwise, and an answer that
+    hangs on a near tie may change (bench/evaluation.py counts them).
     """
 
     def __init__(self, model: Any, tokenizer: FastTokenizer, end_tokens: set[int], reuse: bool = True) -> None:

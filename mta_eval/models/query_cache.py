@@ -72,7 +72,7 @@ class QueryLayer(DynamicLayer):
             self._last, self.queries = None, self._marked[left]
         else:
             raise ValueError(
-                f"a cache with kept queries is cropped by one of its last few tokens, or to a multiple of {CROP_STEP}, "
+                f"a cache with kept queries is cropped by its last few tokens, or to a multiple of {CROP_STEP}, "
                 f"none of them padding, not by {tokens_to_remove} to {left}: the queries before the cut are gone"
             )
         super().crop(tokens_to_remove)
