@@ -10,7 +10,7 @@ v1       the same, and pairs of heads mixed after  (first version of the paper)
 v2       kernels before and after softmax, all heads mixed before and after  (second version)
 
 definition  conv2d, softmax and matmul on the whole matrix, as the equations stand (written here, from them)
-ours        mta_eval.models.attention on row tiles; "ours, flex" is its FlexAttention form (CUDA only)
+ours        mta_eval.attention.paths on row tiles; "ours, flex" is its FlexAttention form (CUDA only)
 sdpa        torch's scaled_dot_product_attention: plain causal attention
 extra       peak memory over what the inputs take: resident set on a CPU, allocated on a GPU
 needs       on a row that did not run: the T x S tensors that the definition has to hold at once
@@ -34,10 +34,10 @@ from rich.console import Console
 from rich.table import Table
 from torch.nn import functional as F
 
+from mta_eval.attention.documents import Tokens
+from mta_eval.attention.kernels import Kernels
+from mta_eval.attention.paths import attend
 from mta_eval.commands.arguments import parse_length, parse_lengths
-from mta_eval.models.attention import attend
-from mta_eval.models.documents import Tokens
-from mta_eval.models.kernels import Kernels
 
 SEED = 0
 REPEATS = 3  # after a first one, which warms up; fewer where they take long
@@ -121,8 +121,8 @@ def measure(task: dict[str, Any]) -> dict[str, float]:
 
 def decode(task: dict[str, Any]) -> dict[str, float]:
     """Best seconds for one more token: the attention alone, and a whole model of SmolLM2's shape."""
-    from mta_eval.models.configuration import MTAConfig
-    from mta_eval.models.decoder import MTAForCausalLM
+    from mta_eval.attention.configuration import MTAConfig
+    from mta_eval.attention.decoder import MTAForCausalLM
 
     where = {"device": task["device"], "dtype": getattr(torch, task["dtype"])}
     torch.manual_seed(SEED)

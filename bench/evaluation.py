@@ -46,7 +46,7 @@ from rich.table import Table
 
 from mta_eval.core import Cell, Sample, Tokenizer
 from mta_eval.memory import take_peak
-from mta_eval.models.answer import cut
+from mta_eval.models.inference.growing_answer import cut
 from mta_eval.registry import build_model, build_task
 
 SCENARIOS = ("questions", "sweep", "choices", "short", "apart", "quiz", "perplexity", "long")
@@ -187,7 +187,7 @@ def same(found: list[Any], wanted: list[Any]) -> str:
 
 def moved_mta(folder: str) -> str:
     """The spec of SmolLM2 as an MTA model whose kernels are no longer the identity, in `folder`."""
-    from mta_eval.models.retrofit import convert
+    from mta_eval.models.checkpoints.retrofit import convert
 
     smollm2: Any = build_model("smollm2")
     made = convert(smollm2.model.weights, "mta", {})

@@ -5,7 +5,7 @@
 
 One layer of SmolLM2's shape, its q, k and v given: what the layer does between its projections.
 
-ours        mta_eval.models.chunks: the vectors of all chunks, and attention to those that each token chooses
+ours        the vectors of all chunks, and attention to those that each token chooses (context_extension.chunks)
 sdpa        torch's scaled_dot_product_attention, causal, with RoPE before it
 extra       peak memory over what the inputs take
 exponent    of growth: the slope of log seconds (or log bytes) over log length, by least squares over all lengths
@@ -27,7 +27,7 @@ from rich.table import Table
 from torch.nn import functional as F
 
 from mta_eval.commands.arguments import parse_lengths
-from mta_eval.models.chunks import Chunking, Rotation, chunk_vectors, long_heads
+from mta_eval.models.context_extension.chunks import Chunking, Rotation, chunk_vectors, long_heads
 
 REPEATS, ENOUGH = 3, 20  # runs after a first one, but no more than so many seconds
 

@@ -34,8 +34,8 @@ class _StandIn:
     """Passes for `MTAConfig` until it is used."""
 
     def __getattr__(self, name: str) -> Any:
-        import mta_eval.models.decoder  # noqa: F401  puts the real classes in our place
-        from mta_eval.models.configuration import MTAConfig
+        import mta_eval.attention.decoder  # noqa: F401  puts the real classes in our place
+        from mta_eval.attention.configuration import MTAConfig
 
         return getattr(MTAConfig, name)
 

@@ -23,8 +23,8 @@ from mta_eval import (
 from mta_eval.commands import asking, terminal
 from mta_eval.commands.arguments import parse_depths, parse_length, parse_lengths
 from mta_eval.core import Cell, Sweep
+from mta_eval.distributed.cluster import Cluster
 from mta_eval.errors import MtaEvalError, SpecError
-from mta_eval.replicas.cluster import Cluster
 
 app = typer.Typer(
     name="mta-eval",

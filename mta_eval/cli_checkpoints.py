@@ -34,7 +34,7 @@ def import_checkpoint(
     tokenizer: Annotated[str, typer.Option(help="Folder or hub id whose tokenizer goes into the new folder.")] = "",
 ) -> None:
     """Turn a checkpoint of the released MTA code (lingua) into one that transformers and mta-eval open."""
-    from mta_eval.models import released
+    from mta_eval.models.checkpoints import released
 
     typer.echo(released.import_checkpoint(folder, out, tokenizer or None))
 
@@ -50,7 +50,7 @@ def retrofit(
     ] = None,
 ) -> None:
     """Give a Llama-type model another attention, as which it begins unchanged. A norm or a gate changes its logits."""
-    from mta_eval.models import retrofit as retrofitting
+    from mta_eval.models.checkpoints import retrofit as retrofitting
 
     chosen = parse_options(options or [])
     difference = retrofitting.retrofit(source, attention.value, out, chosen)
@@ -62,7 +62,7 @@ def retrofit(
 @app.command()
 def kernels(checkpoint: Checkpoint, out: Out) -> None:
     """Draw the learned kernels, a picture for each layer and kind, and write their figures as CSV."""
-    from mta_eval.commands import inspection
+    from mta_eval.results import inspection
 
     for path in inspection.draw_kernels(checkpoint, out):
         typer.echo(path)
@@ -83,7 +83,7 @@ def attention(
     heads: Annotated[int, typer.Option(help="How many heads, those that look at the needle most.", min=1)] = 4,
 ) -> None:
     """Draw the attention from a question's tokens to the needle: which head of which layer looks at it."""
-    from mta_eval.commands import inspection
+    from mta_eval.results import inspection
 
     depths = parse_depths(depth)
     if len(depths) > 1:

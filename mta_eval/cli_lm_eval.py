@@ -19,13 +19,13 @@ def overview(context: typer.Context) -> None:
 @harness.command()
 def path() -> None:
     """Print the folder of our tasks, for lm_eval's --include_path."""
-    from mta_eval.lm_eval_plugin import TASKS
+    from mta_eval.integrations.lm_eval import TASKS
 
     typer.echo(TASKS)
 
 
 def _hand_over(context: typer.Context) -> None:
-    from mta_eval.lm_eval_plugin.command import run
+    from mta_eval.integrations.lm_eval.command import run
 
     run([context.info_name or "", *context.args])
 

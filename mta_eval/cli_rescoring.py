@@ -26,7 +26,8 @@ def rescore(
     Reads our run folders, lm-eval samples_*.jsonl, BABILong's evaluation CSVs, InfiniteBench and RULER predictions,
     needlehaystack results.
     """
-    from mta_eval.results.rescoring import marking, sources, tables, writing
+    from mta_eval.rescoring import scoring as marking
+    from mta_eval.rescoring import sources, tables, writing
 
     found, passed = sources.find_sources(files)
     marks = marking.mark(found, rule or [], task)

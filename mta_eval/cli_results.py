@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from mta_eval.commands import reading, reproduction, watching
+from mta_eval.commands import reading, watching
+from mta_eval.papers import reproduction
 
 app = typer.Typer()
 

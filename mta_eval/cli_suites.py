@@ -38,8 +38,8 @@ def suite(
     ] = None,
 ) -> None:
     """Run all experiments of a paper on models, and set what was measured beside what it reports."""
-    from mta_eval.suites.parts import SUITES
-    from mta_eval.suites.running import Choices, run
+    from mta_eval.papers.suites.parts import SUITES
+    from mta_eval.papers.suites.running import Choices, run
 
     left_out = tuple(part.strip() for part in without.split(",") if part.strip())
     choices = Choices(repeats, seed, parse_lengths(lengths), text, left_out, limit, include_path)

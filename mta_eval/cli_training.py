@@ -11,8 +11,9 @@ from typing import Annotated, Any
 
 import typer
 
-from mta_eval.commands import asking, terminal, training
+from mta_eval.commands import asking, terminal
 from mta_eval.errors import StoreError
+from mta_eval.models.checkpoints import recipes as training
 
 app = typer.Typer()
 

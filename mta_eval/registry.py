@@ -29,14 +29,14 @@ TASKS = {
 }
 MODELS = {
     "window": "mta_eval.models.window:Window",
-    "hf": "mta_eval.models.torch_model:HuggingFace",
+    "hf": "mta_eval.models.hf:HuggingFace",
     "smollm2": "mta_eval.models.smollm2:SmolLM2",
     "mta": "mta_eval.models.family:MTA",
     "transformer": "mta_eval.models.family:Transformer",
     "diff": "mta_eval.models.family:Diff",
     "talking_heads": "mta_eval.models.family:TalkingHeads",
-    "longheads": "mta_eval.models.stretched:LongHeads",
-    "stretched": "mta_eval.models.stretched:Stretched",
+    "longheads": "mta_eval.models.extended:LongHeads",
+    "stretched": "mta_eval.models.extended:Stretched",
     "letter-blocks-mta": "mta_eval.models.shipped:LetterBlocksMTA",
     "letter-blocks-transformer": "mta_eval.models.shipped:LetterBlocksTransformer",
     "vllm": "mta_eval.models.vllm:VLLM",

@@ -216,6 +216,22 @@ def call(
 
 
 @pytest.fixture
+def figures(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Every figure that is saved, as often as it is saved."""
+    from matplotlib.figure import Figure
+
+    saved: list[Any] = []
+    save = Figure.savefig
+
+    def keep(figure: Figure, *places: Any, **options: Any) -> None:
+        saved.append(figure)
+        save(figure, *places, **options)
+
+    monkeypatch.setattr(Figure, "savefig", keep)
+    return saved
+
+
+@pytest.fixture
 def quick_pdfs(monkeypatch: pytest.MonkeyPatch) -> None:
     """PDFs of nothing: half the time of a page full of pictures, whose PDFs other tests look at."""
     from matplotlib.figure import Figure

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mta_eval.models.configuration import MTAConfig
-from mta_eval.models.decoder import MTAForCausalLM
+from mta_eval.attention.configuration import MTAConfig
+from mta_eval.attention.decoder import MTAForCausalLM
 
 OPEN = (
     "model, config = AutoModelForCausalLM.from_pretrained({0!r}), AutoConfig.from_pretrained({0!r})\n"

@@ -10,7 +10,7 @@ import torch
 
 from mta_eval.commands.arguments import parse_options
 from mta_eval.errors import SpecError
-from mta_eval.models.retrofit import open_checkpoint
+from mta_eval.models.checkpoints.retrofit import open_checkpoint
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -18,7 +18,7 @@ Call = Callable[..., tuple[int, str, str]]
 @pytest.fixture(scope="module")
 def mta_folder(llama_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A retrofit whose kernels are no identity any more."""
-    from mta_eval.models.retrofit import retrofit
+    from mta_eval.models.checkpoints.retrofit import retrofit
 
     folder = tmp_path_factory.mktemp("cli") / "mta"
     retrofit(str(llama_folder), "mta", folder, {"kernel_init": "normal", "convolution_layers": [1, 2]})
@@ -84,8 +84,8 @@ def test_any_llama_type_model_can_be_looked_into(call: Call, llama_folder: Path)
 
 
 def test_the_head_that_is_named_is_the_one_that_looks_most(call: Call, mta_folder: Path) -> None:
+    from mta_eval.attention.inspection import attention_of_last
     from mta_eval.core import Cell
-    from mta_eval.models.looking import attention_of_last
     from mta_eval.models.tokenizer import load_tokenizer
     from mta_eval.registry import build_task
 

@@ -10,9 +10,10 @@ import pytest
 from tiny_training import SIZES, log_of, result_of
 
 from mta_eval import registry
-from mta_eval.commands import terminal, training
-from mta_eval.commands.training import Recipe
-from mta_eval.models.train import Errors, Progress, Schedule
+from mta_eval.commands import terminal
+from mta_eval.models.checkpoints import recipes as training
+from mta_eval.models.checkpoints.recipes import Recipe
+from mta_eval.models.checkpoints.training import Errors, Progress, Schedule
 
 Call = Callable[..., tuple[int, str, str]]
 TRAIN = ("train", "letter_blocks", "--out", "made", "--steps", "6", "--every", "2", "--device", "cpu")

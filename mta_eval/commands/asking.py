@@ -16,8 +16,8 @@ from mta_eval.core import Cell, Model, Record, Run, Sample, Sweep, Task, Tokeniz
 from mta_eval.errors import SpecError, StoreError
 
 if TYPE_CHECKING:
-    from mta_eval.replicas.cluster import Cluster
-    from mta_eval.replicas.crew import Crew
+    from mta_eval.distributed.cluster import Cluster
+    from mta_eval.distributed.pool import Crew
     from mta_eval.runner import Plan
 
 T = TypeVar("T")
@@ -44,7 +44,7 @@ def answer_all(plan: Plan, out: Path, cluster: Cluster | None = None) -> list[Re
     """
     if cluster is None:
         return _answer_all(plan, out, None)
-    from mta_eval.replicas.crew import crew
+    from mta_eval.distributed.pool import crew
 
     with crew(cluster, plan) as hired:
         return _answer_all(plan, out, hired)
@@ -80,7 +80,7 @@ def looker(questions: Sequence[Run], records: Sequence[Record]) -> Callable[[str
 
     Models that are no checkpoint of the attention family are passed over.
     """
-    from mta_eval.commands import inspection
+    from mta_eval.results import inspection
 
     models = list(dict.fromkeys(model for run in questions for model in run.models))
     seen = [name for name in models if inspection.can_look(name)]

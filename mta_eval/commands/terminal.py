@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from mta_eval.models.train import Progress
+    from mta_eval.models.checkpoints.training import Progress
     from mta_eval.runner import Plan
 
 WIDE = 160  # columns

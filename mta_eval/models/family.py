@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import ClassVar, Literal
 
 from mta_eval.errors import ModelError
-from mta_eval.models.torch_model import DEVICE, DTYPE, HuggingFace
+from mta_eval.models.hf import DEVICE, DTYPE, HuggingFace
 from mta_eval.models.wrapped import Wrapped
 
 

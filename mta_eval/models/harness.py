@@ -15,10 +15,10 @@ from typing import Any, ClassVar
 
 from mta_eval.core import Sample
 from mta_eval.errors import ModelError, SpecError
-from mta_eval.models.answer import cut
+from mta_eval.models.hf import HuggingFace, choose_device
+from mta_eval.models.inference.growing_answer import cut
 from mta_eval.models.server import sendable
 from mta_eval.models.tokenizer import FastTokenizer, first_line, load_tokenizer
-from mta_eval.models.torch_model import HuggingFace, choose_device
 from mta_eval.models.wrapped import where
 
 SERVED = 2048  # what lm-eval takes for a server's window unless max_length is given

@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 
 from mta_eval.core import Sample
 from mta_eval.errors import ModelError
-from mta_eval.models.inference import TorchModel
+from mta_eval.models.hf import end_tokens_of, window_of
+from mta_eval.models.inference.torch_model import TorchModel
 from mta_eval.models.tokenizer import FastTokenizer
-from mta_eval.models.torch_model import end_tokens_of, window_of
 
 
 class InMemory:

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 from mta_eval.core import Sample
 from mta_eval.errors import ModelError, SpecError
 from mta_eval.models import server_answers
-from mta_eval.models.answer import cut
 from mta_eval.models.http_calls import Calls, ServerError, UnreachableError
+from mta_eval.models.inference.growing_answer import cut
 from mta_eval.models.named_tokenizer import NamedTokenizer
 from mta_eval.models.server_facts import Facts, find_out
 from mta_eval.models.tokenizer import shared_tokens

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from mta_eval.models.torch_model import DEVICE, HuggingFace
+from mta_eval.models.hf import DEVICE, HuggingFace
 from mta_eval.models.wrapped import Wrapped
 
 HERE = Path(__file__).parent / "letter_blocks"

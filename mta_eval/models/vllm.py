@@ -14,10 +14,10 @@ from typing import Any, ClassVar, Literal, TypeVar
 
 from mta_eval.core import Sample
 from mta_eval.errors import ModelError, SpecError
-from mta_eval.models.answer import cut
+from mta_eval.models.hf import DTYPE, HuggingFace, ends_of, window_of
+from mta_eval.models.inference.growing_answer import cut
 from mta_eval.models.server import sendable
 from mta_eval.models.tokenizer import FastTokenizer, local_path, shared_tokens
-from mta_eval.models.torch_model import DTYPE, HuggingFace, ends_of, window_of
 from mta_eval.models.vllm_engine import Engine, Request, load
 
 T = TypeVar("T")

@@ -9,8 +9,8 @@ from typing import Any
 from mta_eval import registry
 from mta_eval.core import Sample
 from mta_eval.errors import ModelError
+from mta_eval.models.hf import HuggingFace
 from mta_eval.models.tokenizer import FastTokenizer, local_path
-from mta_eval.models.torch_model import HuggingFace
 
 
 class Wrapped:

@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 
 from mta_eval.core import Record
+from mta_eval.papers.measured import Cell, average, of_sums, perplexity
 from mta_eval.results.grid import axis_value, axis_values
-from mta_eval.results.papers.measured import Cell, average, of_sums, perplexity
 from mta_eval.results.table import GAP, length_text, markdown_table, model_text
 
 AVERAGE, BITS = "average of the domains", "bits per byte"

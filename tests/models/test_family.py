@@ -6,7 +6,7 @@ import pytest
 
 from mta_eval.core import Cell
 from mta_eval.errors import ModelError
-from mta_eval.models.retrofit import retrofit
+from mta_eval.models.checkpoints.retrofit import retrofit
 from mta_eval.registry import build_model, build_task
 
 

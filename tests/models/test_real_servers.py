@@ -19,10 +19,10 @@ from tiny_llama import WINDOW, save_gguf, save_llama
 
 from mta_eval.core import Sample, Sweep
 from mta_eval.errors import ModelError
+from mta_eval.models.hf import HuggingFace
 from mta_eval.models.http_calls import ServerError
 from mta_eval.models.named_tokenizer import NamedTokenizer
 from mta_eval.models.server import Server
-from mta_eval.models.torch_model import HuggingFace
 from mta_eval.registry import build_task
 
 TASKS = ("niah:needles=2", "passkey", "passkey:prompt=chat")

@@ -14,7 +14,7 @@ from tiny_llama import WINDOW, save_llama
 from mta_eval.core import Sample, Sweep
 from mta_eval.errors import ModelError
 from mta_eval.models import shipped
-from mta_eval.models.torch_model import HuggingFace
+from mta_eval.models.hf import HuggingFace
 from mta_eval.models.vllm import VLLM
 from mta_eval.models.vllm_engine import Request
 from mta_eval.registry import build_task

@@ -21,12 +21,12 @@ from mta_eval import registry, runner
 from mta_eval.core import Cell, Record, Sample, Sweep
 from mta_eval.errors import ModelError, SpecError
 from mta_eval.models import http_calls, smollm2
-from mta_eval.models.answer import cut
+from mta_eval.models.hf import HuggingFace
 from mta_eval.models.http_calls import ServerError
+from mta_eval.models.inference.growing_answer import cut
 from mta_eval.models.named_tokenizer import NamedTokenizer
 from mta_eval.models.server import Server, sendable
 from mta_eval.models.tokenizer import FastTokenizer, load_tokenizer
-from mta_eval.models.torch_model import HuggingFace
 from mta_eval.models.window import Window
 from mta_eval.tasks.passkey import Passkey
 from mta_eval.tasks.perplexity import Perplexity

@@ -67,7 +67,7 @@ def test_a_retrofit_gives_the_same_needle_results_and_decodes_from_its_cache_as_
     import torch
     from transformers import AutoModelForCausalLM
 
-    from mta_eval.models.retrofit import retrofit
+    from mta_eval.models.checkpoints.retrofit import retrofit
 
     assert retrofit("smollm2", "mta", tmp_path / "mta", {}) < 1e-3
     for dtype in ("auto", "float32"):

@@ -18,8 +18,8 @@ from mta_eval import registry, runner
 from mta_eval.core import Record, Sample, Sweep
 from mta_eval.errors import ModelError, SpecError
 from mta_eval.models import vllm_engine
+from mta_eval.models.hf import HuggingFace
 from mta_eval.models.tokenizer import FastTokenizer
-from mta_eval.models.torch_model import HuggingFace
 from mta_eval.models.vllm import VLLM
 from mta_eval.models.window import Window
 
@@ -244,7 +244,7 @@ def test_the_engine_is_started_once_with_room_for_the_whole_window(
 ) -> None:
     for there, expected in ((False, (0.3, True)), (True, (0.5, False))):
         monkeypatch.setattr("torch.cuda.is_available", lambda there=there: there)
-        monkeypatch.setattr("mta_eval.models.torch_model.choose_device", lambda device: device)
+        monkeypatch.setattr("mta_eval.models.hf.choose_device", lambda device: device)
         fresh = replace(model, max_length_override=512, gpu_memory_utilization=0.5)
         list(fresh.generate(samples_of(fresh.tokenizer)[:7]))
         settings = fake.started.pop()

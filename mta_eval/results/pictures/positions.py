@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from mta_eval.core import Record
+from mta_eval.papers.measured import Cell
 from mta_eval.results.grid import axis_value, axis_values
-from mta_eval.results.papers.measured import Cell
 from mta_eval.results.perplexity_table import by_position
 from mta_eval.results.pictures.style import (
     COLOURS,

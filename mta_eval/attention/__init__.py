@@ -1,0 +1,1 @@
+"""The attention family: one file for each variant, its decoder, and the exact paths that compute it."""

@@ -1,0 +1,185 @@
+"""The configuration of the attention family's decoder, and the sizes that the papers name.
+
+One Llama-style decoder (RMSNorm, SwiGLU, RoPE, tied or untied embeddings, grouped queries); its attention is a choice.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, get_args
+
+from huggingface_hub.dataclasses import strict
+from transformers import LlamaConfig
+from transformers.utils.type_validators import interval
+
+from mta_eval.attention.kernels import Initialisation, KeyPadding
+
+Attention = Literal["transformer", "mta", "diff", "talking_heads"]
+ATTENTIONS: tuple[str, ...] = get_args(Attention)
+NORMS = ("none", "plain", "depth_scaled")
+GATES = ("none", "scalar", "vector")
+KERNELS = tuple(f"{axis}_kernel_{when}" for when in ("before", "after") for axis in ("query", "key", "head"))
+
+
+@strict
+class MTAConfig(LlamaConfig):
+    """LlamaConfig and what the attention adds. Options left None are those of the attention in its paper.
+
+    `attention`: transformer, mta, diff (heads 2h and 2h + 1 are one pair) or talking_heads. Kernel sizes before and
+    after softmax, 0 for none: `query_kernel_*` and `key_kernel_*` (c_q, c_k) in `convolution_layers` (from 0; None:
+    all), `head_kernel_*` (c_h) in every layer. `norm` is the RMSNorm of each head's output: none, plain or depth_scaled
+    (times 1 - lambda_init of the layer, as DIFF and MTA's first version have it); `gate` a sigmoid gate after it:
+    none, scalar or vector. `kernel_init`: identity, zero, constant (0.3), uniform (-1..1), normal (std 0.3), diagonal.
+    `initializer_range` 0 stands for a truncated normal of std fan_in^-0.5. `output_bias` None: as `attention_bias`.
+    """
+
+    model_type = "multi_token_attention"
+
+    attention: str = "mta"
+    query_kernel_before: int | None = None
+    key_kernel_before: int | None = None
+    head_kernel_before: int | None = None
+    query_kernel_after: int | None = None
+    key_kernel_after: int | None = None
+    head_kernel_after: int | None = None
+    convolution_layers: list[int] | None = None
+    key_padding: KeyPadding = "both"
+    norm: str | None = None
+    gate: str | None = None
+    kernel_init: Initialisation = "identity"
+    output_bias: bool | None = None
+    initializer_range: float = interval(min=0.0, max=1.0)(default=0.0)
+
+    def __post_init__(self, **kwargs: Any) -> None:
+        for name in ("num_attention_heads", "num_key_value_heads", "num_hidden_layers", "hidden_size"):
+            size = getattr(self, name)
+            if size is not None and (not isinstance(size, int) or size < 1):
+                raise ValueError(f"{name} is a number from 1 on, not {size!r}")
+        ours = {
+            "mta": {"query": 6, "key": 11, "head": self.num_attention_heads},
+            "talking_heads": {"head": self.num_attention_heads},
+        }.get(self.attention, {})
+        for name in KERNELS:
+            if getattr(self, name) is None:
+                setattr(self, name, ours.get(name.split("_")[0], 0))
+        if self.norm is None:
+            self.norm = {"mta": "plain", "diff": "depth_scaled"}.get(self.attention, "none")
+        if self.gate is None:
+            self.gate = "scalar" if self.attention == "mta" else "none"
+        if self.output_bias is None:
+            self.output_bias = self.attention_bias
+        super().__post_init__(**kwargs)
+
+    def has_convolution(self, layer: int) -> bool:
+        """Whether a layer (from 0) carries key-query kernels."""
+        return self.convolution_layers is None or layer in self.convolution_layers
+
+    def validate_architecture(self) -> None:
+        """Raises ValueError, naming the option, where options do not fit together."""
+        for name, allowed in (
+            ("attention", ATTENTIONS),
+            ("norm", NORMS),
+            ("gate", GATES),
+            ("kernel_init", get_args(Initialisation)),
+            ("key_padding", get_args(KeyPadding)),
+        ):
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} cannot be {getattr(self, name)!r}; there is: {', '.join(allowed)}")
+        super().validate_architecture()
+        if not 0 <= float(self.attention_dropout or 0) < 1:
+            raise ValueError(f"attention_dropout is a share from 0 to 1, not {self.attention_dropout}")
+        sizes = {name: getattr(self, name) for name in KERNELS}
+        for name, size in sizes.items():
+            if not isinstance(size, int) or size < 0:
+                raise ValueError(f"{name} is a size, not {size!r}")
+            if name.startswith("head") and size and self.num_attention_heads % size:
+                raise ValueError(f"{name} = {size} does not divide the {self.num_attention_heads} heads")
+            if size and (self.attention in ("transformer", "diff") or not self._may_have(name)):
+                raise ValueError(f"{self.attention} attention has no {name}; leave it out")
+        for when in ("before", "after"):
+            if bool(sizes[f"query_kernel_{when}"]) != bool(sizes[f"key_kernel_{when}"]):
+                raise ValueError(f"query_kernel_{when} and key_kernel_{when} go together: give both, or 0 to both")
+        layers = range(self.num_hidden_layers)
+        if outside := [layer for layer in self.convolution_layers or [] if layer not in layers]:
+            raise ValueError(f"convolution_layers names {outside}; the layers are 0 to {self.num_hidden_layers - 1}")
+        if self.num_attention_heads % self.num_key_value_heads:
+            raise ValueError(f"{self.num_key_value_heads} key-value heads do not divide {self.num_attention_heads}")
+        if self.attention == "diff" and (self.num_key_value_heads % 2 or self.norm != "depth_scaled"):
+            raise ValueError(
+                "diff attention pairs its heads, so it needs an even number of them, and norm depth_scaled"
+            )
+
+    def _may_have(self, kernel: str) -> bool:
+        return self.attention == "mta" or kernel.startswith("head")
+
+
+SIZES = {  # width, layers, heads, SwiGLU width: facts of the paper's Table 7 and the released configurations
+    "300M": (1024, 20, 16, 2816),
+    "550M": (1280, 24, 10, 3584),
+    "880M": (1536, 24, 16, 4096),
+    "1B": (2048, 24, 16, 5632),
+}
+PRESETS = (*SIZES, "letter-blocks")
+
+
+def preset(name: str, attention: Attention = "mta", version: Literal["v1", "v2"] = "v2", **changes: Any) -> MTAConfig:
+    """A model of the paper: 300M, 550M, 880M, 1B or letter-blocks, with any attention; `changes` are options.
+
+    `version` says which version of the paper MTA is of: v2 (kernels before and after softmax, all heads mixed, gate)
+    or v1 (6 x 11 before, pairs of heads mixed after, depth-scaled norm). Raises ValueError for an unknown name.
+    """
+    if name == "letter-blocks":
+        options = _letter_blocks(attention)
+    elif name in SIZES:
+        options = _language_model(name, attention, version)
+    else:
+        raise ValueError(f"no preset is called {name!r}; there is: {', '.join(PRESETS)}")
+    return MTAConfig(**{**options, **changes})
+
+
+def _language_model(name: str, attention: Attention, version: Literal["v1", "v2"]) -> dict[str, Any]:
+    width, layers, heads, hidden = SIZES[name]
+    options: dict[str, Any] = {
+        "hidden_size": width,
+        "num_hidden_layers": layers,
+        "num_attention_heads": heads,
+        "intermediate_size": hidden,
+        "vocab_size": 128_256,  # Llama 3.1's tokenizer
+        "bos_token_id": 128_000,
+        "eos_token_id": 128_001,
+        "max_position_embeddings": 2048,
+    }
+    if attention == "mta":
+        options["convolution_layers"] = list(range(2, layers, 4))
+        if version == "v1":
+            options |= {"query_kernel_after": 0, "key_kernel_after": 0, "head_kernel_before": 0, "head_kernel_after": 2}
+            options |= {"norm": "depth_scaled", "gate": "none"}
+    return options | _common(attention)
+
+
+def _letter_blocks(attention: Attention) -> dict[str, Any]:
+    options: dict[str, Any] = {
+        "hidden_size": 256,
+        "num_hidden_layers": 4,
+        "num_attention_heads": 2,
+        "intermediate_size": 768,
+        "vocab_size": 32,
+        "bos_token_id": None,
+        "eos_token_id": None,
+        "max_position_embeddings": 321,
+        "attention_dropout": 0.1,
+    }
+    if attention == "mta":  # blocks of 5 letters: 2 x (2 * 5 - 1), before softmax only
+        options |= {"query_kernel_before": 2, "key_kernel_before": 9, "norm": "none", "gate": "none"}
+        options |= dict.fromkeys(
+            ("query_kernel_after", "key_kernel_after", "head_kernel_before", "head_kernel_after"), 0
+        )
+    return options | _common(attention)
+
+
+def _common(attention: Attention) -> dict[str, Any]:
+    return {
+        "attention": attention,
+        "tie_word_embeddings": True,
+        "rms_norm_eps": 1e-5,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 100_000.0},
+    }

@@ -1,0 +1,149 @@
+"""The decoder of the attention family in Hugging Face form: MTAForCausalLM, whose attention is an option.
+
+Everything but the attention is transformers' Llama. `attn_implementation` chooses the path: "sdpa" (row tiles, the
+default), "flex_attention" (fused, for GPUs) or "eager" (the definition, on the full matrix).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
+from transformers.cache_utils import Cache, DynamicCache
+from transformers.modeling_outputs import BaseModelOutputWithPast
+from transformers.models.llama.modeling_llama import (
+    LlamaForCausalLM,
+    LlamaModel,
+    LlamaPreTrainedModel,
+    LlamaRMSNorm,
+    LlamaRotaryEmbedding,
+)
+from transformers.utils.generic import merge_with_config_defaults
+from transformers.utils.output_capturing import capture_outputs
+
+from mta_eval.attention.configuration import MTAConfig
+from mta_eval.attention.documents import packed, positions, read_mask
+from mta_eval.attention.kernels import initialise_convolution, initialise_mixing
+from mta_eval.attention.layer import MTAAttention, MTADecoderLayer
+
+LAMBDA_STD = 0.1  # of DIFF's four vectors
+
+
+class MTAPreTrainedModel(LlamaPreTrainedModel):
+    """What both models share: the configuration, and how weights begin."""
+
+    config_class = MTAConfig
+    config: MTAConfig
+    _no_split_modules = ("MTADecoderLayer",)
+    _supports_flash_attn = False
+    _supports_attention_backend = False
+    _can_compile_fullgraph = False
+    takes_row_caches = True
+    _can_record_outputs = {"hidden_states": MTADecoderLayer}  # noqa: RUF012  transformers wants a plain dict
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        """Truncated normals of std fan_in^-0.5 (or `initializer_range`), cut at 3 std; kernels by `kernel_init`."""
+        if isinstance(module, (nn.Linear, nn.Embedding)):
+            std = self.config.initializer_range or module.weight.shape[1] ** -0.5
+            nn.init.trunc_normal_(module.weight, std=std, a=-3 * std, b=3 * std)
+            if isinstance(module, nn.Linear) and module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, MTAAttention):
+            for name, kernel in module.named_parameters(recurse=False):
+                if getattr(kernel, "_is_hf_initialized", False):  # it came with the checkpoint
+                    continue
+                if name.startswith("convolve"):
+                    initialise_convolution(kernel, self.config.kernel_init, self.config.key_padding)
+                elif name.startswith("mix"):
+                    initialise_mixing(kernel, self.config.kernel_init)
+                else:
+                    nn.init.normal_(kernel, std=LAMBDA_STD)
+        else:
+            super()._init_weights(module)
+
+
+class MTAModel(MTAPreTrainedModel, LlamaModel):
+    """The decoder without its head."""
+
+    def __init__(self, config: MTAConfig) -> None:
+        super(LlamaModel, self).__init__(config)
+        self.padding_idx, self.vocab_size = config.pad_token_id, config.vocab_size
+        self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size, self.padding_idx)
+        layers = [MTADecoderLayer(config, layer) for layer in range(config.num_hidden_layers)]
+        self.layers = nn.ModuleList(layers)
+        self.halo = max(layer.self_attn.kernels.halo for layer in layers)  # earlier queries that are looked back at
+        self.norm = LlamaRMSNorm(config.hidden_size, eps=config.rms_norm_eps)
+        self.rotary_emb = LlamaRotaryEmbedding(config=config)
+        self.gradient_checkpointing = False
+        self.post_init()
+
+    @merge_with_config_defaults  # type: ignore[untyped-decorator]
+    @capture_outputs  # type: ignore[untyped-decorator]
+    def forward(
+        self,
+        input_ids: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        position_ids: torch.Tensor | None = None,
+        past_key_values: Cache | None = None,
+        inputs_embeds: torch.Tensor | None = None,
+        use_cache: bool | None = None,
+        **kwargs: Any,
+    ) -> BaseModelOutputWithPast:
+        """input_ids (B, T); attention_mask (B, S) holds 0 for padding, else the document's number (1 if only one).
+
+        Positions count within each document unless given; without a mask, positions that start again are a packed
+        batch. Raises ValueError for other masks, and for `output_attentions`: no whole matrix is ever made.
+        """
+        if kwargs.get("output_attentions"):
+            raise ValueError("attention is never made as a whole; mta_eval.attention.inspection shows its last rows")
+        if (input_ids is None) == (inputs_embeds is None):
+            raise ValueError("give either input_ids or inputs_embeds")
+        hidden = self.embed_tokens(input_ids) if inputs_embeds is None else inputs_embeds
+        if use_cache and past_key_values is None:
+            past_key_values = DynamicCache(config=self.config)
+        past = past_key_values.get_seq_length() if past_key_values is not None else 0
+        current = hidden.shape[1]
+        if attention_mask is None and position_ids is not None and not past:
+            attention_mask = packed(position_ids.expand(hidden.shape[0], -1))
+        tokens = read_mask(attention_mask, current, past + current, self.halo)
+        if position_ids is None:
+            position_ids = torch.arange(past, past + current, device=hidden.device)[None]
+            if tokens.documents is not None and attention_mask is not None:
+                position_ids = positions(attention_mask)[:, past:]
+        rotation = self.rotary_emb(hidden, position_ids=position_ids)
+        for layer in self.layers:
+            hidden = layer(
+                hidden,
+                attention_mask=tokens,
+                position_embeddings=rotation,
+                position_ids=position_ids,
+                past_key_values=past_key_values,
+                use_cache=use_cache,
+                **kwargs,
+            )
+        return BaseModelOutputWithPast(last_hidden_state=self.norm(hidden), past_key_values=past_key_values)
+
+
+class MTAForCausalLM(MTAPreTrainedModel, LlamaForCausalLM):
+    """A causal language model of the attention family: `generate`, `save_pretrained`, `from_pretrained` as usual."""
+
+    def __init__(self, config: MTAConfig) -> None:
+        super(LlamaForCausalLM, self).__init__(config)
+        self.model = MTAModel(config)
+        self.vocab_size = config.vocab_size
+        self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
+        self.post_init()
+
+    def prepare_inputs_for_generation(self, *args: Any, attention_mask: Any = None, **kwargs: Any) -> Any:
+        """Raises ValueError for packed documents: what is generated continues one document, whose number is 1."""
+        if attention_mask is not None and bool((attention_mask > 1).any()):
+            raise ValueError("generate continues one document a row: its attention mask is of 0 and 1")
+        return super().prepare_inputs_for_generation(*args, attention_mask=attention_mask, **kwargs)
+
+
+AutoConfig.register(MTAConfig.model_type, MTAConfig, exist_ok=True)
+AutoModel.register(MTAConfig, MTAModel, exist_ok=True)
+AutoModelForCausalLM.register(MTAConfig, MTAForCausalLM, exist_ok=True)

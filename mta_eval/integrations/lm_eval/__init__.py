@@ -1,0 +1,28 @@
+"""mta-eval in lm-eval, the leaf towards that harness: nothing else imports it.
+
+`tasks/*.yaml` name the tasks; `--include_path` finds them there. `register` puts our models into lm-eval's table; newer
+versions than 0.4.13 find them by the entry points `lm_eval.models`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+TASKS = Path(__file__).parent / "tasks"
+MODELS = {
+    "mta": "MTALM",
+    "transformer": "TransformerLM",
+    "diff": "DiffLM",
+    "talking_heads": "TalkingHeadsLM",
+    "longheads": "LongHeadsLM",
+}
+
+
+def register() -> None:
+    """Make lm-eval's `--model mta` and the others known to it, in this process."""
+    import lm_eval.models  # noqa: F401  first: lm-eval enters its own models only into an empty table
+    from lm_eval.api.registry import model_registry
+
+    for name, made in MODELS.items():
+        if name not in model_registry:
+            model_registry.register(name, target=f"mta_eval.integrations.lm_eval.models:{made}")

@@ -1,0 +1,157 @@
+"""Our tasks as lm-eval's: the YAMLs in `tasks/` name these classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from lm_eval.api.instance import Instance
+from lm_eval.api.task import ConfigurableTask
+
+from mta_eval.core import depth_text
+from mta_eval.errors import LengthError, SpecError
+from mta_eval.integrations.lm_eval.question import Question
+from mta_eval.models.inference.growing_answer import cut
+from mta_eval.models.server import sendable
+
+BUDGETS = ("max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens")  # lm-eval's names, the first wins
+
+
+class Docs(list[dict[str, Any]]):
+    """Samples as lm-eval wants a data set: a list that names its columns."""
+
+    @property
+    def features(self) -> dict[str, Any]:
+        """The columns."""
+        return dict.fromkeys(self[0])
+
+
+class _Asked(ConfigurableTask):
+    """A task of ours. Its metadata: lengths, depths, repeats, sample_seed, tokenizer, and the task's own options.
+
+    An option that is given as a list is swept, like lengths and depths; each value has a metric of its own, which is
+    the mean over the docs that have it.
+    """
+
+    asks: ClassVar[str]
+
+    def __init__(self, config: dict[str, Any] | None = None) -> None:
+        config = dict(config or {})
+        config.pop("class", None)
+        metadata = config.setdefault("metadata", {})
+        self._question = Question(self.asks, metadata)
+        self._docs = Docs(self._question.docs())
+        metrics = list(dict.fromkeys(name for doc in self._docs for name in self._metrics_of(doc)))
+        super().__init__(
+            config={
+                "task": f"mta_{self.asks}",
+                "output_type": "generate_until",
+                "test_split": "test",
+                "num_fewshot": 0,
+                "generation_kwargs": {"until": [], "do_sample": False, "temperature": 0.0},
+                "metric_list": [{"metric": name, "aggregation": "mean", "higher_is_better": True} for name in metrics],
+                "process_results": self._mark,
+                **config,
+            }
+        )
+
+    def download(self, *_: Any, **__: Any) -> None:
+        """Nothing is fetched: the docs are made."""
+        self.dataset = {"test": self._docs}
+
+    def doc_to_text(self, doc: Mapping[str, Any], *_: Any) -> str:
+        """The prompt."""
+        return str(doc["prompt"])
+
+    def doc_to_target(self, doc: Mapping[str, Any], *_: Any) -> str:
+        """What an answer should hold."""
+        return ", ".join(doc["targets"])
+
+    def fewshot_context(self, doc: Mapping[str, Any], *_: Any, **how: Any) -> str:
+        """The prompt, sized to the token: so nothing may be put before it, and chat is a matter of the samples.
+
+        Raises SpecError for system instructions, and where --apply_chat_template and prompt=chat do not go together.
+        """
+        if how.get("system_instruction"):
+            raise SpecError(f"mta_{self.asks}: a system instruction would push prompts over their length; leave it out")
+        if bool(how.get("apply_chat_template")) != (doc["chat"] is not None):
+            raise SpecError(
+                f"mta_{self.asks}: --apply_chat_template and prompt=chat (in --metadata) go together: give both or none"
+            )
+        if doc["chat"] is not None:
+            rendered = how["chat_template"]([dict(message) for message in doc["chat"]])
+            if rendered != doc["prompt"]:
+                raise SpecError(
+                    f"mta_{self.asks}: the model's chat template is not the one the prompts were sized with"
+                )
+        return str(doc["prompt"])
+
+    def construct_requests(self, doc: dict[str, Any], ctx: str, **about: Any) -> Instance:
+        """One request, with the answer budget and stop strings of its sample; --gen_kwargs go before them.
+
+        Raises LengthError for a budget that leaves the prompt no room: lm-eval's models would cut it.
+        """
+        told = {key: value for key, value in self.config.generation_kwargs.items() if value != []}
+        budgets = [told.pop(key) for key in BUDGETS if key in told]
+        own = {"until": sendable(doc["stop"]), "max_gen_toks": int([*budgets, doc["max_new_tokens"]][0])}
+        if doc["prompt_tokens"] + own["max_gen_toks"] > (window := self._question.reader.max_length):
+            raise LengthError(
+                f"{doc['id']}: {doc['prompt_tokens']} prompt tokens and {own['max_gen_toks']} of answer do not fit the "
+                f"window of {window}; give --gen_kwargs a smaller max_gen_toks, or shorter lengths"
+            )
+        return Instance(
+            request_type="generate_until",
+            doc=doc,
+            arguments=(ctx, own | told),
+            idx=0,
+            metadata=about["metadata"],
+        )
+
+    def build_all_requests(self, **how: Any) -> None:
+        """See lm-eval. Raises SpecError for --cache_requests, whose keys know neither lengths nor tokenizer."""
+        if how.get("cache_requests"):
+            raise SpecError("--cache_requests would give back other lengths' prompts; leave it out")
+        super().build_all_requests(**how)
+
+    def apply_filters(self) -> list[Instance] | None:
+        """lm-eval's, and then what `mta-eval run` does to an answer: it ends at a stop string after its first word."""
+        filtered: list[Instance] | None = super().apply_filters()
+        for instance in self.instances:
+            for name, answer in instance.filtered_resps.items():
+                instance.filtered_resps[name] = cut(answer, tuple(instance.doc["stop"]))
+        return filtered
+
+    def _mark(self, doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, float]:
+        score = self._question.score(doc, results[0])
+        return dict.fromkeys(self._metrics_of(doc), score)
+
+    def _metrics_of(self, doc: Mapping[str, Any]) -> list[str]:
+        """The metrics that a doc counts in: over all, of its length, depth, and value of each swept option."""
+        names = ["acc", f"acc_length_{doc['length']}"]
+        if doc["depth"] is not None:
+            names.append(f"acc_depth_{depth_text(doc['depth'])}")
+        return names + [f"acc_{key}_{value}" for key, value in doc["options"].items()]
+
+
+class LetterBlocks(_Asked):
+    """`mta_letter_blocks`."""
+
+    asks = "letter_blocks"
+
+
+class Niah(_Asked):
+    """`mta_niah`."""
+
+    asks = "niah"
+
+
+class Babilong(_Asked):
+    """`mta_babilong`."""
+
+    asks = "babilong"
+
+
+class Passkey(_Asked):
+    """`mta_passkey`."""
+
+    asks = "passkey"

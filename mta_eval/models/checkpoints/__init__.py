@@ -1,0 +1,1 @@
+"""Checkpoints made: retrofit, import of released code, training, model cards."""

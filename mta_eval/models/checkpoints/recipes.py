@@ -1,0 +1,204 @@
+"""Training from a recipe: a task's rows, a model of the attention family, and a folder that survives being stopped."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
+
+from mta_eval import __version__, registry
+from mta_eval.core import generator
+from mta_eval.errors import SpecError
+
+if TYPE_CHECKING:
+    import torch
+
+    from mta_eval.attention.configuration import Attention
+    from mta_eval.attention.decoder import MTAForCausalLM
+    from mta_eval.models.checkpoints.training import Progress, Schedule, Share, Trainer
+    from mta_eval.models.checkpoints.training_folder import TrainingFolder
+
+Preset = Literal["cpu", "paper"]
+Stream = Literal["training", "validation", "test"]
+TESTED = 1000  # rows of the test stream, at the end
+
+
+class Watch(Protocol):
+    """Hears of a training: where it begins, every step and its loss, every evaluation."""
+
+    def begin(self, step: int, steps: int) -> None: ...
+
+    def step(self, step: int, loss: float) -> None: ...
+
+    def evaluated(self, progress: Progress) -> None: ...
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What is trained, and how: all that decides the weights, but for the machine."""
+
+    task: str
+    attention: Attention
+    preset: Preset
+    seed: int
+    sizes: dict[str, Any]
+    schedule: Schedule
+
+    def described(self) -> dict[str, Any]:
+        """As recipe.json keeps it."""
+        plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return {**plain, "mta_eval": __version__}
+
+
+@dataclass(frozen=True)
+class TaskRows:
+    """The rows of a task in tokens, for `train.Rows`."""
+
+    task: Any
+    seed: int
+
+    def __call__(self, stream: Stream, index: int) -> list[int]:
+        from mta_eval.models.checkpoints.letter_tokenizer import row_ids
+
+        # what is held out is the same for every seed of a training
+        return row_ids(*self.task.row(stream, self.seed if stream == "training" else 0, index))
+
+    @cached_property
+    def answer_tokens(self) -> int:
+        """The answer's letters, and EOS."""
+        return len(self.task.row("validation", 0, 0)[1]) + 1
+
+
+def letter_blocks(
+    attention: Attention,
+    preset: Preset = "cpu",
+    seed: int = 42,
+    block: int = 5,
+    target: str = "all",
+    **changes: Any,
+) -> Recipe:
+    """The recipe for letter blocks (MTA paper, section 4.1): `paper` to the letter, `cpu` for 2 cores.
+
+    `changes` replace fields of the schedule. Raises SpecError.
+    """
+    from mta_eval.models.checkpoints.letter_tokenizer import BOS, EOS, IDS
+    from mta_eval.models.checkpoints.training import Schedule
+
+    if preset not in get_args(Preset):
+        raise SpecError(f"letter_blocks has no preset {preset!r}; there is: {', '.join(get_args(Preset))}")
+    sizes: dict[str, Any] = {"bos_token_id": IDS[BOS], "eos_token_id": IDS[EOS]}
+    if attention == "mta":
+        sizes |= {"query_kernel_before": 2, "key_kernel_before": 2 * block - 1}
+    schedule: dict[str, Any]
+    if preset == "paper":
+        size = "characters=319"
+        schedule = {"steps": 100_000, "rows": 1_000_000, "evaluate_every": 1000, "held_out": 1000}
+    else:
+        size = "blocks=8"
+        sizes |= {"hidden_size": 128, "num_hidden_layers": 2, "intermediate_size": 256, "attention_dropout": 0.0}
+        sizes["num_attention_heads"] = 4
+        if attention == "mta":
+            sizes["query_kernel_before"] = 3  # 2 layers have fewer steps to join letters in than the paper's 4
+        schedule = {"steps": 3000, "learning_rate": 2e-3, "warmup": 100, "decay": 1.0}
+    task = registry.spec_of(registry.build_task(f"letter_blocks:block={block},target={target},{size}"))
+    rows = TaskRows(registry.build_task(task), seed)
+    sizes["max_position_embeddings"] = len(rows("training", 0))
+    return Recipe(task, attention, preset, seed, sizes, Schedule(**{**schedule, **changes}))
+
+
+RECIPES: dict[str, Callable[..., Recipe]] = {"letter_blocks": letter_blocks}
+
+
+def recipe_for(task: str, *args: Any, **options: Any) -> Recipe:
+    """The recipe of a task. Raises SpecError if there is none."""
+    if task not in RECIPES:
+        raise SpecError(f"there is no recipe to train {task!r}{registry.did_you_mean(task, RECIPES)}")
+    return RECIPES[task](*args, **options)
+
+
+def train(
+    recipe: Recipe, out: Path, watch: Watch, device: str = "auto", stop_below: float | None = None, command: str = ""
+) -> dict[str, float]:
+    """Train `recipe` in the folder `out`, or go on where it was stopped; returns the errors on the test stream.
+
+    Stops early once the share of wrong held-out answers is at most `stop_below`. Under torchrun all processes call
+    this, and the first one writes. Raises ModelError if `out` holds something else or cannot be written.
+    """
+    from mta_eval.models.checkpoints.card import card
+    from mta_eval.models.checkpoints.letter_tokenizer import letter_tokenizer
+    from mta_eval.models.checkpoints.training import Trainer, processes
+    from mta_eval.models.checkpoints.training_folder import TrainingFolder
+    from mta_eval.models.hf import choose_device
+
+    with processes(choose_device(device)) as (share, place):
+        if share.rank:
+            share.meet()  # the first process makes the folder
+        folder = TrainingFolder(out, recipe.described())
+        if not share.rank:
+            share.meet()
+        if folder.finished:
+            if not share.rank:
+                watch.begin(recipe.schedule.steps, recipe.schedule.steps)
+            return folder.errors()
+        model = _new_model(recipe).to(place)
+        rows = TaskRows(registry.build_task(recipe.task), recipe.seed)
+        workers = 2 if place.type == "cuda" else 0  # a GPU would wait for its rows
+        trainer = Trainer(model, rows, recipe.schedule, recipe.seed, share, workers)
+        _run(trainer, folder, watch, stop_below)
+        test = trainer.evaluate("test", TESTED)._asdict()
+        if not share.rank:
+            about = {**recipe.described(), "machine": _machine(place, share)}
+            folder.finish(model, letter_tokenizer(), test, card(about, folder.lines(), test, TESTED, command))
+    return test
+
+
+def rows_as_json(recipe: Recipe, count: int) -> Iterator[str]:
+    """The first `count` training rows, a line each: {"src", "tgt"}, as the released code reads them."""
+    task: Any = registry.build_task(recipe.task)
+    for index in range(count):
+        prompt, answer = task.row("training", recipe.seed, index)
+        yield json.dumps({"src": prompt, "tgt": answer})
+
+
+def _run(trainer: Trainer, folder: TrainingFolder, watch: Watch, stop_below: float | None) -> None:
+    writes = not trainer.share.rank
+    lines = folder.resume(trainer)
+    trainer.share.meet()  # nothing is written before all have read
+    if writes:
+        watch.begin(trainer.step, trainer.schedule.steps)
+    if lines and stop_below is not None and lines[-1]["held_out"]["answers"] <= stop_below:
+        return
+    for progress in trainer.run(watch.step if writes else None):
+        if writes:
+            lines.append({**progress._asdict(), "held_out": progress.held_out._asdict()})
+            folder.keep(trainer, lines)
+            watch.evaluated(progress)
+        if stop_below is not None and progress.held_out.answers <= stop_below:
+            return
+
+
+def _new_model(recipe: Recipe) -> MTAForCausalLM:
+    """The model of a recipe before its first step: the same for a seed on every machine."""
+    import torch
+
+    from mta_eval.attention.configuration import preset
+    from mta_eval.attention.decoder import MTAForCausalLM
+
+    about = {"task": recipe.task, "preset": recipe.preset, "seed": recipe.seed, "steps": recipe.schedule.steps}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(generator(recipe.seed, "weights").getrandbits(63))
+        return MTAForCausalLM(preset("letter-blocks", recipe.attention, trained=about, **recipe.sizes))
+
+
+def _machine(place: torch.device, share: Share) -> str:
+    import torch
+
+    if place.type == "cuda":
+        name = torch.cuda.get_device_name(place)
+    else:
+        name = f"{platform.machine()} CPU, {torch.get_num_threads()} threads"
+    return f"{share.world} x {name}, torch {torch.__version__}"

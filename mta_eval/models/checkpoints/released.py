@@ -1,0 +1,231 @@
+"""Checkpoints of the released Multi-Token Attention code (facebookresearch/RAM, projects/mta) as Hugging Face folders.
+
+That code trains with lingua, which writes one file of weights and params.json. Its rotary pairs are neighbours (here:
+halves), its head kernel after softmax is [group, in, out] (here: [group, out, in]). Some versions of it took softmax
+twice in layers without kernels after softmax; a checkpoint does not say, and here it is taken once, as in the paper.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+
+from mta_eval.attention.configuration import KERNELS, MTAConfig
+from mta_eval.attention.decoder import MTAForCausalLM
+from mta_eval.errors import ModelError
+from mta_eval.models.checkpoints.folders import check_new, new_folder
+from mta_eval.models.tokenizer import first_line, transformers_tokenizer
+
+Section = dict[str, Any]
+Tensors = dict[str, torch.Tensor]
+
+WEIGHTS = ("consolidated.pth", "consolidated.00.pth", "consolidated.safetensors", "model.safetensors")
+WRAPPERS = {"_orig_mod", "_checkpoint_wrapped_module", "_fsdp_wrapped_module", "module"}  # torch's, anywhere in a key
+EMBEDDING, OUTPUTS = "tok_embeddings.weight", ("output.weight", "output.tied_module.weight")
+OUTSIDE = {"model.embed_tokens.weight": EMBEDDING, "model.norm.weight": "norm.weight", "lm_head.weight": OUTPUTS[0]}
+IN_LAYER = {
+    "self_attn.q_proj.weight": "attention.wq.weight",
+    "self_attn.k_proj.weight": "attention.wk.weight",
+    "self_attn.v_proj.weight": "attention.wv.weight",
+    "self_attn.o_proj.weight": "attention.wo.weight",
+    "self_attn.convolve_before": "attention.mta_kernel",
+    "self_attn.mix_before": "attention.wpsm.weight",
+    "self_attn.convolve_after": "attention.mta_kernel_after_sm",
+    "self_attn.mix_after": "attention.head_kernel",
+    "self_attn.norm.weight": "attention.subln.weight",
+    "self_attn.gate.weight": "attention.gate.weight",
+    "self_attn.gate.bias": "attention.gate.bias",
+    "mlp.gate_proj.weight": "feed_forward.w1.weight",
+    "mlp.up_proj.weight": "feed_forward.w3.weight",
+    "mlp.down_proj.weight": "feed_forward.w2.weight",
+    "input_layernorm.weight": "attention_norm.weight",
+    "post_attention_layernorm.weight": "ffn_norm.weight",
+}
+
+
+def import_checkpoint(source: Path, out: Path, tokenizer: str | None = None) -> Path:
+    """Write the checkpoint in folder `source` as an MTAForCausalLM to the new folder `out`, and return `out`.
+
+    `tokenizer`, a folder or hub id, goes into the folder too; without one the model has neither BOS nor EOS. Weights
+    keep their dtype. Raises ModelError, and leaves nothing behind, if anything is missing, left over or unknown.
+    """
+    check_new(out)
+    weights, parameters = _find(source)
+    params, tensors = _read_params(parameters), _read_weights(weights)
+    reader = transformers_tokenizer(tokenizer) if tokenizer is not None else None
+    config = _config(params, tensors, parameters, reader)
+    if reader is not None and len(reader) > config.vocab_size:
+        raise ModelError(
+            f"the tokenizer of {tokenizer!r} has {len(reader)} tokens, more than the {config.vocab_size} of {weights}; "
+            "name the tokenizer it was trained with"
+        )
+    model = _model(config, tensors, weights)
+    with new_folder(out) as unfinished:
+        model.save_pretrained(unfinished)
+        if reader is not None:
+            reader.save_pretrained(unfinished)
+    return out
+
+
+def _find(source: Path) -> tuple[Path, Path]:
+    """The file of weights and params.json, both in the folder or in its subfolder "consolidated"."""
+    if not source.is_dir():
+        raise ModelError(f"no folder {str(source)!r}; name one with consolidated.pth and params.json")
+    places = (source, source / "consolidated")
+    weights = next((path for place in places for name in WEIGHTS if (path := place / name).is_file()), None)
+    if weights is None:
+        hint = "; let lingua's consolidate_checkpoints make it first" if any(source.glob("*.distcp")) else ""
+        raise ModelError(f"no consolidated.pth, consolidated.safetensors or model.safetensors in {source}{hint}")
+    parameters = next((path for place in (weights.parent, *places) if (path := place / "params.json").is_file()), None)
+    if parameters is None:
+        raise ModelError(f"no params.json in {source}; lingua writes it beside the checkpoint, copy it there")
+    return weights, parameters
+
+
+def _read_params(path: Path) -> Section:
+    """The model's arguments; of the others only data.seq_len counts, as "max_seqlen". Null is as good as absent."""
+    try:
+        params = json.loads(path.read_text(encoding="utf-8"))
+        model = {name: value for name, value in params.get("model", params).items() if value is not None}
+        if length := (params.get("data") or {}).get("seq_len"):
+            model["max_seqlen"] = length
+        curse_norm = model.setdefault("mta", {}).get("curse_norm")
+    except (OSError, ValueError, AttributeError) as error:
+        raise ModelError(f"cannot read training arguments of lingua in {path}; copy it again from the run") from error
+    for name, value in (("curse_norm", curse_norm), ("sliding_window", model.get("sliding_window"))):
+        if value:
+            raise ModelError(f"{path} sets {name} to {value}, which cannot be imported; train without it")
+    return model
+
+
+def _read_weights(path: Path) -> Tensors:
+    """The state dict, without torch's wrappers in its keys and without what needs no import."""
+    try:
+        if path.suffix == ".safetensors":
+            found: Any = load_file(path)
+        else:
+            found = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+            found = found["model"] if isinstance(found.get("model"), dict) else found
+        tensors = {".".join(part for part in key.split(".") if part not in WRAPPERS): found[key] for key in found}
+        if strange := [key for key, value in tensors.items() if not isinstance(value, torch.Tensor)]:
+            raise TypeError(f"{_some(strange)} is no tensor")
+    except Exception as error:  # a damaged file makes the loaders raise whatever they trip over
+        raise ModelError(f"{path} is damaged or holds more than tensors; save the model's state dict alone") from error
+    if any(".triton_mta." in key for key in tensors):
+        raise ModelError(f"{path} is of the Triton variant (keys triton_mta.*), which cannot be imported")
+    return {key: value for key, value in tensors.items() if not key.endswith("freqs_cis")}
+
+
+def _config(model: Section, tensors: Tensors, path: Path, tokenizer: Any) -> MTAConfig:
+    """Our configuration, from their arguments and, where those may not say, the weights' shapes."""
+    try:
+        width, layers = model["dim"], model["n_layers"]
+        heads = model["n_heads"] if "n_heads" in model else width // model["head_dim"]
+        return MTAConfig(
+            hidden_size=width,
+            num_hidden_layers=layers,
+            num_attention_heads=heads,
+            num_key_value_heads=model.get("n_kv_heads", heads),
+            head_dim=model.get("head_dim", width // heads),
+            intermediate_size=tensors["layers.0.feed_forward.w1.weight"].shape[0],
+            vocab_size=tensors[EMBEDDING].shape[0],
+            max_position_embeddings=model.get("max_seqlen", 1024),
+            rms_norm_eps=float(model.get("norm_eps", 1e-5)),
+            rope_parameters={"rope_type": "default", "rope_theta": float(model.get("rope_theta", 10_000))},
+            attention_dropout=float(model.get("dropout", 0)),
+            tie_word_embeddings=bool(model.get("weight_tying")),
+            bos_token_id=getattr(tokenizer, "bos_token_id", None),
+            eos_token_id=getattr(tokenizer, "eos_token_id", None),
+            **_attention(model["mta"], layers, heads),
+        )
+    except KeyError as error:
+        raise ModelError(f"{path} and the weights do not say {error.args[0]}; copy both again from one run") from error
+    except Exception as error:  # a wrong type fails wherever it is first used, or in the configuration's own checks
+        raise ModelError(f"{path} makes no model: {first_line(error.__cause__ or error)}; mend it there") from error
+
+
+def _attention(mta: Section, layers: int, heads: int) -> Section:
+    """The options of our attention. Kernels over keys and queries have their layers, everything else is in all."""
+    uses = bool(mta.get("use_mta"))
+    named = mta.get("mta_layers") if uses else None
+    within = None if named is None else sorted({int(layer) for layer in str(named).split(",")} & set(range(layers)))
+
+    def kernel(prefix: str, default: int | None) -> list[Any]:
+        sizes = [mta.get(f"{prefix}{axis}_kernel_size", default) for axis in ("query", "key")]
+        return sizes if uses and within != [] and None not in sizes else [0, 0]
+
+    before, after = kernel("", 1), kernel("after_sm_", None)
+    linear = [heads if mta.get(f"{when}_sm_linear_head") else 0 for when in ("pre", "post")]
+    mixed = [linear[0], mta.get("head_kernel_size") or linear[1]] if uses else [0, 0]
+    convolves = before != [0, 0] or after != [0, 0]
+    attention = "mta" if convolves or any(mixed) else "transformer"
+    norm = "depth_scaled" if mta.get("layer_norm_rescale") else "plain"
+    gate = "scalar" if mta.get("gate_1d", True) else "vector"
+    return {
+        **dict(zip(KERNELS, (*before, mixed[0], *after, mixed[1]), strict=True)),
+        "attention": "talking_heads" if not convolves and mixed == [heads, heads] else attention,
+        "convolution_layers": within if convolves else None,
+        "key_padding": mta.get("pad_key", "both"),
+        "norm": norm if mta.get("group_norm") else "none",
+        "gate": gate if mta.get("add_gating") else "none",
+    }
+
+
+def _model(config: MTAConfig, tensors: Tensors, path: Path) -> MTAForCausalLM:
+    """The model with the checkpoint's weights, every one of them used once. Raises ModelError."""
+    with torch.device("meta"):
+        model = MTAForCausalLM(config)
+    shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    if config.tie_word_embeddings:
+        del shapes["lm_head.weight"]
+        for key in tensors.keys() & OUTPUTS:
+            if not torch.equal(tensors.pop(key), tensors[EMBEDDING]):
+                raise ModelError(f"{path} has an {key} of its own, but params.json says weight_tying; which is true?")
+    theirs = {name: _name(name, tensors) for name in shapes}
+    if missing := [key for key in theirs.values() if key not in tensors]:
+        raise ModelError(f"{path} lacks {_some(missing)}, which params.json asks for; do the two belong together?")
+    if left := sorted(tensors.keys() - theirs.values()):
+        raise ModelError(f"{path} has {_some(left)}, of which params.json says nothing; do the two belong together?")
+    for name, key in theirs.items():
+        found, expected = tuple(tensors[key].shape), _their_shape(key, shapes[name])
+        if found != expected:
+            raise ModelError(f"{path} has {key} of shape {found}, params.json asks for {expected}; is it of this run?")
+    dtype = reduce(torch.promote_types, (tensor.dtype for tensor in tensors.values()))
+    weights = {name: _ours(key, tensors[key], shapes[name], config.head_dim).to(dtype) for name, key in theirs.items()}
+    model.load_state_dict(weights, assign=True, strict=False)  # all there but a tied output
+    model.tie_weights()
+    return model
+
+
+def _name(name: str, tensors: Tensors) -> str:
+    """Their key for our parameter."""
+    if name in OUTSIDE:
+        return OUTSIDE[name]
+    _, layers, number, inner = name.split(".", 3)
+    key = f"{layers}.{number}.{IN_LAYER[inner]}"
+    linear = key.replace("head_kernel", "wposm.weight")  # all heads may be mixed by this instead
+    return linear if linear in tensors else key
+
+
+def _their_shape(key: str, shape: tuple[int, ...]) -> tuple[int, ...]:
+    if ".mta_kernel" in key:
+        return (shape[0], 1, *shape[1:])
+    return shape[1:] if key.endswith(("wpsm.weight", "wposm.weight")) else shape
+
+
+def _ours(key: str, tensor: torch.Tensor, shape: tuple[int, ...], head_dim: int) -> torch.Tensor:
+    if key.endswith(("wq.weight", "wk.weight")):  # (head, pair, 2) becomes (head, 2, pair)
+        tensor = tensor.reshape(-1, head_dim // 2, 2, shape[1]).transpose(1, 2)
+    elif key.endswith("head_kernel"):
+        tensor = tensor.transpose(1, 2)
+    return tensor.reshape(shape).contiguous()
+
+
+def _some(keys: list[str]) -> str:
+    return ", ".join(keys[:3]) + (f" and {len(keys) - 3} more" if len(keys) > 3 else "")

@@ -1,0 +1,119 @@
+"""Any Llama-type checkpoint as a checkpoint of the attention family that begins as the same model (paper, Table 10).
+
+Identity kernels change no logit; a norm or a gate on the heads does, so they are left out unless asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mta_eval import registry
+from mta_eval.attention.configuration import KERNELS, Attention, MTAConfig
+from mta_eval.attention.decoder import MTAForCausalLM
+from mta_eval.errors import ModelError, SpecError
+from mta_eval.models.checkpoints.folders import check_new, new_folder
+from mta_eval.models.tokenizer import first_line, transformers_tokenizer
+from mta_eval.models.wrapped import where
+
+LLAMA_TYPES = {"llama": None, "mistral": False, "qwen2": True}  # whether q, k and v alone have biases; None: ask
+SAME = (
+    *("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads"),
+    *("num_key_value_heads", "head_dim", "hidden_act", "max_position_embeddings", "rms_norm_eps", "rope_parameters"),
+    *("tie_word_embeddings", "bos_token_id", "eos_token_id", "pad_token_id"),
+)
+OPTIONS = (*KERNELS, "convolution_layers", "key_padding", "norm", "gate", "kernel_init")
+PROBE = "The magic number of San Francisco is 8. The magic number of San Francisco is"
+
+
+def retrofit(source: str, attention: Attention, out: Path, options: Mapping[str, Any]) -> float:
+    """Write to the folder `out` the model `source` (a folder, a hub id or a model spec) with another attention.
+
+    `options` are options of MTAConfig. Returns the largest difference between both models' logits on a short text.
+    Raises ModelError if the model is not of Llama's type or `out` cannot be written, SpecError if options do not fit.
+    """
+    check_new(out)
+    path = where(source)
+    original = _load(path)
+    made = convert(original, attention, options)
+    tokenizer = transformers_tokenizer(path)
+    ids = torch.tensor([tokenizer(PROBE)["input_ids"]])
+    # with gradients on, for without them identity kernels are left out and nothing would be shown
+    difference = (made(ids).logits - original(ids).logits).abs().max()
+    with new_folder(out) as unfinished:
+        made.save_pretrained(unfinished)
+        tokenizer.save_pretrained(unfinished)
+    return float(difference.detach())
+
+
+def convert(original: Any, attention: Attention, options: Mapping[str, Any]) -> MTAForCausalLM:
+    """The same weights under another attention, in the same dtype, ready to answer. Raises ModelError or SpecError."""
+    if attention == "diff":
+        raise SpecError("no model can begin as itself with diff attention; train one from a preset instead")
+    config = _config(original.config, attention, options)
+    with torch.device("meta"):
+        made: MTAForCausalLM = MTAForCausalLM(config)
+    made = made.to_empty(device="cpu").to(original.dtype)
+    made.init_weights()
+    made.model.rotary_emb = type(made.model.rotary_emb)(config)  # its buffers are no weights
+    missing, left = made.load_state_dict(original.state_dict(), strict=False)
+    ours = {name for name, _ in made.named_parameters() if _is_ours(name)}
+    if left or set(missing) - ours - {"lm_head.weight"}:
+        raise ModelError(f"weights do not fit: left over {left[:3]}, missing {sorted(set(missing) - ours)[:3]}")
+    made.tie_weights()
+    made.generation_config = original.generation_config
+    made.eval()
+    return made
+
+
+def open_checkpoint(source: str) -> MTAForCausalLM:
+    """A checkpoint of the family as it is, or any other Llama-type one as a plain transformer. Raises ModelError."""
+    model = _load(where(source))
+    if isinstance(model, MTAForCausalLM):
+        ours: MTAForCausalLM = model
+        return ours
+    return convert(model, "transformer", {})
+
+
+def _load(path: str) -> Any:
+    from transformers import AutoModelForCausalLM
+
+    try:
+        return AutoModelForCausalLM.from_pretrained(path, dtype="auto", use_safetensors=True).eval()
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+        raise ModelError(f"cannot load the model {path!r}: {first_line(error)}") from error
+
+
+def _config(source: Any, attention: Attention, options: Mapping[str, Any]) -> MTAConfig:
+    if source.model_type not in LLAMA_TYPES:
+        raise ModelError(f"a {source.model_type} model cannot be retrofitted; these can: {', '.join(LLAMA_TYPES)}")
+    given = {name: getattr(source, name) for name in SAME if hasattr(source, name)}
+    biased = LLAMA_TYPES[source.model_type]
+    given["attention_bias"] = source.attention_bias if biased is None else biased
+    given["output_bias"] = source.attention_bias if biased is None else False
+    given["mlp_bias"] = getattr(source, "mlp_bias", False)
+    window = getattr(source, "sliding_window", None)
+    if window is not None:  # attention is full only inside it
+        given["max_position_embeddings"] = min(window, given["max_position_embeddings"])
+    for name in options:
+        if name not in OPTIONS:
+            raise SpecError(f"a retrofit has no option {name!r}{registry.did_you_mean(name, OPTIONS)}")
+    options = dict(options)
+    if isinstance(layer := options.get("convolution_layers"), int):
+        options["convolution_layers"] = [layer]
+    if attention == "mta":
+        given |= {"convolution_layers": list(range(2, source.num_hidden_layers, 4)), "norm": "none", "gate": "none"}
+    try:
+        return MTAConfig(**{**given, "attention": attention, **options})
+    except Exception as error:  # the strict dataclass wraps our ValueError in errors of its own
+        cause = error.__cause__ or error
+        raise SpecError(f"these options do not fit: {first_line(cause)}") from error
+
+
+def _is_ours(name: str) -> bool:
+    """Whether a parameter is one that the family adds: model.layers.0.self_attn.<added>."""
+    _, found, part = name.partition(".self_attn.")
+    return bool(found) and part.split(".")[0] not in ("q_proj", "k_proj", "v_proj", "o_proj")

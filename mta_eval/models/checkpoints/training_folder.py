@@ -1,0 +1,148 @@
+"""The folder of a training, which survives being stopped at any moment.
+
+recipe.json says what is trained, log.jsonl has a line for each evaluation, state.safetensors is where it stands. At
+the end come the model, as transformers writes it, and README.md, its card: the last file, so its being there means
+that all is. Chance needs no place in the state: every batch and dropout mask is a function of (seed, step).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from mta_eval.errors import ModelError
+
+if TYPE_CHECKING:
+    from mta_eval.models.checkpoints.training import Trainer
+
+MOMENTS = ("exp_avg", "exp_avg_sq")
+
+
+class TrainingFolder:
+    """Opens the folder of `recipe`, a plain dict. Raises ModelError if it holds another training, or anything else."""
+
+    def __init__(self, folder: Path, recipe: dict[str, Any]) -> None:
+        self.folder, self._log, self._state = folder, folder / "log.jsonl", folder / "state.safetensors"
+        known = folder / "recipe.json"
+        with _telling(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            if known.exists():
+                _compare(folder, _read(known), recipe, ignored={"mta_eval"} if self.finished else set())
+            elif any(path.name != "recipe.part" for path in folder.iterdir()):
+                raise ModelError(f"{str(folder)!r} is there already; name a new folder, or one whose training goes on")
+            else:
+                _write(known, json.dumps(recipe, indent=1) + "\n")
+
+    @property
+    def finished(self) -> bool:
+        """Whether the model is there."""
+        return (self.folder / "README.md").exists()
+
+    def lines(self) -> list[dict[str, Any]]:
+        """The log. A torn last line, of a training that was killed, is left out."""
+        with _telling(self.folder, "read"):
+            data = self._log.read_bytes() if self._log.exists() else b""
+        try:
+            return [dict(json.loads(line)) for line in data[: data.rfind(b"\n") + 1].splitlines()]
+        except (ValueError, TypeError) as error:
+            raise ModelError(f"{str(self._log)!r} is damaged; delete its folder to train from the start") from error
+
+    def resume(self, trainer: Trainer) -> list[dict[str, Any]]:
+        """Put the trainer where its training stands; returns the log up to there. Raises ModelError if damaged."""
+        if self._state.exists():
+            trainer.step, trainer.seconds = _load(self._state, trainer)
+        lines = [line for line in self.lines() if line.get("step", 0) <= trainer.step]
+        if trainer.step and (not lines or lines[-1]["step"] != trainer.step):
+            raise ModelError(f"{str(self._log)!r} is damaged; delete its folder to train from the start")
+        return lines
+
+    def keep(self, trainer: Trainer, lines: list[dict[str, Any]]) -> None:
+        """Keep where the trainer stands and the whole log, in an order that loses nothing."""
+        with _telling(self.folder):
+            _write(self._log, "".join(json.dumps(line) + "\n" for line in lines))
+            _save(self._state, trainer)
+
+    def errors(self) -> dict[str, float]:
+        """Those that `finish` was given."""
+        self._state.unlink(missing_ok=True)  # of a training that was killed a moment before its end
+        found: dict[str, float] = _read(self.folder / "evaluation.json")
+        return found
+
+    def finish(self, model: Any, tokenizer: Any, errors: dict[str, float], card: str) -> None:
+        """Write the model, its tokenizer, its errors and its card; the state is needed no more."""
+        with _telling(self.folder):
+            _write(self.folder / "evaluation.json", json.dumps(errors) + "\n")
+            tokenizer.save_pretrained(self.folder)
+            model.save_pretrained(self.folder)
+            _write(self.folder / "README.md", card)
+            self._state.unlink(missing_ok=True)
+
+
+def _compare(folder: Path, known: dict[str, Any], recipe: dict[str, Any], ignored: set[str]) -> None:
+    there, here = _flat(known), _flat(recipe)
+    for key in {**there, **here}:
+        if key not in ignored and there.get(key) != here.get(key):
+            raise ModelError(
+                f"{str(folder)!r} trains with {key} {there.get(key)}, not {here.get(key)}; name another folder"
+            )
+
+
+def _flat(recipe: dict[str, Any]) -> dict[str, Any]:
+    parts = [value if isinstance(value, dict) else {key: value} for key, value in recipe.items()]
+    return {key: value for part in parts for key, value in part.items()}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(found, dict):
+            raise ValueError("no object")
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{str(path)!r} is damaged ({error}); delete the folder and train again") from error
+    return found
+
+
+def _write(path: Path, text: str) -> None:
+    unfinished = path.with_suffix(".part")
+    unfinished.write_text(text, encoding="utf-8")
+    unfinished.replace(path)
+
+
+def _save(path: Path, trainer: Trainer) -> None:
+    tensors = {}
+    for name, parameter in trainer.model.named_parameters():
+        tensors[f"weight.{name}"] = parameter.detach().cpu()
+        for moment in MOMENTS:
+            tensors[f"{moment}.{name}"] = trainer.optimizer.state[parameter][moment].cpu()
+    unfinished = path.with_suffix(".part")
+    save_file(tensors, unfinished, {"step": str(trainer.step), "seconds": repr(trainer.seconds)})
+    unfinished.replace(path)
+
+
+@torch.no_grad()
+def _load(path: Path, trainer: Trainer) -> tuple[int, float]:
+    try:
+        with safe_open(path, "pt") as file:
+            about = file.metadata()
+            for name, parameter in trainer.model.named_parameters():
+                parameter.copy_(file.get_tensor(f"weight.{name}"))
+                moments = {moment: file.get_tensor(f"{moment}.{name}").to(parameter.device) for moment in MOMENTS}
+                trainer.optimizer.state[parameter] = {"step": torch.tensor(float(about["step"])), **moments}
+    except (OSError, SafetensorError, KeyError, TypeError, RuntimeError) as error:
+        raise ModelError(f"{str(path)!r} is damaged ({error}); delete it to train from the start") from error
+    return int(about["step"]), float(about["seconds"])
+
+
+@contextmanager
+def _telling(folder: Path, doing: str = "write") -> Iterator[None]:
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"cannot {doing} {str(folder)!r}: {getattr(error, 'strerror', None) or error}") from error

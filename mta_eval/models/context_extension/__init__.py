@@ -1,0 +1,1 @@
+"""Longer windows without training: LongHeads, windows and sinks."""

@@ -1,0 +1,108 @@
+"""LongHeads' cache of one layer: unrotated keys and values, a vector for each whole chunk, the open chunk's queries."""
+
+from __future__ import annotations
+
+from copy import copy
+from typing import Any
+
+import torch
+from transformers.cache_utils import Cache, DynamicLayer
+
+from mta_eval.attention.query_cache import layer_at
+from mta_eval.models.context_extension.chunks import Rotation, chunk_vectors
+
+GROWTH = 1.25  # of the store, so that a step of decoding does not copy all that is there
+
+
+class ChunkLayer(DynamicLayer):
+    """A layer of a DynamicCache. `vectors` (B, H, C, D); keys and values (B, G, S, D) lie on `store_on`.
+
+    It can be cropped to whole chunks, `crop_step` tokens each.
+    """
+
+    is_croppable = False  # not to any length
+
+    def __init__(self, window: int, rotation: Rotation, store_on: torch.device | None = None) -> None:
+        super().__init__()
+        self.crop_step = window
+        self.window, self.rotation, self.store_on = window, rotation, store_on
+        self.vectors: torch.Tensor | None = None
+        self._open: torch.Tensor | None = None  # queries of the chunk that is not whole yet
+        self._room: list[torch.Tensor] = []
+
+    def take(self, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> None:
+        """Take in T new tokens: queries (B, H, T, D), keys and values (B, G, T, D), none of them rotated."""
+        past = self.get_seq_length()
+        self.keys, self.values = (self._append(at, past, new) for at, new in enumerate((keys, values)))
+        self.is_initialized, self.dtype, self.device = True, keys.dtype, self.keys.device
+        joined = queries if self._open is None else torch.cat((self._open, queries), 2)
+        whole = joined.shape[2] // self.window * self.window
+        self._open = joined[:, :, whole:].clone()
+        if self.vectors is None:
+            self.vectors = queries.new_zeros(*queries.shape[:2], 0, queries.shape[3])
+        if whole:
+            first = self.vectors.shape[2] * self.window
+            k, v = (x[:, :, first : first + whole].to(queries.device) for x in (self.keys, self.values))
+            found = chunk_vectors(joined[:, :, :whole], k, v, self.rotation, self.window)
+            self.vectors = torch.cat((self.vectors, found), 2)
+
+    def crop(self, tokens_to_remove: int) -> None:
+        """Remove the last -`tokens_to_remove` tokens. Raises ValueError unless whole chunks are left."""
+        left = self.get_seq_length() + tokens_to_remove
+        if not tokens_to_remove:
+            return
+        if tokens_to_remove > 0 or left <= 0 or left % self.window:
+            raise ValueError(
+                f"a cache of chunks is cropped by a negative number to whole chunks of {self.window} tokens, not by "
+                f"{tokens_to_remove} to {left}: the queries of the last chunk left are gone"
+            )
+        assert self.vectors is not None
+        self.keys, self.values = (room[:, :, :left] for room in self._room)
+        self.vectors, self._open = self.vectors[:, :, : left // self.window], None
+
+    def own_copy(self) -> ChunkLayer:
+        """A layer that holds the same and goes its own way from here: its store is written in place."""
+        made = copy(self)
+        made.keys, made.values = made._room = [part.clone() for part in (self.keys, self.values)]
+        return made
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self.vectors, self._open, self._room = None, None, []
+        self.keys = self.values = None  # type: ignore[assignment]
+        self.is_initialized = False
+
+    def reorder_cache(self, beam_idx: torch.Tensor) -> None:  # noqa: ARG002  (transformers' signature)
+        """Raises ValueError: beams are not supported."""
+        raise ValueError("LongHeads decodes greedily or by sampling: its cache has no beams")
+
+    def _append(self, at: int, past: int, new: torch.Tensor) -> torch.Tensor:
+        new = new.detach() if self.store_on is None else new.detach().to(self.store_on)
+        total = past + new.shape[2]
+        if len(self._room) <= at:
+            self._room.append(new[:, :, :0])
+        if self._room[at].shape[2] < total:
+            size = int(total * GROWTH) + self.window if past else total
+            room = new.new_empty(*new.shape[:2], size, new.shape[3])
+            room[:, :, :past] = self._room[at][:, :, :past]
+            self._room[at] = room
+        self._room[at][:, :, past:total] = new
+        return self._room[at][:, :, :total]
+
+
+def chunk_layer(cache: Cache, layer: int, made: ChunkLayer) -> ChunkLayer:
+    """The layer of a dynamic cache as one of chunks, `made` if there is none. Raises ValueError for other caches."""
+    found = layer_at(cache, layer)
+    if isinstance(found, ChunkLayer):
+        return found
+    if not isinstance(found, DynamicLayer) or found.get_seq_length():
+        raise ValueError(f"layer {layer} needs a dynamic cache that LongHeads fills itself")
+    cache.layers[layer] = made
+    return made
+
+
+def sees_nothing_new(**given: Any) -> Any:
+    """A mask for LongHeads, whose rule is all the mask there is: none. Raises ValueError where there is padding."""
+    mask = given.get("attention_mask")
+    if mask is not None and not bool(mask.all()):
+        raise ValueError("LongHeads reads whole sequences: no padding")

@@ -1,0 +1,172 @@
+"""Models beyond their pre-trained window, without training: `longheads:SOURCE`, and the other ways beside it.
+
+SOURCE is a folder, a hub id, or a spec such as smollm2. Every setting lands in run.json.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from mta_eval.errors import ModelError
+from mta_eval.models.hf import DEVICE, DTYPE, HuggingFace, choose_device
+from mta_eval.models.wrapped import Wrapped, where
+
+if TYPE_CHECKING:
+    from mta_eval.models.context_extension.chunks import Chunking
+
+SOURCE = "folder, hub id, or a model spec such as smollm2"
+MEMORY_SHARE = 0.5  # of the device's memory, for one sequence
+
+
+@dataclass(frozen=True)
+class _Longer(HuggingFace):
+    """A checkpoint whose positions are scaled by `rope`, or whose attention goes by `chunking`."""
+
+    rope: dict[str, Any] = field(default_factory=dict)
+    chunking: Chunking | None = None
+    offload: bool = False
+
+    @property
+    def max_length(self) -> int:
+        """What memory allows, as there is no other bound."""
+        return self.max_length_override or _tokens_in_memory(self.config, choose_device(self.device), self.offload)
+
+    def _load_options(self) -> dict[str, Any]:
+        if not self.rope:
+            return {}
+        config = copy.deepcopy(self.config)
+        if (config.rope_parameters or {}).get("rope_type", "default") != "default":
+            raise ModelError(f"{self.path!r} scales its positions already; method=none takes it as it is")
+        config.rope_parameters = {**config.rope_parameters, **self.rope}
+        return {"config": config}
+
+    def _finish(self, model: Any) -> Any:
+        if self.chunking is None:
+            return model
+        from mta_eval.models.context_extension.longheads import stretch
+
+        return stretch(model, self.chunking, self.offload)
+
+
+@dataclass(frozen=True)
+class LongHeads(Wrapped):
+    """LongHeads (Lu et al. 2024): each head of each token chooses the chunks it attends to; any Llama-type model."""
+
+    name: ClassVar[str] = "longheads"
+
+    source: str = field(metadata={"help": SOURCE})
+    window: int = field(default=256, metadata={"help": "tokens in a chunk"})
+    attention_length: int = field(default=2048, metadata={"help": "tokens that a token sees, in whole chunks"})
+    begin_selective: int = field(
+        default=0, metadata={"help": "from this token on chunks are chosen; 0: attention_length"}
+    )
+    chunk_batch: int = field(default=4096, metadata={"help": "queries computed at once: memory, not results"})
+    offload: bool = field(
+        default=False, metadata={"help": "keys and values stay on the CPU; what is chosen comes over"}
+    )
+    compat: Literal["exact", "released"] = field(
+        default="exact",
+        metadata={"help": "released: a token of the prompt does not see itself, as in the authors' code"},
+    )
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = field(default="auto", metadata={"help": DTYPE})
+    device: str = field(default="auto", metadata={"help": DEVICE})
+    max_length_override: int = field(default=0, metadata={"help": "longest window; 0: what memory allows"})
+
+    @cached_property
+    def model(self) -> HuggingFace:
+        """The checkpoint. Raises ModelError where settings do not fit it."""
+        from mta_eval.models.context_extension.chunks import Chunking
+        from mta_eval.models.context_extension.longheads import check
+
+        begin = self.begin_selective or self.attention_length
+        released = self.compat == "released"
+        chunking = Chunking(self.window, self.attention_length, begin, "best", released, self.chunk_batch)
+        model = _longer(self, chunking=chunking, offload=self.offload)
+        check(chunking, model.config.max_position_embeddings)
+        return model
+
+    def describe(self) -> dict[str, str]:
+        """dtype, device and every setting, defaults too."""
+        settings = {name: getattr(self, name) for name in ("window", "attention_length", "compat", "offload")}
+        settings["begin_selective"] = self.begin_selective or self.attention_length
+        return self.model.describe() | {name: str(value) for name, value in settings.items()}
+
+
+@dataclass(frozen=True)
+class Stretched(Wrapped):
+    """The other ways without training: plain, scaled positions (linear, NTK, dynamic NTK, YaRN), window, sinks."""
+
+    name: ClassVar[str] = "stretched"
+
+    source: str = field(metadata={"help": SOURCE})
+    method: Literal["none", "linear", "ntk", "dynamic", "yarn", "window", "sinks"] = field(
+        default="none", metadata={"help": "none: full attention beyond the window; sinks: first chunk and last ones"}
+    )
+    factor: float = field(default=4.0, metadata={"help": "of linear, ntk, dynamic and yarn: the new window / the old"})
+    window: int = field(default=256, metadata={"help": "of window and sinks: tokens in a chunk"})
+    attention_length: int = field(default=2048, metadata={"help": "of window and sinks: tokens that a token sees"})
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = field(default="auto", metadata={"help": DTYPE})
+    device: str = field(default="auto", metadata={"help": DEVICE})
+    max_length_override: int = field(default=0, metadata={"help": "longest window; 0: what memory allows"})
+
+    def __post_init__(self) -> None:
+        if not self.factor >= 1:
+            raise ModelError(f"stretched: factor is at least 1, not {self.factor}")
+
+    @cached_property
+    def model(self) -> HuggingFace:
+        """The checkpoint. Raises ModelError where settings do not fit it."""
+        if self.method in ("window", "sinks"):
+            from mta_eval.models.context_extension.chunks import Chunking
+            from mta_eval.models.context_extension.longheads import check
+
+            choose: Any = {"window": "recent", "sinks": "first_and_recent"}[self.method]
+            chunking = Chunking(self.window, self.attention_length, self.attention_length, choose)
+            model = _longer(self, chunking=chunking)
+            check(chunking, model.config.max_position_embeddings)
+            return model
+        plain = _longer(self)
+        return _longer(self, rope=self._rope(plain.config)) if self.method != "none" else plain
+
+    def describe(self) -> dict[str, str]:
+        """dtype, device and the settings of the method."""
+        chosen = self.model.describe() | {"method": self.method}
+        if self.method in ("window", "sinks"):
+            return chosen | {"window": str(self.window), "attention_length": str(self.attention_length)}
+        return chosen if self.method == "none" else chosen | {"factor": str(self.factor)}
+
+    def _rope(self, config: Any) -> dict[str, Any]:
+        """transformers' rope_parameters; ntk changes the base alone: theta * factor^(D / (D - 2))."""
+        if self.method == "ntk":
+            size = _head_size(config)
+            return {"rope_theta": config.rope_parameters["rope_theta"] * self.factor ** (size / (size - 2))}
+        trained = {"original_max_position_embeddings": config.max_position_embeddings}
+        return {"rope_type": self.method, "factor": self.factor} | (trained if self.method == "yarn" else {})
+
+
+def _longer(asked: LongHeads | Stretched, **options: Any) -> _Longer:
+    """The checkpoint that `source` names, by its path or through its spec."""
+    return _Longer(where(asked.source), asked.dtype, asked.device, "sdpa", asked.max_length_override, **options)
+
+
+def _tokens_in_memory(config: Any, device: str, offload: bool) -> int:
+    """How many tokens of one sequence fit: their keys and values, and the widest layer's activations, in float32."""
+    if device.startswith("cuda") and not offload:
+        import torch
+
+        memory = torch.cuda.mem_get_info(device)[1]
+    else:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    size = _head_size(config)
+    kept = 2 * config.num_hidden_layers * config.num_key_value_heads * size
+    passing = 4 * config.hidden_size + 3 * config.intermediate_size + 6 * config.num_attention_heads * size
+    tokens = int(memory * MEMORY_SHARE / (4 * (kept + passing)))
+    return max(tokens - tokens % 1024, 1024)
+
+
+def _head_size(config: Any) -> int:
+    return getattr(config, "head_dim", None) or int(config.hidden_size // config.num_attention_heads)

@@ -1,0 +1,1 @@
+"""How a torch model answers: prefill, shared prefixes, batching, prompt lookup, caches."""

@@ -1,0 +1,111 @@
+"""Multi-Token Attention (arXiv 2504.00927v2): every table and figure of it that has figures, on one page."""
+
+from __future__ import annotations
+
+import shutil
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+
+from mta_eval.papers.benchmarks import table_3, table_4, table_8, table_9
+from mta_eval.papers.distraction import figure_5, figure_7
+from mta_eval.papers.exhibit import Exhibit, of_sheets
+from mta_eval.papers.letter_blocks import letter_blocks
+from mta_eval.papers.measured import measured_models
+from mta_eval.papers.needles import figure_3, figure_8
+from mta_eval.papers.panels import Look, draw_sheets, draw_unknown
+from mta_eval.papers.perplexities import table_2, table_5, table_10
+from mta_eval.papers.reported_mta import AXES, SIZES, gain_at_880m
+from mta_eval.papers.sheet import COLUMNS, Sheet
+from mta_eval.papers.source import PREFACE, Attention, Source
+
+LOOK = "`mta-eval attention` draws where a checkpoint looks; `mta-eval paper mta --attention` those of the runs."
+NOTHING = "**These runs measured nothing of this paper.** The commands under the tables and figures do."
+
+
+def preface(source: Source, measured: bool) -> str:
+    """The head of the page."""
+    told = [*([source.told] if source.told else []), *([] if measured else [NOTHING])]
+    parts = [
+        "# Multi-Token Attention: reported beside measured",
+        PREFACE.format(paper="the paper, arXiv 2504.00927v2"),
+        *told,
+    ]
+    return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def exhibits(source: Source) -> list[Exhibit]:
+    """Tables 1 to 5 and 8 to 10, Figures 3 to 8."""
+    models = measured_models(source.records, source.runs)
+    return [
+        letter_blocks(source.records, source.runs),
+        table_2(models),
+        table_3(models),
+        table_4(models),
+        table_5(models),
+        table_8(source.counts),
+        table_9(),
+        table_10(models),
+        figure_3(models),
+        figure_4(source.attention),
+        figure_5(models),
+        figure_6(),
+        figure_7(models),
+        figure_8(models),
+    ]
+
+
+def figure_4(attention: Attention | None) -> Exhibit:
+    """Where a model looks: a picture that was drawn already, if any."""
+
+    def put(stem: Path) -> list[Path]:
+        return [Path(shutil.copyfile(one, stem.with_suffix(one.suffix))) for one in attention.pictures]  # type: ignore[union-attr]
+
+    seen = f"one sample of `{attention.task}`. {'. '.join(attention.lines)}." if attention else "nothing."
+    return Exhibit(
+        name="Figure 4",
+        title="where a model looks",
+        place="Figure 4, section 4.4",
+        reported="A picture without numbers: the attention of MTA from the tokens of a question to the needle "
+        "“The magic number of San Francisco is 8.”",
+        measured=seen,
+        blocks=[],
+        frame=pd.DataFrame(columns=list(COLUMNS)),
+        lacking=[] if attention else ["no attention was drawn"],
+        ways=[] if attention else [LOOK, "mta-eval attention MODEL --task niah --length 512 --out attention.png"],
+        draw=put if attention else None,
+    )
+
+
+def figure_6() -> Exhibit:
+    """Kernels over heads, and the gain by model size: plotted only, but for what Table 2 tells of one size."""
+    gains = gain_at_880m()
+    reported = {name: {size: gains[name] if size == "880M" else None for size in SIZES} for name in gains}
+    notes = {(name, "880M"): " (derived)" for name in gains}
+    sheet = Sheet("gain over the Transformer by size", "size", SIZES, reported, {}, "per cent", 1, notes)
+    said = (
+        "Left: average perplexity by the size of the kernels over heads; plotted only: the larger, the better. Right: "
+        "by how many per cent perplexity is below the Transformer's, for models of four sizes (the fourth is presumed "
+        "to be 880M); plotted only. Derived here: the gain at 880M, from the averages of Table 2."
+    )
+    ways = ["Both halves take language models trained for each size; no run of mta-eval measures them."]
+    return of_sheets(
+        "Figure 6", "kernels over heads; gain by size", "Figure 6", said, [sheet], ways, partial(_draw_6, sheet)
+    )
+
+
+def _draw_6(sheet: Sheet, stem: Path) -> list[Path]:
+    x_ends, y_ends = AXES["Figure 6"]
+    heads = ("size of the kernels over heads", "heads", "average perplexity", x_ends, y_ends)
+    right = stem.with_name(f"{stem.name}_right")
+    return [
+        *draw_unknown([heads], "Figure 6, left: kernels over heads", stem),
+        *draw_sheets(
+            [sheet],
+            "Figure 6, right: gain over the Transformer (880M: derived from Table 2)",
+            Look("gain (%)", "size", (0, 3.5)),
+            right,
+            1,
+        ),
+    ]

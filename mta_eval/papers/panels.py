@@ -1,0 +1,233 @@
+"""Sheets -> one picture, a panel each: filled marks and bands for what was measured, open ones for what is reported.
+
+Where no model measured a place it is hatched; curves that are plotted in the paper without values are named, not drawn.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch, Rectangle
+
+from mta_eval.papers.measured import Cell
+from mta_eval.papers.sheet import NOT_IN_TEXT, Sheet
+from mta_eval.results.pictures.style import (
+    COLOURS,
+    GREY,
+    HATCH,
+    HEADING,
+    INK,
+    LABEL,
+    MARKS,
+    NOTE,
+    PAGE,
+    PAPER,
+    TICK,
+    drawable,
+    save,
+    shorten,
+    styled,
+    text_width,
+    wrap,
+)
+
+LINES = ("-", "--", ":")  # with the colours they tell 21 models apart
+NAN = float("nan")
+MOST_BANDS = 4  # models; more bands than that hide one another
+LONGEST = 52  # characters of a name in the legend
+
+
+class Look(NamedTuple):
+    """How a panel is scaled: label and ends of y (None: as the values ask for), label of x."""
+
+    y_label: str
+    x_label: str
+    ends: tuple[float, float] | None = (0, 100)
+
+
+def draw_sheets(sheets: Sequence[Sheet], heading: str, look: Look, path: Path, across: int = 3) -> list[Path]:
+    """Draws a panel for each sheet, `across` in a row; returns `path`.png, `path`.svg and `path`.pdf.
+
+    A model has the same colour and mark in all panels. Raises StoreError if a file cannot be written.
+    """
+    with styled():
+        figure, panels = _page(len(sheets), across, heading, _legend(sheets), _note(sheets))
+        looks = _looks(sheets)
+        for number, (axes, sheet) in enumerate(zip(panels, sheets, strict=True)):
+            _draw_sheet(axes, sheet, looks, look, titled=len(sheets) > 1, labelled=number % across == 0)
+        return save(figure, path)
+
+
+def draw_unknown(panels: Sequence[tuple[str, str, str, Any, Any]], heading: str, path: Path) -> list[Path]:
+    """Draws empty panels (title, x label, y label, ends of x, ends of y) for curves whose values nobody tells here."""
+    with styled():
+        figure, places = _page(len(panels), 3, heading, [], f"values {NOT_IN_TEXT}: plotted in the paper only")
+        for axes, (title, x_label, y_label, x_ends, y_ends) in zip(places, panels, strict=True):
+            axes.set(xlim=x_ends, ylim=y_ends)
+            _hatch(axes, x_ends[0], x_ends[1])
+            _frame(axes, title if len(panels) > 1 else "", x_label, y_label)
+            _say(axes, f"reported: {NOT_IN_TEXT}\nmeasured: nothing")
+        return save(figure, path)
+
+
+def _page(count: int, across: int, heading: str, legend: Sequence[Any], note: str) -> tuple[Figure, list[Axes]]:
+    """A figure with its heading, legend and footnote written, and `count` panels, all placed in inches."""
+    across = min(across, count)
+    down = math.ceil(count / across)
+    width, tall = (PAGE, 1.75) if across > 1 else (PAGE * 0.72, 2.3)
+    titles, foot = wrap(heading, width - 0.3, HEADING, bold=True), wrap(note, width - 0.3, NOTE, lines=6)
+    columns = _columns(legend, width)
+    rows = math.ceil(len(legend) / columns)
+    above, each = 0.17 * len(titles) + (0.28 if count > 1 else 0.14), tall + 0.62
+    below = 0.115 * len(foot) + 0.135 * rows + 0.2
+    height = above + down * each - 0.16 + below
+    figure = Figure((width, height))
+    figure.text(0.1 / width, 1 - 0.08 / height, "\n".join(titles), fontsize=HEADING, weight="bold", va="top")
+    figure.text(0.1 / width, 0.06 / height, "\n".join(foot), fontsize=NOTE, color=GREY, va="bottom")
+    if legend:
+        place = (0.05 / width, (0.1 + 0.115 * len(foot)) / height)
+        figure.legend(
+            handles=list(legend), ncols=columns, frameon=False, fontsize=TICK, loc="lower left", bbox_to_anchor=place,
+            handlelength=2.4, borderpad=0, labelspacing=0.35, columnspacing=1.2,
+        )  # fmt: skip
+    left, gap = 0.55, 0.34
+    wide = (width - left - 0.12 - (across - 1) * gap) / across
+    panels = [
+        figure.add_axes(
+            (
+                (left + (number % across) * (wide + gap)) / width,
+                1 - (above + (number // across) * each + tall) / height,
+                wide / width,
+                tall / height,
+            )
+        )
+        for number in range(count)
+    ]
+    return figure, panels
+
+
+def _columns(legend: Sequence[Any], width: float) -> int:
+    widest = max((text_width(str(handle.get_label()), TICK) for handle in legend), default=0) + 0.5
+    return max(1, min(len(legend), int((width - 0.2) / widest)))
+
+
+def _looks(sheets: Sequence[Sheet]) -> dict[tuple[str, str], dict[str, Any]]:
+    """("measured" or "reported", name) -> colour, mark and line."""
+    looks: dict[tuple[str, str], dict[str, Any]] = {}
+    for number, name in enumerate(dict.fromkeys(name for sheet in sheets for name in sheet.measured)):
+        kind = number % len(COLOURS)
+        line = LINES[number // len(COLOURS) % len(LINES)]
+        looks["measured", name] = {"color": COLOURS[kind], "marker": MARKS[kind], "linestyle": line}
+    told = (
+        name for sheet in sheets for name, row in sheet.reported.items() if any(v is not None for v in row.values())
+    )
+    for number, name in enumerate(dict.fromkeys(told)):
+        mark = MARKS[number % len(MARKS)]
+        looks["reported", name] = {"color": INK, "marker": mark, "linestyle": "", "markerfacecolor": "none"}
+    return looks
+
+
+def _legend(sheets: Sequence[Sheet]) -> list[Any]:
+    handles: list[Any] = [
+        Line2D([], [], markersize=4, linewidth=1.4, label=shorten(f"{source}: {name}", LONGEST), **look)
+        for (source, name), look in _looks(sheets).items()
+    ]
+    if any(sheet.lacking() for sheet in sheets):
+        handles.append(Patch(facecolor=PAPER, edgecolor=HATCH, hatch="////", linewidth=0, label="not measured"))
+    return handles
+
+
+def _note(sheets: Sequence[Sheet]) -> str:
+    silent = dict.fromkeys(
+        name for sheet in sheets for name, row in sheet.reported.items() if row and None in row.values()
+    )
+    notes = []
+    if any(sheet.measured for sheet in sheets):
+        notes.append("bars and bands: 95 % intervals of all samples")
+    if any(cell.seeds for sheet in sheets for cells in sheet.measured.values() for cell in cells.values()):
+        notes.append("thin lines: every seed")
+    if silent:
+        notes.append(f"reported values {NOT_IN_TEXT}, plotted in the paper only: {', '.join(silent)}")
+    return " · ".join(notes)
+
+
+def _draw_sheet(
+    axes: Axes, sheet: Sheet, looks: Mapping[tuple[str, str], dict[str, Any]], look: Look, titled: bool, labelled: bool
+) -> None:
+    places = range(len(sheet.columns))
+    for place, column in zip(places, sheet.columns, strict=True):
+        if column in sheet.lacking():
+            _hatch(axes, place - 0.5, place + 0.5)
+    for (source, name), own in looks.items():
+        same = [one for one in looks if one[0] == source]
+        xs = [place + _aside(same.index((source, name)), len(same)) for place in places]
+        if source == "measured" and name in sheet.measured:
+            cells = [sheet.measured[name].get(column) for column in sheet.columns]
+            _draw_measured(axes, xs, len(same) <= MOST_BANDS, cells, own)
+        elif source == "reported" and any(value is not None for value in sheet.reported.get(name, {}).values()):
+            values = [sheet.reported[name].get(column) for column in sheet.columns]
+            ys = [NAN if value is None else value for value in values]
+            axes.plot(xs, ys, markersize=5.5, markeredgewidth=1.1, zorder=4, **own)
+    axes.set_xlim(-0.5, len(sheet.columns) - 0.5)
+    if look.ends:
+        margin = 0.04 * (look.ends[1] - look.ends[0])
+        axes.set_ylim(look.ends[0] - margin, look.ends[1] + margin)
+    texts = [sheet.column_text(column) for column in sheet.columns]
+    axes.set_xticks(places, texts)
+    if max(map(len, texts)) > 7:
+        axes.tick_params(axis="x", labelrotation=30)
+    _frame(axes, sheet.title if titled else "", look.x_label, look.y_label if labelled else "")
+    if not sheet.measured and not any(value is not None for row in sheet.reported.values() for value in row.values()):
+        _say(axes, f"reported: {NOT_IN_TEXT}\nmeasured: nothing")
+
+
+def _aside(number: int, count: int) -> float:
+    """How far beside its place a mark stands, so that equal values do not hide one another."""
+    return (number - (count - 1) / 2) * min(0.06, 0.4 / count)
+
+
+def _draw_measured(
+    axes: Axes, places: Sequence[float], banded: bool, cells: Sequence[Cell | None], look: Mapping[str, Any]
+) -> None:
+    for seed in dict.fromkeys(seed for cell in cells if cell for seed in cell.seeds):
+        single = [cell.seeds.get(seed, NAN) if cell else NAN for cell in cells]
+        axes.plot(places, single, color=look["color"], linewidth=0.5, alpha=0.7)
+    means = [cell.mean if cell else NAN for cell in cells]
+    lows, highs = ([NAN if end is None else end for end in ends] for ends in zip(*map(_ends, cells), strict=True))
+    if banded:
+        axes.fill_between(places, lows, highs, color=look["color"], alpha=0.15, linewidth=0)
+    # a lone point has no band, and many bands hide one another: every point has its bar
+    axes.vlines(places, lows, highs, color=look["color"], linewidth=0.8, alpha=0.6)
+    axes.plot(places, means, markersize=4, linewidth=1.4, zorder=3, **look)
+
+
+def _ends(cell: Cell | None) -> tuple[float | None, float | None]:
+    return (cell.low, cell.high) if cell else (None, None)
+
+
+def _hatch(axes: Axes, start: float, end: float) -> None:
+    box = Rectangle(
+        (start, 0), end - start, 1, transform=axes.get_xaxis_transform(), facecolor=PAPER, edgecolor=HATCH,
+        hatch="////", linewidth=0, zorder=0,
+    )  # fmt: skip
+    axes.add_patch(box)
+
+
+def _say(axes: Axes, text: str) -> None:
+    box = {"facecolor": "white", "edgecolor": HATCH, "linewidth": 0.5, "pad": 4}
+    axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", fontsize=TICK, bbox=box, zorder=5)
+
+
+def _frame(axes: Axes, title: str, x_label: str, y_label: str) -> None:
+    axes.set_title(drawable(title), fontsize=LABEL, weight="bold", pad=4)
+    axes.set_xlabel(x_label, fontsize=LABEL, labelpad=2)
+    axes.set_ylabel(y_label, fontsize=LABEL, labelpad=2)
+    axes.tick_params(labelsize=TICK, length=2, width=0.5)
+    axes.grid(axis="y", linewidth=0.4, alpha=0.5)
+    axes.spines[["top", "right"]].set_visible(False)

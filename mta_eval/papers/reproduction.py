@@ -1,0 +1,116 @@
+"""What a paper's page is drawn from beside runs: shipped checkpoints asked, parameters counted, attention looked at."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mta_eval import registry, runner
+from mta_eval.commands import asking
+from mta_eval.core import Record, Run, Sweep
+
+if TYPE_CHECKING:
+    from mta_eval.papers.source import Attention
+
+SAMPLES = 100  # for each checkpoint; half a minute on two cores
+SEEDS = (42, 43, 44)
+SHIPPED = ("letter-blocks-mta", "letter-blocks-transformer")
+SEED = 1000  # of the samples, as `make reproduce-letter-blocks` has it
+FOLDER = "runs/letter-blocks"
+KINDS = ("transformer", "diff", "talking_heads", "mta")
+
+
+def draw_papers(
+    names: Sequence[str], runs: Sequence[Path], out: Path, samples: int = SAMPLES, attention: bool = False
+) -> list[Path]:
+    """Set what `runs` measured beside what the papers `names` report, in `out`; returns what was written, pages first.
+
+    Without runs the shipped checkpoints are asked first, `samples` rows each, and their attention is drawn; there are
+    none for longheads. Raises StoreError if runs fill no cell of these papers, or `out` cannot be written.
+    """
+    from mta_eval import papers
+    from mta_eval.papers.source import Source
+    from mta_eval.results import several
+
+    told = said(out, samples) if not runs and "mta" in names else ""
+    shown = list(runs) or ([run_shipped(out, samples)] if told else [])
+    questions, records, lacking = several.read_several(shown)
+    told += "".join(f" Not finished: `{folder}` lacks {count:,} samples." for folder, count in lacking.items())
+    with attention_of(questions, records if attention or told else []) as seen:
+        counts = parameter_counts() if "mta" in names else {}
+        return papers.write_papers(Source(records, questions, counts, seen, told.strip()), out, names)
+
+
+def run_shipped(out: Path, samples: int = SAMPLES) -> Path:
+    """Ask the shipped checkpoints `samples` rows of letter blocks in `out`/runs/letter-blocks, and return that folder.
+
+    What was answered before is kept. Raises StoreError if the folder holds another question, SystemExit(1) if samples
+    failed.
+    """
+    plan = runner.Plan(
+        tasks=asking.build_all(["letter_blocks"], registry.build_task),
+        models=asking.build_all(_specs(), registry.build_model),
+        sweep=Sweep((), (None,), samples, SEED),
+    )
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # so small models are slower on threads that wait for one another
+    asking.run(plan, out / FOLDER)
+    return out / FOLDER
+
+
+def said(out: Path, samples: int) -> str:
+    """The command that `run_shipped` is, and why."""
+    models = " ".join(f"--model {spec}" for spec in _specs())
+    return (
+        f"No runs were given: measured are the checkpoints of the package, {samples} samples for each, by the command "
+        f"`mta-eval run letter_blocks {models} --depths any --repeats {samples} --seed {SEED} --out {out / FOLDER}`. "
+        "They answer letter blocks alone."
+    )
+
+
+def parameter_counts() -> dict[str, int]:
+    """Parameters of our own models of the paper's 880M, by attention; no weights are made."""
+    import torch
+
+    from mta_eval.attention.configuration import preset
+    from mta_eval.attention.decoder import MTAForCausalLM
+
+    with torch.device("meta"):
+        return {kind: int(MTAForCausalLM(preset("880M", kind)).num_parameters()) for kind in KINDS}  # type: ignore[arg-type]
+
+
+@contextmanager
+def attention_of(questions: Sequence[tuple[str, Run]], records: Sequence[Record]) -> Iterator[Attention | None]:
+    """Pictures of where the runs' models look in one sample: needles if there are any, else letter blocks, else any.
+
+    One model of each name and seeds aside; None if no model can be looked into. The pictures last as long as the block.
+    """
+    from mta_eval.papers.source import Attention
+
+    tasks = list(dict.fromkeys(record.task for record in records))
+    liked = [task for name in ("niah", "letter_blocks", "") for task in tasks if task.startswith(name)]
+    runs = [dataclasses.replace(run, models=_one_of_each(run)) for _, run in questions]
+    with tempfile.TemporaryDirectory() as folder:
+        pictures = [Path(folder) / f"attention{suffix}" for suffix in (".png", ".svg")]
+        look = asking.looker(runs, records) if liked else None
+        lines = [look(liked[0], picture) for picture in pictures] if look else [[]]
+        yield Attention(liked[0], pictures, lines[0]) if lines[0] else None
+
+
+def _one_of_each(run: Run) -> tuple[str, ...]:
+    """The first model of each training: one of its seeds is enough to look at."""
+    facts = run.environment.get("models", {})
+    kinds = {name: {**facts.get(name, {}), "seed": "", "name": ""} for name in run.models}
+    for name, kind in kinds.items():
+        if "attention" not in kind:
+            kind["name"] = name
+    first = {tuple(sorted(kinds[name].items())): name for name in reversed(run.models)}
+    return tuple(first.values())[::-1]
+
+
+def _specs() -> list[str]:
+    return [name if seed == SEEDS[0] else f"{name}:seed={seed}" for name in SHIPPED for seed in SEEDS]

@@ -1,0 +1,84 @@
+"""Marks -> heatmaps: tasks x lengths, and depths x lengths where depths are known; one panel for each rule."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mta_eval.core import Grid
+from mta_eval.rescoring.scoring import Group, Marks
+from mta_eval.rescoring.tables import Tally, depths_of, groups_of, title_of
+from mta_eval.results.pictures import heatmap
+from mta_eval.results.statistics import estimate
+
+MOST = 60  # pictures; a folder of a hundred models would take long and nobody would look
+Cells = dict[tuple[Any, Any], Tally]
+
+
+def draw_all(marks: Marks, folder: Path) -> tuple[list[Path], int]:
+    """Draws into `folder`; returns the files, and how many pictures were left out as too many."""
+    wanted = [*_by_task(marks), *_by_depth(marks)]
+    paths: list[Path] = []
+    for name, heading, cells, y in wanted[:MOST]:
+        paths += heatmap.draw(_grids(cells, y), heading, folder / name)
+    return paths, max(0, len(wanted) - MOST)
+
+
+def _by_task(marks: Marks) -> Iterator[tuple[str, str, Cells, str]]:
+    """A picture for each model and setting that has several lengths, unless its picture by depth shows as much."""
+    whole, deep = groups_of(marks), depths_of(marks)
+    owners: dict[tuple[str, str, str], list[Group]] = defaultdict(list)
+    for group in whole:
+        owners[group.kind, group.model, group.setting].append(group)
+    for groups in owners.values():
+        by_depth = len({group.task for group in groups}) == 1 and all(group in deep for group in groups)
+        if len({group.length for group in groups}) > 1 and not by_depth:
+            cells = {(group.length, group.task): whole[group] for group in groups}
+            yield _name("tasks", groups[0], ""), title_of(groups[0]), cells, "task"
+
+
+def _by_depth(marks: Marks) -> Iterator[tuple[str, str, Cells, str]]:
+    """A picture for each model, setting and task whose depths are known."""
+    owners: dict[Group, Cells] = defaultdict(dict)
+    for group, depths in depths_of(marks).items():
+        for depth, tally in depths.items():
+            owners[group._replace(length=None)][group.length, depth] = tally
+    for owner, cells in owners.items():
+        yield _name("depths", owner, owner.task), f"{owner.task}: {title_of(owner)}", cells, "depth"
+
+
+def _grids(cells: Cells, y: str) -> list[Grid]:
+    rules = [*dict.fromkeys(rule for tally in cells.values() for rule in tally)]
+    xs = sorted({x for x, _ in cells}, key=lambda length: -1 if length is None else length)
+    ys = [*dict.fromkeys(row for _, row in cells)]
+    ys = sorted(ys) if y == "depth" else ys
+    return [_grid(cells, rule, xs, ys, y) for rule in rules]
+
+
+def _grid(cells: Cells, rule: str, xs: list[Any], ys: list[Any], y: str) -> Grid:
+    counts = [[cells.get((column, row), {}).get(rule, Counter()) for column in xs] for row in ys]
+    measured = [[estimate([*count.elements()]) if count else None for count in row] for row in counts]
+
+    def part(index: int) -> list[list[float | None]]:
+        return [[None if one is None else one[index] for one in row] for row in measured]
+
+    return Grid(
+        title=rule,
+        x="length",
+        y=y,
+        xs=xs,
+        ys=ys,
+        mean=part(0),
+        low=part(1),
+        high=part(2),
+        count=[[count.total() for count in row] for row in counts],
+        truncated=[[0 for _ in row] for row in counts],
+    )
+
+
+def _name(what: str, group: Group, task: str) -> str:
+    parts = (what, group.kind, group.model, group.setting, task)
+    return "-".join(re.sub(r"[^A-Za-z0-9._]+", "_", part).strip("_") for part in parts if part)[:150]

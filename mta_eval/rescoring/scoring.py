@@ -1,0 +1,200 @@
+"""Rows x rules -> tallies of scores and of disagreements. One pass over each file; memory does not grow with rows."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import combinations
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mta_eval.errors import SpecError, TextError
+from mta_eval.rescoring.readers import Row, read_rows
+from mta_eval.rescoring.sources import Source
+from mta_eval.results.rules import INFINITEBENCH, Rule, find_rule, published_for
+
+STORED = "stored"
+EXAMPLES = 20  # rows kept for each pair of rules, task and direction
+LONGEST = 600  # characters kept of an example's output
+LARGE, PROCESSES = 100 * 1024**2, 2  # bytes from which a second process is worth its start
+DEPTH_DIGITS = 4  # free depths fall together at a hundredth of a per cent, so that cells stay few
+
+
+class Group(NamedTuple):
+    """Answers of one model to one task at one length; `setting` as in `Source`."""
+
+    kind: str
+    model: str
+    setting: str
+    task: str
+    length: int | None
+
+
+class Split(NamedTuple):
+    """Two rules side by side in one group. "right" is a full score; what only one gives it, the other does not."""
+
+    first: str
+    second: str
+    group: Group
+
+
+@dataclass
+class Marks:
+    """What came out.
+
+    `tallies[group, depth][rule]` counts each score. `splits` are the counts of (both, only the first, only the second,
+    neither) right, `examples` rows where (first rule, second rule, task, whether the first is right) differ.
+    `unanswered` are rows with no output, marked by no rule; `passed` files that no rule here can mark; `rules` the
+    names of those that marked something.
+    """
+
+    tallies: dict[tuple[Group, float | None], dict[str, Counter[float]]] = field(default_factory=dict)
+    splits: dict[Split, list[int]] = field(default_factory=dict)
+    examples: dict[tuple[str, str, str, bool], list[dict[str, Any]]] = field(default_factory=dict)
+    unanswered: Counter[Group] = field(default_factory=Counter)
+    rules: dict[str, None] = field(default_factory=dict)
+    passed: list[Path] = field(default_factory=list)
+
+
+def mark(sources: Sequence[Source], names: Sequence[str], task: str = "") -> Marks:
+    """Mark the rows of all `sources` by the rules `names`, or with none by those published for each kind of answer.
+
+    A score that is stored beside an answer counts as the rule "stored". `task` names the task of files that do not
+    tell it; files and records of other tasks are left out. A file that no rule can mark is an error if the user named
+    it, and passed over if it was found in a folder. Raises SpecError for a rule that is unknown or marks nothing at
+    all, TextError for a file that is damaged or cannot be marked.
+    """
+    rules = _rules(names)
+    marks, refusals = Marks(), []
+    wanted = [source for source in sources if not (task and source.task and source.task != task)]
+    for source, (part, refusal) in zip(wanted, _mark_each(wanted, list(names), task), strict=True):
+        if refusal and source.named:
+            raise TextError(refusal)
+        if refusal:
+            refusals.append(refusal)
+            marks.passed.append(source.path)
+        else:
+            _merge(marks, part)
+    for rule in rules:
+        if rule.name not in marks.rules and (marks.tallies or not refusals):
+            raise SpecError(f"the rule {rule.name} marks none of these answers: {rule.source}")
+    if refusals and not marks.tallies:
+        raise TextError(refusals[0])
+    if not marks.tallies and not marks.unanswered:
+        raise TextError(f"no answers{f' to {task}' if task else ''} in {sources[0].path}")
+    return marks
+
+
+def _mark_each(sources: Sequence[Source], names: list[str], task: str) -> Iterator[tuple[Marks, str]]:
+    """`_mark_source` for every source, in order; several large ones by two processes."""
+    one = partial(_mark_source, names=names, task=task)
+    if len(sources) == 1 or sum(source.path.stat().st_size for source in sources) < LARGE:
+        yield from map(one, sources)
+        return
+    with ProcessPoolExecutor(PROCESSES, get_context("spawn")) as pool:
+        yield from pool.map(one, sources, chunksize=max(1, len(sources) // 64))
+
+
+def _mark_source(source: Source, names: list[str], task: str) -> tuple[Marks, str]:
+    """One file's marks, and why it cannot be marked: "" if it can."""
+    given = _rules(names)
+    part, refusal = Marks(), ""
+    known: dict[tuple[str, int | None], list[Rule]] = {}
+    for row in read_rows(source, task):
+        answer = row.answer
+        if task and task not in (answer.task, answer.task.partition(":")[0]):
+            continue
+        group = Group(source.kind, row.model, row.setting, answer.task, row.length)
+        if not row.answered:
+            part.unanswered[group] += 1
+            continue
+        kind = (answer.task, answer.qa)
+        if kind not in known:
+            known[kind] = given if names else [find_rule(name) for name in _published(source, row)]
+        scores: dict[str, float] = {}
+        for rule in known[kind]:
+            if why := rule.refuse(answer):
+                refusal = refusal or f"the rule {rule.name} cannot mark {str(source.path)!r}: {why}"
+            else:
+                scores[rule.name] = rule.mark(answer)
+                part.rules[rule.name] = None
+        if row.stored is not None and (not names or given or STORED in names):
+            scores[STORED] = row.stored
+        _add(part, group, row, scores, source.path)
+    unmarked = not part.rules if given else not part.tallies
+    if not unmarked or not (known or part.tallies):
+        return part, ""
+    return part, refusal or _no_rule(source, known)
+
+
+def _rules(names: Iterable[str]) -> list[Rule]:
+    return [find_rule(name) for name in dict.fromkeys(names) if name != STORED]
+
+
+def _published(source: Source, row: Row) -> tuple[str, ...]:
+    if source.kind == "infinitebench" and row.answer.task not in INFINITEBENCH:
+        return ()
+    return published_for(row.answer)
+
+
+def _no_rule(source: Source, tasks: Iterable[tuple[str, int | None]]) -> str:
+    task = next((task for task, _ in tasks), "")
+    if not task:
+        return (
+            f"the name of {str(source.path)!r} does not tell its task; give --task, such as {', '.join(INFINITEBENCH)}"
+        )
+    return f"there is no published rule here for {task} in {str(source.path)!r}, and no stored score; give --rule"
+
+
+def _add(part: Marks, group: Group, row: Row, scores: dict[str, float], path: Path) -> None:
+    if not scores:
+        return
+    depth = None if row.depth is None else round(row.depth, DEPTH_DIGITS)
+    tally = part.tallies.get((group, depth))
+    if tally is None:
+        tally = part.tallies[group, depth] = defaultdict(Counter)
+    for name, score in scores.items():
+        tally[name][score] += 1
+    for (first, one), (second, other) in combinations(scores.items(), 2) if len(scores) > 1 else ():
+        right, also = one >= 1, other >= 1
+        split = Split(first, second, group)
+        counts = part.splits.get(split)
+        if counts is None:
+            counts = part.splits[split] = [0, 0, 0, 0]
+        counts[2 * (not right) + (not also)] += 1
+        if right != also:
+            found = part.examples.setdefault((first, second, group.task, right), [])
+            if len(found) < EXAMPLES:
+                found.append(_example(group, row, scores, path))
+
+
+def _example(group: Group, row: Row, scores: dict[str, float], path: Path) -> dict[str, Any]:
+    output = row.answer.output
+    return {
+        "file": str(path),
+        "line": row.line,
+        **group._asdict(),
+        "depth": row.depth,
+        "question": row.answer.question,
+        "targets": list(row.answer.targets),
+        "output": output if len(output) <= LONGEST else output[:LONGEST] + " …",
+        "scores": scores,
+    }
+
+
+def _merge(marks: Marks, part: Marks) -> None:
+    for key, tally in part.tallies.items():
+        whole = marks.tallies.setdefault(key, defaultdict(Counter))
+        for name, counts in tally.items():
+            whole[name].update(counts)
+    for split, four in part.splits.items():
+        marks.splits[split] = [a + b for a, b in zip(marks.splits.get(split, [0] * 4), four, strict=True)]
+    for key_of, found in part.examples.items():
+        kept = marks.examples.setdefault(key_of, [])
+        kept.extend(found[: EXAMPLES - len(kept)])
+    marks.unanswered.update(part.unanswered)
+    marks.rules |= part.rules

@@ -1,0 +1,227 @@
+"""Marks -> tables: one tidy frame, and Markdown in which the rules stand side by side."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+
+import pandas as pd
+
+from mta_eval.rescoring.scoring import STORED, Group, Marks, Split
+from mta_eval.results.statistics import Estimate, estimate
+from mta_eval.results.table import GAP, axis_text, interval_text, markdown_table, model_text
+
+COLUMNS = (*Group._fields, "depth", "rule", "count", "mean", "low", "high", "unanswered")
+ALL, ANY = "all", "any"
+MOST_DEPTHS = 60
+Tally = dict[str, Counter[float]]
+
+
+def to_frame(marks: Marks) -> pd.DataFrame:
+    """One row for each group, depth and rule: count, mean and 95 % interval (0..1), and the group's unanswered rows.
+
+    `depth` is "any" where unknown; where it is known there is a row for each and one for "all". The cells of
+    published tables are the rows with "any" or "all". A group with no answer at all has one row without a rule.
+    """
+    rows: list[list[object]] = []
+    for group, depths in _by_group(marks).items():
+        for depth, tally in depths.items():
+            for rule, counts in tally.items():
+                measured = _measure(counts)
+                rows.append([*group, depth, rule, counts.total(), *measured, marks.unanswered[group]])
+    silent = [group for group in marks.unanswered if all(group != other for other, _ in marks.tallies)]
+    rows += [[*group, ANY, None, 0, None, None, None, marks.unanswered[group]] for group in silent]
+    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    return frame.astype({"length": "Int64", "mean": float, "low": float, "high": float})
+
+
+def groups_of(marks: Marks) -> dict[Group, Tally]:
+    """Each group's tally over all its depths: by kind, model, setting, task (qa2 before qa10) and length."""
+    return {group: depths[ALL if ALL in depths else ANY] for group, depths in _by_group(marks).items()}
+
+
+def percent_text(mean: float, group: Group, rule: str) -> str:
+    """A mean as the published tables have it: "92.71 %"; a judge's score out of ten: "7.5 of 10"."""
+    if group.kind == "needlehaystack" and rule == STORED:
+        return f"{10 * mean:.4g} of 10"
+    return f"{100 * mean:.2f}".rstrip("0").rstrip(".") + " %"
+
+
+def length_text(group: Group) -> str:
+    """The group's length as it stands in tables; "–" where it is unknown."""
+    return GAP if group.length is None else axis_text("length", group.length)
+
+
+def title_of(group: Group) -> str:
+    """Whose answers these are: the model, and the setting where there is one."""
+    return f"{model_text(group.model)} · {group.setting}" if group.setting else model_text(group.model)
+
+
+def sections(marks: Marks) -> Iterator[str]:
+    """For each model and setting: the rules side by side, then each rule's tasks x lengths if there are several."""
+    whole = groups_of(marks)
+    for (_, title), groups in _by_title(whole).items():
+        rules = [*dict.fromkeys(rule for group in groups for rule in whole[group])]
+        rows = [
+            [group.task, length_text(group), *(_cell(whole[group].get(rule), group, rule) for rule in rules)]
+            for group in groups
+        ]
+        text = f"## {title}\n\n" + markdown_table(["task", "length", *rules], rows, left=2)
+        if len({group.length for group in groups}) > 1 and len({group.task for group in groups}) > 1:
+            text += "".join(f"\n### {title}: {rule}\n\n{_pivot(groups, whole, rule)}" for rule in rules)
+        yield text
+
+
+def disagreements(marks: Marks) -> str:
+    """For each two rules: how many answers both, one or none of them has right; all groups, then those that differ."""
+    pairs: dict[tuple[str, str], list[tuple[Group, list[int]]]] = defaultdict(list)
+    for split, counts in sorted(marks.splits.items(), key=_order_of_split):
+        pairs[split.first, split.second].append((split.group, counts))
+    text = ""
+    for (first, second), found in pairs.items():
+        total = [sum(column) for column in zip(*(counts for _, counts in found), strict=True)]
+        rows = [["all", "", "", *_split_texts(total)]]
+        differing = [(group, counts) for group, counts in found if counts[1] or counts[2]]
+        rows += [
+            [title_of(group), group.task, length_text(group), *_split_texts(counts)] for group, counts in differing
+        ]
+        head = ["answers", "task", "length", "both", f"only {first}", f"only {second}", "neither", "differ"]
+        text += f"### {first} and {second}\n\n{markdown_table(head, rows, left=3)}\n"
+    return text
+
+
+def best_settings(marks: Marks) -> str:
+    """BABILong's published table of a model that ran with several prompts: for each task its best prompt's row.
+
+    The best has the highest average over the lengths, where a length that it lacks counts -1 (booydar/babilong
+    `collect_results.py`); of equals the first by name. Empty where no model has several settings.
+    """
+    whole = {group: tally for group, tally in groups_of(marks).items() if group.kind == "babilong"}
+    rules = [*dict.fromkeys(rule for tally in whole.values() for rule in tally)]
+    text = ""
+    for model in dict.fromkeys(group.model for group in whole):
+        settings = sorted({group.setting for group in whole if group.model == model})
+        for rule in rules if len(settings) > 1 else ():
+            chosen = _choose_settings({group: whole[group] for group in whole if group.model == model}, rule)
+            text += f"### {model_text(model)}: {rule}, each task's best prompt\n\n{_pivot(chosen, whole, rule)}\n"
+    return text
+
+
+def _choose_settings(whole: dict[Group, Tally], rule: str) -> list[Group]:
+    lengths = {group.length for group in whole}
+    rows: dict[str, dict[str, list[Group]]] = defaultdict(lambda: defaultdict(list))
+    for group in sorted(whole, key=lambda group: group.setting):
+        if rule in whole[group]:
+            rows[group.task][group.setting].append(group)
+
+    def average(groups: list[Group]) -> float:
+        return sum(100 * _mean(whole[group][rule]) for group in groups) - (len(lengths) - len(groups))
+
+    best = [max(settings.values(), key=average) for settings in rows.values()]
+    return _sorted(group for groups in best for group in groups)
+
+
+def _pivot(groups: Sequence[Group], whole: dict[Group, Tally], rule: str) -> str:
+    """Tasks down, lengths across; below BABILong's the average over the tasks, which is the mean of their means."""
+    lengths = [*dict.fromkeys(group.length for group in sorted(groups, key=lambda group: group.length or 0))]
+    tasks = [*dict.fromkeys(group.task for group in groups)]
+    cells = {(group.task, group.length): group for group in groups if rule in whole[group]}
+    head = ["task", *(GAP if length is None else axis_text("length", length) for length in lengths)]
+    rows = []
+    for task in tasks:
+        here = [cells.get((task, length)) for length in lengths]
+        rows.append([task, *(GAP if one is None else _cell(whole[one][rule], one, rule) for one in here)])
+    if all(group.kind == "babilong" for group in groups) and len(tasks) > 1:
+        rows.append(["average", *(_average(cells, tasks, length, whole, rule) for length in lengths)])
+    return markdown_table(head, rows, left=1)
+
+
+def _average(
+    cells: dict[tuple[str, int | None], Group],
+    tasks: Sequence[str],
+    length: int | None,
+    whole: dict[Group, Tally],
+    rule: str,
+) -> str:
+    here = [cells[task, length] for task in tasks if (task, length) in cells]
+    if not here:
+        return GAP
+    mean = sum(_mean(whole[group][rule]) for group in here) / len(here)
+    missing = f" ({len(here)} of {len(tasks)} tasks)" if len(here) < len(tasks) else ""
+    return percent_text(mean, here[0], rule) + missing
+
+
+def _cell(counts: Counter[float] | None, group: Group, rule: str) -> str:
+    if not counts:
+        return GAP
+    mean, low, high = _measure(counts)
+    interval = "" if group.kind == "needlehaystack" and rule == STORED else f" {interval_text(low, high)}"
+    return f"{percent_text(mean, group, rule)}{interval}, n={counts.total()}"
+
+
+def _measure(counts: Counter[float]) -> Estimate:
+    return estimate([*counts.elements()])
+
+
+def _mean(counts: Counter[float]) -> float:
+    return sum(score * count for score, count in counts.items()) / counts.total()
+
+
+def _split_texts(counts: Sequence[int]) -> list[str]:
+    return [*map(str, counts), f"{100 * (counts[1] + counts[2]) / sum(counts):.3g} %"]
+
+
+def depths_of(marks: Marks) -> dict[Group, dict[float, Tally]]:
+    """The tallies of each group by depth, where depths are known, in order.
+
+    Where a model's answers to a task have more than MOST_DEPTHS depths, drawn freely, they fall into twentieths, each
+    named by its middle.
+    """
+    several: dict[Group, set[float]] = defaultdict(set)
+    for group, depth in marks.tallies:
+        if depth is not None:
+            several[group._replace(length=None)].add(depth)
+    found: dict[Group, dict[float, Tally]] = defaultdict(dict)
+    for (group, depth), tally in sorted(marks.tallies.items(), key=lambda item: item[0][1] or 0):
+        if depth is not None:
+            free = len(several[group._replace(length=None)]) > MOST_DEPTHS
+            place = (min(int(depth * 20), 19) + 0.5) / 20 if free else depth
+            _pour(tally, found[group].setdefault(place, defaultdict(Counter)))
+    return found
+
+
+def _by_group(marks: Marks) -> dict[Group, dict[float | str, Tally]]:
+    whole: dict[Group, Tally] = defaultdict(lambda: defaultdict(Counter))
+    for (group, _), tally in marks.tallies.items():
+        _pour(tally, whole[group])
+    depths = depths_of(marks)
+    tables: dict[Group, dict[float | str, Tally]] = {}
+    for group in _sorted(whole):
+        tables[group] = {ALL if group in depths else ANY: whole[group]}
+        tables[group].update(depths.get(group, {}).items())
+    return tables
+
+
+def _pour(tally: Tally, into: Tally) -> None:
+    for rule, counts in tally.items():
+        into[rule].update(counts)
+
+
+def _sorted(groups: Iterable[Group]) -> list[Group]:
+    return sorted(groups, key=_order)
+
+
+def _by_title(groups: Iterable[Group]) -> dict[tuple[str, str], list[Group]]:
+    titles: dict[tuple[str, str], list[Group]] = defaultdict(list)
+    for group in groups:
+        titles[group.kind, title_of(group)].append(group)
+    return titles
+
+
+def _order(group: Group) -> tuple[str, str, str, int, str, int]:
+    # qa2 before qa10
+    return (group.kind, group.model, group.setting, len(group.task), group.task, group.length or 0)
+
+
+def _order_of_split(item: tuple[Split, list[int]]) -> tuple[object, ...]:
+    return item[0].first, item[0].second, *_order(item[0].group)

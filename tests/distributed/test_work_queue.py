@@ -1,0 +1,112 @@
+"""Which groups are asked, and in which order their records leave."""
+
+from __future__ import annotations
+
+from mta_eval import registry, runner
+from mta_eval.commands import asking
+from mta_eval.core import Record, Sweep
+from mta_eval.distributed.replica import Facts, Home, Replica
+from mta_eval.distributed.work_queue import Desk, Group, groups
+
+PLAN = runner.Plan(
+    asking.build_all(["niah", "passkey"], registry.build_task),
+    asking.build_all(["window:300", "window:400"], registry.build_model),
+    Sweep((256, 512), (0.0, 0.5, 1.0), 2),
+)
+FACTS = {name: Facts.of(model) for name, model in PLAN.models.items()}
+
+
+def answered(desk: Desk, group: Group) -> list[Record]:
+    return list(Replica().answer(Home.here(), desk.question(group)))
+
+
+def ids(records: list[Record]) -> list[tuple[str, str]]:
+    return [(record.model, record.sample_id) for record in records]
+
+
+def test_a_group_is_one_haystack_at_all_its_depths() -> None:
+    made = list(groups(PLAN, ()))
+    assert len(made) == 16
+    assert all(len(group.cells) == 3 for group in made)
+    assert all(len({(cell.length, cell.repeat) for cell in group.cells}) == 1 for group in made)
+    in_order = [(group.model, f"{group.task}/{cell}") for group in made for cell in group.cells]
+    assert in_order == ids(list(runner.run(PLAN)))
+
+
+def test_what_is_done_is_in_no_group() -> None:
+    everything = ids(list(runner.run(PLAN)))
+    left = [
+        (group.model, f"{group.task}/{cell}") for group in groups(PLAN, set(everything[:7])) for cell in group.cells
+    ]
+    assert left == everything[7:]
+
+
+def test_records_leave_in_order_whatever_order_they_come_in() -> None:
+    desk = Desk(PLAN, (), FACTS)
+    asked: list[Group] = []
+    while group := desk.next(16):
+        asked.append(group)
+    gone: list[Record] = []
+    for group in reversed(asked):
+        assert gone == []
+        group.records.extend(answered(desk, group))
+        gone += desk.due()
+    assert desk.finished
+    assert ids(gone) == ids(list(runner.run(PLAN)))
+
+
+def test_no_more_groups_than_allowed_are_ahead_of_the_first_unfinished_one() -> None:
+    desk = Desk(PLAN, (), FACTS)
+    first, second = desk.next(2), desk.next(2)
+    assert first is not None
+    assert second is not None
+    assert desk.next(2) is None
+    second.records.extend(answered(desk, second))
+    assert list(desk.due()) == []
+    assert desk.next(2) is None
+    first.records.extend(answered(desk, first))
+    assert len(list(desk.due())) == 6
+    assert desk.next(2) is not None
+
+
+def test_records_of_the_first_group_leave_one_by_one() -> None:
+    desk = Desk(PLAN, (), FACTS)
+    group = desk.next(1)
+    assert group is not None
+    for record in answered(desk, group):
+        group.records.append(record)
+        assert list(desk.due()) == [record]
+
+
+def test_a_group_that_comes_back_is_asked_for_the_rest_alone_and_before_all_others() -> None:
+    desk = Desk(PLAN, (), FACTS)
+    group = desk.next(4)
+    assert group is not None
+    group.records.append(answered(desk, group)[0])
+    desk.back(group)
+    assert desk.next(4) is group
+    assert desk.question(group).cells == group.cells[1:]
+
+
+def test_a_group_that_is_given_up_becomes_errors_with_the_prompts_hash() -> None:
+    desk = Desk(PLAN, (), FACTS)
+    group = desk.next(4)
+    assert group is not None
+    whole = answered(desk, group)
+    group.records.append(whole[0])
+    desk.give_up(group, "its worker died")
+    due = list(desk.due())
+    assert due[0] is whole[0]
+    assert [(record.error, record.score, record.output) for record in due[1:]] == [("its worker died", None, None)] * 2
+    assert [record.prompt_sha256 for record in due] == [record.prompt_sha256 for record in whole]
+
+
+def test_when_a_run_ends_early_what_came_before_its_turn_is_not_lost() -> None:
+    desk = Desk(PLAN, (), FACTS)
+    first, second = desk.next(4), desk.next(4)
+    assert first is not None
+    assert second is not None
+    first.records.append(answered(desk, first)[0])
+    assert len(list(desk.due())) == 1
+    second.records.extend(answered(desk, second))
+    assert list(desk.early()) == second.records
