@@ -117,12 +117,18 @@ def ranker(way: str, model: Any) -> Callable[[list[Sample]], list[float]]:
     """Samples -> the log-probabilities of all their choices."""
     if way in ("ours", "alone"):
         return lambda samples: [
-            value for one in samples for value in model.loglikelihood([(one, one.lead + text) for text in one.choices])
+            value
+            for one in samples
+            for value in model.loglikelihood([(one, one.target_delimiter + text) for text in one.choices])
         ]
     lm = harness(model, way)
 
     def ask(samples: list[Sample]) -> list[float]:
-        requests = [instance("loglikelihood", (one.prompt, one.lead + text)) for one in samples for text in one.choices]
+        requests = [
+            instance("loglikelihood", (one.prompt, one.target_delimiter + text))
+            for one in samples
+            for text in one.choices
+        ]
         return [float(value) for value, _ in lm.loglikelihood(requests, disable_tqdm=True)]
 
     return ask

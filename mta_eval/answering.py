@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import chain
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-from mta_eval.core import Model, ReadingTask, Sample, Task
+from mta_eval.core import Ability, Answer, AnswerMode, Model, ReadingTask, Sample, Task
 from mta_eval.errors import ModelError, MtaEvalError
 
-Answer = Literal["generate", "choose"]
-Given = str | list[float]  # an output, or what a model makes of each token
-Asker = Callable[[Iterable[Sample]], Iterator[str] | Iterator[list[float]]]
+Response = Answer | list[float]  # an answer, or log p of each token of a text
+Asker = Callable[[Iterable[Sample]], Iterator[Answer] | Iterator[list[float]]]
+ABILITIES: frozenset[Ability] = frozenset({"answers", "chooses", "reads"})
+CANNOT: dict[Ability, str] = {
+    "answers": "makes prompts but generates no answers",
+    "chooses": "gives no log-likelihoods, so it cannot choose between answers",
+    "reads": "gives no log-likelihoods of tokens, so it cannot read texts",
+}
 
 
-class Answered(NamedTuple):
-    """What became of a sample: what was given, or else the error; and its share of the time (see `Clock`)."""
+class Outcome(NamedTuple):
+    """What became of a sample: the model's response, or else the error; and its share of the time (see `Clock`)."""
 
     sample: Sample
-    given: Given | None
+    response: Response | None
     error: str | None
     seconds: float
 
@@ -83,14 +89,21 @@ class Feed:
         return sample
 
 
-def asker_of(task: Task, model: Model, how: Answer) -> Asker:
-    """What gives an answer for each sample: an output, or what the model makes of each token."""
+def asker_of(task: Task, model: Model, mode: AnswerMode) -> Asker:
+    """What makes a response for each sample. Raises ModelError where the model cannot do what is asked of it."""
     if isinstance(task, ReadingTask):
-        return partial(_read, model)
-    return model.generate if how == "generate" else partial(_choose, model)
+        return _able(model, "reads", partial(_read, model))
+    if mode == "choose":
+        return _able(model, "chooses", partial(_choose, model))
+    return _able(model, "answers", partial(_generate, model))
 
 
-def ask(asker: Asker, samples: Feed) -> Iterator[Answered]:
+def check_abilities(task: Task, model: Model, mode: AnswerMode) -> None:
+    """Raises ModelError where the model cannot do what this task asks of it."""
+    asker_of(task, model, mode)
+
+
+def ask(asker: Asker, samples: Feed) -> Iterator[Outcome]:
     """The answers in order. A model that breaks down is asked again from the next sample on."""
     waiting: deque[Sample] = deque()
     feed: Iterator[Sample] = iter(samples)
@@ -105,7 +118,7 @@ def ask(asker: Asker, samples: Feed) -> Iterator[Answered]:
     while True:
         try:
             for answer in asker(fed()):
-                yield Answered(waiting.popleft(), answer, None, clock.leave())
+                yield Outcome(waiting.popleft(), answer, None, clock.leave())
                 clock.resume()
             if waiting:
                 raise ModelError(f"the model gave no answer to {len(waiting)} samples, the first {waiting[0].id}")
@@ -115,17 +128,35 @@ def ask(asker: Asker, samples: Feed) -> Iterator[Answered]:
         except Exception as error:
             if samples.failure is not None or not waiting:
                 raise
-            yield Answered(waiting.popleft(), None, f"{type(error).__name__}: {error}", clock.leave())
+            yield Outcome(waiting.popleft(), None, f"{type(error).__name__}: {error}", clock.leave())
             feed = chain(list(waiting), feed)
             waiting.clear()
             clock = Clock()
 
 
-def _choose(model: Model, samples: Iterable[Sample]) -> Iterator[str]:
+def _able(model: Model, ability: Ability, asker: Asker) -> Asker:
+    if ability in getattr(model, "abilities", ABILITIES):  # adapters of other packages may be older than the word
+        return asker
+    raise ModelError(f"{model.name} {CANNOT[ability]}; name a model that can, such as hf:PATH")
+
+
+def _generate(model: Model, samples: Iterable[Sample]) -> Iterator[Answer]:
+    for answer in model.generate(samples):
+        if isinstance(answer, str):
+            warnings.warn(
+                f"{type(model).__name__}.generate yields str; from mta-eval 0.3 on it must yield mta_eval.core.Answer",
+                DeprecationWarning,
+                stacklevel=2,
+            )
+            answer = Answer(answer)
+        yield answer
+
+
+def _choose(model: Model, samples: Iterable[Sample]) -> Iterator[Answer]:
     """The choice that the model finds likeliest after the prompt."""
     for sample in samples:
-        scores = model.loglikelihood([(sample, sample.lead + choice) for choice in sample.choices])
-        yield max(zip(scores, sample.choices, strict=True), key=lambda pair: pair[0])[1]
+        scores = model.loglikelihood([(sample, sample.target_delimiter + choice) for choice in sample.choices])
+        yield Answer(max(zip(scores, sample.choices, strict=True), key=lambda pair: pair[0])[1])
 
 
 def _read(model: Model, samples: Iterable[Sample]) -> Iterator[list[float]]:

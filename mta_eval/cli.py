@@ -22,7 +22,7 @@ from mta_eval import (
 )
 from mta_eval.commands import asking, terminal
 from mta_eval.commands.arguments import parse_depths, parse_length, parse_lengths
-from mta_eval.core import Cell, Sweep
+from mta_eval.core import Cell, Plan, Sweep
 from mta_eval.distributed.cluster import Cluster
 from mta_eval.errors import MtaEvalError, SpecError
 
@@ -153,7 +153,7 @@ def run(
     """Run tasks on models, and keep every answer. Stopped or killed, the same command goes on where it was."""
     from mta_eval import runner
 
-    plan = runner.Plan(
+    plan = Plan(
         tasks=asking.build_all(tasks, registry.build_task),
         models=asking.build_all(model, registry.build_model),
         sweep=Sweep(parse_lengths(lengths), parse_depths(depths), repeats, seed),

@@ -1,9 +1,10 @@
 """The nouns of mta-eval, read first. Standard library only; every room imports this one and not its neighbours.
 Over 250 lines, so that all nouns stand on one page.
 
-    Sweep ── cells ──> Task ── sample(cell, tokenizer) ──> Sample ──> Model ──> output ──> Task.score ──> Record
-    ReadingTask: cells of its own; Model.token_loglikelihoods instead of an output; ReadingTask.read instead of score
-    Run = the question (run.json) + its Records (records.jsonl);  Grid = records averaged over two axes
+    Sweep ── cells ──> Task ── sample(cell, tokenizer) ──> Sample ──> Model ──> Answer ──> Task.score ──> Record
+    ReadingTask: cells of its own; Model.token_loglikelihoods instead of an answer; ReadingTask.read instead of score
+    Plan = tasks x models x a Sweep, to be run;  Run = the question (run.json) + its Records (records.jsonl)
+    Grid = records averaged over two axes;  a draw = a set of random choices that several samples share
 
 Words: `length` is the whole window in tokens (BOS, chat template, prompt and answer budget together);
 `depth` is where in the context something stands, from 0 (its start) to 1 (its end).
@@ -12,14 +13,20 @@ Words: `length` is the whole window in tokens (BOS, chat template, prompt and an
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from mta_eval.errors import SpecError
 
-Axes = dict[str, Any]
-Message = dict[str, str]
+AxisValue: TypeAlias = int | float | str | bool | None
+Axes: TypeAlias = Mapping[str, AxisValue]
+Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
+Message: TypeAlias = dict[str, str]
+AnswerMode = Literal["generate", "choose"]
+OverLength = Literal["refuse", "mark"]
+Finish = Literal["stop", "length", "refused", "failed"]
+Ability = Literal["answers", "chooses", "reads"]
 
 
 @dataclass(frozen=True)
@@ -77,6 +84,14 @@ class Needle:
 
 
 @dataclass(frozen=True)
+class QuotedNeedle(Needle):
+    """A needle as a record keeps it: with the text `before` and `after` it, since records hold no prompts."""
+
+    before: str = ""
+    after: str = ""
+
+
+@dataclass(frozen=True)
 class Sample:
     """One question to a model.
 
@@ -96,7 +111,38 @@ class Sample:
     needles: tuple[Needle, ...] = ()
     chat: tuple[Message, ...] | None = None
     stop: tuple[str, ...] = ()
-    lead: str = " "  # what parts the prompt from the answer
+    target_delimiter: str = " "  # stands between the prompt and a choice
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model answered a sample. `text` is what is scored.
+
+    `thought` is what a thinking model wrote before its answer; it is never scored. `finish` says why it ended: "stop"
+    (an end token or a stop string), "length" (the budget of tokens was used up), "refused" or "failed". The counts are
+    tokens of the prompt and of everything generated; None where the backend does not say.
+    """
+
+    text: str
+    thought: str = ""
+    finish: Finish = "stop"
+    prompt_tokens: int | None = None
+    output_tokens: int | None = None
+
+
+@dataclass(frozen=True)
+class ModelIdentity:
+    """What makes a model the same model tomorrow: hashes of its parts, "" for a part that it has not or cannot tell.
+
+    `weights` and `config` of the checkpoint, its `revision` on a hub, the chat `template`, and the `generation`
+    settings (end tokens and the like).
+    """
+
+    weights: str = ""
+    config: str = ""
+    revision: str = ""
+    template: str = ""
+    generation: str = ""
 
 
 class Encoding(NamedTuple):
@@ -133,7 +179,7 @@ class Tokenizer(Protocol):
 
 
 class Task(Protocol):
-    """Makes samples and marks answers. A frozen dataclass: its fields are its options."""
+    """Makes samples and scores answers. A frozen dataclass: its fields are its options."""
 
     name: ClassVar[str]
 
@@ -174,9 +220,16 @@ class ReadingTask(Task, Protocol):
 
 
 class Model(Protocol):
-    """Answers samples. Loads weights at the first answer, not before."""
+    """Answers samples. Loads weights at the first answer, not before.
+
+    `abilities` says what it can be asked: "answers" (`generate`), "chooses" (`loglikelihood`), "reads"
+    (`token_loglikelihoods`); the others are never called.
+    """
 
     name: ClassVar[str]
+
+    @property
+    def abilities(self) -> frozenset[Ability]: ...
 
     @property
     def max_length(self) -> int:
@@ -188,7 +241,10 @@ class Model(Protocol):
     def describe(self) -> dict[str, str]:
         """Settings that shape the answers and were chosen for the user: dtype, device, …"""
 
-    def generate(self, samples: Iterable[Sample]) -> Iterator[str]:
+    def identity(self) -> ModelIdentity:
+        """What makes it this model and no other; computed without loading weights onto a device."""
+
+    def generate(self, samples: Iterable[Sample]) -> Iterator[Answer]:
         """One greedy answer for each sample, in order, as soon as each is there."""
 
     def loglikelihood(self, pairs: Sequence[tuple[Sample, str]]) -> list[float]:
@@ -206,10 +262,11 @@ class Record:
     """What became of one sample with one model: a line of records.jsonl.
 
     `score` is None where nothing was measured (then `error` says why), never 0. `truncated` marks a prompt that
-    was cut to the model's window (`--over-length mark`). `needles` are those asked, and all if there are few,
-    each with the text `before` and `after` it. `seconds`: its share of the time, where a model answers several at once.
-    `peak_memory`: bytes at the highest while it was answered, weights included; None if unknown. A sample that was read
-    and not answered has a score but no output; see `Reading` for its `positions`.
+    was cut to the model's window (`--over-length mark`). `needles` are those asked, and all if there are few.
+    `seconds`: its share of the time, where a model answers several at once. `peak_memory`: bytes at the highest while
+    it was answered, weights included; None if unknown. A sample that was read and not answered has a score but no
+    output; see `Reading` for its `positions`. `finish`, `thought` and `output_tokens` are those of the `Answer`;
+    `finish` is None where nothing was generated, and in records of version 0.1.
     """
 
     sample_id: str
@@ -225,15 +282,22 @@ class Record:
     truncated: bool = False
     error: str | None = None
     choices: list[str] = field(default_factory=list)
-    needles: list[dict[str, Any]] = field(default_factory=list)
+    needles: list[QuotedNeedle] = field(default_factory=list)
     prompt_sha256: str = ""
     peak_memory: int | None = None
     positions: list[list[float]] = field(default_factory=list)
+    finish: Finish | None = None
+    thought: str = ""
+    output_tokens: int | None = None
 
     @property
     def was_read(self) -> bool:
         """Whether a text was read here: there is a score, but no answer that could be right or wrong."""
         return self.output is None and self.score is not None
+
+    def number(self, axis: str) -> float:
+        """The value of an axis that holds numbers. Raises KeyError without it, TypeError if it is no number."""
+        return number_of(self.axes, axis)
 
 
 @dataclass(frozen=True)
@@ -247,7 +311,24 @@ class Run:
     over_length: str
     version: str
     tokenizers: dict[str, str]
-    environment: dict[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, Json] = field(default_factory=dict)
+
+    @property
+    def settings(self) -> dict[str, dict[str, str]]:
+        """What each model said of itself (`Model.describe`), where the environment has it."""
+        models = self.environment.get("models")
+        found = models if isinstance(models, Mapping) else {}
+        return {
+            name: {key: str(value) for key, value in facts.items()}
+            for name, facts in found.items()
+            if isinstance(facts, Mapping)
+        }
+
+    @property
+    def samples(self) -> int:
+        """How many samples the whole run has; 0 where an old version did not write it down."""
+        count = self.environment.get("samples")
+        return count if isinstance(count, int) else 0
 
 
 @dataclass(frozen=True)
@@ -261,8 +342,8 @@ class Grid:
     title: str
     x: str
     y: str
-    xs: list[Any]
-    ys: list[Any]
+    xs: list[AxisValue]
+    ys: list[AxisValue]
     mean: list[list[float | None]]
     low: list[list[float | None]]
     high: list[list[float | None]]
@@ -270,9 +351,55 @@ class Grid:
     truncated: list[list[int]]
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What there is to do: named tasks and models, a sweep, and how to ask."""
+
+    tasks: Mapping[str, Task]
+    models: Mapping[str, Model]
+    sweep: Sweep
+    answer: AnswerMode = "generate"
+    over_length: OverLength = "refuse"
+
+    def sweep_of(self, task: str, model: str) -> Sweep:
+        """What of the sweep a model is asked.
+
+        Where no lengths were named: those of the task that fit all models, or else their window. Named ones that are
+        beyond this model's window but not beyond another's are left out, where prompts are not to be cut.
+        """
+        windows = [model.max_length for model in self.models.values()]
+        if not self.sweep.lengths:
+            own = self.tasks[task].default_lengths
+            fitting = tuple(length for length in own if length <= min(windows))
+            return replace(self.sweep, lengths=fitting or (min(windows),))
+        return replace(self.sweep, lengths=tuple(x for x in self.sweep.lengths if x not in self.left_out(model)))
+
+    def left_out(self, model: str) -> tuple[int, ...]:
+        """The lengths that a model is not asked, because only another model's window takes them."""
+        if self.over_length == "mark":
+            return ()
+        window, widest = self.models[model].max_length, max(model.max_length for model in self.models.values())
+        return tuple(length for length in self.sweep.lengths if window < length <= widest)
+
+    def cells_of(self, task: str, model: str) -> Sequence[Cell]:
+        """The cells that a model is asked of a task, in order."""
+        return cells_of(self.tasks[task], self.sweep_of(task, model), self.models[model].tokenizer)
+
+    def __len__(self) -> int:
+        return sum(len(self.cells_of(task, model)) for task in self.tasks for model in self.models)
+
+
 def cells_of(task: Task, sweep: Sweep, tokenizer: Tokenizer) -> Sequence[Cell]:
     """The cells of a task at a sweep, in the order to ask them. Raises TextError, LengthError."""
     return task.cells(sweep, tokenizer) if isinstance(task, ReadingTask) else list(sweep.cells())
+
+
+def number_of(axes: Axes, axis: str) -> float:
+    """The value of an axis that holds numbers. Raises KeyError without it, TypeError if it is no number."""
+    value = axes[axis]
+    if not isinstance(value, int | float):
+        raise TypeError(f"axis {axis} is {value!r}, not a number")
+    return value
 
 
 def depth_text(depth: float | None) -> str:

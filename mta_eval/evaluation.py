@@ -8,13 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from mta_eval import registry, runner
 from mta_eval.commands import asking
-from mta_eval.core import Model, Record, Sweep, Task
+from mta_eval.core import AnswerMode, Model, OverLength, Plan, Record, Sweep, Task
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from mta_eval.answering import Answer
-    from mta_eval.runner import OverLength
 
 
 def evaluate(
@@ -22,7 +19,7 @@ def evaluate(
     tasks: str | Task | Sequence[str | Task],
     sweep: Sweep,
     *,
-    answer: Answer = "generate",
+    answer: AnswerMode = "generate",
     over_length: OverLength = "refuse",
     out: str | Path | None = None,
 ) -> pd.DataFrame:
@@ -34,7 +31,7 @@ def evaluate(
     """
     built = [registry.build_task(task) if isinstance(task, str) else task for task in _list(tasks)]
     name, adapter = _named(model)
-    plan = runner.Plan({registry.spec_of(task): task for task in built}, {name: adapter}, sweep, answer, over_length)
+    plan = Plan({registry.spec_of(task): task for task in built}, {name: adapter}, sweep, answer, over_length)
     runner.check(plan)
     return _frame(list(runner.run(plan)) if out is None else asking.answer_all(plan, Path(out)))
 

@@ -8,58 +8,31 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
-from typing import Any, Literal
 
-from mta_eval.answering import Answer, Feed, Given, ask, asker_of
-from mta_eval.core import Cell, Model, Needle, ReadingTask, Record, Sample, Sweep, Task, cells_of
+from mta_eval.answering import Feed, Response, ask, asker_of, check_abilities
+from mta_eval.core import (
+    Answer,
+    Cell,
+    Model,
+    Needle,
+    OverLength,
+    Plan,
+    QuotedNeedle,
+    ReadingTask,
+    Record,
+    Sample,
+    Task,
+    cells_of,
+)
 from mta_eval.errors import LengthError, SpecError
 from mta_eval.memory import take_peak
 
-OverLength = Literal["refuse", "mark"]
 SHORT, CHECKED = 512, 100  # at short lengths, where some samples may not fit, so many are made beforehand
 NEEDLES_KEPT = 64  # a record keeps the asked needles, and all of them up to this many
 AROUND = 120  # characters that it keeps on each side of one
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What there is to do: named tasks and models, a sweep, and how to ask."""
-
-    tasks: Mapping[str, Task]
-    models: Mapping[str, Model]
-    sweep: Sweep
-    answer: Answer = "generate"
-    over_length: OverLength = "refuse"
-
-    def sweep_of(self, task: str, model: str) -> Sweep:
-        """What of the sweep a model is asked.
-
-        Where no lengths were named: those of the task that fit all models, or else their window. Named ones that are
-        beyond this model's window but not beyond another's are left out, where prompts are not to be cut.
-        """
-        windows = [model.max_length for model in self.models.values()]
-        if not self.sweep.lengths:
-            own = self.tasks[task].default_lengths
-            fitting = tuple(length for length in own if length <= min(windows))
-            return replace(self.sweep, lengths=fitting or (min(windows),))
-        return replace(self.sweep, lengths=tuple(x for x in self.sweep.lengths if x not in self.left_out(model)))
-
-    def left_out(self, model: str) -> tuple[int, ...]:
-        """The lengths that a model is not asked, because only another model's window takes them."""
-        if self.over_length == "mark":
-            return ()
-        window, widest = self.models[model].max_length, max(model.max_length for model in self.models.values())
-        return tuple(length for length in self.sweep.lengths if window < length <= widest)
-
-    def cells_of(self, task: str, model: str) -> Sequence[Cell]:
-        """The cells that a model is asked of a task, in order."""
-        return cells_of(self.tasks[task], self.sweep_of(task, model), self.models[model].tokenizer)
-
-    def __len__(self) -> int:
-        return sum(len(self.cells_of(task, model)) for task in self.tasks for model in self.models)
 
 
 def check(plan: Plan) -> None:
@@ -71,6 +44,7 @@ def check(plan: Plan) -> None:
     """
     for model_name, model in plan.models.items():
         for task_name, task in plan.tasks.items():
+            check_abilities(task, model, plan.answer)
             sweep, reading = plan.sweep_of(task_name, model_name), isinstance(task, ReadingTask)
             for length in sweep.lengths:
                 if length > model.max_length and (reading or plan.over_length == "refuse"):
@@ -103,9 +77,9 @@ def answer(plan: Plan, model_name: str, task_name: str, cells: Sequence[Cell]) -
     task, model = plan.tasks[task_name], plan.models[model_name]
     samples = Feed(make(plan, model_name, task_name, cell) for cell in cells)
     take_peak()
-    for sample, given, error, seconds in ask(asker_of(task, model, plan.answer), samples):
+    for sample, response, error, seconds in ask(asker_of(task, model, plan.answer), samples):
         record = _record(sample, model_name, error, seconds, samples.cut)
-        yield record if given is None else _marked(record, task, sample, given)
+        yield record if response is None else _scored(record, task, sample, response)
 
 
 def make(plan: Plan, model_name: str, task_name: str, cell: Cell) -> tuple[Sample, bool]:
@@ -167,7 +141,7 @@ def fit_window(sample: Sample, model: Model, over_length: OverLength) -> tuple[S
 
 
 def _record(sample: Sample, model: str, error: str | None, seconds: float, cut: Collection[str]) -> Record:
-    """The record of a sample that is not marked yet."""
+    """The record of a sample that is not scored yet."""
     few = len(sample.needles) <= NEEDLES_KEPT
     return Record(
         sample_id=sample.id,
@@ -183,22 +157,29 @@ def _record(sample: Sample, model: str, error: str | None, seconds: float, cut: 
         truncated=sample.id in cut,
         error=error,
         choices=list(sample.choices),
-        needles=[kept(needle, sample.prompt) for needle in sample.needles if few or needle.asked],
+        needles=[quote(needle, sample.prompt) for needle in sample.needles if few or needle.asked],
         prompt_sha256=hashlib.sha256(sample.prompt.encode()).hexdigest(),
         peak_memory=take_peak(),
     )
 
 
-def _marked(record: Record, task: Task, sample: Sample, given: Given) -> Record:
-    if isinstance(given, str):
-        return replace(record, output=given, score=task.score(sample, given))
+def _scored(record: Record, task: Task, sample: Sample, response: Response) -> Record:
+    if isinstance(response, Answer):
+        return replace(
+            record,
+            output=response.text,
+            score=task.score(sample, response.text),
+            finish=response.finish,
+            thought=response.thought,
+            output_tokens=response.output_tokens,
+        )
     assert isinstance(task, ReadingTask)
-    reading = task.read(sample, given)
-    return replace(record, score=reading.score, axes=record.axes | reading.axes, positions=reading.positions)
+    reading = task.read(sample, response)
+    return replace(record, score=reading.score, axes={**record.axes, **reading.axes}, positions=reading.positions)
 
 
-def kept(needle: Needle, prompt: str) -> dict[str, Any]:
+def quote(needle: Needle, prompt: str) -> QuotedNeedle:
     """A needle and the text around it, since records hold no prompts."""
     start = prompt.index(needle.text)
     end = start + len(needle.text)
-    return asdict(needle) | {"before": prompt[max(0, start - AROUND) : start], "after": prompt[end : end + AROUND]}
+    return QuotedNeedle(**vars(needle), before=prompt[max(0, start - AROUND) : start], after=prompt[end : end + AROUND])

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mta_eval import registry, runner
-from mta_eval.core import Sweep
+from mta_eval.core import Plan, Sweep
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -182,7 +182,7 @@ def test_the_python_blocks_run(
     names: dict[str, object] = {"__name__": "readme"}
     exec(compile(second, "README.md", "exec", dont_inherit=True), names)
     task = names["Weather"]()  # type: ignore[operator]
-    plan = runner.Plan({"weather": task}, {"w": registry.build_model("window:300")}, Sweep((512,), (0.0, 1.0), 1))
+    plan = Plan({"weather": task}, {"w": registry.build_model("window:300")}, Sweep((512,), (0.0, 1.0), 1))
     assert [record.score for record in runner.run(plan)] == [1.0, 0.0]
 
 

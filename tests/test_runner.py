@@ -6,7 +6,7 @@ from typing import ClassVar
 import pytest
 
 from mta_eval import registry, runner
-from mta_eval.core import Record, Sample, Sweep
+from mta_eval.core import Plan, Record, Sample, Sweep
 from mta_eval.errors import LengthError, ModelError, SpecError
 from mta_eval.models.tokenizer import FastTokenizer
 from mta_eval.models.window import Window
@@ -51,8 +51,8 @@ WINDOW = Window(300)
 SWEEP = Sweep((256, 512), (0.0, 0.5, 1.0), 2)
 
 
-def plan(*tasks: str, model: object = WINDOW, sweep: Sweep = SWEEP, **options: str) -> runner.Plan:
-    return runner.Plan({task: registry.build_task(task) for task in tasks}, {"m": model}, sweep, **options)  # type: ignore
+def plan(*tasks: str, model: object = WINDOW, sweep: Sweep = SWEEP, **options: str) -> Plan:
+    return Plan({task: registry.build_task(task) for task in tasks}, {"m": model}, sweep, **options)  # type: ignore
 
 
 def test_every_cell_of_every_task_is_answered_once() -> None:
@@ -139,24 +139,24 @@ def test_a_task_uses_its_own_lengths_where_none_are_named() -> None:
 def test_where_no_lengths_are_named_those_that_fit_all_windows_are_asked_or_else_the_window() -> None:
     for window, lengths in ((3000, (2048,)), (700, (700,))):
         models = {"m": WINDOW, "small": Scripted(max_length=window)}
-        own = runner.Plan({"niah": registry.build_task("niah")}, models, Sweep((), (0.5,), 1))
+        own = Plan({"niah": registry.build_task("niah")}, models, Sweep((), (0.5,), 1))
         assert {own.sweep_of("niah", model).lengths for model in models} == {lengths}
         runner.check(own)
 
 
 def test_a_length_beyond_one_models_window_but_not_anothers_is_left_out_for_the_one() -> None:
     models = {"wide": WINDOW, "small": Scripted(max_length=300)}
-    both = runner.Plan({"passkey": registry.build_task("passkey")}, models, Sweep((256, 512), (0.5,), 2))
+    both = Plan({"passkey": registry.build_task("passkey")}, models, Sweep((256, 512), (0.5,), 2))
     runner.check(both)
     assert (both.left_out("wide"), both.left_out("small"), len(both)) == ((), (512,), 6)
     asked = [(record.model, record.axes["length"]) for record in runner.run(both)]
     assert asked == [("wide", 256)] * 2 + [("wide", 512)] * 2 + [("small", 256)] * 2
     assert runner.probe(both, "small", "passkey")[0][0] == 256
-    none = runner.Plan(both.tasks, models, Sweep((512,), (0.5,), 1))
+    none = Plan(both.tasks, models, Sweep((512,), (0.5,), 1))
     assert (len(none), runner.probe(none, "small", "passkey")) == (1, [])
     with pytest.raises(LengthError, match="beyond the window of small, 300 tokens"):
-        runner.check(runner.Plan(both.tasks, {"small": models["small"]}, Sweep((256, 512), (0.5,), 1)))
-    cut = runner.Plan(both.tasks, models, both.sweep, over_length="mark")
+        runner.check(Plan(both.tasks, {"small": models["small"]}, Sweep((256, 512), (0.5,), 1)))
+    cut = Plan(both.tasks, models, both.sweep, over_length="mark")
     assert (cut.left_out("small"), len(cut)) == ((), 8)
 
 

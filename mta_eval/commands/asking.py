@@ -16,9 +16,9 @@ from mta_eval.core import Cell, Model, Record, Run, Sample, Sweep, Task, Tokeniz
 from mta_eval.errors import SpecError, StoreError
 
 if TYPE_CHECKING:
+    from mta_eval.core import Plan
     from mta_eval.distributed.cluster import Cluster
     from mta_eval.distributed.pool import Crew
-    from mta_eval.runner import Plan
 
 T = TypeVar("T")
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from mta_eval.core import Plan
     from mta_eval.models.checkpoints.training import Progress
-    from mta_eval.runner import Plan
 
 WIDE = 160  # columns
 QUIET = 30  # seconds between lines in a log

@@ -11,8 +11,8 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from mta_eval import registry, runner
-from mta_eval.core import Record
+from mta_eval import registry
+from mta_eval.core import Plan, Record
 from mta_eval.distributed import cluster
 from mta_eval.distributed.cluster import Cluster, Placement
 from mta_eval.distributed.replica import Facts, Home
@@ -28,7 +28,7 @@ NAP = 0.1  # seconds between two looks at places that are not free yet
 
 
 @contextmanager
-def crew(wanted: Cluster, plan: runner.Plan) -> Iterator[Crew]:
+def crew(wanted: Cluster, plan: Plan) -> Iterator[Crew]:
     """Replicas for a plan, ready to be asked; they end with the block.
 
     Raises SpecError where the cluster cannot be joined or has too little, or a model or task has no spec to be built
@@ -60,7 +60,7 @@ class Crew:
         """What each model says of itself there: dtype, device, …"""
         return {model: facts.settings for model, facts in self._facts.items()}
 
-    def survey(self, plan: runner.Plan) -> None:
+    def survey(self, plan: Plan) -> None:
         """Let one replica look at every model. Raises MtaEvalError if it cannot, or has another tokenizer."""
         while not (ready := [post for post in self._posts if post.ready()]):
             self._wait_for_room()
@@ -72,7 +72,7 @@ class Crew:
             if self._facts[name].fingerprint != model.tokenizer.fingerprint:
                 raise ModelError(f"the workers have another tokenizer of {name} than this machine; share one copy")
 
-    def run(self, plan: runner.Plan, done: Collection[tuple[str, str]] = ()) -> Iterator[Record]:
+    def run(self, plan: Plan, done: Collection[tuple[str, str]] = ()) -> Iterator[Record]:
         """The records of `runner.run`, in its order. Raises as it does, and ModelError if no replica is left.
 
         A group whose workers die again and again becomes records with an error. Should the run break off, what came
@@ -153,7 +153,7 @@ class Crew:
         time.sleep(NAP)
 
 
-def _check_specs(plan: runner.Plan) -> None:
+def _check_specs(plan: Plan) -> None:
     """Raises SpecError for a model or task that is no registered one, and so lives in this process alone."""
     things: list[tuple[Any, str, Any]] = [("models", spec, model) for spec, model in plan.models.items()]
     things += [("tasks", spec, task) for spec, task in plan.tasks.items()]

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mta_eval import __version__, registry, runner
-from mta_eval.answering import Answer
-from mta_eval.core import Cell, Model, Record, Sweep
+from mta_eval.core import AnswerMode, Cell, Model, OverLength, Plan, Record, Sweep
 from mta_eval.errors import ModelError, TextError
 
 
@@ -52,8 +51,8 @@ class Question:
     task: str
     cells: tuple[Cell, ...]
     seed: int
-    answer: Answer
-    over_length: runner.OverLength
+    answer: AnswerMode
+    over_length: OverLength
     facts: Facts
     witness_cell: Cell
     witness: str
@@ -64,7 +63,7 @@ class Replica:
 
     def __init__(self) -> None:
         self._models: dict[str, Model] = {}
-        self._plans: dict[tuple[str, str], runner.Plan] = {}
+        self._plans: dict[tuple[str, str], Plan] = {}
 
     def survey(self, home: Home, models: Sequence[str]) -> dict[str, Facts]:
         """The facts of each model here; no weights are loaded. Raises ModelError for another version of mta-eval."""
@@ -82,11 +81,11 @@ class Replica:
             self._plans[pair] = self._agreed(question)
         yield from runner.answer(self._plans[pair], *pair, question.cells)
 
-    def _agreed(self, question: Question) -> runner.Plan:
+    def _agreed(self, question: Question) -> Plan:
         """The plan of a task and a model, once it is known to be the run's own."""
         model = self._model(question.model)
         _compare(question, Facts.of(model))
-        plan = runner.Plan(
+        plan = Plan(
             tasks={question.task: registry.build_task(question.task)},
             models={question.model: model},
             sweep=Sweep((), (), 0, question.seed),  # only its seed counts: the cells are named
@@ -106,7 +105,7 @@ class Replica:
         return self._models[spec]
 
 
-def prompt_hash(plan: runner.Plan, model: str, task: str, cell: Cell) -> str:
+def prompt_hash(plan: Plan, model: str, task: str, cell: Cell) -> str:
     """SHA-256 of the prompt of a cell, as records have it."""
     sample, _ = runner.make(plan, model, task, cell)
     return hashlib.sha256(sample.prompt.encode()).hexdigest()

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from mta_eval import runner
-from mta_eval.core import Cell, Record
+from mta_eval.core import Cell, Plan, Record
 from mta_eval.distributed.replica import Facts, Question, prompt_hash
 
 
@@ -35,7 +35,7 @@ class Group:
 class Desk:
     """The groups of a run. `facts` of each model are what replicas must agree with."""
 
-    def __init__(self, plan: runner.Plan, done: Collection[tuple[str, str]], facts: Mapping[str, Facts]) -> None:
+    def __init__(self, plan: Plan, done: Collection[tuple[str, str]], facts: Mapping[str, Facts]) -> None:
         self._plan = plan
         self._facts = facts
         self._waiting = deque(groups(plan, done))
@@ -91,7 +91,7 @@ class Desk:
             yield from group.records[group.given :]
 
 
-def groups(plan: runner.Plan, done: Collection[tuple[str, str]]) -> Iterator[Group]:
+def groups(plan: Plan, done: Collection[tuple[str, str]]) -> Iterator[Group]:
     """What is not done, in order: neighbours of one length and repeat are one group, for they share a prefix."""
     for model in plan.models:
         for task in plan.tasks:

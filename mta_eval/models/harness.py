@@ -13,9 +13,10 @@ from functools import cached_property
 from itertools import islice
 from typing import Any, ClassVar
 
-from mta_eval.core import Sample
+from mta_eval.core import Ability, Answer, ModelIdentity, Sample
 from mta_eval.errors import ModelError, SpecError
 from mta_eval.models.hf import HuggingFace, choose_device
+from mta_eval.models.identity import digest_of
 from mta_eval.models.inference.growing_answer import cut
 from mta_eval.models.server import sendable
 from mta_eval.models.tokenizer import FastTokenizer, first_line, load_tokenizer
@@ -61,11 +62,25 @@ class Harness:
         """That of tokenizer=, pretrained= or model=, the first that is given. Raises ModelError."""
         return tokenizer_in_lm_eval(dict(self.arguments))
 
+    @property
+    def abilities(self) -> frozenset[Ability]:
+        """Sums of log-likelihoods, but none of single tokens: lm-eval's interface has no more."""
+        return frozenset({"answers", "chooses"})
+
     def describe(self) -> dict[str, str]:
         """The backend and its arguments."""
         return {"backend": self.backend, **dict(self.arguments)}
 
-    def generate(self, samples: Iterable[Sample]) -> Iterator[str]:
+    def identity(self) -> ModelIdentity:
+        """Of the template alone: what else a backend loads, it does not say."""
+        template = self.tokenizer.chat_template
+        return ModelIdentity(template=digest_of(template) if template else "")
+
+    def token_loglikelihoods(self, samples: Iterable[Sample]) -> Iterator[list[float]]:
+        """Never called, as `abilities` says."""
+        raise NotImplementedError
+
+    def generate(self, samples: Iterable[Sample]) -> Iterator[Answer]:
         """See core.Model."""
         waiting = iter(samples)
         while group := list(islice(waiting, self.together)):
@@ -74,7 +89,7 @@ class Harness:
                 answers = self._loaded.generate_until(questions)
             except Exception:  # one of them broke it: the others are not to blame
                 answers = (self._loaded.generate_until([question])[0] for question in questions)
-            yield from (cut(answer, sample.stop) for answer, sample in zip(answers, group, strict=True))
+            yield from (self._answer(answer, sample) for answer, sample in zip(answers, group, strict=True))
 
     def loglikelihood(self, pairs: Sequence[tuple[Sample, str]]) -> list[float]:
         """See core.Model."""
@@ -89,9 +104,12 @@ class Harness:
         extra = {prompt: told[0] for prompt, told in zip(ends, self._loaded.loglikelihood(alone), strict=True)}
         return [value - extra.get(request.args[0], 0.0) for value, request in zip(found, asked, strict=True)]
 
-    def token_loglikelihoods(self, samples: Iterable[Sample]) -> Iterator[list[float]]:  # noqa: ARG002  (core.Model's)
-        """Always raises ModelError: lm-eval's interface has sums only."""
-        raise ModelError("lm-eval gives no log-probability of each token; use hf:, vllm: or server: for perplexity")
+    def _answer(self, output: str, sample: Sample) -> Answer:
+        """lm-eval gives the text alone: an answer that fills its budget was cut by it."""
+        tokens = len(self.tokenizer.encode(output).ids)
+        text = cut(output, sample.stop)
+        unfinished = text == output and tokens >= sample.max_new_tokens
+        return Answer(text, finish="length" if unfinished else "stop", output_tokens=tokens)
 
     def _question(self, sample: Sample) -> Any:
         how = {"until": sendable(sample.stop), "max_gen_toks": sample.max_new_tokens}

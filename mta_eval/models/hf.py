@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, Literal
 
-from mta_eval.core import Sample
+from mta_eval.core import Ability, Answer, ModelIdentity, Sample
 from mta_eval.errors import ModelError
+from mta_eval.models.identity import checkpoint_identity
 from mta_eval.models.inference.torch_model import TorchModel
 from mta_eval.models.tokenizer import FastTokenizer, first_line, load_tokenizer, local_path
 
@@ -33,6 +34,11 @@ class HuggingFace:
     max_length_override: int = field(default=0, metadata={"help": "take longer prompts than the model's config says"})
     trust_remote_code: bool = field(default=False, metadata={"help": "run the Python code of the checkpoint"})
     reuse: bool = field(default=True, metadata={"help": "false: every prompt from its start and alone, no guesses"})
+
+    @property
+    def abilities(self) -> frozenset[Ability]:
+        """Everything."""
+        return frozenset({"answers", "chooses", "reads"})
 
     @property
     def max_length(self) -> int:
@@ -57,7 +63,13 @@ class HuggingFace:
             chosen |= {"preset": trained["preset"], "seed": str(trained["seed"])}
         return chosen
 
-    def generate(self, samples: Iterable[Sample]) -> Iterator[str]:
+    def identity(self) -> ModelIdentity:
+        """Of the files of the checkpoint; see `checkpoint_identity`. Raises ModelError."""
+        return checkpoint_identity(
+            local_path(self.path), self.config.to_dict(), self.tokenizer.chat_template, ends_of(self.config)
+        )
+
+    def generate(self, samples: Iterable[Sample]) -> Iterator[Answer]:
         """See core.Model."""
         yield from self._loaded.generate(samples)
 

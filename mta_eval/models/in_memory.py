@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, ClassVar
 
-from mta_eval.core import Sample
+from mta_eval.core import Ability, Answer, ModelIdentity, Sample
 from mta_eval.errors import ModelError
 from mta_eval.models.hf import end_tokens_of, window_of
+from mta_eval.models.identity import digest_of
 from mta_eval.models.inference.torch_model import TorchModel
 from mta_eval.models.tokenizer import FastTokenizer
 
@@ -30,11 +31,24 @@ class InMemory:
         self.tokenizer = FastTokenizer(tokenizer.backend_tokenizer, self.title, tokenizer)
         self._model = model
 
+    @property
+    def abilities(self) -> frozenset[Ability]:
+        """Everything."""
+        return frozenset({"answers", "chooses", "reads"})
+
     def describe(self) -> dict[str, str]:
         """dtype and device, as they are."""
         return {"device": str(self._model.device), "dtype": str(self._model.dtype).removeprefix("torch.")}
 
-    def generate(self, samples: Iterable[Sample]) -> Iterator[str]:
+    def identity(self) -> ModelIdentity:
+        """Of what is in memory: its configuration, its template and its end tokens; of the weights nothing yet."""
+        return ModelIdentity(
+            config=digest_of(self._model.config.to_dict()),
+            template=digest_of(self.tokenizer.chat_template) if self.tokenizer.chat_template else "",
+            generation=digest_of(sorted(end_tokens_of(self._model))),
+        )
+
+    def generate(self, samples: Iterable[Sample]) -> Iterator[Answer]:
         """See core.Model."""
         yield from self._adapter().generate(samples)
 

@@ -8,15 +8,16 @@ server is told `add_special_tokens: false`. Either way the count that it reports
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
-from mta_eval.core import Sample
+from mta_eval.core import Ability, Answer, ModelIdentity, Sample
 from mta_eval.errors import ModelError, SpecError
 from mta_eval.models import server_answers
 from mta_eval.models.http_calls import Calls, ServerError, UnreachableError
+from mta_eval.models.identity import digest_of
 from mta_eval.models.inference.growing_answer import cut
 from mta_eval.models.named_tokenizer import NamedTokenizer
 from mta_eval.models.server_facts import Facts, find_out
@@ -73,13 +74,23 @@ class Server:
             return length
         raise ModelError(f"{self._facts.base} does not say how long its window is; add max_length_override=TOKENS")
 
+    @property
+    def abilities(self) -> frozenset[Ability]:
+        """Everything."""
+        return frozenset({"answers", "chooses", "reads"})
+
     def describe(self) -> dict[str, str]:
         """URL and model as found, the API and form of the prompts, and the software where the server names it."""
         facts = self._facts
         about = {"url": facts.base, "model": facts.model, "api": self.api, "send": self.send}
         return about | ({"server": facts.software} if facts.software else {})
 
-    def generate(self, samples: Iterable[Sample]) -> Iterator[str]:
+    def identity(self) -> ModelIdentity:
+        """Of what the server says of itself: its model and software stand in `describe`, its weights nowhere."""
+        template = self.tokenizer.chat_template
+        return ModelIdentity(config=digest_of(self.describe()), template=digest_of(template) if template else "")
+
+    def generate(self, samples: Iterable[Sample]) -> Iterator[Answer]:
         """See core.Model. A call that fails for good raises ServerError; what is in flight behind it is kept."""
         _ = self._facts  # asked once, before there are threads
         yield from self._calls.in_order(samples, self._answer)
@@ -104,7 +115,7 @@ class Server:
     def _facts(self) -> Facts:
         return find_out(self._calls, self.url, self.model, not self.max_length_override)
 
-    def _answer(self, sample: Sample) -> str:
+    def _answer(self, sample: Sample) -> Answer:
         stops = sendable(sample.stop)
         limits: dict[str, Any] = {"max_tokens": sample.max_new_tokens} | ({"stop": stops} if stops else {})
         if self._as_chat(sample):
@@ -114,7 +125,9 @@ class Server:
             ids = self._ids(sample, "")
             reply = self._post("/completions", self._prompt(sample, sample.prompt, ids) | limits)
             server_answers.check_prompt(reply, len(ids))
-        return cut(server_answers.text(reply, sample.max_new_tokens), sample.stop)
+        answer = server_answers.read_answer(reply, sample.max_new_tokens)
+        text = cut(answer.text, sample.stop)
+        return replace(answer, text=text, finish="stop" if text != answer.text else answer.finish)
 
     def _loglikelihood(self, pair: tuple[Sample, str]) -> float:
         sample, text = pair

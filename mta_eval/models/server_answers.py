@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mta_eval.core import Answer
 from mta_eval.models.http_calls import ServerError
 
 BROKEN_OFF = ("abort", "content_filter", "error")
@@ -28,7 +29,7 @@ def check_prompt(reply: Any, expected: int, slack: int = 0) -> None:
         raise ServerError("the server says that it cut the prompt; raise its window")
 
 
-def text(reply: dict[str, Any], max_new_tokens: int) -> str:
+def read_answer(reply: dict[str, Any], max_new_tokens: int) -> Answer:
     """The answer of a completion or a chat. Raises ServerError if there is none, or the server broke it off."""
     choice = first_choice(reply)
     message = choice.get("message")
@@ -43,10 +44,16 @@ def text(reply: dict[str, Any], max_new_tokens: int) -> str:
     if not answer and isinstance(message, dict) and (message.get("reasoning_content") or message.get("reasoning")):
         raise ServerError("the answer is all reasoning and no text; switch the model's thinking off in the server")
     if answer is None and isinstance(message, dict):
-        return ""  # how some servers spell an answer that ended at once
+        answer = ""  # how some servers spell an answer that ended at once
     if not isinstance(answer, str):
         raise ServerError("the server's answer holds no text")
-    return answer
+    read = usage.get("prompt_tokens") if isinstance(usage, dict) else None
+    return Answer(
+        answer,
+        finish="length" if reason == "length" else "stop",
+        prompt_tokens=read if isinstance(read, int) else None,
+        output_tokens=made if isinstance(made, int) else None,
+    )
 
 
 def prompt_logprobs(reply: dict[str, Any], tokens: int) -> list[float] | None:

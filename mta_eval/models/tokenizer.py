@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from mta_eval.core import Encoding, Message, Sample
+from mta_eval.core import Ability, Encoding, Message, ModelIdentity
 from mta_eval.errors import ModelError
 
 if TYPE_CHECKING:
@@ -36,8 +36,13 @@ class FastTokenizer:
     @cached_property
     def fingerprint(self) -> str:
         """Hash of the serialised tokenizer and of the chat template."""
-        chat = getattr(self._template, "chat_template", None) or ""
+        chat = self.chat_template
         return hashlib.sha256((self._backend.to_str() + json.dumps(chat)).encode()).hexdigest()[:16]
+
+    @property
+    def chat_template(self) -> str:
+        """The source of the chat template; "" without one."""
+        return getattr(self._template, "chat_template", None) or ""
 
     @cached_property
     def specials(self) -> tuple[int, int]:
@@ -67,7 +72,7 @@ class FastTokenizer:
 
     def render(self, messages: Sequence[Message]) -> str:
         """The chat template around `messages`, up to where the answer begins. Raises ModelError without one."""
-        if getattr(self._template, "chat_template", None) is None:
+        if not self.chat_template:
             raise ModelError(f"{self._name} has no chat template; use prompt=completion or prompt=instruction")
         rendered: str = self._template.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True)
         return rendered
@@ -158,6 +163,11 @@ class TokenizerOnly:
     path: str = field(metadata={"help": "folder, tokenizer.json, .gguf or hub id"})
 
     @property
+    def abilities(self) -> frozenset[Ability]:
+        """None: there is no model to answer."""
+        return frozenset()
+
+    @property
     def max_length(self) -> int:
         """No window: any length can be made."""
         return 1 << 62
@@ -171,21 +181,7 @@ class TokenizerOnly:
         """Nothing is chosen for the user here."""
         return {}
 
-    def generate(self, samples: Iterable[Sample]) -> Iterator[str]:  # noqa: ARG002  (core.Model's signature)
-        """Always raises ModelError: there is no model to answer."""
-        raise ModelError(
-            f"tokenizer:{self.path} makes prompts but cannot answer them; name a model, such as hf:{self.path}"
-        )
-
-    def loglikelihood(self, pairs: Sequence[tuple[Sample, str]]) -> list[float]:  # noqa: ARG002  (the same)
-        """Always raises ModelError: there is no model to answer."""
-        raise self._cannot_score()
-
-    def token_loglikelihoods(self, samples: Iterable[Sample]) -> Iterator[list[float]]:  # noqa: ARG002  (the same)
-        """Always raises ModelError: there is no model to read them."""
-        raise self._cannot_score()
-
-    def _cannot_score(self) -> ModelError:
-        return ModelError(
-            f"tokenizer:{self.path} makes prompts but cannot score them; name a model, such as hf:{self.path}"
-        )
+    def identity(self) -> ModelIdentity:
+        """Of the template alone."""
+        template = self.tokenizer.chat_template
+        return ModelIdentity(template=hashlib.sha256(template.encode()).hexdigest()[:16] if template else "")

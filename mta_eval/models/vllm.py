@@ -12,7 +12,7 @@ from functools import cached_property
 from itertools import islice
 from typing import Any, ClassVar, Literal, TypeVar
 
-from mta_eval.core import Sample
+from mta_eval.core import Ability, Answer, ModelIdentity, Sample
 from mta_eval.errors import ModelError, SpecError
 from mta_eval.models.hf import DTYPE, HuggingFace, ends_of, window_of
 from mta_eval.models.inference.growing_answer import cut
@@ -59,11 +59,20 @@ class VLLM:
         """The checkpoint's own tokenizer."""
         return self._checkpoint.tokenizer
 
+    @property
+    def abilities(self) -> frozenset[Ability]:
+        """Everything."""
+        return frozenset({"answers", "chooses", "reads"})
+
     def describe(self) -> dict[str, str]:
         """dtype and device, as chosen, and vLLM's version. Raises ModelError if it is not installed."""
         return self._checkpoint.describe() | {"vllm": load(self._on_cpu).__version__}
 
-    def generate(self, samples: Iterable[Sample]) -> Iterator[str]:
+    def identity(self) -> ModelIdentity:
+        """Of the checkpoint."""
+        return self._checkpoint.identity()
+
+    def generate(self, samples: Iterable[Sample]) -> Iterator[Answer]:
         """See core.Model; `batch` samples at a time, and their answers in order."""
         for batch in _batches(samples, self.batch):
             requests = [Request(self._ids(sample), self._limits(sample)) for sample in batch]
@@ -129,11 +138,14 @@ class VLLM:
             "detokenize": bool(stops),
         }
 
-    def _answer(self, sample: Sample, output: Any) -> str:
+    def _answer(self, sample: Sample, output: Any) -> Answer:
         if output.finish_reason not in ("stop", "length"):
             raise RuntimeError(f"vLLM broke the answer off: finish_reason {output.finish_reason}")
         tokens = [token for token in output.token_ids if token not in self._end_tokens]
-        return cut(self.tokenizer.decode(tokens), sample.stop)
+        decoded = self.tokenizer.decode(tokens)
+        text = cut(decoded, sample.stop)
+        ended = output.finish_reason == "stop" or text != decoded
+        return Answer(text, "", "stop" if ended else "length", sample.prompt_tokens, len(output.token_ids))
 
     def _score(self, texts: Iterable[list[int]]) -> Iterator[list[float]]:
         """log p of every token but the first, for each text; vLLM reads these whole, past its prefix cache."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
-from mta_eval.core import Sample
+from mta_eval.core import Ability, Answer, ModelIdentity, Sample
 from mta_eval.errors import SpecError
 from mta_eval.models.tokenizer import FastTokenizer, load_tokenizer
 
@@ -36,6 +36,11 @@ class Window:
             raise SpecError(f"window: width must be at least 1, not {self.width}")
 
     @property
+    def abilities(self) -> frozenset[Ability]:
+        """Everything."""
+        return frozenset({"answers", "chooses", "reads"})
+
+    @property
     def max_length(self) -> int:
         """Takes prompts of any length; what lies before the window it just does not see."""
         return 1 << 62
@@ -51,19 +56,23 @@ class Window:
         """Nothing is chosen for the user here."""
         return {}
 
-    def generate(self, samples: Iterable[Sample]) -> Iterator[str]:
+    def identity(self) -> ModelIdentity:
+        """There are no weights: its options, which its spec names, are all there is."""
+        return ModelIdentity()
+
+    def generate(self, samples: Iterable[Sample]) -> Iterator[Answer]:
         """The values of all asked needles that stand wholly inside the window; of the others, nothing."""
         for sample in samples:
             seen = self._read(sample.prompt)
             if all(needle.text in seen for needle in sample.needles if needle.asked):
-                yield " " + ", ".join(sample.targets)
+                yield Answer(" " + ", ".join(sample.targets))
             else:
-                yield " I cannot see it."
+                yield Answer(" I cannot see it.")
 
     def loglikelihood(self, pairs: Sequence[tuple[Sample, str]]) -> list[float]:
         """0 for a target that is in sight, -1 for everything else."""
         answers = self.generate(sample for sample, _ in pairs)
-        return [0.0 if text.strip() in answer else -1.0 for (_, text), answer in zip(pairs, answers, strict=True)]
+        return [0.0 if text.strip() in answer.text else -1.0 for (_, text), answer in zip(pairs, answers, strict=True)]
 
     def token_loglikelihoods(self, samples: Iterable[Sample]) -> Iterator[list[float]]:
         """SEEN for a token that stands among the `width` before it, NEW for any other: longer windows, likelier texts.

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from mta_eval import registry
-from mta_eval.core import Sample
+from mta_eval.core import Ability, Answer, ModelIdentity, Sample
 from mta_eval.errors import ModelError
 from mta_eval.models.hf import HuggingFace
 from mta_eval.models.tokenizer import FastTokenizer, local_path
@@ -20,6 +20,11 @@ class Wrapped:
     def model(self) -> HuggingFace:
         """The checkpoint behind the name."""
         raise NotImplementedError
+
+    @property
+    def abilities(self) -> frozenset[Ability]:
+        """Those of the checkpoint's adapter."""
+        return self.model.abilities
 
     @property
     def max_length(self) -> int:
@@ -35,7 +40,11 @@ class Wrapped:
         """dtype and device, as chosen."""
         return self.model.describe()
 
-    def generate(self, samples: Iterable[Sample]) -> Iterator[str]:
+    def identity(self) -> ModelIdentity:
+        """Of the checkpoint."""
+        return self.model.identity()
+
+    def generate(self, samples: Iterable[Sample]) -> Iterator[Answer]:
         """See core.Model."""
         return self.model.generate(samples)
 

@@ -119,7 +119,7 @@ def perplexity(records: Sequence[Record]) -> Cell | None:
     told = [record for record in records if record.axes.get("nats") is not None and record.axes.get("predicted")]
     if not told:
         return None
-    pairs = [(float(record.axes["nats"]), float(record.axes["predicted"])) for record in told]
+    pairs = [(record.number("nats"), record.number("predicted")) for record in told]
     return of_sums(pairs, sum(record.truncated for record in told))
 
 

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mta_eval import registry, runner
+from mta_eval import registry
 from mta_eval.commands import asking
-from mta_eval.core import Record, Run, Sweep
+from mta_eval.core import Plan, Record, Run, Sweep
 
 if TYPE_CHECKING:
     from mta_eval.papers.source import Attention
@@ -52,7 +52,7 @@ def run_shipped(out: Path, samples: int = SAMPLES) -> Path:
     What was answered before is kept. Raises StoreError if the folder holds another question, SystemExit(1) if samples
     failed.
     """
-    plan = runner.Plan(
+    plan = Plan(
         tasks=asking.build_all(["letter_blocks"], registry.build_task),
         models=asking.build_all(_specs(), registry.build_model),
         sweep=Sweep((), (None,), samples, SEED),
@@ -103,7 +103,7 @@ def attention_of(questions: Sequence[tuple[str, Run]], records: Sequence[Record]
 
 def _one_of_each(run: Run) -> tuple[str, ...]:
     """The first model of each training: one of its seeds is enough to look at."""
-    facts = run.environment.get("models", {})
+    facts = run.settings
     kinds = {name: {**facts.get(name, {}), "seed": "", "name": ""} for name in run.models}
     for name, kind in kinds.items():
         if "attention" not in kind:

@@ -97,7 +97,7 @@ def model_facts(runs: Sequence[tuple[str, Run]]) -> dict[str, dict[str, str]]:
     """What the runs (name, run) know of each model: its name in the records -> dtype, attention, preset, seed, …"""
     about: dict[str, dict[str, str]] = {}
     for name, run in runs:
-        for model, facts in run.environment.get("models", {}).items():
+        for model, facts in run.settings.items():
             about[model] = about[f"{model} ({name})"] = facts  # as `several.read_several` tells equal names apart
     return about
 

@@ -45,7 +45,7 @@ def reach(records: Sequence[Record]) -> Reach | None:
     lengths: dict[int, list[Record]] = defaultdict(list)
     for record in records:
         if record.score is not None and record.axes.get("length") is not None:
-            lengths[record.axes["length"]].append(record)
+            lengths[int(record.number("length"))].append(record)
     order = sorted(lengths)
     estimates = [estimate(*scores_of(lengths[length])) for length in order]
     if len(order) < 2 or not estimates[0].mean:
@@ -66,8 +66,8 @@ def middle(records: Sequence[Record]) -> Estimate | None:
     inside: list[tuple[float, Hashable]] = []
     outside: list[tuple[float, Hashable]] = []
     for record in records:
-        if record.score is not None and (depth := record.axes.get("depth")) is not None:
-            side = inside if MIDDLE[0] <= depth <= MIDDLE[1] else outside
+        if record.score is not None and record.axes.get("depth") is not None:
+            side = inside if MIDDLE[0] <= record.number("depth") <= MIDDLE[1] else outside
             side.append((record.score, cluster_of(record)))
     if not inside or not outside:
         return None
@@ -109,7 +109,7 @@ def _seeds_text(records: Sequence[Record]) -> str:
     seeds: dict[int, list[float]] = defaultdict(list)
     for record in records:
         if record.score is not None and record.axes.get("seed") is not None:
-            seeds[record.axes["seed"]].append(record.score)
+            seeds[int(record.number("seed"))].append(record.score)
     if len(seeds) < 2:
         return GAP
     return ", ".join(f"{axis_text('seed', seed)}: {percent_text(mean(seeds[seed]))}" for seed in sorted(seeds))

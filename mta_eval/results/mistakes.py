@@ -47,7 +47,7 @@ def kind_of(record: Record) -> str | None:
     output = (record.output or "")[:LONGEST_READ].replace("’", "'")
     if not output.strip():
         return "empty"
-    if _says_one_of(output, [needle["value"] for needle in record.needles], record.targets):
+    if _says_one_of(output, [needle.value for needle in record.needles], record.targets):
         return "other needle"
     # "there is no information" does not choose "no"
     if record.choices and _says_one_of(REFUSAL.sub(" ", output), record.choices, record.targets):

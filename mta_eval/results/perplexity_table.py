@@ -84,7 +84,7 @@ def _measure(records: Sequence[Record]) -> dict[str, Cell]:
             cells[str(domain)] = cell
     if len(cells) > 1 and (whole := average(cells.values())):
         cells[AVERAGE] = whole
-    told = [(float(one.axes["nats"]), float(one.axes["bytes"])) for one in records if one.axes.get("bytes")]
+    told = [(one.number("nats"), one.number("bytes")) for one in records if one.axes.get("bytes")]
     if told:
         cells[BITS] = _bits(of_sums(told))
     return cells

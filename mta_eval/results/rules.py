@@ -80,7 +80,7 @@ def answer_of(record: Record) -> Answer:
         output=record.output or "",
         targets=tuple(record.targets),
         question=str(record.axes.get("question", "")),
-        qa=int(record.axes["qa"]) if is_babilong and "qa" in record.axes else None,
+        qa=int(record.number("qa")) if is_babilong and "qa" in record.axes else None,
         task=record.task,
     )
 

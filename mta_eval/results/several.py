@@ -29,7 +29,7 @@ def read_several(folders: Sequence[Path]) -> tuple[list[tuple[str, Run]], list[R
     told_apart = [
         dataclasses.replace(record, model=f"{record.model} ({name})")
         if (pair := (record.task, record.model)) in answered_twice
-        else dataclasses.replace(record, axes=record.axes | {"seed": run.sweep.seed})
+        else dataclasses.replace(record, axes={**record.axes, "seed": run.sweep.seed})
         if len(seeds[pair]) > 1
         else record
         for name, run, records in loaded
@@ -38,7 +38,7 @@ def read_several(folders: Sequence[Path]) -> tuple[list[tuple[str, Run]], list[R
     questions, lacking = [], {}
     for (name, run, records), folder in zip(loaded, folders, strict=True):
         answered = sum(record.error is None for record in records)
-        wanted = run.environment.get("samples") or _samples_of(run)
+        wanted = run.samples or _samples_of(run)
         if wanted:
             told = {name: value for name, value in run.environment.items() if name != "samples"}
             run = dataclasses.replace(run, environment={"answered": f"{answered} of {wanted} samples"} | told)
@@ -50,7 +50,8 @@ def read_several(folders: Sequence[Path]) -> tuple[list[tuple[str, Run]], list[R
 
 def _samples_of(run: Run) -> int:
     """How many samples a run of an older version has, which did not write it down; 0 at its tasks' default lengths."""
-    left_out = sum(map(len, run.environment.get("lengths beyond the window", {}).values()))
+    beyond = run.environment.get("lengths beyond the window")
+    left_out = sum(len(x) for x in beyond.values() if isinstance(x, list)) if isinstance(beyond, dict) else 0
     lengths = len(run.models) * len(run.sweep.lengths) - left_out
     return len(run.tasks) * lengths * len(run.sweep.depths) * run.sweep.repeats
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import fcntl
-import json
 import os
 import tempfile
 import time
@@ -17,6 +16,7 @@ from typing import Any, Self
 
 from mta_eval.core import Record, Run, Sweep
 from mta_eval.errors import StoreError
+from mta_eval.results.record_json import read_record, read_run_text, record_line, run_text
 
 QUESTION, RECORDS = "run.json", "records.jsonl"
 
@@ -44,7 +44,7 @@ class RunFolder:
 
     def append(self, record: Record) -> None:
         """Save one record. Raises StoreError if it cannot be written; what was saved before stays whole."""
-        line = json.dumps(vars(record), ensure_ascii=False).encode() + b"\n"
+        line = record_line(record).encode() + b"\n"
         size = os.fstat(self._file.fileno()).st_size
         try:
             written = self._file.write(line)
@@ -75,16 +75,14 @@ class RunFolder:
         if not path.exists():
             if (self.folder / RECORDS).exists():
                 raise StoreError(f"{str(self.folder)!r} holds records but no {QUESTION}; choose another --out")
-            _write_whole(path, json.dumps(dataclasses.asdict(run), indent=2).encode() + b"\n")
+            _write_whole(path, run_text(run).encode())
             return set()
         _refuse_another(read_run(self.folder), run, self.folder)
         records = _read_records(self.folder)
         kept = [record for record in records if record.error is None]
-        lines = [json.dumps(vars(record), ensure_ascii=False) + "\n" for record in kept]
-        whole = "".join(lines).encode()
         file = self.folder / RECORDS
-        if not file.exists() or file.read_bytes() != whole:
-            _write_whole(file, whole)
+        if not file.exists() or len(kept) < len(records) or not file.read_bytes().endswith(b"\n"):
+            _write_whole(file, "".join(record_line(record) + "\n" for record in kept).encode())
         return {(record.model, record.sample_id) for record in kept}
 
 
@@ -92,17 +90,13 @@ def read_run(folder: Path) -> Run:
     """The question of a run folder. Raises StoreError if there is none."""
     path = folder / QUESTION
     try:
-        raw = json.loads(path.read_text("utf-8"))
-        sweep = raw.pop("sweep")
-        sweep["lengths"], sweep["depths"] = tuple(sweep["lengths"]), tuple(sweep["depths"])
-        raw["tasks"], raw["models"] = tuple(raw["tasks"]), tuple(raw["models"])
-        return Run(**raw, sweep=Sweep(**sweep))
+        return read_run_text(path.read_text("utf-8"))
     except FileNotFoundError as error:
         raise StoreError(_no_run(folder)) from error
     except OSError as error:
         raise StoreError(f"cannot read {str(path)!r}: {error.strerror}") from error
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise StoreError(f"{str(path)!r} is damaged ({error}); nothing was changed") from error
+    except ValueError as error:
+        raise StoreError(f"{str(path)!r} is damaged: {error}; nothing was changed") from error
 
 
 def _no_run(folder: Path) -> str:
@@ -139,9 +133,11 @@ def _read_records(folder: Path) -> list[Record]:
     records: dict[tuple[str, str], Record] = {}
     for number, line in enumerate(whole.split(b"\n") if whole else [], 1):
         try:
-            record = Record(**json.loads(line))
-        except (ValueError, TypeError) as error:
-            raise StoreError(f"{str(path)!r} line {number} is damaged; remove that line and run again") from error
+            record = read_record(line)
+        except (ValueError, RecursionError) as error:
+            raise StoreError(
+                f"{str(path)!r} line {number} is damaged: {error}; remove that line and run again"
+            ) from error
         records[record.model, record.sample_id] = record
     return list(records.values())
 

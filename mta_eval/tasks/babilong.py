@@ -13,7 +13,7 @@ from random import Random
 from typing import ClassVar, Literal
 
 from mta_eval import scoring
-from mta_eval.core import Cell, Needle, Sample, Tokenizer, generator
+from mta_eval.core import AxisValue, Cell, Needle, Sample, Tokenizer, generator
 from mta_eval.errors import SpecError
 from mta_eval.registry import spec_of
 from mta_eval.tasks.babi_files import read_rows, read_stories
@@ -113,13 +113,13 @@ class Babilong:
             needles=needles,
             chat=fitted.chat,
             stop=() if self.prompt == "chat" else ("\n", "."),
-            lead="" if self.prompt == "chat" else " ",
+            target_delimiter="" if self.prompt == "chat" else " ",
         )
 
     def score(self, sample: Sample, output: str) -> float:
         """By `rule`; the official one removes the labels that the question names."""
         if self.rule == "one_label_only":
-            return scoring.one_label_only(output, sample.targets[0], LABELS[self.qa], sample.axes["question"])
+            return scoring.one_label_only(output, sample.targets[0], LABELS[self.qa], str(sample.axes["question"]))
         marked: float = getattr(scoring, self.rule)(output, sample.targets)
         return marked
 
@@ -158,7 +158,7 @@ class Babilong:
         longest = max(self._choices(), key=len)
         return answer_budget(tokenizer, longest, 4 if self.prompt == "completion" else 24)
 
-    def _axes(self, cell: Cell, question: str) -> dict[str, object]:
+    def _axes(self, cell: Cell, question: str) -> dict[str, AxisValue]:
         return {"length": cell.length, "depth": cell.depth, "repeat": cell.repeat, "qa": self.qa, "question": question}
 
     def _published(self, cell: Cell, seed: int, tokenizer: Tokenizer) -> Sample:
@@ -185,7 +185,7 @@ class Babilong:
             choices=self._choices(),
             chat=around.messages(row["input"]),
             stop=() if self.prompt == "chat" else ("\n", "."),
-            lead="" if self.prompt == "chat" else " ",
+            target_delimiter="" if self.prompt == "chat" else " ",
         )
 
 

@@ -94,7 +94,7 @@ class LetterBlocks:
             needles=self._needles(blocks, query, target, len(around.before), spans, specials[0]),
             chat=around.messages(".".join(blocks)),
             stop=("\n", "."),
-            lead=lead,
+            target_delimiter=lead,
         )
 
     def row(self, stream: str, seed: int, index: int) -> tuple[str, str]:

@@ -102,7 +102,7 @@ class Niah:
             needles=_needles(fitted, [pairs[order[index]] for index in fitted.order], asked, self._say),
             chat=fitted.chat,
             stop={"completion": ("\n", "."), "instruction": ("\n",), "chat": ()}[self.prompt],
-            lead="" if self.prompt == "chat" else " ",
+            target_delimiter="" if self.prompt == "chat" else " ",
         )
 
     def score(self, sample: Sample, output: str) -> float:

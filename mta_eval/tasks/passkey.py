@@ -81,7 +81,7 @@ class Passkey:
             needles=(Needle("pass key", key, text, *fitted.spans[0], round(fitted.depths[0], 6), asked=True),),
             chat=fitted.chat,
             stop=() if self.prompt == "chat" else ("\n", "."),
-            lead="" if self.prompt == "chat" else " ",
+            target_delimiter="" if self.prompt == "chat" else " ",
         )
 
     def _draw_key(self, random: Random) -> str:

@@ -16,7 +16,7 @@ from functools import lru_cache
 from itertools import groupby, islice, pairwise
 from typing import ClassVar, NamedTuple
 
-from mta_eval.core import Cell, Reading, Sample, Sweep, Tokenizer
+from mta_eval.core import Cell, Reading, Sample, Sweep, Tokenizer, number_of
 from mta_eval.errors import LengthError, ModelError, SpecError, TextError
 from mta_eval.registry import spec_of
 from mta_eval.tasks.documents import Document, read_documents
@@ -107,7 +107,7 @@ class Perplexity:
                 f"{sample.id}: {len(loglikelihoods)} log-probabilities for a text of {sample.prompt_tokens} tokens, "
                 "the first of which has none; the model and its tokenizer do not belong together"
             )
-        predicted: int = sample.axes["predicted"]
+        predicted = int(number_of(sample.axes, "predicted"))
         losses = [-value for value in loglikelihoods[-predicted:]]
         nats = math.fsum(losses)
         first = sample.prompt_tokens - predicted

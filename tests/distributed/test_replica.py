@@ -9,7 +9,7 @@ import pytest
 
 from mta_eval import registry, runner
 from mta_eval.commands import asking
-from mta_eval.core import Sweep
+from mta_eval.core import Plan, Sweep
 from mta_eval.distributed.cluster import Cluster
 from mta_eval.distributed.pool import crew
 from mta_eval.distributed.replica import Facts, Home, Question, Replica
@@ -18,15 +18,15 @@ from mta_eval.errors import ModelError, SpecError, TextError
 from mta_eval.models.in_memory import InMemory
 
 
-def plan(model: str = "window:300", task: str = "niah") -> runner.Plan:
-    return runner.Plan(
+def plan(model: str = "window:300", task: str = "niah") -> Plan:
+    return Plan(
         asking.build_all([task], registry.build_task),
         asking.build_all([model], registry.build_model),
         Sweep((256,), (0.0, 1.0), 1, seed=7),
     )
 
 
-def question(asked: runner.Plan) -> Question:
+def question(asked: Plan) -> Question:
     desk = Desk(asked, (), {name: Facts.of(model) for name, model in asked.models.items()})
     group = desk.next(1)
     assert group is not None

@@ -10,7 +10,7 @@ import pytest
 from fake_server import FakeServer, Reader
 
 from mta_eval import runner
-from mta_eval.core import Cell, Sample, Sweep
+from mta_eval.core import Cell, Plan, Sample, Sweep
 from mta_eval.errors import ModelError, SpecError
 from mta_eval.models.harness import Harness
 from mta_eval.models.tokenizer import FastTokenizer, load_tokenizer
@@ -96,7 +96,7 @@ def test_one_broken_request_is_one_error(served: FakeServer, tokenizer_folder: P
     bad = samples_of("passkey", model.tokenizer)[1]
     ids = model.tokenizer.prompt_ids(bad.prompt, plain=True)
     served.fault = lambda request: (500, {}, "no") if request.body and request.body["prompt"] == [ids] else None
-    plan = runner.Plan({"passkey": build_task("passkey")}, {"m": model}, Sweep((256,), (0.0, 0.5, 1.0), 1))
+    plan = Plan({"passkey": build_task("passkey")}, {"m": model}, Sweep((256,), (0.0, 0.5, 1.0), 1))
     records = {record.sample_id: record for record in runner.run(plan)}
     assert [name for name, record in records.items() if record.error] == [bad.id]
     assert sum(record.score or 0 for record in records.values()) == 2

@@ -18,7 +18,7 @@ import pytest
 from fake_server import FakeServer, Fault, Reader, Request
 
 from mta_eval import registry, runner
-from mta_eval.core import Cell, Record, Sample, Sweep
+from mta_eval.core import Cell, Plan, Record, Sample, Sweep
 from mta_eval.errors import ModelError, SpecError
 from mta_eval.models import http_calls, smollm2
 from mta_eval.models.hf import HuggingFace
@@ -79,7 +79,7 @@ def samples_of(tokenizer: FastTokenizer, task: str = "passkey", sweep: Sweep = S
 
 
 def records_of(model: Any, task: str = "passkey", **options: Any) -> list[Record]:
-    plan = runner.Plan({task: registry.build_task(task)}, {"m": model}, SWEEP, **options)
+    plan = Plan({task: registry.build_task(task)}, {"m": model}, SWEEP, **options)
     runner.check(plan)
     return [replace(record, seconds=0.0, peak_memory=None) for record in runner.run(plan)]
 
@@ -318,7 +318,7 @@ def test_what_is_no_answer_is_an_error_and_never_a_score(
     server = fake(fault=fault)
     task = registry.build_task("passkey")
     model = ask(server, retries=2, timeout=0.2)
-    (record,) = runner.run(runner.Plan({"passkey": task}, {"m": model}, Sweep((256,), (1.0,), 1)))
+    (record,) = runner.run(Plan({"passkey": task}, {"m": model}, Sweep((256,), (1.0,), 1)))
     assert (record.output, record.score) == (None, None)
     with pytest.raises(ServerError, match=message):
         list(model.generate([task.sample(next(Sweep((256,), (1.0,), 1).cells()), 0, model.tokenizer)]))
@@ -387,7 +387,7 @@ def test_the_same_weights_answer_the_same_as_with_hf(
     answers = list(hf.generate(samples))
     assert len(set(answers)) > 2
     assert list(server.generate(samples)) == answers
-    pairs = [(sample, sample.lead + choice) for sample in samples[:2] for choice in sample.choices[:3]]
+    pairs = [(sample, sample.target_delimiter + choice) for sample in samples[:2] for choice in sample.choices[:3]]
     assert server.loglikelihood(pairs) == pytest.approx(hf.loglikelihood(pairs), abs=1e-3)
 
 
@@ -424,7 +424,7 @@ def test_log_probabilities_are_summed_over_the_tokens_that_the_text_adds(
     fake: Make, ask: Callable[..., Server], tokenizer: FastTokenizer, send: str, task: str
 ) -> None:
     server, sample = fake(), samples_of(tokenizer, task)[0]
-    pairs = [(sample, sample.lead + choice) for choice in sample.choices]
+    pairs = [(sample, sample.target_delimiter + choice) for choice in sample.choices]
     expected = []
     for _, text in pairs:
         whole = tokenizer.prompt_ids(sample.prompt + text, plain=sample.chat is None)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mta_eval import registry, runner
-from mta_eval.core import Sweep
+from mta_eval.core import Plan, Sweep
 from mta_eval.models.shipped import HERE
 
 NAMES = [f"letter-blocks-{kind}{seed}" for kind in ("mta", "transformer") for seed in ("", ":seed=43", ":seed=44")]
@@ -15,7 +15,7 @@ NAMES = [f"letter-blocks-{kind}{seed}" for kind in ("mta", "transformer") for se
 
 def wrong(model: str, count: int = 200) -> float:
     """The share of wrong answers to fresh samples, of a seed that no training knows."""
-    plan = runner.Plan(
+    plan = Plan(
         {"letters": registry.build_task("letter_blocks")},
         {model: registry.build_model(model)},
         Sweep((), (None,), count, 7),

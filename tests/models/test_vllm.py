@@ -15,7 +15,7 @@ from fake_server import Reader
 from fake_vllm import FakeVLLM, Requests
 
 from mta_eval import registry, runner
-from mta_eval.core import Record, Sample, Sweep
+from mta_eval.core import Plan, Record, Sample, Sweep
 from mta_eval.errors import ModelError, SpecError
 from mta_eval.models import vllm_engine
 from mta_eval.models.hf import HuggingFace
@@ -54,7 +54,7 @@ def samples_of(tokenizer: FastTokenizer, task: str = "passkey") -> list[Sample]:
 
 
 def records_of(model: Any, **options: Any) -> list[Record]:
-    plan = runner.Plan({"passkey": registry.build_task("passkey")}, {"m": model}, SWEEP, **options)
+    plan = Plan({"passkey": registry.build_task("passkey")}, {"m": model}, SWEEP, **options)
     return [replace(record, seconds=0.0, peak_memory=None) for record in runner.run(plan)]
 
 

@@ -94,7 +94,7 @@ def test_a_vocabulary_of_letters_is_asked_in_letters() -> None:
     tokenizer = FastTokenizer(letters, "letters")
     sample = build_task("letter_blocks").sample(Cell(200, 0.5, 0), 0, tokenizer)
     assert re.fullmatch(r"[a-z.]+#[a-z]{2}", sample.prompt)
-    assert sample.lead == ""
+    assert sample.target_delimiter == ""
     assert (sample.prompt_tokens, sample.prompt_tokens + sample.max_new_tokens) == (len(sample.prompt), 200)
 
 

@@ -75,8 +75,8 @@ class _AdapterLM(HFLM):
         if any(setting.get("do_sample") for setting in settings):
             return [str(answer) for answer in super().generate_until(requests, disable_tqdm)]
         answers = []
-        for request, stop, output in zip(requests, stops, self._adapter.generate(samples), strict=True):
-            answer = postprocess_generated_text(generation=output, stop=stop, think_end_token=None)
+        for request, stop, given in zip(requests, stops, self._adapter.generate(samples), strict=True):
+            answer = postprocess_generated_text(generation=given.text, stop=stop, think_end_token=None)
             self.cache_hook.add_partial("generate_until", request.args, answer)
             answers.append(answer)
         return answers

@@ -11,7 +11,7 @@ from typing import Any
 
 from mta_eval import registry, runner
 from mta_eval.commands.arguments import parse_depths, parse_lengths
-from mta_eval.core import Needle, Sample, Sweep, Task, Tokenizer
+from mta_eval.core import Needle, Plan, Sample, Sweep, Task, Tokenizer
 from mta_eval.errors import LengthError, SpecError
 from mta_eval.models.harness import tokenizer_in_lm_eval, window_in_lm_eval
 
@@ -54,7 +54,7 @@ class Question:
             _whole(name, "repeats", metadata.get("repeats", 5)),
             _whole(name, "sample_seed", metadata.get("sample_seed", 0)),
         )
-        self._plan = runner.Plan(self.tasks, {READER: _as_model(self.reader)}, self.sweep)
+        self._plan = Plan(self.tasks, {READER: _as_model(self.reader)}, self.sweep)
         window = self.reader.max_length
         if beyond := [length for length in self.sweep.lengths if length > window]:
             raise LengthError(
@@ -71,7 +71,7 @@ class Question:
             told = {"seed": sweep.seed, "options": {key: self.options[spec][key] for key in self.varied}}
             for cell in sweep.cells():
                 sample = task.sample(cell, sweep.seed, self.reader.tokenizer)
-                needles = [runner.kept(needle, sample.prompt) for needle in sample.needles]
+                needles = [runner.quote(needle, sample.prompt) for needle in sample.needles]
                 docs.append(dataclasses.asdict(sample) | {"depth": cell.depth, "needles": needles} | told)
         return docs
 
@@ -119,7 +119,7 @@ def _refuse_slips(name: str, metadata: Mapping[str, Any]) -> None:
 
 
 def _as_model(reader: Reader) -> Any:
-    """For `runner.Plan`, which asks a model for its window and tokenizer alone until it is run."""
+    """For `Plan`, which asks a model for its window and tokenizer alone until it is run."""
     return reader
 
 

@@ -15,7 +15,7 @@ from mta_eval.models.inference.batching import (
     tails_fit,
     tokens_in_memory,
 )
-from mta_eval.models.inference.growing_answer import Answer
+from mta_eval.models.inference.growing_answer import GrowingAnswer
 from mta_eval.models.inference.prefill import Prefill, State, grows, takes_back
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ GUESSED = 8  # tokens, at most, in one step of an answer
 STEP = 64  # tokens of all rows in a step; more are no longer read in the time of one
 
 
-def alone(model: Any, prefill: Prefill, answer: Answer, state: State, guessing: bool) -> None:
+def alone(model: Any, prefill: Prefill, answer: GrowingAnswer, state: State, guessing: bool) -> None:
     """Decode an answer that is begun, after its prompt in `state`."""
     cache = state.get("past_key_values")
     guessing = guessing and grows(model, cache)
@@ -40,8 +40,8 @@ def alone(model: Any, prefill: Prefill, answer: Answer, state: State, guessing: 
             state["past_key_values"].crop(-wrong)
 
 
-def together(model: Any, prefill: Prefill, answers: list[Answer]) -> int:
-    """Answer as many prompts as go together, from the first on; how many, 0 if it is better answered alone.
+def together(model: Any, prefill: Prefill, answers: list[GrowingAnswer]) -> int:
+    """GrowingAnswer as many prompts as go together, from the first on; how many, 0 if it is better answered alone.
 
     One that cannot be read ends them.
     """
@@ -70,7 +70,7 @@ def together(model: Any, prefill: Prefill, answers: list[Answer]) -> int:
     return count
 
 
-def _read_at_once(model: Any, prefill: Prefill, answers: Sequence[Answer], rows: Rows) -> bool:
+def _read_at_once(model: Any, prefill: Prefill, answers: Sequence[GrowingAnswer], rows: Rows) -> bool:
     """Read the prompts in one pass; False if that takes longer, or if one of them cannot be read, as it shows alone."""
     prompts = [answer.prompt for answer in answers]
     try:
@@ -87,7 +87,7 @@ def _read_at_once(model: Any, prefill: Prefill, answers: Sequence[Answer], rows:
     return True
 
 
-def _read_each(prefill: Prefill, answers: Sequence[Answer], rows: Rows | SeparateRows) -> int:
+def _read_each(prefill: Prefill, answers: Sequence[GrowingAnswer], rows: Rows | SeparateRows) -> int:
     """Read the prompts one after another; how many there are then."""
     for row, answer in enumerate(answers):
         try:
@@ -99,7 +99,7 @@ def _read_each(prefill: Prefill, answers: Sequence[Answer], rows: Rows | Separat
     return len(answers)
 
 
-def _decode(rows: Rows | SeparateRows, answers: Sequence[Answer], most: int) -> None:
+def _decode(rows: Rows | SeparateRows, answers: Sequence[GrowingAnswer], most: int) -> None:
     """Decode answers that are begun, up to `most` tokens of all rows in a step, or one of each row."""
     going = [row for row, answer in enumerate(answers) if not answer.done]
     rows.keep(going)

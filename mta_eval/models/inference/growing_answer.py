@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mta_eval.core import Sample
+from mta_eval.core import Answer, Finish, Sample
 from mta_eval.models.inference.prompt_lookup import Guesses
 from mta_eval.models.tokenizer import FastTokenizer
 
 
-class Answer:
+class GrowingAnswer:
     """The tokens decoded for a sample: up to max_new_tokens, ended by an end token or one of its stop strings."""
 
     def __init__(self, sample: Sample, tokenizer: FastTokenizer, end_tokens: set[int]) -> None:
@@ -23,6 +23,11 @@ class Answer:
         """Forget what was decoded."""
         self.tokens: list[int] = []
         self.text, self.done = "", not self.most
+        self._finish: Finish = "length"
+
+    def finished(self) -> Answer:
+        """The answer as it is now."""
+        return Answer(self.text, "", self._finish, len(self.prompt), len(self.tokens))
 
     def guess(self, most: int) -> list[int]:
         """Up to `most` tokens that may come next, none beyond the answer's length."""
@@ -30,13 +35,17 @@ class Answer:
 
     def take(self, token: int) -> None:
         """Go on with a token, if the answer is not done yet."""
-        if self.done or token in self._end_tokens:
-            self.done = True
+        if self.done:
+            return
+        if token in self._end_tokens:
+            self.done, self._finish = True, "stop"
             return
         self.tokens.append(token)
-        said = self._tokenizer.decode(self.tokens)
-        self.text = cut(said, self._sample.stop)
-        self.done = self.text != said or len(self.tokens) == self.most
+        decoded = self._tokenizer.decode(self.tokens)
+        self.text = cut(decoded, self._sample.stop)
+        if self.text != decoded:
+            self._finish = "stop"
+        self.done = self.text != decoded or len(self.tokens) == self.most
 
     def check(self, guessed: Sequence[int], chosen: Sequence[int]) -> int:
         """Take what was chosen after the last token, and after each guess as long as they are right; how many are."""

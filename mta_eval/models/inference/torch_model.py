@@ -8,10 +8,10 @@ from functools import cached_property
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mta_eval.core import Sample
+from mta_eval.core import Answer, Sample
 from mta_eval.models.inference import decoding
 from mta_eval.models.inference.batching import logits_of_ends
-from mta_eval.models.inference.growing_answer import Answer
+from mta_eval.models.inference.growing_answer import GrowingAnswer
 from mta_eval.models.inference.prefill import Prefill, out_of_memory
 from mta_eval.models.tokenizer import FastTokenizer, shared_tokens
 
@@ -47,13 +47,13 @@ class TorchModel:
         """How many tokens of prompts were computed so far."""
         return self._prefill.prefilled_tokens
 
-    def generate(self, samples: Iterable[Sample]) -> Iterator[str]:
+    def generate(self, samples: Iterable[Sample]) -> Iterator[Answer]:
         """Greedy answers: up to max_new_tokens, ended by an end token or one of the sample's stop strings.
 
         Takes up to TOGETHER samples ahead and answers them at once, where the model and memory allow it.
         """
         try:
-            begun = (Answer(sample, self._tokenizer, self._end_tokens) for sample in samples)
+            begun = (GrowingAnswer(sample, self._tokenizer, self._end_tokens) for sample in samples)
             for answers in groups(begun, TOGETHER if self._in_rows else 1):
                 yield from self._answer_group(answers)
         finally:
@@ -99,17 +99,17 @@ class TorchModel:
         row = self._model.config.get_text_config().vocab_size * self._model.dtype.itemsize
         return max(ROWS, LOGITS // int(row))
 
-    def _answer_group(self, answers: list[Answer]) -> Iterator[str]:
+    def _answer_group(self, answers: list[GrowingAnswer]) -> Iterator[Answer]:
         import torch
 
         while answers:
             with torch.inference_mode():
                 count = self._answer_some(answers)
-            yield from (answer.text for answer in answers[:count])
+            yield from (answer.finished() for answer in answers[:count])
             answers = answers[count:]
 
-    def _answer_some(self, answers: list[Answer]) -> int:
-        """Answer the first prompt, and those of the next that go with it; how many."""
+    def _answer_some(self, answers: list[GrowingAnswer]) -> int:
+        """GrowingAnswer the first prompt, and those of the next that go with it; how many."""
         if count := self._tried(lambda: decoding.together(self._model, self._prefill, answers)) or 0:
             return count
         for answer in answers:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mta_eval import registry, runner
 from mta_eval.commands import asking, reading, terminal
-from mta_eval.core import Model, Sweep
+from mta_eval.core import Model, Plan, Sweep
 from mta_eval.errors import SpecError, StoreError
 from mta_eval.papers import reproduction
 from mta_eval.papers.suites.parts import BENCHMARKS, TEXT, Part, Suite
@@ -62,7 +62,7 @@ def run(suite: Suite, models: Mapping[str, Model], choices: Choices, out: Path) 
         raise SystemExit(1)
 
 
-def plans_of(suite: Suite, models: Mapping[str, Model], choices: Choices) -> dict[str, runner.Plan]:
+def plans_of(suite: Suite, models: Mapping[str, Model], choices: Choices) -> dict[str, Plan]:
     """What there is to ask, by the part's name; every part was checked. Raises MtaEvalError."""
     known = [*suite.parts, *([BENCHMARKS] if suite.benchmarks else [])]
     for name in choices.without:
@@ -93,9 +93,9 @@ def _check_benchmarks(choices: Choices, left: Sequence[str]) -> None:
         raise SpecError(f"--include-path: no such folder: {str(choices.include_path)!r}")
 
 
-def _plan(part: Part, models: Mapping[str, Model], choices: Choices) -> runner.Plan:
+def _plan(part: Part, models: Mapping[str, Model], choices: Choices) -> Plan:
     tasks = asking.build_all([spec.replace(TEXT, choices.text) for spec in part.tasks], registry.build_task)
     widest = max(model.max_length for model in models.values())
     lengths = choices.lengths or tuple(length for length in part.lengths if length <= widest)
     sweep = Sweep(lengths, part.depths, choices.repeats * part.draws, choices.seed)
-    return runner.Plan(tasks, models, sweep)
+    return Plan(tasks, models, sweep)

@@ -16,7 +16,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from mta_eval.core import Record, Run
+from mta_eval.core import QuotedNeedle, Record, Run
 from mta_eval.results.grid import axis_value, axis_values
 from mta_eval.results.mistakes import KINDS
 from mta_eval.results.page.sections import Section
@@ -105,11 +105,10 @@ def _rest(record: Record, command: str) -> dict[str, Any]:
     }
 
 
-def _needle(needle: dict[str, Any]) -> list[Any]:
-    """Text, before, after (None in records of older versions), depth, first token, asked."""
-    names = ("text", "before", "after", "depth", "token_start", "asked")
-    text, before, after, depth, start, asked = (needle.get(name) for name in names)
-    return [text, before, after, None if depth is None else axis_text("depth", depth), start, int(bool(asked))]
+def _needle(needle: QuotedNeedle) -> list[str | int | None]:
+    """Text, before, after (both None in records of old versions, which kept neither), depth, first token, asked."""
+    around = [needle.before, needle.after] if needle.before or needle.after else [None, None]
+    return [needle.text, *around, axis_text("depth", needle.depth), needle.token_start, int(needle.asked)]
 
 
 def _command(record: Record, runs: Sequence[tuple[str, Run]], known: dict[tuple[str, str], tuple[str, str]]) -> str:

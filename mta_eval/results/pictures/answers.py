@@ -80,17 +80,17 @@ def hits_by_needle(records: Sequence[Record]) -> Hits | None:
 
 def _hits(record: Record, several: bool) -> list[_Hit]:
     """A hit or miss for each asked needle; none if the record's needles do not tell all places and values."""
-    needles = sorted(record.needles, key=lambda needle: int(needle["token_start"]))
-    asked = [needle for needle in needles if needle["asked"]]
-    values = [str(needle["value"]) for needle in asked]
+    needles = sorted(record.needles, key=lambda needle: needle.token_start)
+    asked = [needle for needle in needles if needle.asked]
+    values = [needle.value for needle in asked]
     if record.score is None or record.output is None or sorted(values) != sorted(record.targets):
         return []
-    if len(needles) < 2 or not all(needle["value"] for needle in needles) or several != (len(asked) > 1):
+    if len(needles) < 2 or not all(needle.value for needle in needles) or several != (len(asked) > 1):
         return []
     ranked, answer, length = asked if several else needles, record.output.lower(), axis_value(record, "length")
     return [
         _Hit(record, place, record.targets.index(value) + 1 if several else length, value.lower() in answer)
-        for place, value in enumerate((str(needle["value"]) for needle in ranked), 1)
+        for place, value in enumerate((needle.value for needle in ranked), 1)
         if value in record.targets
     ]
 
@@ -145,6 +145,4 @@ def _spelt(records: Sequence[Record]) -> bool:
 
     Told by the needles: each is its own value, without a sentence around it.
     """
-    return all(
-        record.needles and all(needle["value"] == needle["text"] for needle in record.needles) for record in records
-    )
+    return all(record.needles and all(needle.value == needle.text for needle in record.needles) for record in records)

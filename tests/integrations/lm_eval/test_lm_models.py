@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mta_eval import registry, runner
-from mta_eval.core import Sweep
+from mta_eval.core import Plan, Sweep
 from mta_eval.errors import LengthError, ModelError, SpecError
 
 Run = Callable[..., dict[str, Any]]
@@ -80,9 +80,7 @@ def answers(results: dict[str, Any], task: str = "mta_niah") -> dict[str, tuple[
 
 def asked_by_us(spec: str, lengths: tuple[int, ...] = (256, 512), **how: Any) -> dict[str, tuple[Any, Any]]:
     task = registry.build_task("niah:needles=2" + "".join(f",{key}={value}" for key, value in how.items()))
-    plan = runner.Plan(
-        {registry.spec_of(task): task}, {"model": registry.build_model(spec)}, Sweep(lengths, (0.0, 1.0), 1)
-    )
+    plan = Plan({registry.spec_of(task): task}, {"model": registry.build_model(spec)}, Sweep(lengths, (0.0, 1.0), 1))
     return {record.sample_id: (record.output, record.score) for record in runner.run(plan)}
 
 

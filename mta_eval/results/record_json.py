@@ -1,0 +1,229 @@
+"""Records and run.json as JSON, and the one validating reader of both: every version that was ever written.
+
+Schema 1 is mta-eval 0.1 (no `schema` in the file, no `finish`, `thought`, `output_tokens`), 2 is today's.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar, get_args
+
+from mta_eval.core import AnswerMode, AxisValue, Finish, Json, OverLength, QuotedNeedle, Record, Run, Sweep
+
+T = TypeVar("T")
+SCHEMA = 2
+LATER = "was written by a newer mta-eval; update this one"
+
+
+def record_line(record: Record) -> str:
+    """A record as one line of JSON, without the line's end."""
+    needles = [vars(needle) for needle in record.needles]
+    return json.dumps({"schema": SCHEMA, **vars(record), "needles": needles}, ensure_ascii=False)
+
+
+def read_record(line: str | bytes) -> Record:
+    """The record of a line, of any schema. Raises ValueError that says which field is wrong, and how."""
+    fields = _Fields(_object(json.loads(line), "the line"))
+    fields.check_schema()
+    given: dict[str, object] = {}
+    for name, read in RECORD.items():
+        if name in fields.left or name in NEEDED:
+            given[name] = read(fields.take(name), name)
+    fields.refuse_rest()
+    return Record(**given)  # type: ignore[arg-type]  # each was checked by its reader
+
+
+def run_text(run: Run) -> str:
+    """run.json."""
+    return json.dumps({"schema": SCHEMA, **dataclasses.asdict(run)}, indent=2) + "\n"
+
+
+def read_run_text(text: str) -> Run:
+    """The question of a run.json of any schema. Raises ValueError that says which field is wrong, and how."""
+    fields = _Fields(_object(json.loads(text), "the file"))
+    fields.check_schema()
+    sweep = _Fields(_object(fields.take("sweep"), "sweep"))
+    run = Run(
+        tasks=tuple(_texts(fields.take("tasks"), "tasks")),
+        models=tuple(_texts(fields.take("models"), "models")),
+        sweep=Sweep(
+            tuple(_count(length, "sweep.lengths") for length in _list(sweep.take("lengths"), "sweep.lengths")),
+            tuple(_optional(_share)(depth, "sweep.depths") for depth in _list(sweep.take("depths"), "sweep.depths")),
+            _count(sweep.take("repeats"), "sweep.repeats"),
+            _integer(sweep.take("seed"), "sweep.seed"),
+        ),
+        answer=_text(fields.take("answer"), "answer"),
+        over_length=_text(fields.take("over_length"), "over_length"),
+        version=_text(fields.take("version"), "version"),
+        tokenizers={
+            name: _text(value, "tokenizers") for name, value in _object(fields.take("tokenizers"), "tokenizers").items()
+        },
+        environment=dict(_object(fields.take("environment", {}), "environment")),
+    )
+    for value, name, allowed in ((run.answer, "answer", AnswerMode), (run.over_length, "over_length", OverLength)):
+        if value not in get_args(allowed):
+            raise ValueError(f"{name} is {value!r}, not one of {', '.join(get_args(allowed))}")
+    return run
+
+
+class _Fields:
+    """The fields of an object, taken one by one."""
+
+    def __init__(self, given: Mapping[str, Json]) -> None:
+        self.left = dict(given)
+
+    def take(self, name: str, *default: Json) -> Json:
+        if name not in self.left and not default:
+            raise ValueError(f"{name} is missing")
+        return self.left.pop(name, *default)
+
+    def check_schema(self) -> None:
+        schema = _integer(self.take("schema", 1), "schema")
+        if schema > SCHEMA:
+            raise ValueError(f"it {LATER} (schema {schema}, known are 1 to {SCHEMA})")
+
+    def refuse_rest(self) -> None:
+        if self.left:
+            raise ValueError(f"{next(iter(self.left))!r} is no field of a record")
+
+
+def _wrong(value: object, name: str, wanted: str) -> ValueError:
+    text = json.dumps(value)
+    return ValueError(f"{name} is {text if len(text) <= 60 else text[:60] + ' …'}, not {wanted}")
+
+
+def _object(value: Json, name: str) -> Mapping[str, Json]:
+    if not isinstance(value, Mapping):
+        raise _wrong(value, name, "an object")
+    return value
+
+
+def _list(value: Json, name: str) -> Sequence[Json]:
+    if not isinstance(value, list):
+        raise _wrong(value, name, "a list")
+    return value
+
+
+def _text(value: Json, name: str) -> str:
+    if not isinstance(value, str):
+        raise _wrong(value, name, "a text")
+    return value
+
+
+def _texts(value: Json, name: str) -> list[str]:
+    return [_text(item, name) for item in _list(value, name)]
+
+
+def _boolean(value: Json, name: str) -> bool:
+    if not isinstance(value, bool):
+        raise _wrong(value, name, "true or false")
+    return value
+
+
+def _integer(value: Json, name: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise _wrong(value, name, "a whole number")
+    return value
+
+
+def _count(value: Json, name: str) -> int:
+    if (number := _integer(value, name)) < 0:
+        raise _wrong(value, name, "a whole number from 0 on")
+    return number
+
+
+def _number(value: Json, name: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise _wrong(value, name, "a finite number")
+    return value
+
+
+def _seconds(value: Json, name: str) -> float:
+    if (number := _number(value, name)) < 0:
+        raise _wrong(value, name, "a number from 0 on")
+    return number
+
+
+def _share(value: Json, name: str) -> float:
+    if not 0 <= (number := _number(value, name)) <= 1:
+        raise _wrong(value, name, "a number from 0 to 1")
+    return number
+
+
+def _optional(read: Callable[[Json, str], T]) -> Callable[[Json, str], T | None]:
+    return lambda value, name: None if value is None else read(value, name)
+
+
+def _axes(value: Json, name: str) -> dict[str, AxisValue]:
+    axes: dict[str, AxisValue] = {}
+    for axis, found in _object(value, name).items():
+        if found is not None and not isinstance(found, str | int | float):
+            raise _wrong(found, f"{name}.{axis}", "a number, a text, true, false or null")
+        axes[axis] = found
+    return axes
+
+
+def _needles(value: Json, name: str) -> list[QuotedNeedle]:
+    return [
+        _needle(_object(item, f"{name}[{index}]"), f"{name}[{index}]") for index, item in enumerate(_list(value, name))
+    ]
+
+
+def _needle(given: Mapping[str, Json], name: str) -> QuotedNeedle:
+    fields = _Fields(given)
+    return QuotedNeedle(
+        key=_text(fields.take("key"), f"{name}.key"),
+        value=_text(fields.take("value"), f"{name}.value"),
+        text=_text(fields.take("text"), f"{name}.text"),
+        token_start=_count(fields.take("token_start"), f"{name}.token_start"),
+        token_end=_count(fields.take("token_end"), f"{name}.token_end"),
+        depth=_share(fields.take("depth"), f"{name}.depth"),
+        asked=_boolean(fields.take("asked"), f"{name}.asked"),
+        before=_text(fields.take("before", ""), f"{name}.before"),
+        after=_text(fields.take("after", ""), f"{name}.after"),
+    )
+
+
+def _positions(value: Json, name: str) -> list[list[float]]:
+    rows = [[_number(number, name) for number in _list(row, name)] for row in _list(value, name)]
+    if any(len(row) != 3 for row in rows):
+        raise ValueError(f"{name} has a row that is not [first place, nats, tokens]")
+    return rows
+
+
+def _finish(value: Json, name: str) -> str:
+    if value not in get_args(Finish):
+        raise _wrong(value, name, f"one of {', '.join(get_args(Finish))}")
+    return str(value)
+
+
+RECORD: dict[str, Callable[[Json, str], object]] = {
+    "sample_id": _text,
+    "task": _text,
+    "model": _text,
+    "axes": _axes,
+    "targets": _texts,
+    "output": _optional(_text),
+    "score": _optional(_share),
+    "prompt_tokens": _count,
+    "max_new_tokens": _count,
+    "seconds": _seconds,
+    "truncated": _boolean,
+    "error": _optional(_text),
+    "choices": _texts,
+    "needles": _needles,
+    "prompt_sha256": _text,
+    "peak_memory": _optional(_count),
+    "positions": _positions,
+    "finish": _optional(_finish),
+    "thought": _text,
+    "output_tokens": _optional(_count),
+}
+NEEDED = {
+    field.name
+    for field in dataclasses.fields(Record)
+    if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+}
