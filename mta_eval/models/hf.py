@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, Literal
 
+from mta_eval.attention.registration import register
 from mta_eval.core import Ability, Answer, ModelIdentity, Sample
 from mta_eval.errors import ModelError
 from mta_eval.models.identity import checkpoint_identity
@@ -86,6 +87,7 @@ class HuggingFace:
         """The checkpoint's configuration, of its text part. Raises ModelError."""
         from transformers import AutoConfig
 
+        register()
         try:
             config = AutoConfig.from_pretrained(**self._where(), trust_remote_code=self.trust_remote_code)
         except (OSError, ValueError, KeyError, ImportError) as error:
@@ -103,6 +105,7 @@ class HuggingFace:
         from safetensors import SafetensorError
         from transformers import AutoModelForCausalLM
 
+        register()
         device = choose_device(self.device)
         try:
             model = AutoModelForCausalLM.from_pretrained(

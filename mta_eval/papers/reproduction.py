@@ -22,7 +22,7 @@ SEEDS = (42, 43, 44)
 SHIPPED = ("letter-blocks-mta", "letter-blocks-transformer")
 SEED = 1000  # of the samples, as `make reproduce-letter-blocks` has it
 FOLDER = "runs/letter-blocks"
-KINDS = ("transformer", "diff", "talking_heads", "mta")
+KINDS = ("transformer", "diff", "talking_heads", "mta")  # as the paper's Table 7 has them
 
 
 def draw_papers(
@@ -80,7 +80,7 @@ def parameter_counts() -> dict[str, int]:
     from mta_eval.attention.decoder import MTAForCausalLM
 
     with torch.device("meta"):
-        return {kind: int(MTAForCausalLM(preset("880M", kind)).num_parameters()) for kind in KINDS}  # type: ignore[arg-type]
+        return {kind: int(MTAForCausalLM(preset("880M", kind)).num_parameters()) for kind in KINDS}
 
 
 @contextmanager

@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from mta_eval import registry
+from mta_eval.attention.registration import MODEL_TYPE
 from mta_eval.core import Cell, Needle, Sample, Task
 from mta_eval.errors import ModelError, SpecError, StoreError
 
-FAMILY = "multi_token_attention"
 AROUND = 12  # context tokens shown on either side of the needle
 
 
 def draw_kernels(checkpoint: str, out: Path) -> list[Path]:
     """Pictures of every learned kernel, a file for each layer and kind, and kernels.csv. Raises ModelError if none."""
+    from mta_eval.attention.kernel_layer import KernelAttention
     from mta_eval.attention.kernels import key_reach
-    from mta_eval.attention.layer import MTAAttention
     from mta_eval.models.checkpoints.retrofit import open_checkpoint
     from mta_eval.results.pictures import kernels as pictures
 
@@ -29,7 +29,7 @@ def draw_kernels(checkpoint: str, out: Path) -> list[Path]:
         raise StoreError(f"cannot write {str(out)!r}: {error.strerror}") from error
     written: list[Path] = []
     rows = []
-    for layer in (module for module in model.modules() if isinstance(module, MTAAttention)):
+    for layer in (module for module in model.modules() if isinstance(module, KernelAttention)):
         for when in ("before", "after"):
             number, stem = layer.layer_idx, f"layer-{layer.layer_idx:02d}"
             convolve, mix = getattr(layer, f"convolve_{when}"), getattr(layer, f"mix_{when}")
@@ -114,7 +114,7 @@ def compare_attention(
 def can_look(model: str) -> bool:
     """Whether a model, by its spec, has a checkpoint of ours to look into: one of the attention family."""
     made: Any = registry.build_model(model)
-    return getattr(getattr(getattr(made, "model", made), "config", None), "model_type", "") == FAMILY
+    return getattr(getattr(getattr(made, "model", made), "config", None), "model_type", "") == MODEL_TYPE
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mta_eval.errors import MtaEvalError, SpecError
-from mta_eval.integrations.lm_eval import MODELS, TASKS, register
+from mta_eval.integrations.lm_eval import TASKS, model_names, register
 from mta_eval.integrations.lm_eval.question import ADAPTER
 from mta_eval.models.tokenizer import first_line
 
@@ -32,7 +32,7 @@ def run(arguments: Sequence[str]) -> None:
     only_ours = bool(tasks) and tasks <= {path.stem for path in TASKS.glob("*.yaml")}
     lm_eval.tasks.TaskManager = partial(_with_ours, lm_eval.tasks.TaskManager, only_ours)
     model = next(iter(_values(arguments, "--model", "-M")), "")
-    sys.argv = ["lm-eval", *arguments, *(["--metadata", f"{ADAPTER}={model}"] if model in MODELS else [])]
+    sys.argv = ["lm-eval", *arguments, *(["--metadata", f"{ADAPTER}={model}"] if model in model_names() else [])]
     try:
         cli_evaluate()
     except MtaEvalError:

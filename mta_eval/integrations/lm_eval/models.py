@@ -6,6 +6,7 @@ import dataclasses
 import inspect
 import logging
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, ClassVar
 
 import torch
@@ -21,6 +22,7 @@ from lm_eval.models.utils import (
 from mta_eval import runner
 from mta_eval.core import Sample
 from mta_eval.errors import LengthError, SpecError
+from mta_eval.integrations.lm_eval import model_names
 from mta_eval.integrations.lm_eval.question import adapter_of
 from mta_eval.models.tokenizer import transformers_tokenizer
 from mta_eval.registry import did_you_mean
@@ -111,31 +113,16 @@ class _AdapterLM(HFLM):
         return runner.fit_window(sample, self._adapter, "mark")[0]
 
 
-class MTALM(_AdapterLM):
-    """`--model mta`."""
-
-    adapter_name = "mta"
-
-
-class TransformerLM(_AdapterLM):
-    """`--model transformer`."""
-
-    adapter_name = "transformer"
+@cache
+def lm_class(name: str) -> type[_AdapterLM]:
+    """lm-eval's model class for one of our adapters of checkpoints, by the adapter's name."""
+    return type(
+        f"{name.title().replace('_', '')}LM", (_AdapterLM,), {"adapter_name": name, "__doc__": f"`--model {name}`."}
+    )
 
 
-class DiffLM(_AdapterLM):
-    """`--model diff`."""
-
-    adapter_name = "diff"
-
-
-class TalkingHeadsLM(_AdapterLM):
-    """`--model talking_heads`."""
-
-    adapter_name = "talking_heads"
-
-
-class LongHeadsLM(_AdapterLM):
-    """`--model longheads`."""
-
-    adapter_name = "longheads"
+def __getattr__(name: str) -> type[_AdapterLM]:
+    """`models.mta` is `lm_class("mta")`: lm-eval's table names classes as attributes of modules."""
+    if name not in model_names():
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return lm_class(name)

@@ -13,10 +13,10 @@ from torch import nn
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.cache_utils import Cache
 
+from mta_eval.attention.row_caches import by_row
 from mta_eval.errors import ModelError
 from mta_eval.models.context_extension.chunk_cache import ChunkLayer, chunk_layer, sees_nothing_new
 from mta_eval.models.context_extension.chunks import Chunking, Rotation, long_heads
-from mta_eval.models.inference.row_caches import by_row
 
 NAME = "longheads"  # in transformers' tables
 PARTS = ("q_proj", "k_proj", "v_proj", "o_proj", "head_dim", "layer_idx")
