@@ -102,7 +102,8 @@ def letter_blocks(
     small = preset == "cpu"
     variant = registry.find("attention", attention)
     use = "small letter blocks" if small else "letter blocks"
-    sizes |= variant.options_for(use, layers=2 if small else 4, block=block)
+    options = variant.options_for(use, layers=2 if small else 4, block=block)
+    sizes |= {name: options[name] for name in variant.kernel_options if options.get(name)}
     task = registry.spec_of(registry.build_task(f"letter_blocks:block={block},target={target},{size}"))
     rows = TaskRows(registry.build_task(task), seed)
     sizes["max_position_embeddings"] = len(rows("training", 0))

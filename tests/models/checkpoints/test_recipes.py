@@ -18,7 +18,6 @@ from tiny_training import EASY, Heard, Leaving, log_of, recipe, result_of, train
 
 import mta_eval
 from mta_eval import registry
-from mta_eval.attention.configuration import 
 from mta_eval.core import Cell
 from mta_eval.errors import ModelError, SpecError
 from mta_eval.models.checkpoints import recipes as training
