@@ -11,14 +11,16 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from importlib.metadata import entry_points
 from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from mta_eval.core import Model, Task
 from mta_eval.errors import SpecError
+
+T = TypeVar("T")
 
 TASKS = {
     "letter_blocks": "mta_eval.tasks.letter_blocks:LetterBlocks",
@@ -85,6 +87,12 @@ def build_model(spec: str) -> Model:
     """The model a spec names; its weights are not loaded yet. Raises SpecError."""
     model: Model = _build("models", spec)
     return model
+
+
+def build_all(specs: Sequence[str], build: Callable[[str], T]) -> dict[str, T]:
+    """Tasks or models by their canonical specs; doubles fall together. Raises SpecError."""
+    built = [build(spec) for spec in specs]
+    return {spec_of(thing): thing for thing in built}
 
 
 def spec_of(thing: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +40,8 @@ class Benchmarks:
                 "out: --without benchmarks"
             )
 
-    def ask(self, models: Mapping[str, Model], out: Path) -> list[Record]:
+    def ask(self, models: Mapping[str, Model], out: Path, say: Callable[[Iterable[str]], None]) -> list[Record]:
         """Ask what is not answered yet in the run folder `out`; returns all that it holds. Raises StoreError."""
-        from mta_eval.commands import terminal
         from mta_eval.results.store import RunFolder, read
 
         fingerprints = {name: model.tokenizer.fingerprint for name, model in models.items()}
@@ -58,13 +57,11 @@ class Benchmarks:
                             sum(done.startswith(f"{subtask}/") for name, done in folder.done if name == model_name)
                             < count
                         ):
-                            terminal.print_lines([f"{subtask}: {count} questions to {model_name}"])
+                            say([f"{subtask}: {count} questions to {model_name}"])
                             for record in self._ask(task, subtask, model_name, model):
                                 if (model_name, record.sample_id) not in folder.done:
                                     folder.append(record)
-        records = read(out)[1]
-        terminal.print_summary(records, out)
-        return records
+        return read(out)[1]
 
     def _load(self, name: str) -> dict[str, int]:
         """The tasks behind a name (a group has several), each with its number of docs; {} if data are missing."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mta_eval import registry, runner
-from mta_eval.commands.arguments import parse_depths, parse_lengths
+from mta_eval.arguments import parse_depths, parse_lengths
 from mta_eval.core import Needle, Plan, Sample, Sweep, Task, Tokenizer
 from mta_eval.errors import LengthError, SpecError
 from mta_eval.models.harness import tokenizer_in_lm_eval, window_in_lm_eval
