@@ -8,12 +8,13 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from mta_eval.core import Sweep
+from mta_eval.version import VERSION
 
 if TYPE_CHECKING:
     from mta_eval.attention.registration import register
     from mta_eval.evaluation import evaluate, load
 
-__version__ = "0.1.0"
+__version__ = VERSION
 __all__ = ["Sweep", "__version__", "evaluate", "load", "register"]
 
 

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 import typer
 
-from mta_eval import __version__
 from mta_eval.commands.attention import attention
 from mta_eval.commands.compare import compare
 from mta_eval.commands.export import export
@@ -28,6 +27,7 @@ from mta_eval.commands.table import table
 from mta_eval.commands.train import train
 from mta_eval.commands.watch import watch
 from mta_eval.errors import MtaEvalError
+from mta_eval.version import VERSION
 
 app = typer.Typer(
     name="mta-eval",
@@ -53,7 +53,7 @@ def version(
 ) -> None:
     """Where in a long context does a model find things, and where does it fail?"""
     if show_version:
-        typer.echo(f"mta-eval {__version__}")
+        typer.echo(f"mta-eval {VERSION}")
         raise typer.Exit
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mta_eval import __version__, registry, runner
+from mta_eval import registry, runner
 from mta_eval.core import (
     AnswerMode,
     Json,
@@ -25,6 +25,7 @@ from mta_eval.core import (
 )
 from mta_eval.errors import StoreError
 from mta_eval.progress import progress
+from mta_eval.version import VERSION
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,7 +91,7 @@ def _answer_in_folder(plan: Plan, out: Path, replicas: Crew | None, show: Show) 
         sweep=plan.sweep,
         answer=plan.answer,
         over_length=plan.over_length,
-        version=__version__,
+        version=VERSION,
         tokenizers={name: model.tokenizer.fingerprint for name, model in plan.models.items()},
         environment=_environment(plan, settings) | executor,
     )

@@ -5,7 +5,7 @@ One Llama-style decoder (RMSNorm, SwiGLU, RoPE, tied or untied embeddings, group
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 from huggingface_hub.dataclasses import strict
 from transformers import LlamaConfig
@@ -15,9 +15,6 @@ from mta_eval import registry
 from mta_eval.attention.kernels import Initialisation, KeyPadding
 from mta_eval.attention.registration import MODEL_TYPE, register_classes
 from mta_eval.errors import SpecError
-
-if TYPE_CHECKING:
-    from mta_eval.attention.layer import AttentionLayer
 
 NORMS = ("none", "plain", "depth_scaled")
 GATES = ("none", "scalar", "vector")
@@ -107,8 +104,8 @@ class MTAConfig(LlamaConfig):
         variant.check(self)
 
 
-def variant_of(name: str) -> type[AttentionLayer]:
-    """The attention variant of that name. Raises ValueError, naming all, if there is none."""
+def variant_of(name: str) -> type[Any]:
+    """The variant of that name, a subclass of `layer.AttentionLayer`. Raises ValueError, naming all, if there is none."""
     try:
         return registry.find("attention", name)
     except SpecError as error:

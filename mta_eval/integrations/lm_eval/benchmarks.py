@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mta_eval import __version__
 from mta_eval.core import Model, Record, Run, Sweep
 from mta_eval.errors import SpecError, TextError
 from mta_eval.models.tokenizer import first_line
+from mta_eval.version import VERSION
 
 
 class Benchmarks:
@@ -47,7 +47,7 @@ class Benchmarks:
         fingerprints = {name: model.tokenizer.fingerprint for name, model in models.items()}
         about = {"shots": self._shots, "limit": self._limit, "asked by": "lm-eval"}
         question = Run(
-            tuple(self._shots), tuple(models), Sweep((), (), 0), "choose", "refuse", __version__, fingerprints, about
+            tuple(self._shots), tuple(models), Sweep((), (), 0), "choose", "refuse", VERSION, fingerprints, about
         )
         with RunFolder(out, question) as folder:
             for model_name, model in models.items():

@@ -10,9 +10,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
-from mta_eval import __version__, registry
+from mta_eval import registry
 from mta_eval.core import generator
 from mta_eval.errors import SpecError
+from mta_eval.version import VERSION
 
 if TYPE_CHECKING:
     import torch
@@ -50,7 +51,7 @@ class Recipe:
     def described(self) -> dict[str, Any]:
         """As recipe.json keeps it."""
         plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
-        return {**plain, "mta_eval": __version__}
+        return {**plain, "mta_eval": VERSION}
 
 
 @dataclass(frozen=True)
@@ -201,4 +202,4 @@ def _machine(place: torch.device, share: Share) -> str:
         name = torch.cuda.get_device_name(place)
     else:
         name = f"{platform.machine()} CPU, {torch.get_num_threads()} threads"
-    return f"{share.world} x {name}, torch {torch.__version__}"
+    return f"{share.world} x {name}, torch {torch.VERSION}"
