@@ -105,7 +105,7 @@ class MTAConfig(LlamaConfig):
 
 
 def variant_of(name: str) -> type[Any]:
-    """The variant of that name, a subclass of `layer.AttentionLayer`. Raises ValueError, naming all, if there is none."""
+    """The variant of that name, a subclass of `layer.AttentionLayer`. Raises ValueError, naming all, without one."""
     try:
         return registry.find("attention", name)
     except SpecError as error:
