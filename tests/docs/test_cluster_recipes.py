@@ -1,4 +1,4 @@
-"""The recipes of docs/clusters.md: their syntax, and that mta-eval takes the commands in them."""
+"""The recipes of docs/guides/clusters.md: their syntax, and that mta-eval takes the commands in them."""
 
 from __future__ import annotations
 
@@ -16,18 +16,17 @@ from typer.main import get_command
 
 from mta_eval.cli import app
 
-TEXT = (Path(__file__).parent.parent / "docs/clusters.md").read_text()
+TEXT = (Path(__file__).parent.parent.parent / "docs/guides/clusters.md").read_text()
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", TEXT, flags=re.M | re.S)
-SCRIPTS = [text for language, text in BLOCKS if language == "bash"]
+SHELL = [text for language, text in BLOCKS if language == "bash"]
+SCRIPTS = [text for text in SHELL if text.startswith("#!/bin/bash")]
 MANIFESTS = [document for language, text in BLOCKS if language == "yaml" for document in yaml.safe_load_all(text)]
 SET_BY_SLURM = {"$SLURM_ARRAY_TASK_ID": "3", "$length": "8k", "$address:$port": "10.0.0.1:20001"}
 
 
 def commands() -> list[list[str]]:
-    """Every mta-eval command of the scripts, the manifests and the indented lines."""
-    between = re.sub(r"^```.*?^```$", "", TEXT, flags=re.M | re.S)
-    shell = [*SCRIPTS, *re.findall(r"^    (mta-eval .*)$", between, flags=re.M)]
-    lines = [line for text in shell for line in text.replace("\\\n", " ").splitlines()]
+    """Every mta-eval command of the scripts, the manifests and the blocks between them."""
+    lines = [line for text in SHELL for line in text.replace("\\\n", " ").splitlines()]
     split = [shlex.split(line) for line in lines if line.startswith("mta-eval")]
     for manifest in MANIFESTS:
         if manifest["kind"] == "RayJob":
@@ -38,7 +37,7 @@ def commands() -> list[list[str]]:
 
 
 def test_every_block_is_a_script_or_a_manifest() -> None:
-    assert [language for language, _ in BLOCKS] == ["bash"] * 3 + ["yaml"] * 2
+    assert [language for language, _ in BLOCKS] == ["bash"] * 5 + ["yaml"] * 2
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
@@ -71,7 +70,7 @@ def pods_of(tree: Any) -> list[dict[str, Any]]:
 
 def test_mta_eval_takes_every_command() -> None:
     found = commands()
-    assert [command[1] for command in found] == ["run", "run", "run", "run", "report", "run", "run"]
+    assert [command[1] for command in found] == ["run", "run", "run", "report", "run", "run", "run"]
     for _, name, *arguments in found:
         known = get_command(app).commands[name]  # type: ignore[attr-defined]
         known.make_context(name, [SET_BY_SLURM.get(argument, argument) for argument in arguments])
