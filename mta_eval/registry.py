@@ -36,7 +36,7 @@ MODELS = {
     "diff": "mta_eval.models.family:Diff",
     "talking_heads": "mta_eval.models.family:TalkingHeads",
     "longheads": "mta_eval.models.extended:LongHeads",
-    "stretched": "mta_eval.models.extended:Stretched",
+    "stretched": "mta_eval.models.extended:ContextExtension",
     "letter-blocks-mta": "mta_eval.models.shipped:LetterBlocksMTA",
     "letter-blocks-transformer": "mta_eval.models.shipped:LetterBlocksTransformer",
     "vllm": "mta_eval.models.vllm:VLLM",

@@ -21,7 +21,7 @@ from mta_eval.attention.documents import Tokens
 from mta_eval.attention.kernels import Kernels, initialise_convolution, initialise_mixing
 from mta_eval.attention.paths import Path, attend, differential
 from mta_eval.attention.query_cache import check_layer, query_layer
-from mta_eval.models.inference.row_caches import by_row
+from mta_eval.attention.row_caches import by_row
 
 PATHS: dict[str, Path] = {"sdpa": "tiles", "flex_attention": "flex", "eager": "definition"}
 NORM_EPS = 1e-5
