@@ -46,7 +46,7 @@ from rich.table import Table
 
 from mta_eval.core import Cell, Sample, Tokenizer
 from mta_eval.memory import take_peak
-from mta_eval.models.inference.growing_answer import cut
+from mta_eval.models.stop_strings import cut_at_stop
 from mta_eval.registry import build_model, build_task
 
 SCENARIOS = ("questions", "sweep", "choices", "short", "apart", "quiz", "perplexity", "long")
@@ -78,7 +78,7 @@ def answerer(way: str, model: Any) -> Callable[[list[Sample]], list[str]]:
     """Samples -> answers, the weights loaded."""
     if way in ("ours", "alone"):
         return lambda samples: list(model.generate(samples))
-    weights, tokenizer = model.weights, model.tokenizer._template
+    weights, tokenizer = model.weights, model.tokenizer.owner
     if way == "pipeline":
         from transformers import pipeline
 
@@ -87,7 +87,7 @@ def answerer(way: str, model: Any) -> Callable[[list[Sample]], list[str]]:
         def run(samples: list[Sample]) -> list[str]:
             options = {"do_sample": False, "return_full_text": False}
             return [
-                cut(
+                cut_at_stop(
                     pipe(one.prompt, max_new_tokens=one.max_new_tokens, **stops(one), **options)[0]["generated_text"],
                     one.stop,
                 )
@@ -154,7 +154,7 @@ def harness(model: Any, way: str) -> Any:
     from lm_eval.models.huggingface import HFLM
 
     size = 8 if way == "lm-eval 8" else 1
-    return HFLM(pretrained=model.weights, tokenizer=model.tokenizer._template, batch_size=size)
+    return HFLM(pretrained=model.weights, tokenizer=model.tokenizer.owner, batch_size=size)
 
 
 def instance(kind: Any, arguments: tuple[Any, ...]) -> Any:
@@ -173,13 +173,13 @@ def measure(task: dict[str, Any]) -> dict[str, Any]:
     kinds = {"choices": ranker, "quiz": ranker, "perplexity": reader}
     asked: Callable[[list[Sample]], list[Any]] = kinds.get(task["scenario"], answerer)(task["way"], model)
     asked([build_task("niah").sample(Cell(256, 0.5, 9), 0, model.tokenizer)])
-    before = model._loaded.prefilled_tokens
+    before = model.prefilled_tokens
     take_peak()
     began, processor = perf_counter(), os.times()
     answers = asked(samples)
     seconds = perf_counter() - began
     used = sum(os.times()[:2]) - sum(processor[:2])
-    computed = model._loaded.prefilled_tokens - before
+    computed = model.prefilled_tokens - before
     return {"seconds": seconds, "cpu": used, "peak": take_peak() or 0, "prefilled": computed, "answers": answers}
 
 
@@ -203,7 +203,7 @@ def moved_mta(folder: str) -> str:
             if "convolve" in name or "mix" in name:
                 kernel += MOVED * torch.randn(kernel.shape, generator=random).to(kernel.dtype)
     made.save_pretrained(folder)
-    smollm2.tokenizer._template.save_pretrained(folder)
+    smollm2.tokenizer.owner.save_pretrained(folder)
     return f"mta:{folder}"
 
 

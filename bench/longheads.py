@@ -27,7 +27,7 @@ from rich.table import Table
 from torch.nn import functional as F
 
 from mta_eval.arguments import parse_lengths
-from mta_eval.models.context_extension.chunks import Chunking, Rotation, chunk_vectors, long_heads
+from mta_eval.models.context_extension.chunks import Chunking, Rotation, chunk_vectors, longheads_attention
 
 REPEATS, ENOUGH = 3, 20  # runs after a first one, but no more than so many seconds
 
@@ -50,7 +50,7 @@ def measure(task: dict[str, Any]) -> dict[str, float]:
     def ours() -> torch.Tensor:
         whole = length // chunking.window * chunking.window
         vectors = chunk_vectors(q[:, :, :whole], k[:, :, :whole], v[:, :, :whole], rotation, chunking.window)
-        return long_heads(q, k, v, vectors, rotation, chunking)
+        return longheads_attention(q, k, v, vectors, rotation, chunking)
 
     def sdpa() -> torch.Tensor:
         return F.scaled_dot_product_attention(

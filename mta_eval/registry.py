@@ -34,7 +34,7 @@ MODELS = {
     "hf": "mta_eval.models.hf:HuggingFace",
     "smollm2": "mta_eval.models.smollm2:SmolLM2",
     "longheads": "mta_eval.models.extended:LongHeads",
-    "stretched": "mta_eval.models.extended:Stretched",
+    "stretched": "mta_eval.models.extended:ContextExtension",
     "letter-blocks-mta": "mta_eval.models.shipped:LetterBlocksMTA",
     "letter-blocks-transformer": "mta_eval.models.shipped:LetterBlocksTransformer",
     "vllm": "mta_eval.models.vllm:VLLM",

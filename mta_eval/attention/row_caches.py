@@ -1,4 +1,4 @@
-"""Several rows, each with a cache to itself: a step reads the weights once, attention is computed row by row."""
+"""The cache of several rows that are computed in one pass, each of which has a cache of its own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from transformers.cache_utils import Cache
 
 
 class RowCaches(Cache):  # type: ignore[misc]
-    """The caches of several rows, one sequence in each; asked for its length or layers, it is the longest one."""
+    """The caches of several rows, one sequence in each; its length and layers are those of the longest one."""
 
     def __init__(self, rows: Sequence[Cache]) -> None:
         super().__init__(layers=list(max(rows, key=lambda row: int(row.get_seq_length())).layers))
@@ -17,7 +17,8 @@ class RowCaches(Cache):  # type: ignore[misc]
 
 
 def by_row(attend: Callable[..., torch.Tensor], cache: Cache | None, *parts: torch.Tensor) -> torch.Tensor:
-    """attend(*parts, cache), row by row of the parts (B, ...) where each has a cache to itself."""
+    """attend(*parts, cache) (B, …), computed row by row of the parts (B, …) where the cache is a RowCaches."""
     if not isinstance(cache, RowCaches):
         return attend(*parts, cache)
-    return torch.cat([attend(*(part[row : row + 1] for part in parts), own) for row, own in enumerate(cache.rows)])
+    outputs = [attend(*(part[row : row + 1] for part in parts), row_cache) for row, row_cache in enumerate(cache.rows)]
+    return torch.cat(outputs)

@@ -1,6 +1,6 @@
-"""Models beyond their pre-trained window, without training: `longheads:SOURCE`, and the other ways beside it.
+"""Models beyond their pre-trained window, without training: `longheads:SOURCE`, `stretched:SOURCE` (other methods).
 
-SOURCE is a folder, a hub id, or a spec such as smollm2. Every setting lands in run.json.
+SOURCE is a folder, a hub id, or a spec such as smollm2. Every setting is recorded in run.json.
 """
 
 from __future__ import annotations
@@ -9,33 +9,38 @@ import copy
 import os
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from mta_eval.errors import ModelError
-from mta_eval.models.hf import DEVICE, DTYPE, HuggingFace, choose_device
-from mta_eval.models.wrapped import Wrapped, where
+from mta_eval.models.devices import DEVICE_HELP, DTYPE_HELP, Dtype, choose_device
+from mta_eval.models.hf import HuggingFace
+from mta_eval.models.inference.causal_lm import CausalLM
+from mta_eval.models.locations import checkpoint_path
+from mta_eval.models.wrapped import Wrapped
 
 if TYPE_CHECKING:
-    from mta_eval.models.context_extension.chunks import Chunking
+    from transformers import PretrainedConfig, PreTrainedModel
+
+    from mta_eval.models.context_extension.chunks import Choose, Chunking
 
 SOURCE = "folder, hub id, or a model spec such as smollm2"
 MEMORY_SHARE = 0.5  # of the device's memory, for one sequence
 
 
 @dataclass(frozen=True)
-class _Longer(HuggingFace):
-    """A checkpoint whose positions are scaled by `rope`, or whose attention goes by `chunking`."""
+class _ExtendedCheckpoint(HuggingFace):
+    """A checkpoint whose positions are scaled by `rope`, or whose attention is limited to chunks by `chunking`."""
 
-    rope: dict[str, Any] = field(default_factory=dict)
+    rope: dict[str, object] = field(default_factory=dict)
     chunking: Chunking | None = None
     offload: bool = False
 
     @property
     def max_length(self) -> int:
-        """What memory allows, as there is no other bound."""
+        """What memory allows: there is no other bound."""
         return self.max_length_override or _tokens_in_memory(self.config, choose_device(self.device), self.offload)
 
-    def _load_options(self) -> dict[str, Any]:
+    def _load_options(self) -> dict[str, PretrainedConfig]:
         if not self.rope:
             return {}
         config = copy.deepcopy(self.config)
@@ -44,12 +49,12 @@ class _Longer(HuggingFace):
         config.rope_parameters = {**config.rope_parameters, **self.rope}
         return {"config": config}
 
-    def _finish(self, model: Any) -> Any:
+    def _adapt(self, model: PreTrainedModel) -> CausalLM:
         if self.chunking is None:
-            return model
-        from mta_eval.models.context_extension.longheads import stretch
+            return super()._adapt(model)
+        from mta_eval.models.context_extension.longheads import apply_longheads
 
-        return stretch(model, self.chunking, self.offload)
+        return apply_longheads(model, self.chunking, self.offload)
 
 
 @dataclass(frozen=True)
@@ -62,31 +67,31 @@ class LongHeads(Wrapped):
     window: int = field(default=256, metadata={"help": "tokens in a chunk"})
     attention_length: int = field(default=2048, metadata={"help": "tokens that a token sees, in whole chunks"})
     begin_selective: int = field(
-        default=0, metadata={"help": "from this token on chunks are chosen; 0: attention_length"}
+        default=0, metadata={"help": "chunks are chosen from this token on; 0: attention_length"}
     )
     chunk_batch: int = field(default=4096, metadata={"help": "queries computed at once: memory, not results"})
     offload: bool = field(
-        default=False, metadata={"help": "keys and values stay on the CPU; what is chosen comes over"}
+        default=False, metadata={"help": "keys and values stay on the CPU; chosen chunks are copied to the device"}
     )
     compat: Literal["exact", "released"] = field(
         default="exact",
         metadata={"help": "released: a token of the prompt does not see itself, as in the authors' code"},
     )
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = field(default="auto", metadata={"help": DTYPE})
-    device: str = field(default="auto", metadata={"help": DEVICE})
+    dtype: Dtype = field(default="auto", metadata={"help": DTYPE_HELP})
+    device: str = field(default="auto", metadata={"help": DEVICE_HELP})
     max_length_override: int = field(default=0, metadata={"help": "longest window; 0: what memory allows"})
 
     @cached_property
     def model(self) -> HuggingFace:
-        """The checkpoint. Raises ModelError where settings do not fit it."""
+        """The checkpoint. Raises ModelError where settings do not suit it."""
         from mta_eval.models.context_extension.chunks import Chunking
-        from mta_eval.models.context_extension.longheads import check
+        from mta_eval.models.context_extension.longheads import check_chunking
 
         begin = self.begin_selective or self.attention_length
         released = self.compat == "released"
         chunking = Chunking(self.window, self.attention_length, begin, "best", released, self.chunk_batch)
-        model = _longer(self, chunking=chunking, offload=self.offload)
-        check(chunking, model.config.max_position_embeddings)
+        model = _extend(self, chunking=chunking, offload=self.offload)
+        check_chunking(chunking, model.config.max_position_embeddings)
         return model
 
     def describe(self) -> dict[str, str]:
@@ -97,8 +102,8 @@ class LongHeads(Wrapped):
 
 
 @dataclass(frozen=True)
-class Stretched(Wrapped):
-    """The other ways without training: plain, scaled positions (linear, NTK, dynamic NTK, YaRN), window, sinks."""
+class ContextExtension(Wrapped):
+    """Other methods without training: plain, scaled positions (linear, NTK, dynamic NTK, YaRN), window, sinks."""
 
     name: ClassVar[str] = "stretched"
 
@@ -109,8 +114,8 @@ class Stretched(Wrapped):
     factor: float = field(default=4.0, metadata={"help": "of linear, ntk, dynamic and yarn: the new window / the old"})
     window: int = field(default=256, metadata={"help": "of window and sinks: tokens in a chunk"})
     attention_length: int = field(default=2048, metadata={"help": "of window and sinks: tokens that a token sees"})
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = field(default="auto", metadata={"help": DTYPE})
-    device: str = field(default="auto", metadata={"help": DEVICE})
+    dtype: Dtype = field(default="auto", metadata={"help": DTYPE_HELP})
+    device: str = field(default="auto", metadata={"help": DEVICE_HELP})
     max_length_override: int = field(default=0, metadata={"help": "longest window; 0: what memory allows"})
 
     def __post_init__(self) -> None:
@@ -119,18 +124,18 @@ class Stretched(Wrapped):
 
     @cached_property
     def model(self) -> HuggingFace:
-        """The checkpoint. Raises ModelError where settings do not fit it."""
+        """The checkpoint. Raises ModelError where settings do not suit it."""
         if self.method in ("window", "sinks"):
             from mta_eval.models.context_extension.chunks import Chunking
-            from mta_eval.models.context_extension.longheads import check
+            from mta_eval.models.context_extension.longheads import check_chunking
 
-            choose: Any = {"window": "recent", "sinks": "first_and_recent"}[self.method]
+            choose: Choose = "recent" if self.method == "window" else "first_and_recent"
             chunking = Chunking(self.window, self.attention_length, self.attention_length, choose)
-            model = _longer(self, chunking=chunking)
-            check(chunking, model.config.max_position_embeddings)
+            model = _extend(self, chunking=chunking)
+            check_chunking(chunking, model.config.max_position_embeddings)
             return model
-        plain = _longer(self)
-        return _longer(self, rope=self._rope(plain.config)) if self.method != "none" else plain
+        plain = _extend(self)
+        return _extend(self, rope=self._rope(plain.config)) if self.method != "none" else plain
 
     def describe(self) -> dict[str, str]:
         """dtype, device and the settings of the method."""
@@ -139,21 +144,35 @@ class Stretched(Wrapped):
             return chosen | {"window": str(self.window), "attention_length": str(self.attention_length)}
         return chosen if self.method == "none" else chosen | {"factor": str(self.factor)}
 
-    def _rope(self, config: Any) -> dict[str, Any]:
+    def _rope(self, config: PretrainedConfig) -> dict[str, object]:
         """transformers' rope_parameters; ntk changes the base alone: theta * factor^(D / (D - 2))."""
         if self.method == "ntk":
             size = _head_size(config)
             return {"rope_theta": config.rope_parameters["rope_theta"] * self.factor ** (size / (size - 2))}
         trained = {"original_max_position_embeddings": config.max_position_embeddings}
-        return {"rope_type": self.method, "factor": self.factor} | (trained if self.method == "yarn" else {})
+        scaling: dict[str, object] = {"rope_type": self.method, "factor": self.factor}
+        return scaling | (trained if self.method == "yarn" else {})
 
 
-def _longer(asked: LongHeads | Stretched, **options: Any) -> _Longer:
-    """The checkpoint that `source` names, by its path or through its spec."""
-    return _Longer(where(asked.source), asked.dtype, asked.device, "sdpa", asked.max_length_override, **options)
+def _extend(
+    model: LongHeads | ContextExtension,
+    chunking: Chunking | None = None,
+    rope: dict[str, object] | None = None,
+    offload: bool = False,
+) -> _ExtendedCheckpoint:
+    """The checkpoint that `source` names, by its path or through its spec, with these settings."""
+    return _ExtendedCheckpoint(
+        checkpoint_path(model.source),
+        model.dtype,
+        model.device,
+        max_length_override=model.max_length_override,
+        rope=rope or {},
+        chunking=chunking,
+        offload=offload,
+    )
 
 
-def _tokens_in_memory(config: Any, device: str, offload: bool) -> int:
+def _tokens_in_memory(config: PretrainedConfig, device: str, offload: bool) -> int:
     """How many tokens of one sequence fit: their keys and values, and the widest layer's activations, in float32."""
     if device.startswith("cuda") and not offload:
         import torch
@@ -162,11 +181,11 @@ def _tokens_in_memory(config: Any, device: str, offload: bool) -> int:
     else:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     size = _head_size(config)
-    kept = 2 * config.num_hidden_layers * config.num_key_value_heads * size
-    passing = 4 * config.hidden_size + 3 * config.intermediate_size + 6 * config.num_attention_heads * size
-    tokens = int(memory * MEMORY_SHARE / (4 * (kept + passing)))
+    stored = 2 * config.num_hidden_layers * config.num_key_value_heads * size
+    activations = 4 * config.hidden_size + 3 * config.intermediate_size + 6 * config.num_attention_heads * size
+    tokens = int(memory * MEMORY_SHARE / (4 * (stored + activations)))
     return max(tokens - tokens % 1024, 1024)
 
 
-def _head_size(config: Any) -> int:
+def _head_size(config: PretrainedConfig) -> int:
     return getattr(config, "head_dim", None) or int(config.hidden_size // config.num_attention_heads)

@@ -1,6 +1,6 @@
 """The attention family by name: `mta:DIR`, `transformer:DIR` and so on, one for each attention variant.
 
-The same folders open as `hf:DIR`; by its name a checkpoint must be what the name says.
+The same folders open as `hf:DIR`; opened by a name of the family a checkpoint must have that attention.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from typing import ClassVar, Literal
 
 from mta_eval import registry
 from mta_eval.errors import ModelError
-from mta_eval.models.hf import DEVICE, DTYPE, HuggingFace
+from mta_eval.models.devices import DEVICE_HELP, DTYPE_HELP, Dtype
+from mta_eval.models.hf import HuggingFace
 from mta_eval.models.wrapped import Wrapped
 
 
@@ -22,8 +23,8 @@ class FamilyCheckpoint(Wrapped):
     name: ClassVar[str]
 
     path: str = field(metadata={"help": "folder or hub id, as import-checkpoint, retrofit or save_pretrained wrote it"})
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = field(default="auto", metadata={"help": DTYPE})
-    device: str = field(default="auto", metadata={"help": DEVICE})
+    dtype: Dtype = field(default="auto", metadata={"help": DTYPE_HELP})
+    device: str = field(default="auto", metadata={"help": DEVICE_HELP})
     attention: Literal["sdpa", "flex_attention", "eager"] = field(
         default="sdpa", metadata={"help": "row tiles, FlexAttention (GPU), or the definition on the full matrix"}
     )

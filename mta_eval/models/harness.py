@@ -1,6 +1,6 @@
 """Any model of lm-eval (hf, vllm, sglang, local-completions, anthropic, …) as a `core.Model`.
 
-What lm-eval would do to a prompt in silence is looked for beforehand: another count of tokens (a missing BOS) raises,
+lm-eval changes prompts in silence, so this is checked beforehand: another count of tokens (a missing BOS) raises,
 and `max_length` is the window beyond which it would cut.
 """
 
@@ -11,18 +11,24 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from mta_eval.core import Ability, Answer, ModelIdentity, Sample
 from mta_eval.errors import ModelError, SpecError
-from mta_eval.models.hf import HuggingFace, choose_device
-from mta_eval.models.identity import digest_of
-from mta_eval.models.inference.growing_answer import cut
-from mta_eval.models.server import sendable
-from mta_eval.models.tokenizer import FastTokenizer, first_line, load_tokenizer
-from mta_eval.models.wrapped import where
+from mta_eval.models.devices import choose_device
+from mta_eval.models.error_text import first_line
+from mta_eval.models.hf import HuggingFace
+from mta_eval.models.identity import template_digest
+from mta_eval.models.locations import checkpoint_path
+from mta_eval.models.stop_strings import cut_at_stop, sendable_stops
+from mta_eval.models.tokenizer import FastTokenizer, load_tokenizer
 
-SERVED = 2048  # what lm-eval takes for a server's window unless max_length is given
+if TYPE_CHECKING:
+    from lm_eval.api.instance import Instance
+    from lm_eval.api.model import LM
+
+Settings = Mapping[str, object]
+SERVED = 2048  # the window that lm-eval assumes of a server unless max_length is given
 SECRETS = ("api_key", "auth_token", "token", "hf_token", "use_auth_token", "password", "secret", "header")
 HINT = "pip install 'mta-eval[lm-eval]'"
 
@@ -34,7 +40,7 @@ class Harness:
     name: ClassVar[str] = "harness"
 
     backend: str = field(metadata={"help": "lm-eval's name: hf, vllm, sglang, local-completions, anthropic, …"})
-    together: int = field(default=16, metadata={"help": "prompts handed over at once"})
+    together: int = field(default=16, metadata={"help": "prompts passed on at once"})
     arguments: tuple[tuple[str, str], ...] = field(
         default=(),
         metadata={"help": "KEY=VALUE,… for lm-eval; tokenizer= sizes the prompts, else pretrained=", "rest": True},
@@ -72,13 +78,8 @@ class Harness:
         return {"backend": self.backend, **dict(self.arguments)}
 
     def identity(self) -> ModelIdentity:
-        """Of the template alone: what else a backend loads, it does not say."""
-        template = self.tokenizer.chat_template
-        return ModelIdentity(template=digest_of(template) if template else "")
-
-    def token_loglikelihoods(self, samples: Iterable[Sample]) -> Iterator[list[float]]:
-        """Never called, as `abilities` says."""
-        raise NotImplementedError
+        """The template alone: lm-eval does not say what else a backend loads."""
+        return ModelIdentity(template=template_digest(self.tokenizer.chat_template))
 
     def generate(self, samples: Iterable[Sample]) -> Iterator[Answer]:
         """See core.Model."""
@@ -87,42 +88,48 @@ class Harness:
             questions = [self._question(sample) for sample in group]
             try:
                 answers = self._loaded.generate_until(questions)
-            except Exception:  # one of them broke it: the others are not to blame
+            except Exception:  # one prompt made it fail: ask each alone
                 answers = (self._loaded.generate_until([question])[0] for question in questions)
             yield from (self._answer(answer, sample) for answer, sample in zip(answers, group, strict=True))
 
     def loglikelihood(self, pairs: Sequence[tuple[Sample, str]]) -> list[float]:
         """See core.Model."""
         asked = [self._request("loglikelihood", (self._prompt(sample), text), sample) for sample, text in pairs]
-        found = [float(told[0]) for told in self._loaded.loglikelihood(asked)]
-        # lm-eval counts white space that ends a prompt to the text, so it is asked alone and taken off again
-        ends = {request.args[0]: _parted(request.args[0]) for request in asked if request.args[0][-1:].isspace()}
+        values = [float(value) for value, _ in self._loaded.loglikelihood(asked)]
+        # lm-eval counts white space at the end of a prompt to the text: its log-likelihood is subtracted again
+        ends = {
+            request.args[0]: _split_trailing_space(request.args[0])
+            for request in asked
+            if request.args[0][-1:].isspace()
+        }
         if not ends:
-            return found
+            return values
         samples = {request.args[0]: sample for request, (sample, _) in zip(asked, pairs, strict=True)}
         alone = [self._request("loglikelihood", parts, samples[prompt]) for prompt, parts in ends.items()]
-        extra = {prompt: told[0] for prompt, told in zip(ends, self._loaded.loglikelihood(alone), strict=True)}
-        return [value - extra.get(request.args[0], 0.0) for value, request in zip(found, asked, strict=True)]
+        extra = {prompt: value for prompt, (value, _) in zip(ends, self._loaded.loglikelihood(alone), strict=True)}
+        return [value - extra.get(request.args[0], 0.0) for value, request in zip(values, asked, strict=True)]
 
     def _answer(self, output: str, sample: Sample) -> Answer:
-        """lm-eval gives the text alone: an answer that fills its budget was cut by it."""
-        tokens = len(self.tokenizer.encode(output).ids)
-        text = cut(output, sample.stop)
-        unfinished = text == output and tokens >= sample.max_new_tokens
-        return Answer(text, finish="length" if unfinished else "stop", output_tokens=tokens)
+        """lm-eval returns the text alone: an answer that fills its budget counts as cut by it."""
+        text = cut_at_stop(output, sample.stop)
+        unfinished = text == output and len(self.tokenizer.encode(output).ids) >= sample.max_new_tokens
+        return Answer(text, finish="length" if unfinished else "stop")
 
-    def _question(self, sample: Sample) -> Any:
-        how = {"until": sendable(sample.stop), "max_gen_toks": sample.max_new_tokens}
-        return self._request(
-            "generate_until", (self._prompt(sample), how | {"do_sample": False, "temperature": 0.0}), sample
-        )
+    def _question(self, sample: Sample) -> Instance:
+        settings = {
+            "until": sendable_stops(sample.stop),
+            "max_gen_toks": sample.max_new_tokens,
+            "do_sample": False,
+            "temperature": 0.0,
+        }
+        return self._request("generate_until", (self._prompt(sample), settings), sample)
 
-    def _request(self, kind: str, arguments: tuple[Any, ...], sample: Sample) -> Any:
+    def _request(self, kind: str, arguments: tuple[str, Settings | str], sample: Sample) -> Instance:
         from lm_eval.api.instance import Instance
 
         return Instance(request_type=kind, doc={}, arguments=arguments, idx=0, metadata=(sample.task, 0, 1))
 
-    def _prompt(self, sample: Sample) -> Any:
+    def _prompt(self, sample: Sample) -> str:
         """The prompt as the backend takes it. Raises ModelError if it would read other tokens than were counted."""
         prompt = sample.prompt
         if sample.chat is not None and self.tokenizer.render(sample.chat) == prompt:
@@ -137,8 +144,8 @@ class Harness:
         return prompt
 
     @cached_property
-    def _loaded(self) -> Any:
-        """The backend, made. Raises ModelError."""
+    def _loaded(self) -> LM:
+        """The backend. Raises ModelError."""
         try:
             import lm_eval.models  # noqa: F401  enters lm-eval's models into its table
             from lm_eval.api.registry import get_model
@@ -147,50 +154,50 @@ class Harness:
             raise ModelError(f"harness: lm-eval is not installed; {HINT}") from error
         arguments = {key: handle_arg_string(value) for key, value in self.arguments}
         try:
-            made = get_model(self.backend)
+            backend: type[LM] = get_model(self.backend)
         except (ValueError, KeyError) as error:
             raise SpecError(f"harness: lm-eval has no model {self.backend!r}: {first_line(error)}") from error
-        if not _takes(made, "tokenizer"):
+        if not _has_argument(backend, "tokenizer"):
             arguments.pop("tokenizer", None)
-        if _takes(made, "device"):
+        if _has_argument(backend, "device"):
             arguments.setdefault("device", choose_device("auto"))  # lm-eval's own default is cuda
         try:
-            return made.create_from_arg_obj(arguments)
+            return backend.create_from_arg_obj(arguments)
         except Exception as error:  # each backend raises what it trips over
             raise ModelError(f"harness: lm-eval cannot make {self.backend!r}: {first_line(error)}") from error
 
 
-def tokenizer_in_lm_eval(arguments: Mapping[str, Any]) -> FastTokenizer:
+def tokenizer_in_lm_eval(arguments: Mapping[str, object]) -> FastTokenizer:
     """The tokenizer that a model of lm-eval's has by its arguments. Raises ModelError if none is named."""
     path = arguments.get("tokenizer") or arguments.get("pretrained") or arguments.get("model")
     if not isinstance(path, str):
         raise ModelError("no tokenizer is named to size the prompts with; give pretrained= or tokenizer=")
-    return load_tokenizer(where(path))
+    return load_tokenizer(checkpoint_path(path))
 
 
-def window_in_lm_eval(arguments: Mapping[str, Any]) -> int:
+def window_in_lm_eval(arguments: Mapping[str, object]) -> int:
     """The window that a model has in lm-eval, which cuts longer prompts and says so in no result; 0 if unknown.
 
     Raises SpecError for what is no number, ModelError where there is no checkpoint.
     """
     served = "base_url" in arguments or "model" in arguments
     for key in ("max_length", "max_model_len"):
-        if told := str(arguments.get(key) or ""):
-            if not told.isdecimal():
-                raise SpecError(f"{key} wants a number of tokens, not {told!r}")
-            return int(told) - served  # of a server's, lm-eval keeps one token back
+        if tokens := str(arguments.get(key) or ""):
+            if not tokens.isdecimal():
+                raise SpecError(f"{key} wants a number of tokens, not {tokens!r}")
+            return int(tokens) - served  # of a server's window lm-eval does not use the last token
     if served:
         return SERVED - 1
     path = arguments.get("pretrained")
-    return HuggingFace(where(path)).max_length if isinstance(path, str) else 0
+    return HuggingFace(checkpoint_path(path)).max_length if isinstance(path, str) else 0
 
 
-def _parted(prompt: str) -> tuple[str, str]:
+def _split_trailing_space(prompt: str) -> tuple[str, str]:
     """The prompt, and the white space that ends it."""
     bare = prompt.rstrip()
     return bare, prompt[len(bare) :]
 
 
-def _takes(made: type[Any], name: str) -> bool:
-    """Whether a class, or one that it is built on, takes an argument of that name."""
-    return any(name in inspect.signature(kind).parameters for kind in made.__mro__[:-1])
+def _has_argument(backend: type[LM], name: str) -> bool:
+    """Whether a class or one of its bases takes an argument of that name."""
+    return any(name in inspect.signature(kind).parameters for kind in backend.__mro__[:-1])

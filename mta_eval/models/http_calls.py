@@ -21,7 +21,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
-from mta_eval.core import generator
+from mta_eval.core import Json, generator
 from mta_eval.errors import ModelError
 
 if TYPE_CHECKING:
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 R = TypeVar("R")
-Reply = tuple[Any, dict[str, str]]  # JSON and headers
+Response = tuple[Json, dict[str, str]]  # the body and the headers
 KEYS = ("MTA_EVAL_API_KEY", "OPENAI_API_KEY")
 FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0  # seconds between tries; each wait is twice the one before
 CONNECT = 10.0  # seconds to reach a server
-AHEAD = 4  # calls that may lie ready behind a slow one
-MESSAGE = 300  # characters of a server's message that are kept
+AHEAD = 4  # finished calls that may wait for a slow one before them
+MAX_MESSAGE = 300  # characters of a server's message that are shown
 
 
 class ServerError(Exception):
@@ -65,23 +65,23 @@ class Calls:
     def __init__(self, url: str, concurrency: int = 8, retries: int = 5, timeout: float = 600.0) -> None:
         self._concurrency, self._retries, self._timeout = concurrency, retries, timeout
         self._slots = threading.BoundedSemaphore(concurrency)
-        self._left: list[tuple[Any, Future[Any]]] = []
+        self._left: list[tuple[object, Future[Any]]] = []  # of whatever `in_order` was called with
         self._client = _client(url, concurrency, timeout)
         weakref.finalize(self, self._client.close)
 
-    def get(self, url: str) -> Reply:
+    def get(self, url: str) -> Response:
         """The JSON at `url` and the headers it came with. Raises ServerError; UnreachableError at the first refusal."""
         return self._try("GET", url, None, min(self._retries, 2), patient=False)
 
-    def post(self, url: str, body: dict[str, Any]) -> Any:
+    def post(self, url: str, body: dict[str, Json]) -> Json:
         """The JSON that answers `body`. Raises ServerError."""
         return self._try("POST", url, json.dumps(body).encode(), self._retries, patient=True)[0]
 
     def in_order(self, items: Iterable[T], work: Callable[[T], R]) -> Iterator[R]:
         """`work` of every item, in order, on threads; at most `concurrency` + 4 items are taken ahead.
 
-        If one raises ServerError and the caller goes on with the items behind it, their calls go on too: what was
-        asked before is not asked again.
+        If one raises ServerError and the caller goes on with the items after it, their calls go on too and are not
+        repeated.
         """
         left, self._left = self._left, []
         waiting: deque[tuple[T, Future[R]]] = deque()
@@ -89,8 +89,8 @@ class Calls:
         try:
             while True:
                 for item in islice(feed, self._concurrency + AHEAD - len(waiting)):
-                    asked = next((future for known, future in left if known is item), None)
-                    waiting.append((item, asked or self._start(item, work)))
+                    started = next((future for known, future in left if known is item), None)
+                    waiting.append((item, started or self._start(item, work)))
                 if not waiting:
                     return
                 yield waiting.popleft()[1].result()
@@ -117,9 +117,7 @@ class Calls:
         threading.Thread(target=run, daemon=True).start()
         return future
 
-    def _try(
-        self, method: str, url: str, body: bytes | None, retries: int, patient: bool
-    ) -> tuple[Any, dict[str, str]]:
+    def _try(self, method: str, url: str, body: bytes | None, retries: int, patient: bool) -> Response:
         chance = generator(0, url, zlib.crc32(body or b""))
         for attempt in range(retries + 1):
             try:
@@ -136,7 +134,7 @@ class Calls:
                 time.sleep(wait)
         raise AssertionError("unreachable: the last try returns or raises")
 
-    def _once(self, method: str, url: str, body: bytes | None) -> Reply:
+    def _once(self, method: str, url: str, body: bytes | None) -> Response:
         import httpx2
 
         headers = {"Content-Type": "application/json"} if body else {}
@@ -190,7 +188,7 @@ def _key() -> str:
     for name in KEYS:
         if key := os.environ.get(name, "").strip():
             if not key.isascii() or not key.isprintable() or " " in key:
-                raise ModelError(f"the key in the environment variable {name} holds signs that no key has")
+                raise ModelError(f"the key in the environment variable {name} holds characters that no key has")
             return key
     return ""
 
@@ -210,15 +208,15 @@ def _failure(response: httpx2.Response) -> ServerError:
 
 
 def _message(response: httpx2.Response) -> str:
-    """What the server says of a failure, in one line, in whichever of the usual places it says it."""
+    """The server's message about a failure, in one line, from whichever of the usual fields has it."""
     try:
-        said = response.json()
+        message = response.json()
     except ValueError:
-        said = response.text
-    for place in ("error", "message", "detail"):
-        if isinstance(said, dict) and said.get(place):
-            said = said[place]
-    return _short(str(said)) or response.reason_phrase
+        message = response.text
+    for field in ("error", "message", "detail"):
+        if isinstance(message, dict) and message.get(field):
+            message = message[field]
+    return _short(str(message)) or response.reason_phrase
 
 
 def _seconds(retry_after: str) -> float | None:
@@ -237,8 +235,8 @@ def _line(error: Exception) -> str:
 
 
 def _short(text: str) -> str:
-    """`text` in one line of at most 300 characters, without the key, should a server say it."""
+    """`text` in one line of at most 300 characters, without the key, should a server repeat it."""
     key = _key()
     text = " ".join(text.split())
     text = text.replace(key, "***") if key else text
-    return text if len(text) <= MESSAGE else text[:MESSAGE] + "…"
+    return text if len(text) <= MAX_MESSAGE else text[:MAX_MESSAGE] + "…"

@@ -1,16 +1,20 @@
-"""A model that is in memory already: what a notebook has in its hands, as a `core.Model`."""
+"""A model that is in memory already: the one in a notebook, as a `core.Model`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from mta_eval.core import Ability, Answer, ModelIdentity, Sample
 from mta_eval.errors import ModelError
-from mta_eval.models.hf import end_tokens_of, window_of
-from mta_eval.models.identity import digest_of
+from mta_eval.models.context_window import window_of
+from mta_eval.models.end_tokens import end_tokens_of
+from mta_eval.models.identity import model_identity
 from mta_eval.models.inference.torch_model import TorchModel
 from mta_eval.models.tokenizer import FastTokenizer
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 
 class InMemory:
@@ -21,9 +25,11 @@ class InMemory:
 
     name: ClassVar[str] = "in_memory"
 
-    def __init__(self, model: Any, tokenizer: Any, title: str = "", max_length: int = 0) -> None:
+    def __init__(
+        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, title: str = "", max_length: int = 0
+    ) -> None:
         if getattr(tokenizer, "backend_tokenizer", None) is None:
-            raise ModelError("the tokenizer is not a fast one, so it cannot say where its tokens stand")
+            raise ModelError("the tokenizer is not a fast one, so its tokens have no character spans")
         self.title = title or type(model).__name__
         self.max_length = max_length or window_of(model.config)
         if not self.max_length:
@@ -41,11 +47,11 @@ class InMemory:
         return {"device": str(self._model.device), "dtype": str(self._model.dtype).removeprefix("torch.")}
 
     def identity(self) -> ModelIdentity:
-        """Of what is in memory: its configuration, its template and its end tokens; of the weights nothing yet."""
-        return ModelIdentity(
-            config=digest_of(self._model.config.to_dict()),
-            template=digest_of(self.tokenizer.chat_template) if self.tokenizer.chat_template else "",
-            generation=digest_of(sorted(end_tokens_of(self._model))),
+        """Configuration, template and end tokens as they are in memory; the weights are not looked at."""
+        return model_identity(
+            self._model.config.to_diff_dict(),
+            self.tokenizer.chat_template,
+            end_tokens_of(self._model.generation_config),
         )
 
     def generate(self, samples: Iterable[Sample]) -> Iterator[Answer]:
@@ -63,4 +69,4 @@ class InMemory:
     def _adapter(self) -> TorchModel:
         if self._model.training:
             raise ModelError(f"{self.title} is in training mode, where dropout changes its answers; call model.eval()")
-        return TorchModel(self._model, self.tokenizer, end_tokens_of(self._model))
+        return TorchModel(self._model, self.tokenizer, end_tokens_of(self._model.generation_config))

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING
 
 from mta_eval.models.tokenizer import FastTokenizer, load_tokenizer
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer as Backend
+    from transformers import PreTrainedTokenizerFast
 
 
 class NamedTokenizer(FastTokenizer):
     """The tokenizer of a folder, tokenizer.json, .gguf file or hub id. `str()` of it is that name, as in a spec.
 
-    Whatever is asked of it raises ModelError if there is no such tokenizer; making it does not.
+    Every method raises ModelError if there is no such tokenizer; the constructor does not.
     """
 
     def __init__(self, name: str) -> None:
@@ -28,9 +32,10 @@ class NamedTokenizer(FastTokenizer):
         return load_tokenizer(self._name)
 
     @property
-    def _backend(self) -> Any:  # type: ignore[override]
+    def _backend(self) -> Backend:  # type: ignore[override]
         return self._loaded._backend
 
     @property
-    def _template(self) -> Any:
-        return self._loaded._template
+    def owner(self) -> PreTrainedTokenizerFast | None:  # type: ignore[override]
+        """The transformers tokenizer around it."""
+        return self._loaded.owner

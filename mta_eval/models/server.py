@@ -1,8 +1,8 @@
 """Any OpenAI-compatible server as a `core.Model`: vLLM, SGLang, llama.cpp, TGI, Ollama, …
 
-What reaches the model is what `FastTokenizer.prompt_ids` says. As token ids (send=ids) that is so by itself. As text
-(send=text) the server encodes a plain prompt and puts its BOS before it; a rendered chat has BOS written out, so the
-server is told `add_special_tokens: false`. Either way the count that it reports must be ours, or there is no answer.
+The model reads what `FastTokenizer.prompt_ids` returns. Token ids (send=ids) are sent as they are. Of a text
+(send=text) the server encodes a plain prompt and puts its BOS before it; a rendered chat has BOS written out, so it is
+sent with `add_special_tokens: false`. Either way the count that the server reports must be ours, or it is an error.
 """
 
 from __future__ import annotations
@@ -10,20 +10,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 from urllib.parse import urlsplit
 
-from mta_eval.core import Ability, Answer, ModelIdentity, Sample
+from mta_eval.core import Ability, Answer, Json, ModelIdentity, Sample
 from mta_eval.errors import ModelError, SpecError
-from mta_eval.models import server_answers
+from mta_eval.models import server_replies
 from mta_eval.models.http_calls import Calls, ServerError, UnreachableError
-from mta_eval.models.identity import digest_of
-from mta_eval.models.inference.growing_answer import cut
+from mta_eval.models.identity import digest_of, template_digest
 from mta_eval.models.named_tokenizer import NamedTokenizer
-from mta_eval.models.server_facts import Facts, find_out
-from mta_eval.models.tokenizer import shared_tokens
+from mta_eval.models.server_facts import ServerFacts, discover
+from mta_eval.models.server_replies import Reply, as_object
+from mta_eval.models.stop_strings import cut_at_stop, sendable_stops
+from mta_eval.models.token_ids import shared_prefix_length
 
-MOST_STOPS = 4  # the API takes no more
 # Servers apply the penalties of a model's generation config to greedy answers too; these switch that off.
 NO_PENALTY = {
     "vllm": {"repetition_penalty": 1.0},
@@ -32,8 +32,8 @@ NO_PENALTY = {
 }
 # llama.cpp and Ollama take no `echo`; llama-cpp-python ("me") gives the log-probabilities shifted by one token
 NO_ECHO = ("llamacpp", "library", "me")
-CHOOSE = "use --answer generate"  # instead
-READ = "read the text with the model itself (hf:PATH_OR_ID) or another server"
+CHOOSE_ADVICE = "use --answer generate"
+READ_ADVICE = "read the text with the model itself (hf:PATH_OR_ID) or another server"
 
 
 @dataclass(frozen=True)
@@ -86,25 +86,26 @@ class Server:
         return about | ({"server": facts.software} if facts.software else {})
 
     def identity(self) -> ModelIdentity:
-        """Of what the server says of itself: its model and software stand in `describe`, its weights nowhere."""
-        template = self.tokenizer.chat_template
-        return ModelIdentity(config=digest_of(self.describe()), template=digest_of(template) if template else "")
+        """The model and software that the server names, and our chat template; no server tells of its weights."""
+        facts = self._facts
+        config = digest_of(facts.model, facts.kind, facts.software)
+        return ModelIdentity(config=config, template=template_digest(self.tokenizer.chat_template))
 
     def generate(self, samples: Iterable[Sample]) -> Iterator[Answer]:
-        """See core.Model. A call that fails for good raises ServerError; what is in flight behind it is kept."""
+        """See core.Model. A call that fails for good raises ServerError; the calls in flight after it go on."""
         _ = self._facts  # asked once, before there are threads
         yield from self._calls.in_order(samples, self._answer)
 
     def loglikelihood(self, pairs: Sequence[tuple[Sample, str]]) -> list[float]:
         """See core.Model. Raises ModelError if the server gives no log-probabilities of prompts."""
         if self._facts.kind in NO_ECHO:
-            raise ModelError(self._no_echo(f"it is run by {self._facts.kind!r}", CHOOSE))
+            raise ModelError(self._no_echo(f"it is run by {self._facts.kind!r}", CHOOSE_ADVICE))
         return list(self._calls.in_order(pairs, self._loglikelihood))
 
     def token_loglikelihoods(self, samples: Iterable[Sample]) -> Iterator[list[float]]:
         """See core.Model. Raises ModelError if the server gives no log-probabilities of prompts."""
         if self._facts.kind in NO_ECHO:
-            raise ModelError(self._no_echo(f"it is run by {self._facts.kind!r}", READ))
+            raise ModelError(self._no_echo(f"it is run by {self._facts.kind!r}", READ_ADVICE))
         yield from self._calls.in_order(samples, self._token_loglikelihoods)
 
     @cached_property
@@ -112,44 +113,44 @@ class Server:
         return Calls(self.url, self.concurrency, self.retries, self.timeout)
 
     @cached_property
-    def _facts(self) -> Facts:
-        return find_out(self._calls, self.url, self.model, not self.max_length_override)
+    def _facts(self) -> ServerFacts:
+        return discover(self._calls, self.url, self.model, not self.max_length_override)
 
     def _answer(self, sample: Sample) -> Answer:
-        stops = sendable(sample.stop)
-        limits: dict[str, Any] = {"max_tokens": sample.max_new_tokens} | ({"stop": stops} if stops else {})
+        stops = sendable_stops(sample.stop)
+        limits: dict[str, Json] = {"max_tokens": sample.max_new_tokens} | ({"stop": stops} if stops else {})
         if self._as_chat(sample):
             reply = self._post("/chat/completions", {"messages": [*(sample.chat or ())]} | limits)
-            server_answers.check_prompt(reply, sample.prompt_tokens, slack=sum(self.tokenizer.specials))
+            server_replies.check_prompt(reply, sample.prompt_tokens, slack=sum(self.tokenizer.specials))
         else:
             ids = self._ids(sample, "")
             reply = self._post("/completions", self._prompt(sample, sample.prompt, ids) | limits)
-            server_answers.check_prompt(reply, len(ids))
-        answer = server_answers.read_answer(reply, sample.max_new_tokens)
-        text = cut(answer.text, sample.stop)
+            server_replies.check_prompt(reply, len(ids))
+        answer = server_replies.read_answer(reply, sample.max_new_tokens)
+        text = cut_at_stop(answer.text, sample.stop)
         return replace(answer, text=text, finish="stop" if text != answer.text else answer.finish)
 
     def _loglikelihood(self, pair: tuple[Sample, str]) -> float:
         sample, text = pair
         whole = self._ids(sample, text)
-        values = self._echo(sample, sample.prompt + text, whole, CHOOSE)
-        return sum(values[shared_tokens(self._ids(sample, ""), whole[:-1]) :])
+        values = self._echo(sample, sample.prompt + text, whole, CHOOSE_ADVICE)
+        return sum(values[shared_prefix_length(self._ids(sample, ""), whole[:-1]) :])
 
     def _token_loglikelihoods(self, sample: Sample) -> list[float]:
-        return self._echo(sample, sample.prompt, self._ids(sample, ""), READ)[1:]
+        return self._echo(sample, sample.prompt, self._ids(sample, ""), READ_ADVICE)[1:]
 
     def _echo(self, sample: Sample, prompt: str, ids: list[int], advice: str) -> list[float]:
         """log p of each of the prompt's tokens; of the first 0."""
-        made = int(len(ids) < self.max_length)  # a prompt that fills the window leaves no room for an answer
-        body = self._prompt(sample, prompt, ids) | {"max_tokens": made, "echo": True, "logprobs": 1}
+        max_tokens = int(len(ids) < self.max_length)  # a prompt that fills the window leaves no room for an answer
+        body = self._prompt(sample, prompt, ids) | {"max_tokens": max_tokens, "echo": True, "logprobs": 1}
         try:
             reply = self._post("/completions", body)
         except ServerError as error:
             if error.status in (400, 422, 500, 501):
                 raise ModelError(self._no_echo(str(error), advice)) from error
             raise
-        server_answers.check_prompt(reply, len(ids))
-        values = server_answers.prompt_logprobs(reply, len(ids))
+        server_replies.check_prompt(reply, len(ids))
+        values = server_replies.prompt_logprobs(reply, len(ids))
         if values is None:
             raise ModelError(self._no_echo("it answers `echo` without them", advice))
         return values
@@ -172,17 +173,17 @@ class Server:
     def _ids(self, sample: Sample, text: str) -> list[int]:
         return self.tokenizer.prompt_ids(sample.prompt + text, plain=sample.chat is None)
 
-    def _prompt(self, sample: Sample, prompt: str, ids: list[int]) -> dict[str, Any]:
+    def _prompt(self, sample: Sample, prompt: str, ids: list[int]) -> dict[str, Json]:
         if self.send == "ids":
             return {"prompt": ids}
         return {"prompt": prompt} | ({} if sample.chat is None else {"add_special_tokens": False})
 
-    def _post(self, path: str, body: dict[str, Any]) -> Any:
-        """The server's reply. Raises ModelError for what all samples would meet, ServerError for this one's failure."""
+    def _post(self, path: str, body: dict[str, Json]) -> Reply:
+        """The server's reply. Raises ModelError where every sample would fail, ServerError where this one fails."""
         facts = self._facts
-        greedy = {"model": facts.model, "temperature": 0, "seed": 0, **NO_PENALTY.get(facts.kind, {})}
+        greedy: dict[str, Json] = {"model": facts.model, "temperature": 0, "seed": 0, **NO_PENALTY.get(facts.kind, {})}
         try:
-            return self._calls.post(facts.base + path, greedy | body)
+            return as_object(self._calls.post(facts.base + path, greedy | body))
         except UnreachableError as error:
             raise ModelError(f"{error}; start the server again and repeat the command: it goes on from here") from error
         except ServerError as error:
@@ -194,21 +195,6 @@ class Server:
 
     def _no_echo(self, why: str, advice: str) -> str:
         return f"{self._facts.base} gives no prompt log-probabilities ({why}); {advice}"
-
-
-def sendable(stops: Sequence[str]) -> list[str]:
-    """The stop strings that a server may look for, so that `cut` of its answer is `cut` of the whole answer.
-
-    Not one that begins with white space: it could end the answer before its first word. Not one that may begin inside
-    another: the other would be lost.
-    """
-    fine = [stop for stop in stops if stop and not stop[0].isspace()]
-    return [stop for stop in fine if not any(_may_begin_inside(other, stop) for other in stops)][:MOST_STOPS]
-
-
-def _may_begin_inside(outer: str, stop: str) -> bool:
-    tails = (outer[start:] for start in range(1, len(outer)))
-    return outer != stop and any(tail.startswith(stop) or stop.startswith(tail) for tail in tails)
 
 
 def _check_url(url: str) -> None:

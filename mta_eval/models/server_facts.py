@@ -1,25 +1,27 @@
-"""What an OpenAI-compatible server says of itself: where its API begins, its models, the window it serves."""
+"""What an OpenAI-compatible server says about itself: where its API begins, its models, its window."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from mta_eval.core import Json
 from mta_eval.errors import ModelError
 from mta_eval.models.http_calls import Calls, ServerError, UnreachableError
 from mta_eval.registry import did_you_mean
 
+Entry = Mapping[str, Json]  # of the list of models, or another object that describes a server
 START = "start one (vllm serve MODEL, llama-server -m FILE.gguf, ollama serve, …), or name another URL"
 # what the list of models calls the served window; llama.cpp's n_ctx_train is the trained one, which may be more
 WINDOWS = ("max_model_len", "context_length", "context_window")
 
 
 @dataclass(frozen=True)
-class Facts:
-    """`base` is the URL of the API with its /v1; `kind` who runs it, as the server says (vllm, llamacpp, …).
+class ServerFacts:
+    """`base`: URL of the API with its /v1; `kind`: the software that runs it, as it calls itself (vllm, llamacpp, …).
 
-    `max_length` is 0 where the server does not say how long a window it serves.
+    `max_length` is 0 where the server does not name its window.
     """
 
     base: str
@@ -29,8 +31,8 @@ class Facts:
     software: str = ""
 
 
-def find_out(calls: Calls, url: str, model: str, need_window: bool) -> Facts:
-    """Ask the server at `url`, with or without its /v1, for what it is.
+def discover(calls: Calls, url: str, model: str, need_window: bool) -> ServerFacts:
+    """Find the API, the model and the window of the server at `url`, which may leave out its /v1.
 
     Raises ModelError if nothing answers, or the key is refused, or there is no such model or more than one.
     """
@@ -42,16 +44,16 @@ def find_out(calls: Calls, url: str, model: str, need_window: bool) -> Facts:
     else:
         if not model or need_window:
             raise ModelError(f"{whole} lists no models; is it an OpenAI-compatible API? {_by_hand(model)}")
-        return Facts(whole, model)
+        return ServerFacts(whole, model)
     entry = _choose(listed, model, base)
     kind = str(entry.get("owned_by") or "")
     window = next((size for key in WINDOWS if (size := _count(entry.get(key)))), 0)
     version, served = _version_and_window(calls, re.sub(r"/v\d+$", "", base), kind, need_window and not window)
     software = " ".join(filter(None, (kind, version, headers.get("server", ""))))
-    return Facts(base, model or str(entry["id"]), window or served, kind, software)
+    return ServerFacts(base, model or str(entry["id"]), window or served, kind, software)
 
 
-def _list(calls: Calls, base: str) -> tuple[list[dict[str, Any]] | None, dict[str, str]]:
+def _list(calls: Calls, base: str) -> tuple[list[Entry] | None, dict[str, str]]:
     """The models listed below `base`, None if there is no such list."""
     try:
         answer, headers = calls.get(f"{base}/models")
@@ -63,13 +65,13 @@ def _list(calls: Calls, base: str) -> tuple[list[dict[str, Any]] | None, dict[st
         if error.status in (200, 404, 405, 501):
             return None, {}
         raise ModelError(str(error)) from error
-    listed = answer.get("data") if isinstance(answer, dict) else None
+    listed = answer.get("data") if isinstance(answer, Mapping) else None
     if not isinstance(listed, list):
         return None, {}
-    return [entry for entry in listed if isinstance(entry, dict) and entry.get("id")], headers
+    return [entry for entry in listed if isinstance(entry, Mapping) and entry.get("id")], headers
 
 
-def _choose(listed: list[dict[str, Any]], model: str, base: str) -> dict[str, Any]:
+def _choose(listed: list[Entry], model: str, base: str) -> Entry:
     entries = {str(entry["id"]): entry for entry in listed}
     if not model and len(entries) != 1:
         some = ", ".join(list(entries)[:10])
@@ -78,36 +80,36 @@ def _choose(listed: list[dict[str, Any]], model: str, base: str) -> dict[str, An
         )
     if not model:
         return next(iter(entries.values()))
-    found = entries.get(model) or entries.get(f"{model}:latest")  # Ollama's full names
-    if entries and found is None:
+    entry = entries.get(model) or entries.get(f"{model}:latest")  # Ollama's full names
+    if entries and entry is None:
         raise ModelError(f"{base} has no model {model!r}{did_you_mean(model, entries)}")
-    return found or {"id": model}
+    return entry or {"id": model}
 
 
 def _version_and_window(calls: Calls, root: str, kind: str, need_window: bool) -> tuple[str, int]:
     """What the servers' own paths say: vLLM's /version, llama.cpp's /props, TGI's /info; ("", 0) if nothing."""
     if kind == "vllm":
-        return str(_offered(calls, f"{root}/version").get("version", "")), 0
+        return str(_optional(calls, f"{root}/version").get("version", "")), 0
     if kind == "llamacpp" or need_window:
-        props = _offered(calls, f"{root}/props")
+        props = _optional(calls, f"{root}/props")
         settings = props.get("default_generation_settings")
-        if isinstance(settings, dict):
+        if isinstance(settings, Mapping):
             return str(props.get("build_info", "")), _count(settings.get("n_ctx"))
     if need_window:
-        info = _offered(calls, f"{root}/info")
+        info = _optional(calls, f"{root}/info")
         return str(info.get("version", "")), _count(info.get("max_total_tokens"))
     return "", 0
 
 
-def _offered(calls: Calls, url: str) -> dict[str, Any]:
+def _optional(calls: Calls, url: str) -> Entry:
     try:
         answer, _ = calls.get(url)
     except ServerError:
         return {}
-    return answer if isinstance(answer, dict) else {}
+    return answer if isinstance(answer, Mapping) else {}
 
 
-def _count(value: Any) -> int:
+def _count(value: Json) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
 
 

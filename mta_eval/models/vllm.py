@@ -10,18 +10,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import ClassVar, TypeVar
 
 from mta_eval.core import Ability, Answer, ModelIdentity, Sample
 from mta_eval.errors import ModelError, SpecError
-from mta_eval.models.hf import DTYPE, HuggingFace, ends_of, window_of
-from mta_eval.models.inference.growing_answer import cut
-from mta_eval.models.server import sendable
-from mta_eval.models.tokenizer import FastTokenizer, local_path, shared_tokens
-from mta_eval.models.vllm_engine import Engine, Request, load
+from mta_eval.models.context_window import window_of
+from mta_eval.models.devices import DTYPE_HELP, Dtype
+from mta_eval.models.end_tokens import end_tokens_of_checkpoint
+from mta_eval.models.hf import HuggingFace
+from mta_eval.models.locations import local_path
+from mta_eval.models.stop_strings import cut_at_stop, sendable_stops
+from mta_eval.models.token_ids import shared_prefix_length
+from mta_eval.models.tokenizer import FastTokenizer
+from mta_eval.models.vllm_engine import Completion, Params, Request, VLLMEngine, import_vllm
 
 T = TypeVar("T")
-SCORES = {"max_tokens": 1, "prompt_logprobs": 0, "flat_logprobs": True, "detokenize": False}
+SCORE_PARAMS: Params = {"max_tokens": 1, "prompt_logprobs": 0, "flat_logprobs": True, "detokenize": False}
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ class VLLM:
     name: ClassVar[str] = "vllm"
 
     path: str = field(metadata={"help": "folder or hub id"})
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = field(default="auto", metadata={"help": DTYPE})
+    dtype: Dtype = field(default="auto", metadata={"help": DTYPE_HELP})
     max_length_override: int = field(default=0, metadata={"help": "a shorter window, for a smaller key-value cache"})
     batch: int = field(default=16, metadata={"help": "samples at a time"})
     tensor_parallel_size: int = field(default=1, metadata={"help": "GPUs that share the model"})
@@ -66,7 +70,7 @@ class VLLM:
 
     def describe(self) -> dict[str, str]:
         """dtype and device, as chosen, and vLLM's version. Raises ModelError if it is not installed."""
-        return self._checkpoint.describe() | {"vllm": load(self._on_cpu).__version__}
+        return self._checkpoint.describe() | {"vllm": import_vllm(self._on_cpu).__version__}
 
     def identity(self) -> ModelIdentity:
         """Of the checkpoint."""
@@ -77,16 +81,17 @@ class VLLM:
         for batch in _batches(samples, self.batch):
             requests = [Request(self._ids(sample), self._limits(sample)) for sample in batch]
             for sample, output in zip(batch, self._engine.ask(requests), strict=True):
-                yield self._answer(sample, output.outputs[0])
+                yield self._answer(sample, len(output.prompt_token_ids or ()), output.outputs[0])
 
     def loglikelihood(self, pairs: Sequence[tuple[Sample, str]]) -> list[float]:
         """See core.Model."""
         # encoded as one text: some tokenizers cut an answer differently when it stands alone
         wholes = [self._ids(sample, text) for sample, text in pairs]
         shared = [
-            shared_tokens(self._ids(sample), whole[:-1]) for (sample, _), whole in zip(pairs, wholes, strict=True)
+            shared_prefix_length(self._ids(sample), whole[:-1])
+            for (sample, _), whole in zip(pairs, wholes, strict=True)
         ]
-        return [sum(found[max(0, start - 1) :]) for found, start in zip(self._score(wholes), shared, strict=True)]
+        return [sum(values[max(0, start - 1) :]) for values, start in zip(self._score(wholes), shared, strict=True)]
 
     def token_loglikelihoods(self, samples: Iterable[Sample]) -> Iterator[list[float]]:
         """See core.Model."""
@@ -94,7 +99,7 @@ class VLLM:
 
     @cached_property
     def _checkpoint(self) -> HuggingFace:
-        """Who knows the config, the tokenizer and the dtype; its weights are never loaded."""
+        """Config, tokenizer and dtype of the same checkpoint; its weights are never loaded here."""
         device = "cpu" if self._on_cpu else "cuda"
         return HuggingFace(self.path, self.dtype, device, max_length_override=self.max_length_override)
 
@@ -106,18 +111,12 @@ class VLLM:
 
     @cached_property
     def _end_tokens(self) -> set[int]:
-        """Those that end an answer with `hf`: vLLM alone would add the tokenizer's."""
-        from transformers import GenerationConfig
-
-        try:
-            generation = GenerationConfig.from_pretrained(str(local_path(self.path)))
-        except OSError:  # there is no such file
-            generation = GenerationConfig.from_model_config(self._checkpoint.config)
-        return ends_of(generation)
+        """Those of `hf`: vLLM alone would add the tokenizer's."""
+        return end_tokens_of_checkpoint(local_path(self.path), self._checkpoint.config)
 
     @cached_property
-    def _engine(self) -> Engine:
-        return Engine(
+    def _engine(self) -> VLLMEngine:
+        return VLLMEngine(
             str(local_path(self.path)),
             self._checkpoint.describe()["dtype"],
             self.max_length,
@@ -129,8 +128,8 @@ class VLLM:
     def _ids(self, sample: Sample, text: str = "") -> list[int]:
         return self.tokenizer.prompt_ids(sample.prompt + text, plain=sample.chat is None)
 
-    def _limits(self, sample: Sample) -> dict[str, Any]:
-        ends, stops = sorted(self._end_tokens), sendable(sample.stop)
+    def _limits(self, sample: Sample) -> Params:
+        ends, stops = sorted(self._end_tokens), sendable_stops(sample.stop)
         return {
             "max_tokens": sample.max_new_tokens,
             "stop_token_ids": ends,
@@ -138,23 +137,28 @@ class VLLM:
             "detokenize": bool(stops),
         }
 
-    def _answer(self, sample: Sample, output: Any) -> Answer:
+    def _answer(self, sample: Sample, prompt_tokens: int, output: Completion) -> Answer:
         if output.finish_reason not in ("stop", "length"):
             raise RuntimeError(f"vLLM broke the answer off: finish_reason {output.finish_reason}")
         tokens = [token for token in output.token_ids if token not in self._end_tokens]
         decoded = self.tokenizer.decode(tokens)
-        text = cut(decoded, sample.stop)
-        ended = output.finish_reason == "stop" or text != decoded
-        return Answer(text, "", "stop" if ended else "length", sample.prompt_tokens, len(output.token_ids))
+        text = cut_at_stop(decoded, sample.stop)
+        stopped = output.finish_reason == "stop" or text != decoded
+        return Answer(
+            text,
+            finish="stop" if stopped else "length",
+            prompt_tokens=prompt_tokens,
+            output_tokens=len(output.token_ids),
+        )
 
     def _score(self, texts: Iterable[list[int]]) -> Iterator[list[float]]:
-        """log p of every token but the first, for each text; vLLM reads these whole, past its prefix cache."""
+        """log p of every token but the first, for each text; vLLM computes these without its prefix cache."""
         for batch in _batches(texts, self.batch):
-            for ids, output in zip(batch, self._engine.ask([Request(ids, SCORES) for ids in batch]), strict=True):
-                found = output.prompt_logprobs or []
-                if len(found) != len(ids):
-                    raise ModelError(f"vLLM gave {len(found)} log-probabilities of {len(ids)} tokens")
-                yield [float(found[place][ids[place]].logprob) for place in range(1, len(ids))]
+            for ids, output in zip(batch, self._engine.ask([Request(ids, SCORE_PARAMS) for ids in batch]), strict=True):
+                logprobs = output.prompt_logprobs or []
+                if len(logprobs) != len(ids):
+                    raise ModelError(f"vLLM gave {len(logprobs)} log-probabilities of {len(ids)} tokens")
+                yield [float((logprobs[place] or {})[ids[place]].logprob) for place in range(1, len(ids))]
 
 
 def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -10,14 +10,17 @@ import importlib
 import logging
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from types import ModuleType
+from typing import NamedTuple, Protocol
 
 from mta_eval.errors import ModelError, MtaEvalError
-from mta_eval.models.tokenizer import first_line
+from mta_eval.models.error_text import first_line
+
+Params = dict[str, object]  # of vLLM's SamplingParams, beside those of greedy decoding
 
 INSTALL = "pip install 'mta-eval[vllm]', or without a GPU as `make test-vllm` does"
 SETTINGS = {  # of the environment, which wins where it says otherwise
@@ -30,19 +33,58 @@ CPU_SETTINGS = {
     "VLLM_CPU_KVCACHE_SPACE": "1",  # GiB; with vLLM's own choice its check of free memory fails now and then
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",  # this process has other work to do
 }
-LONGEST = 200  # characters of an error's message
+MAX_MESSAGE = 200  # characters of an error's message
 CPU_SHARE = 0.3  # of all memory, which the same check wants to find free
 
 
+class Logprob(Protocol):
+    """vLLM's Logprob."""
+
+    logprob: float
+
+
+class Completion(Protocol):
+    """vLLM's CompletionOutput."""
+
+    token_ids: Sequence[int]
+    finish_reason: str | None
+
+
+class EngineOutput(Protocol):
+    """vLLM's RequestOutput."""
+
+    prompt_token_ids: Sequence[int] | None
+    prompt_logprobs: Sequence[Mapping[int, Logprob] | None] | None
+    outputs: Sequence[Completion]
+
+
+class _Core(Protocol):
+    def shutdown(self) -> None: ...
+
+
+class _LLMEngine(Protocol):
+    engine_core: _Core
+
+    def has_unfinished_requests(self) -> bool: ...
+
+
+class _LLM(Protocol):
+    llm_engine: _LLMEngine
+
+    def generate(
+        self, prompts: Sequence[Mapping[str, list[int]]], params: Sequence[object], use_tqdm: bool
+    ) -> list[EngineOutput]: ...
+
+
 class Request(NamedTuple):
-    """Token ids of a prompt, and what vLLM's SamplingParams are told beside "greedy"."""
+    """Token ids of a prompt, and its sampling parameters."""
 
     ids: list[int]
-    params: dict[str, Any]
+    params: Params
 
 
 @dataclass(frozen=True)
-class Engine:
+class VLLMEngine:
     """vLLM's engine for one checkpoint, started at the first request. `window` in tokens; `share` of a GPU's memory."""
 
     path: str
@@ -52,7 +94,7 @@ class Engine:
     share: float
     on_cpu: bool
 
-    def ask(self, requests: Sequence[Request]) -> Iterator[Any]:
+    def ask(self, requests: Sequence[Request]) -> Iterator[EngineOutput]:
         """vLLM's outputs, in order. If several requests fail together, each is asked alone and fails for itself.
 
         Raises ModelError if the engine cannot be started or read other tokens than it was sent.
@@ -69,12 +111,12 @@ class Engine:
             return
         yield from outputs
 
-    def _run(self, requests: Sequence[Request]) -> list[Any]:
+    def _run(self, requests: Sequence[Request]) -> list[EngineOutput]:
         engine, params = self._running, importlib.import_module("vllm").SamplingParams
         # not what a model's generation config asks for, as ours are
         greedy = {"temperature": 0.0, "repetition_penalty": 1.0, "ignore_eos": True}
         try:
-            outputs: list[Any] = engine.generate(
+            outputs = engine.generate(
                 [{"prompt_token_ids": request.ids} for request in requests],
                 [params(**greedy, **request.params) for request in requests],
                 use_tqdm=False,
@@ -92,11 +134,11 @@ class Engine:
         return outputs
 
     @cached_property
-    def _running(self) -> Any:
-        vllm = load(self.on_cpu)
+    def _running(self) -> _LLM:
+        vllm = import_vllm(self.on_cpu)
         try:
             with _quiet():
-                return vllm.LLM(
+                engine: _LLM = vllm.LLM(
                     self.path,
                     dtype=self.dtype,
                     # a prompt that fills the window is scored too, and vLLM always adds a token, which nothing reads
@@ -107,7 +149,8 @@ class Engine:
                     enable_prefix_caching=True,
                     use_tqdm_on_load=False,
                 )
-        except Exception as error:  # vLLM raises whatever it trips over
+                return engine
+        except Exception as error:  # vLLM raises many kinds of errors
             raise ModelError(f"vLLM cannot load {self.path!r}: {_reason(error)}{self._advice(error)}") from error
 
     def _advice(self, error: Exception) -> str:
@@ -123,7 +166,7 @@ class Engine:
             importlib.import_module("vllm.distributed").cleanup_dist_env_and_memory()
 
 
-def load(on_cpu: bool) -> Any:
+def import_vllm(on_cpu: bool) -> ModuleType:
     """The package vllm, quiet unless VLLM_LOGGING_LEVEL is set. Raises ModelError."""
     for name, value in (SETTINGS | CPU_SETTINGS if on_cpu else SETTINGS).items():
         os.environ.setdefault(name, value)
@@ -139,11 +182,11 @@ def load(on_cpu: bool) -> Any:
 
 
 def _reason(error: Exception) -> str:
-    """What went wrong, in one line: of a failed validation (pydantic's) what it found, not that it failed."""
-    found = getattr(error, "errors", None)
-    reason = str(found()[0]["msg"]) if callable(found) else first_line(error)
+    """What went wrong, in one line: of a failed validation (pydantic's) the reason, not that it failed."""
+    errors = getattr(error, "errors", None)
+    reason = str(errors()[0]["msg"]) if callable(errors) else first_line(error)
     reason = " ".join(reason.split())
-    return reason if len(reason) <= LONGEST else reason[:LONGEST] + "…"
+    return reason if len(reason) <= MAX_MESSAGE else reason[:MAX_MESSAGE] + "…"
 
 
 @contextmanager

@@ -1,25 +1,22 @@
-"""A model that is a Hugging Face checkpoint under a name of its own."""
+"""A Hugging Face checkpoint under a name of its own."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
-from typing import Any
 
-from mta_eval import registry
 from mta_eval.core import Ability, Answer, ModelIdentity, Sample
-from mta_eval.errors import ModelError
 from mta_eval.models.hf import HuggingFace
-from mta_eval.models.tokenizer import FastTokenizer, local_path
+from mta_eval.models.tokenizer import FastTokenizer
 
 
-class Wrapped:
-    """`core.Model` by way of `model`, which a subclass gives."""
+class Wrapped(ABC):
+    """A `core.Model` that passes everything on to `model`."""
 
-    @cached_property
+    @property
+    @abstractmethod
     def model(self) -> HuggingFace:
         """The checkpoint behind the name."""
-        raise NotImplementedError
 
     @property
     def abilities(self) -> frozenset[Ability]:
@@ -55,15 +52,3 @@ class Wrapped:
     def token_loglikelihoods(self, samples: Iterable[Sample]) -> Iterator[list[float]]:
         """See core.Model."""
         return self.model.token_loglikelihoods(samples)
-
-
-def where(source: str) -> str:
-    """The folder or hub id behind a path or a model spec, such as smollm2 or mta:DIR. Raises ModelError, SpecError."""
-    name, *_ = registry.parse(source)
-    if name not in registry.names("models"):
-        return str(local_path(source))
-    model: Any = registry.build_model(source)
-    path = getattr(getattr(model, "model", model), "path", None)
-    if path is None:
-        raise ModelError(f"{source!r} has no checkpoint; name a folder, a hub id, or a model that has weights")
-    return str(local_path(path))

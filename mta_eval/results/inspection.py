@@ -162,10 +162,10 @@ class _Look:
 def _look(checkpoint: str, task: Task, cell: Cell, seed: int, rows: int) -> _Look:
     from mta_eval.attention.inspection import attention_of_last
     from mta_eval.models.checkpoints.retrofit import open_checkpoint
+    from mta_eval.models.locations import checkpoint_path
     from mta_eval.models.tokenizer import load_tokenizer
-    from mta_eval.models.wrapped import where
 
-    tokenizer = load_tokenizer(where(checkpoint))
+    tokenizer = load_tokenizer(checkpoint_path(checkpoint))
     model = open_checkpoint(checkpoint)
     window = model.config.max_position_embeddings
     if cell.length > window:

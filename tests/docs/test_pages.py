@@ -67,7 +67,7 @@ def check_command(words: list[str], block: Block) -> None:
         assert arguments[0] in targets, f"{block}: make {arguments[0]}"
     elif program == "pip":
         assert arguments[0] == "install", block
-        extras = {extra for extra in re.findall(r"mta-eval\[([\w-]+)\]", " ".join(arguments))}
+        extras = set(re.findall(r"mta-eval\[([\w-]+)\]", " ".join(arguments)))
         assert extras <= project()["optional-dependencies"].keys(), block
     elif program == "python":
         script, *options = arguments
@@ -96,7 +96,9 @@ def parse(arguments: list[str], block: Block) -> None:
 def test_the_blocks_of_a_page_run_in_order(
     page: str, call: Call, tmp_path: Path, llama_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run_page([block for block in blocks_of(NAMED[page]) if "slow" not in block.test], call, tmp_path, llama_folder, capsys)
+    run_page(
+        [block for block in blocks_of(NAMED[page]) if "slow" not in block.test], call, tmp_path, llama_folder, capsys
+    )
 
 
 SLOW = sorted({str(block.page.relative_to(ROOT)) for block in BLOCKS if "slow" in block.test})
@@ -110,9 +112,7 @@ def test_the_slow_blocks_of_a_page_run(
     run_page([block for block in blocks_of(NAMED[page]) if "slow" in block.test], call, tmp_path, llama_folder, capsys)
 
 
-def run_page(
-    blocks: list[Block], call: Call, folder: Path, llama: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def run_page(blocks: list[Block], call: Call, folder: Path, llama: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Run blocks one after the other in one folder; the Python blocks of a page share their names."""
     names: dict[str, object] = {"__name__": "page"}
     for block in blocks:

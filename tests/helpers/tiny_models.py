@@ -22,7 +22,7 @@ from transformers import (
 from mta_eval.attention.configuration import MTAConfig
 from mta_eval.attention.decoder import MTAForCausalLM
 from mta_eval.models.context_extension.chunks import Chunking
-from mta_eval.models.context_extension.longheads import stretch
+from mta_eval.models.context_extension.longheads import apply_longheads
 
 SIZES: dict[str, Any] = {
     "vocab_size": 40,
@@ -61,9 +61,9 @@ MAKERS: dict[str, Callable[[], Any]] = {
     "mta in one layer": lambda: family("mta", convolution_layers=[1], **KERNELS),
     "diff": lambda: family("diff"),
     "talking heads": lambda: family("talking_heads"),
-    "longheads": lambda: stretch(llama().double(), Chunking(8, 32, 32)),
-    "longheads, released": lambda: stretch(llama().double(), Chunking(8, 32, 32, released=True)),
-    "sinks": lambda: stretch(llama().double(), Chunking(8, 32, 32, "first_and_recent")),
+    "longheads": lambda: apply_longheads(llama().double(), Chunking(8, 32, 32)),
+    "longheads, released": lambda: apply_longheads(llama().double(), Chunking(8, 32, 32, released=True)),
+    "sinks": lambda: apply_longheads(llama().double(), Chunking(8, 32, 32, "first_and_recent")),
     "yarn": lambda: scaled("yarn"),
     "dynamic": lambda: scaled("dynamic"),
     "mamba": lambda: MambaForCausalLM(MambaConfig(vocab_size=40, hidden_size=32, num_hidden_layers=2, state_size=4)),

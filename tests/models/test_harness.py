@@ -59,7 +59,8 @@ def test_hf_in_lm_eval_answers_as_our_hf(llama_folder: Path) -> None:
     assert model.tokenizer.fingerprint == ours.tokenizer.fingerprint
     for task in ("niah:needles=2", "niah:prompt=chat"):
         samples = samples_of(task, model.tokenizer)
-        assert list(model.generate(samples)) == list(ours.generate(samples))
+        answers = [(given.text, given.finish) for given in model.generate(samples)]
+        assert answers == [(given.text, given.finish) for given in ours.generate(samples)]
         pairs = [(sample, text) for sample in samples[:2] for text in (" " + sample.targets[0], " Berlin")]
         assert model.loglikelihood(pairs) == pytest.approx(ours.loglikelihood(pairs), abs=1e-3)
 
@@ -78,7 +79,7 @@ def test_a_server_reads_the_tokens_that_were_counted(served: FakeServer, tokeniz
     model = build_model(completions(served, tokenizer_folder, ",add_bos_token=true,max_length=1024"))
     samples = samples_of("passkey", model.tokenizer)
     for sample, answer in zip(samples, model.generate(samples), strict=True):
-        assert build_task("passkey").score(sample, answer) == 1
+        assert build_task("passkey").score(sample, answer.text) == 1
     prompts = [body["prompt"] for body in served.posts()]
     assert prompts == [model.tokenizer.prompt_ids(sample.prompt, plain=True) for sample in samples]
 
@@ -108,7 +109,9 @@ def test_a_chat_server_gets_the_messages(served: FakeServer, tokenizer_folder: P
     samples = samples_of("passkey:prompt=chat", model.tokenizer)
     answers = list(model.generate(samples))
     assert [body["messages"] for body in served.posts()] == [list(sample.chat or ()) for sample in samples]
-    assert [build_task("passkey").score(*pair) for pair in zip(samples, answers, strict=True)] == [1, 1, 1]
+    assert [
+        build_task("passkey").score(sample, given.text) for sample, given in zip(samples, answers, strict=True)
+    ] == [1, 1, 1]
 
 
 def test_a_model_without_a_window_wants_one(tokenizer_folder: Path) -> None:
@@ -159,5 +162,7 @@ def test_a_users_mistake_is_one_line(spec: str, message: str, call: Call, llama_
 
 
 def test_perplexity_is_refused() -> None:
-    with pytest.raises(ModelError, match="use hf:, vllm: or server:"):
-        build_model("harness:hf").token_loglikelihoods([])
+    model = build_model("harness:hf")
+    assert model.abilities == {"answers", "chooses"}
+    with pytest.raises(ModelError, match="harness gives no log-likelihoods of tokens, so it cannot read texts"):
+        runner.check(Plan({"perplexity": build_task("perplexity")}, {"m": model}, Sweep((256,), (None,), 1)))

@@ -45,17 +45,18 @@ def test_answers_are_those_of_transformers_generate(model: HuggingFace, folder: 
             do_sample=False,
             pad_token_id=0,
         )[0, sample.prompt_tokens :]
-        assert answer == tokenizer.decode(tokens, skip_special_tokens=True)
-        assert answer
+        assert answer.text == tokenizer.decode(tokens, skip_special_tokens=True) != ""
+        assert (answer.prompt_tokens, answer.output_tokens) == (sample.prompt_tokens, len(tokens))
+        assert answer.finish == ("stop" if int(tokens[-1]) == tokenizer.eos_token_id else "length")
 
 
 def test_an_answer_ends_before_its_stop_string(model: HuggingFace) -> None:
     sample = samples(model)[0]
-    free = next(model.generate([sample]))
+    free = next(model.generate([sample])).text
     mark = free.strip()[3]
     stopped = next(model.generate([replace(sample, stop=(mark,))]))
     lead = len(free) - len(free.lstrip())
-    assert stopped == free[: free.index(mark, lead)]
+    assert (stopped.text, stopped.finish) == (free[: free.index(mark, lead)], "stop")
 
 
 @pytest.mark.parametrize(
@@ -77,7 +78,8 @@ def test_a_stop_string_ends_an_answer_after_its_first_word_only(model: HuggingFa
 
     tokens = len(model.tokenizer.encode(said).ids)
     sample = Sample("s", "t", "a b", (), {}, 64, 2, tokens, stop=("\n", "."))
-    assert list(TorchModel(Scripted(), model.tokenizer, set()).generate([sample])) == [answer]
+    (given,) = TorchModel(Scripted(), model.tokenizer, set()).generate([sample])
+    assert (given.text, given.finish) == (answer, "stop" if answer != said else "length")
 
 
 def test_loglikelihood_is_the_sum_over_the_answers_tokens(model: HuggingFace, folder: Path) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from tiny_llama import WINDOW, save_gguf, save_llama
 
-from mta_eval.core import Sample, Sweep
+from mta_eval.core import Answer, Sample, Sweep
 from mta_eval.errors import ModelError
 from mta_eval.models.hf import HuggingFace
 from mta_eval.models.http_calls import ServerError
@@ -105,8 +105,9 @@ def wait_for(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
     pytest.fail(f"the server did not start: {log.read_text()[-2000:]}")
 
 
-def whole(answers: Iterable[str]) -> list[str]:
-    return [answer.rstrip("\N{REPLACEMENT CHARACTER}") for answer in answers]
+def whole(answers: Iterable[Answer]) -> list[tuple[str, str]]:
+    """Text and finish; how many tokens are made beyond a stop string is each server's own."""
+    return [(answer.text.rstrip("\N{REPLACEMENT CHARACTER}"), answer.finish) for answer in answers]
 
 
 def connect(url: str, hf: HuggingFace, **options: str) -> Server:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tiny_llama import WINDOW, save_llama
 
-from mta_eval.core import Sample, Sweep
+from mta_eval.core import Answer, Sample, Sweep
 from mta_eval.errors import ModelError
 from mta_eval.models import shipped
 from mta_eval.models.hf import HuggingFace
@@ -48,20 +48,29 @@ def samples(hf: HuggingFace) -> list[Sample]:
     return [task.sample(cell, 0, hf.tokenizer) for task in tasks for cell in SWEEP.cells()]
 
 
+def without_counts(answer: Answer) -> tuple[str, str]:
+    """How many tokens are made beyond a stop string is each engine's own."""
+    return answer.text, answer.finish
+
+
 def test_answers_are_those_of_hf(model: VLLM, hf: HuggingFace, samples: list[Sample]) -> None:
     unstopped = [replace(sample, stop=()) for sample in samples]
     for asked in (samples, unstopped):
         answers = list(model.generate(asked))
-        assert answers == list(hf.generate(asked))
-        assert len(set(answers)) > len(samples) / 2
+        expected = list(hf.generate(asked))
+        assert [without_counts(answer) for answer in answers] == [without_counts(answer) for answer in expected]
+        assert [answer.prompt_tokens for answer in answers] == [sample.prompt_tokens for sample in asked]
+        assert len({answer.text for answer in answers}) > len(samples) / 2
 
 
 def test_a_stop_string_ends_an_answer_where_it_does_with_hf(
     model: VLLM, hf: HuggingFace, samples: list[Sample]
 ) -> None:
-    whole = list(hf.generate([replace(sample, stop=()) for sample in samples]))
-    stopped = [replace(sample, stop=(text.strip()[3],)) for sample, text in zip(samples, whole, strict=True)]
-    assert list(model.generate(stopped)) == list(hf.generate(stopped)) != whole
+    whole = [without_counts(answer) for answer in hf.generate([replace(sample, stop=()) for sample in samples])]
+    stopped = [replace(sample, stop=(text.strip()[3],)) for sample, (text, _) in zip(samples, whole, strict=True)]
+    answers = [without_counts(answer) for answer in model.generate(stopped)]
+    assert answers == [without_counts(answer) for answer in hf.generate(stopped)] != whole
+    assert {finish for _, finish in answers} == {"stop"}
 
 
 def test_loglikelihoods_are_those_of_hf(model: VLLM, hf: HuggingFace, samples: list[Sample]) -> None:

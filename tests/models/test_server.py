@@ -8,7 +8,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -23,9 +23,8 @@ from mta_eval.errors import ModelError, SpecError
 from mta_eval.models import http_calls, smollm2
 from mta_eval.models.hf import HuggingFace
 from mta_eval.models.http_calls import ServerError
-from mta_eval.models.inference.growing_answer import cut
 from mta_eval.models.named_tokenizer import NamedTokenizer
-from mta_eval.models.server import Server, sendable
+from mta_eval.models.server import Server
 from mta_eval.models.tokenizer import FastTokenizer, load_tokenizer
 from mta_eval.models.window import Window
 from mta_eval.tasks.passkey import Passkey
@@ -76,6 +75,10 @@ def ask(tokenizer_folder: Path) -> Callable[..., Server]:
 def samples_of(tokenizer: FastTokenizer, task: str = "passkey", sweep: Sweep = SWEEP) -> list[Sample]:
     made = registry.build_task(task)
     return [made.sample(cell, sweep.seed, tokenizer) for cell in sweep.cells()]
+
+
+def texts_of(model: Server, samples: Sequence[Sample]) -> list[str]:
+    return [given.text for given in model.generate(samples)]
 
 
 def records_of(model: Any, task: str = "passkey", **options: Any) -> list[Record]:
@@ -133,7 +136,7 @@ def test_answers_are_cut_here_as_hf_cuts_them(fake: Make, ask: Callable[..., Ser
         server = fake(brain=Reader(tokenizer, before=before, behind=behind))
         key = plain.targets[0]
         expected = {"\n\n ": f"\n\n {key}", " 7\n8": " 7", "": key, " ": f" {key}"}[before]
-        assert list(ask(server).generate([plain])) == [expected]
+        assert texts_of(ask(server), [plain]) == [expected]
         assert server.posts()[0]["stop"] == ["."]
 
 
@@ -142,23 +145,14 @@ def test_at_most_four_stops_are_sent_and_all_are_kept(
 ) -> None:
     server = fake(brain=Reader(tokenizer, behind=" # end"))
     sample = replace(samples_of(tokenizer)[-1], stop=("A1", "B2", "C3", "D4", "#"), max_new_tokens=40)
-    assert list(ask(server).generate([sample])) == [f" {sample.targets[0]} "]
+    assert texts_of(ask(server), [sample]) == [f" {sample.targets[0]} "]
     assert server.posts()[0]["stop"] == ["A1", "B2", "C3", "D4"]
-
-
-@pytest.mark.parametrize("whole", ["86 the end", "\n\nab. c", "ab#c", "a#b", "xyz", "", " \n", "x end y", ".", "cab#"])
-def test_what_a_server_cuts_at_sendable_stops_is_cut_the_same_here(whole: str) -> None:
-    marks = ("e", " the", "\n", ".", "b#", "#", "end", "a", "ca")
-    for stops in itertools.permutations(marks, 3):
-        for mark in sendable(stops):  # as a server does that takes the first of its list, not the earliest
-            if mark in whole:
-                assert cut(whole[: whole.index(mark)], stops) == cut(whole, stops), (stops, mark)
 
 
 def test_unicode_answers_come_whole(fake: Make, ask: Callable[..., Server], tokenizer: FastTokenizer) -> None:
     answer = " Zürich – 東京 🦙 é"
     server = fake(fault=json.dumps({"choices": [{"text": answer}]}))
-    assert list(ask(server).generate(samples_of(tokenizer)[:1])) == [answer]
+    assert texts_of(ask(server), samples_of(tokenizer)[:1]) == [answer]
 
 
 def test_an_empty_answer_is_an_answer_but_reasoning_alone_is_none(
@@ -167,10 +161,40 @@ def test_an_empty_answer_is_an_answer_but_reasoning_alone_is_none(
     chat = samples_of(tokenizer, "passkey:prompt=chat")[:1]
     nothing: dict[str, Any] = {"content": None}
     server = fake(fault=json.dumps({"choices": [{"message": nothing}]}))
-    assert list(ask(server).generate(chat)) == [""]
+    assert texts_of(ask(server), chat) == [""]
     server.fault = json.dumps({"choices": [{"message": nothing | {"reasoning_content": "Let me think"}}]})
     with pytest.raises(ServerError, match="all reasoning"):
         list(ask(server).generate(chat))
+
+
+@pytest.mark.parametrize(
+    ("behind", "budget", "finish"),
+    [("", 60, "stop"), (". More of it", 60, "stop"), ("#more", 60, "stop"), (" more of it" * 9, 9, "length")],
+)
+def test_an_answer_says_why_it_ended_and_how_many_tokens_it_took(
+    fake: Make, ask: Callable[..., Server], tokenizer: FastTokenizer, behind: str, budget: int, finish: str
+) -> None:
+    """An end of its own, a stop string that is sent, one that is only looked for here, the budget."""
+    sample = replace(samples_of(tokenizer)[-1], stop=("\n", ".", "#"), max_new_tokens=budget)
+    brain = Reader(tokenizer, behind=behind)
+    (given,) = ask(fake(brain=brain)).generate([sample])
+    _, made, _ = brain.answer(tokenizer.prompt_ids(sample.prompt, plain=True), budget)
+    assert (given.finish, given.thought) == (finish, "")
+    assert (given.prompt_tokens, given.output_tokens) == (sample.prompt_tokens, made)
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        *({}, None, [], {"prompt_tokens": None}, {"prompt_tokens": True, "completion_tokens": False}),
+        *({"prompt_tokens": "9", "completion_tokens": "9"}, {"prompt_tokens": 1.5, "completion_tokens": -3}),
+    ],
+)
+def test_counts_that_a_server_does_not_give_are_none(
+    fake: Make, ask: Callable[..., Server], tokenizer: FastTokenizer, usage: Any
+) -> None:
+    (given,) = ask(fake(fault=json.dumps({"usage": usage}))).generate(samples_of(tokenizer)[:1])
+    assert (given.prompt_tokens, given.output_tokens, given.finish) == (None, None, "stop")
 
 
 # --- order, concurrency, laziness -------------------------------------------------------------------------------------
@@ -354,7 +378,7 @@ class Weights:
     """A checkpoint behind the server: tokens one by one, stops left to the server, all by torch alone."""
 
     def __init__(self, hf: HuggingFace) -> None:
-        self.model, self.tokenizer, self.lock = hf._loaded._model, hf.tokenizer, threading.Lock()
+        self.model, self.tokenizer, self.lock = hf.weights, hf.tokenizer, threading.Lock()
 
     def logits(self, ids: list[int]) -> Any:
         import torch
@@ -384,9 +408,9 @@ def test_the_same_weights_answer_the_same_as_with_hf(
     samples = samples_of(hf.tokenizer, task, Sweep((256,), (0.0, 1.0), 3))
     samples = [replace(sample, stop=("e", " the"), max_new_tokens=12) for sample in samples]
     server = ask(fake(brain=Weights(hf)))
-    answers = list(hf.generate(samples))
+    answers = [(given.text, given.finish, given.prompt_tokens) for given in hf.generate(samples)]
     assert len(set(answers)) > 2
-    assert list(server.generate(samples)) == answers
+    assert [(given.text, given.finish, given.prompt_tokens) for given in server.generate(samples)] == answers
     pairs = [(sample, sample.target_delimiter + choice) for sample in samples[:2] for choice in sample.choices[:3]]
     assert server.loglikelihood(pairs) == pytest.approx(hf.loglikelihood(pairs), abs=1e-3)
 
@@ -408,7 +432,7 @@ def test_a_real_llama_cpp_answers_as_hf_does() -> None:
         model = Server(running.listening_address, tokenizer=NamedTokenizer(gguf), send=send)  # type: ignore[arg-type]
         assert model.max_length == 1024
         samples = samples_of(model.tokenizer, task, Sweep((256,), (0.5,), 2))
-        assert list(model.generate(samples)) == list(hf.generate(samples))
+        assert texts_of(model, samples) == [given.text for given in hf.generate(samples)]
     with pytest.raises(ModelError, match="gives no prompt log-probabilities"):
         model.loglikelihood([(samples[0], " 1")])
     with pytest.raises(ServerError, match=r"answered 400: .*exceeds the available context size"):
@@ -663,7 +687,7 @@ def test_a_broken_key_is_refused_without_saying_it(
     fake: Make, ask: Callable[..., Server], monkeypatch: pytest.MonkeyPatch, key: str
 ) -> None:
     monkeypatch.setenv("MTA_EVAL_API_KEY", key)
-    with pytest.raises(ModelError, match="MTA_EVAL_API_KEY holds signs that no key has") as caught:
+    with pytest.raises(ModelError, match="MTA_EVAL_API_KEY holds characters that no key has") as caught:
         ask(fake()).describe()
     assert "secret" not in str(caught.value)
     assert "sécret" not in str(caught.value)

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from tokenizers import Tokenizer
 
-from mta_eval.core import Cell
+from mta_eval import runner
+from mta_eval.core import Cell, Plan, Sweep
 from mta_eval.errors import ModelError, MtaEvalError
 from mta_eval.models.tokenizer import FastTokenizer, TokenizerOnly, load_tokenizer
 from mta_eval.registry import build_model
@@ -131,9 +132,7 @@ def test_a_tokenizer_alone_makes_samples_but_answers_nothing(tokenizer_folder: P
     sample = Niah().sample(Cell(300, 0.5, 0), 0, model.tokenizer)
     assert 296 <= sample.prompt_tokens + sample.max_new_tokens <= 300
     assert model.max_length > 10**9
-    with pytest.raises(ModelError, match="cannot answer"):
-        list(model.generate([sample]))
-    with pytest.raises(ModelError, match="cannot score"):
-        model.loglikelihood([(sample, "1")])
-    with pytest.raises(ModelError, match="cannot score"):
-        list(model.token_loglikelihoods([sample]))
+    assert model.abilities == frozenset()
+    plan = Plan({"niah": Niah()}, {"m": model}, Sweep((300,), (0.5,), 1))
+    with pytest.raises(ModelError, match="tokenizer makes prompts but generates no answers"):
+        runner.check(plan)

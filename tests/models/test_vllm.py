@@ -85,7 +85,10 @@ def test_the_engine_gets_our_token_ids_and_is_greedy(fake: FakeVLLM, model: VLLM
 def test_an_answer_ends_at_the_end_tokens_that_hf_ends_it_at(fake: FakeVLLM, model: VLLM, tmp_path: Path) -> None:
     fake.end = end = model.tokenizer.prompt_ids("</s>", plain=False)
     sample = replace(samples_of(model.tokenizer)[0], stop=())
-    assert list(model.generate([sample])) == [f" {sample.targets[0]}"]
+    (given,) = model.generate([sample])
+    assert (given.text, given.finish) == (f" {sample.targets[0]}", "stop")
+    assert given.prompt_tokens == sample.prompt_tokens
+    assert given.output_tokens == len(model.tokenizer.encode(given.text).ids) + len(end)
     ((_, params),) = fake.asked[0]
     assert (params["stop_token_ids"], params["ignore_eos"]) == (end, True)
     for file in Path(model.path).iterdir():
@@ -98,7 +101,26 @@ def test_an_answer_ends_at_the_end_tokens_that_hf_ends_it_at(fake: FakeVLLM, mod
 def test_answers_are_cut_here(fake: FakeVLLM, model: VLLM) -> None:
     fake.brain.before, fake.brain.behind = "\n", "\nQuestion"
     sample = replace(samples_of(model.tokenizer)[0], max_new_tokens=60)
-    assert list(model.generate([sample])) == [f"\n{sample.targets[0]}"]
+    assert [given.text for given in model.generate([sample])] == [f"\n{sample.targets[0]}"]
+
+
+@pytest.mark.parametrize(
+    ("behind", "budget", "finish"),
+    [("", 60, "stop"), (". More of it", 60, "stop"), (" more of it" * 9, 9, "length")],
+)
+def test_an_answer_says_why_it_ended(fake: FakeVLLM, model: VLLM, behind: str, budget: int, finish: str) -> None:
+    """An end token, a stop string that is found here, the budget."""
+    fake.brain.behind = behind
+    (given,) = model.generate([replace(samples_of(model.tokenizer)[0], max_new_tokens=budget, stop=(".",))])
+    assert (given.finish, given.thought) == (finish, "")
+
+
+def test_a_stop_string_at_the_last_token_of_the_budget_is_a_stop(fake: FakeVLLM, model: VLLM) -> None:
+    fake.brain.behind = "."
+    sample = samples_of(model.tokenizer)[0]
+    tokens = len(model.tokenizer.encode(f" {sample.targets[0]}.").ids)
+    (given,) = model.generate([replace(sample, max_new_tokens=tokens, stop=(".",))])
+    assert (given.text, given.finish, given.output_tokens) == (f" {sample.targets[0]}", "stop", tokens)
 
 
 def test_samples_are_taken_a_batch_at_a_time(fake: FakeVLLM, model: VLLM) -> None:

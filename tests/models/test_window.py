@@ -21,8 +21,8 @@ def test_a_window_sees_exactly_the_tail() -> None:
             reach = sample.prompt_tokens - asked.token_start
             (sees,) = Window(reach).generate([sample])
             (misses,) = Window(reach - 1).generate([sample])
-            assert task.score(sample, sees) == 1
-            assert task.score(sample, misses) == 0
+            assert task.score(sample, sees.text) == 1
+            assert task.score(sample, misses.text) == 0
 
 
 def test_a_window_of_300_makes_a_staircase() -> None:
@@ -32,7 +32,7 @@ def test_a_window_of_300_makes_a_staircase() -> None:
             sample = task.sample(Cell(length, depth, 0), 0, model.tokenizer)
             (answer,) = model.generate([sample])
             inside = sample.prompt_tokens - sample.needles[0].token_start <= 300
-            assert task.score(sample, answer) == float(inside)
+            assert task.score(sample, answer.text) == float(inside)
             assert inside or depth < 1
 
 
@@ -41,7 +41,7 @@ def test_all_asked_needles_must_be_in_sight() -> None:
     sample = task.sample(Cell(900, 0.5, 0), 0, Window(1).tokenizer)
     starts = [needle.token_start for needle in sample.needles if needle.asked]
     answers = [next(Window(sample.prompt_tokens - start).generate([sample])) for start in starts]
-    assert [task.score(sample, answer) for answer in answers] == [1.0, 0.0]
+    assert [task.score(sample, answer.text) for answer in answers] == [1.0, 0.0]
 
 
 def test_one_token_is_one_word_or_sign() -> None:
@@ -53,7 +53,7 @@ def test_one_token_is_one_word_or_sign() -> None:
 
 def test_the_widest_window_sees_everything_and_may_take_any_length() -> None:
     sample = Niah().sample(Cell(3000, 0.0, 0), 0, Window(1).tokenizer)
-    assert next(Window(10**6).generate([sample])).strip() == sample.targets[0]
+    assert next(Window(10**6).generate([sample])).text.strip() == sample.targets[0]
     assert Window(1).max_length > 10**9
 
 
@@ -71,7 +71,7 @@ def test_a_window_may_read_with_another_tokenizer(tokenizer_folder: Path) -> Non
     for depth in (0.0, 0.5, 1.0):
         sample = task.sample(Cell(500, depth, 0), 0, model.tokenizer)
         inside = sample.prompt_tokens - sample.needles[0].token_start <= 200
-        assert task.score(sample, next(model.generate([sample]))) == float(inside)
+        assert task.score(sample, next(model.generate([sample])).text) == float(inside)
 
 
 def test_only_a_target_in_sight_is_likely() -> None:
@@ -100,10 +100,10 @@ def test_with_bos_the_first_word_is_told_too(tokenizer_folder: Path) -> None:
 def test_a_sample_without_needles_or_prompt_is_no_crash() -> None:
     needle = Needle("a", "7", "The a is 7.", 0, 6, 0.0, True)
     sample = Sample("x", "x", "", ("7",), {}, 10, 0, 4, needles=(needle,))
-    assert "7" not in next(Window(5).generate([sample]))
+    assert "7" not in next(Window(5).generate([sample])).text
     seen = replace(sample, prompt="The a is 7.")
-    assert "7" in next(Window(5).generate([seen]))
-    assert "7" not in next(Window(4).generate([seen]))
+    assert "7" in next(Window(5).generate([seen])).text
+    assert "7" not in next(Window(4).generate([seen])).text
 
 
 def test_a_window_without_width_or_with_a_missing_tokenizer_is_refused() -> None:

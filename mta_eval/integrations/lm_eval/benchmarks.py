@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import math
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from mta_eval.core import Model, Record, Run, Sweep
 from mta_eval.errors import SpecError, TextError
-from mta_eval.models.tokenizer import first_line
+from mta_eval.models.error_text import first_line
 from mta_eval.version import VERSION
 
 
@@ -82,7 +83,8 @@ class Benchmarks:
 
         from mta_eval.integrations.lm_eval.asked_model import AskedModel
 
-        told: Any = simple_evaluate(
+        began = time.perf_counter()
+        results: dict[str, Any] = simple_evaluate(
             model=AskedModel(model),
             tasks=[subtask],
             num_fewshot=self._shots[task],
@@ -91,11 +93,13 @@ class Benchmarks:
             bootstrap_iters=0,
             log_samples=True,
         )
-        for row in told["samples"][subtask]:
-            yield _record(row, task, subtask, model_name)
+        rows = results["samples"][subtask]
+        seconds = (time.perf_counter() - began) / max(1, len(rows))
+        for row in rows:
+            yield _record(row, task, subtask, model_name, seconds)
 
 
-def _record(row: Mapping[str, Any], task: str, subtask: str, model: str) -> Record:
+def _record(row: Mapping[str, Any], task: str, subtask: str, model: str, seconds: float) -> Record:
     """A row of lm-eval's samples. The score is its accuracy; LAMBADA's is the probability of the last word."""
     values = [float(told[0]) for told in row["filtered_resps"]]
     arguments = [argument[1] for argument in row["arguments"]]
@@ -112,6 +116,6 @@ def _record(row: Mapping[str, Any], task: str, subtask: str, model: str) -> Reco
         score=math.exp(values[0]) if len(values) == 1 else float(row["acc"]),
         prompt_tokens=0,
         max_new_tokens=0,
-        seconds=math.nan,
+        seconds=seconds,
         choices=[] if len(values) == 1 else arguments,
     )

@@ -13,7 +13,7 @@ from typing import Any
 from mta_eval.errors import MtaEvalError, SpecError
 from mta_eval.integrations.lm_eval import TASKS, model_names, register
 from mta_eval.integrations.lm_eval.question import ADAPTER
-from mta_eval.models.tokenizer import first_line
+from mta_eval.models.error_text import first_line
 
 NEEDED = "lm-eval is not installed; pip install 'mta-eval[lm-eval]'"
 LOG = logging.getLogger("lm_eval.mta_eval")  # lm-eval's own loggers are the ones that it shows

@@ -71,7 +71,7 @@ class Question:
             told = {"seed": sweep.seed, "options": {key: self.options[spec][key] for key in self.varied}}
             for cell in sweep.cells():
                 sample = task.sample(cell, sweep.seed, self.reader.tokenizer)
-                needles = [vars(runner.quote(needle, sample.prompt)) for needle in sample.needles]
+                needles = [dataclasses.asdict(runner.quote(needle, sample.prompt)) for needle in sample.needles]
                 docs.append(dataclasses.asdict(sample) | {"depth": cell.depth, "needles": needles} | told)
         return docs
 

@@ -11,8 +11,7 @@ from lm_eval.api.task import ConfigurableTask
 from mta_eval.core import depth_text
 from mta_eval.errors import LengthError, SpecError
 from mta_eval.integrations.lm_eval.question import Question
-from mta_eval.models.inference.growing_answer import cut
-from mta_eval.models.server import sendable
+from mta_eval.models.stop_strings import cut_at_stop, sendable_stops
 
 BUDGETS = ("max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens")  # lm-eval's names, the first wins
 
@@ -93,7 +92,7 @@ class _Asked(ConfigurableTask):
         """
         told = {key: value for key, value in self.config.generation_kwargs.items() if value != []}
         budgets = [told.pop(key) for key in BUDGETS if key in told]
-        own = {"until": sendable(doc["stop"]), "max_gen_toks": int([*budgets, doc["max_new_tokens"]][0])}
+        own = {"until": sendable_stops(doc["stop"]), "max_gen_toks": int([*budgets, doc["max_new_tokens"]][0])}
         if doc["prompt_tokens"] + own["max_gen_toks"] > (window := self._question.reader.max_length):
             raise LengthError(
                 f"{doc['id']}: {doc['prompt_tokens']} prompt tokens and {own['max_gen_toks']} of answer do not fit the "
@@ -118,7 +117,7 @@ class _Asked(ConfigurableTask):
         filtered: list[Instance] | None = super().apply_filters()
         for instance in self.instances:
             for name, answer in instance.filtered_resps.items():
-                instance.filtered_resps[name] = cut(answer, tuple(instance.doc["stop"]))
+                instance.filtered_resps[name] = cut_at_stop(answer, tuple(instance.doc["stop"]))
         return filtered
 
     def _mark(self, doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, float]:

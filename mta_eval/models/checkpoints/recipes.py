@@ -133,7 +133,7 @@ def train(
     from mta_eval.models.checkpoints.letter_tokenizer import letter_tokenizer
     from mta_eval.models.checkpoints.training import Trainer, processes
     from mta_eval.models.checkpoints.training_folder import TrainingFolder
-    from mta_eval.models.hf import choose_device
+    from mta_eval.models.devices import choose_device
 
     with processes(choose_device(device)) as (share, place):
         if share.rank:

@@ -20,7 +20,8 @@ from mta_eval.attention.configuration import KERNELS, MTAConfig
 from mta_eval.attention.decoder import MTAForCausalLM
 from mta_eval.errors import ModelError
 from mta_eval.models.checkpoints.folders import check_new, new_folder
-from mta_eval.models.tokenizer import first_line, transformers_tokenizer
+from mta_eval.models.error_text import first_line
+from mta_eval.models.tokenizer import transformers_tokenizer
 
 Section = dict[str, Any]
 Tensors = dict[str, torch.Tensor]

@@ -17,8 +17,9 @@ from mta_eval.attention.decoder import MTAForCausalLM
 from mta_eval.attention.registration import register
 from mta_eval.errors import ModelError, SpecError
 from mta_eval.models.checkpoints.folders import check_new, new_folder
-from mta_eval.models.tokenizer import first_line, transformers_tokenizer
-from mta_eval.models.wrapped import where
+from mta_eval.models.error_text import first_line
+from mta_eval.models.locations import checkpoint_path
+from mta_eval.models.tokenizer import transformers_tokenizer
 
 LLAMA_TYPES = {"llama": None, "mistral": False, "qwen2": True}  # whether q, k and v alone have biases; None: ask
 SAME = (
@@ -37,7 +38,7 @@ def retrofit(source: str, attention: str, out: Path, options: Mapping[str, Any])
     Raises ModelError if the model is not of Llama's type or `out` cannot be written, SpecError if options do not fit.
     """
     check_new(out)
-    path = where(source)
+    path = checkpoint_path(source)
     original = _load(path)
     made = convert(original, attention, options)
     tokenizer = transformers_tokenizer(path)
@@ -72,7 +73,7 @@ def convert(original: Any, attention: str, options: Mapping[str, Any]) -> MTAFor
 
 def open_checkpoint(source: str) -> MTAForCausalLM:
     """A checkpoint of the family as it is, or any other Llama-type one as a plain transformer. Raises ModelError."""
-    model = _load(where(source))
+    model = _load(checkpoint_path(source))
     if isinstance(model, MTAForCausalLM):
         ours: MTAForCausalLM = model
         return ours

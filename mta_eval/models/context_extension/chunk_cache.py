@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from copy import copy
-from typing import Any
 
 import torch
 from transformers.cache_utils import Cache, DynamicLayer
@@ -30,8 +29,8 @@ class ChunkLayer(DynamicLayer):
         self._open: torch.Tensor | None = None  # queries of the chunk that is not whole yet
         self._room: list[torch.Tensor] = []
 
-    def take(self, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> None:
-        """Take in T new tokens: queries (B, H, T, D), keys and values (B, G, T, D), none of them rotated."""
+    def store(self, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> None:
+        """Store T new tokens: queries (B, H, T, D), keys and values (B, G, T, D), none of them rotated."""
         past = self.get_seq_length()
         self.keys, self.values = (self._append(at, past, new) for at, new in enumerate((keys, values)))
         self.is_initialized, self.dtype, self.device = True, keys.dtype, self.keys.device
@@ -43,8 +42,8 @@ class ChunkLayer(DynamicLayer):
         if whole:
             first = self.vectors.shape[2] * self.window
             k, v = (x[:, :, first : first + whole].to(queries.device) for x in (self.keys, self.values))
-            found = chunk_vectors(joined[:, :, :whole], k, v, self.rotation, self.window)
-            self.vectors = torch.cat((self.vectors, found), 2)
+            vectors = chunk_vectors(joined[:, :, :whole], k, v, self.rotation, self.window)
+            self.vectors = torch.cat((self.vectors, vectors), 2)
 
     def crop(self, tokens_to_remove: int) -> None:
         """Remove the last -`tokens_to_remove` tokens. Raises ValueError unless whole chunks are left."""
@@ -61,13 +60,13 @@ class ChunkLayer(DynamicLayer):
         self.vectors, self._open = self.vectors[:, :, : left // self.window], None
 
     def own_copy(self) -> ChunkLayer:
-        """A layer that holds the same and goes its own way from here: its store is written in place."""
-        made = copy(self)
-        made.keys, made.values = made._room = [part.clone() for part in (self.keys, self.values)]
-        return made
+        """An independent copy: the store is written in place."""
+        copied = copy(self)
+        copied.keys, copied.values = copied._room = [part.clone() for part in (self.keys, self.values)]
+        return copied
 
     def reset(self) -> None:
-        """Forget everything."""
+        """Drop everything that is stored."""
         self.vectors, self._open, self._room = None, None, []
         self.keys = self.values = None  # type: ignore[assignment]
         self.is_initialized = False
@@ -90,19 +89,18 @@ class ChunkLayer(DynamicLayer):
         return self._room[at][:, :, :total]
 
 
-def chunk_layer(cache: Cache, layer: int, made: ChunkLayer) -> ChunkLayer:
-    """The layer of a dynamic cache as one of chunks, `made` if there is none. Raises ValueError for other caches."""
-    found = layer_at(cache, layer)
-    if isinstance(found, ChunkLayer):
-        return found
-    if not isinstance(found, DynamicLayer) or found.get_seq_length():
+def chunk_layer(cache: Cache, layer: int, new: ChunkLayer) -> ChunkLayer:
+    """The layer of a dynamic cache as one of chunks; an empty one becomes `new`. Raises ValueError for other caches."""
+    existing = layer_at(cache, layer)
+    if isinstance(existing, ChunkLayer):
+        return existing
+    if not isinstance(existing, DynamicLayer) or existing.get_seq_length():
         raise ValueError(f"layer {layer} needs a dynamic cache that LongHeads fills itself")
-    cache.layers[layer] = made
-    return made
+    cache.layers[layer] = new
+    return new
 
 
-def sees_nothing_new(**given: Any) -> Any:
-    """A mask for LongHeads, whose rule is all the mask there is: none. Raises ValueError where there is padding."""
-    mask = given.get("attention_mask")
-    if mask is not None and not bool(mask.all()):
+def refuse_padding(attention_mask: torch.Tensor | None = None, **_inputs: object) -> None:
+    """The mask for LongHeads, which needs none. Raises ValueError where there is padding."""
+    if attention_mask is not None and not bool(attention_mask.all()):
         raise ValueError("LongHeads reads whole sequences: no padding")

@@ -60,7 +60,7 @@ class Rotation(NamedTuple):
         return (x * self.cos[positions] + turned * self.sin[positions]).to(x.dtype)
 
 
-class Rows(NamedTuple):
+class ChunkQueries(NamedTuple):
     """Queries q (B, H, T, D), and the chunks that each sees, `chosen` (B, H, T, m), the last one its own.
 
     `place` (T,) is how far into its own chunk each row stands, `visible` (T,) the last place there that it sees.
@@ -109,7 +109,7 @@ def choose_chunks(q: torch.Tensor, vectors: torch.Tensor, own: torch.Tensor, chu
     return torch.cat((forced, best + 1), -1).sort(-1).values
 
 
-def long_heads(
+def longheads_attention(
     q: torch.Tensor,
     k: torch.Tensor,
     v: torch.Tensor,
@@ -142,11 +142,11 @@ def long_heads(
         chosen = choose_chunks(rows, vectors, own, chunking)
         visible = place - 1 if chunking.released and not decoding else place
         attend = _gathered if last - first <= FEW_ROWS else _sorted_by_chunk
-        parts.append(attend(Rows(rows, chosen, place, visible), k, v, rotation, chunking.window))
+        parts.append(attend(ChunkQueries(rows, chosen, place, visible), k, v, rotation, chunking.window))
     return torch.cat(parts, 2)
 
 
-def _gathered(rows: Rows, k: torch.Tensor, v: torch.Tensor, rotation: Rotation, window: int) -> torch.Tensor:
+def _gathered(rows: ChunkQueries, k: torch.Tensor, v: torch.Tensor, rotation: Rotation, window: int) -> torch.Tensor:
     """As it is defined: the chosen chunks (B, H, T, m) of every row copied side by side."""
     q, chosen, place, visible = rows
     batch, heads, _, size = q.shape
@@ -171,7 +171,9 @@ def _gathered(rows: Rows, k: torch.Tensor, v: torch.Tensor, rotation: Rotation, 
     return (weights[..., None, :] @ values)[..., 0, :]
 
 
-def _sorted_by_chunk(rows: Rows, k: torch.Tensor, v: torch.Tensor, rotation: Rotation, window: int) -> torch.Tensor:
+def _sorted_by_chunk(
+    rows: ChunkQueries, k: torch.Tensor, v: torch.Tensor, rotation: Rotation, window: int
+) -> torch.Tensor:
     """The same without a copy of a chunk: all rows that chose it meet it at once, and their softmaxes are merged."""
     out = torch.empty_like(rows.q)
     share = rows.q.shape[1] // k.shape[1]
@@ -183,7 +185,7 @@ def _sorted_by_chunk(rows: Rows, k: torch.Tensor, v: torch.Tensor, rotation: Rot
     return out
 
 
-def _one_group(rows: Rows, k: torch.Tensor, v: torch.Tensor, rotation: Rotation, window: int) -> torch.Tensor:
+def _one_group(rows: ChunkQueries, k: torch.Tensor, v: torch.Tensor, rotation: Rotation, window: int) -> torch.Tensor:
     """(h, T, D) of the heads q (h, T, D) that share k and v (S, D); chosen is (h, T, m)."""
     q, flat = rows.q, rows.chosen.flatten()
     heads, total, size = q.shape

@@ -1,11 +1,12 @@
-"""An answer as it grows, and where it ends."""
+"""An answer while it is decoded, and where it ends."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mta_eval.core import Answer, Finish, Sample
-from mta_eval.models.inference.prompt_lookup import Guesses
+from mta_eval.core import Answer, Sample
+from mta_eval.models.inference.prompt_lookup import PromptLookup
+from mta_eval.models.stop_strings import cut_at_stop
 from mta_eval.models.tokenizer import FastTokenizer
 
 
@@ -14,51 +15,58 @@ class GrowingAnswer:
 
     def __init__(self, sample: Sample, tokenizer: FastTokenizer, end_tokens: set[int]) -> None:
         self._sample, self._tokenizer, self._end_tokens = sample, tokenizer, end_tokens
-        self.prompt = tokenizer.prompt_ids(sample.prompt, plain=sample.chat is None)
-        self.most = sample.max_new_tokens
-        self._guesses = Guesses(self.prompt, self.most)
+        self.prompt_ids = tokenizer.prompt_ids(sample.prompt, plain=sample.chat is None)
+        self.budget = sample.max_new_tokens
+        self._lookup = PromptLookup(self.prompt_ids, self.budget)
         self.restart()
 
     def restart(self) -> None:
-        """Forget what was decoded."""
+        """Drop everything that was decoded."""
         self.tokens: list[int] = []
-        self.text, self.done = "", not self.most
-        self._finish: Finish = "length"
+        self._text = ""
+        self._ended_by_token = self._ended_by_string = False
 
-    def finished(self) -> Answer:
-        """The answer as it is now."""
-        return Answer(self.text, "", self._finish, len(self.prompt), len(self.tokens))
+    @property
+    def done(self) -> bool:
+        """Whether no token follows: an end token or a stop string was decoded, or the budget is used up."""
+        return self._ended_by_token or self._ended_by_string or len(self.tokens) == self.budget
 
-    def guess(self, most: int) -> list[int]:
-        """Up to `most` tokens that may come next, none beyond the answer's length."""
-        return [] if self.done else self._guesses.after(self.tokens, min(most, self.most - len(self.tokens) - 1))
+    def result(self) -> Answer:
+        """The answer so far. An end token counts as generated, although it is no part of the text."""
+        stopped = self._ended_by_token or self._ended_by_string
+        return Answer(
+            self._text,
+            finish="stop" if stopped else "length",
+            prompt_tokens=len(self.prompt_ids),
+            output_tokens=len(self.tokens) + self._ended_by_token,
+        )
 
-    def take(self, token: int) -> None:
-        """Go on with a token, if the answer is not done yet."""
+    def draft(self, limit: int) -> list[int]:
+        """Up to `limit` tokens that may come next (see `PromptLookup`), none beyond the budget."""
+        if self.done:
+            return []
+        return self._lookup.continuation(self.tokens, min(limit, self.budget - len(self.tokens) - 1))
+
+    def append(self, token: int) -> None:
+        """Add a token, unless the answer is done."""
         if self.done:
             return
         if token in self._end_tokens:
-            self.done, self._finish = True, "stop"
+            self._ended_by_token = True
             return
         self.tokens.append(token)
         decoded = self._tokenizer.decode(self.tokens)
-        self.text = cut(decoded, self._sample.stop)
-        if self.text != decoded:
-            self._finish = "stop"
-        self.done = self.text != decoded or len(self.tokens) == self.most
+        self._text = cut_at_stop(decoded, self._sample.stop)
+        self._ended_by_string = self._text != decoded
 
-    def check(self, guessed: Sequence[int], chosen: Sequence[int]) -> int:
-        """Take what was chosen after the last token, and after each guess as long as they are right; how many are."""
-        self.take(chosen[0])
-        for right, guess in enumerate(guessed):
-            if guess != chosen[right]:
+    def accept(self, draft: Sequence[int], chosen: Sequence[int]) -> int:
+        """Add what the model chose after the last token and after each draft token up to the first wrong one.
+
+        Returns how many draft tokens were right.
+        """
+        self.append(chosen[0])
+        for right, token in enumerate(draft):
+            if token != chosen[right]:
                 return right
-            self.take(chosen[right + 1])
-        return len(guessed)
-
-
-def cut(text: str, stop: tuple[str, ...]) -> str:
-    """`text` up to the first stop string after its first word."""
-    lead = len(text) - len(text.lstrip())
-    ends = [end for mark in stop if (end := text.find(mark, lead)) >= 0]
-    return text[: min(ends, default=len(text))]
+            self.append(chosen[right + 1])
+        return len(draft)

@@ -23,7 +23,7 @@ from mta_eval.errors import ModelError, SpecError
 from mta_eval.models.checkpoints import recipes as training
 from mta_eval.models.checkpoints.letter_tokenizer import EOS, IDS, row_ids
 
-HERE = Path(__file__).parent.parent  # where tiny_training lies
+HERE = Path(__file__).parents[2] / "helpers"  # where tiny_training is
 SCRIPT = """
 import os
 import sys
@@ -305,7 +305,7 @@ def test_the_errors_are_those_of_greedy_answers(learned: Path) -> None:
     rows = [task.row("test", 0, index) for index in range(64)]  # type: ignore[attr-defined]
     asked = [replace(sample, prompt=prompt, targets=(answer,), stop=()) for prompt, answer in rows]
     found = list(model.generate(asked))
-    right = [text == answer for text, (_, answer) in zip(found, rows, strict=True)]
+    right = [given.text == answer for given, (_, answer) in zip(found, rows, strict=True)]
     errors = json.loads((learned / "evaluation.json").read_text())
     assert 1 - sum(right) / 64 == errors["answers"]
 

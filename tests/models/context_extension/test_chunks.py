@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 
 from mta_eval.attention import naive
 from mta_eval.models.context_extension import chunks
-from mta_eval.models.context_extension.chunks import Chunking, Rotation, choose_chunks, chunk_vectors, long_heads
+from mta_eval.models.context_extension.chunks import (
+    Chunking,
+    Rotation,
+    choose_chunks,
+    chunk_vectors,
+    longheads_attention,
+)
 
 SIZE = 6
 
@@ -41,11 +47,11 @@ def vectors_of(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, window: int) -
 def fast(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, chunking: Chunking, prompt: int) -> torch.Tensor:
     """The first `prompt` tokens at once, the others one by one."""
     first = [x[:, :, :prompt] for x in (q, k, v)]
-    parts = [long_heads(*first, vectors_of(*first, chunking.window), ROTATION, chunking)]  # type: ignore[arg-type]
+    parts = [longheads_attention(*first, vectors_of(*first, chunking.window), ROTATION, chunking)]  # type: ignore[arg-type]
     for token in range(prompt, q.shape[2]):
         seen = [x[:, :, : token + 1] for x in (q, k, v)]
         vectors = vectors_of(*seen, chunking.window)
-        parts.append(long_heads(seen[0][:, :, token:], *seen[1:], vectors, ROTATION, chunking, decoding=True))  # type: ignore[arg-type]
+        parts.append(longheads_attention(seen[0][:, :, token:], *seen[1:], vectors, ROTATION, chunking, decoding=True))  # type: ignore[arg-type]
     return torch.cat(parts, 2)
 
 
@@ -85,18 +91,18 @@ def test_with_all_chunks_chosen_it_is_full_attention() -> None:
     places = torch.arange(64)
     full = naive.attention(ROTATION(q, places), ROTATION(k, places), v)
     vectors = vectors_of(q, k, v, 8)
-    torch.testing.assert_close(long_heads(q, k, v, vectors, ROTATION, Chunking(8, 64, 64)), full)
+    torch.testing.assert_close(longheads_attention(q, k, v, vectors, ROTATION, Chunking(8, 64, 64)), full)
     torch.testing.assert_close(oracle(q, k, v, chunking, 64), full)
 
 
 def test_a_prompt_in_one_go_is_a_prompt_in_pieces() -> None:
     q, k, v = tensors(4, 2, 90)
     chunking = Chunking(4, 16, 16)
-    whole = long_heads(q, k, v, vectors_of(q, k, v, 4), ROTATION, chunking)
+    whole = longheads_attention(q, k, v, vectors_of(q, k, v, 4), ROTATION, chunking)
     parts, edges = [], [0, 3, 21, 22, 60, 90]
     for first, last in itertools.pairwise(edges):
         seen = [x[:, :, :last] for x in (q, k, v)]
-        parts.append(long_heads(seen[0][:, :, first:], *seen[1:], vectors_of(*seen, 4), ROTATION, chunking))  # type: ignore
+        parts.append(longheads_attention(seen[0][:, :, first:], *seen[1:], vectors_of(*seen, 4), ROTATION, chunking))  # type: ignore
     torch.testing.assert_close(torch.cat(parts, 2), whole, atol=1e-12, rtol=0)
 
 
@@ -117,7 +123,7 @@ def test_a_window_sees_the_last_chunks_and_sinks_the_first_one_too() -> None:
 @pytest.mark.parametrize("choose", ["recent", "first_and_recent"])
 def test_windows_and_sinks_are_attention_over_what_they_see(choose: chunks.Choose) -> None:
     q, k, v = tensors(2, 1, 50)
-    found = long_heads(q, k, v, vectors_of(q, k, v, 4), ROTATION, Chunking(4, 12, 12, choose))
+    found = longheads_attention(q, k, v, vectors_of(q, k, v, 4), ROTATION, Chunking(4, 12, 12, choose))
     for token in range(12, 50):
         own = token // 4
         seen = [0, own - 1, own] if choose == "first_and_recent" else [own - 2, own - 1, own]
@@ -144,7 +150,8 @@ def test_the_released_rule_is_another_one() -> None:
     q, k, v = tensors(2, 2, 60)
     vectors = vectors_of(q, k, v, 4)
     ours, theirs = (
-        long_heads(q, k, v, vectors, ROTATION, Chunking(4, 16, 16, released=released)) for released in (False, True)
+        longheads_attention(q, k, v, vectors, ROTATION, Chunking(4, 16, 16, released=released))
+        for released in (False, True)
     )
     assert torch.equal(ours[:, :, :16], theirs[:, :, :16])
     assert (ours[:, :, 16:] - theirs[:, :, 16:]).abs().amax((0, 1, 3)).min() > 1e-6
@@ -154,10 +161,10 @@ def test_the_released_rule_is_another_one() -> None:
 def test_lower_precision_is_near(dtype: torch.dtype) -> None:
     q, k, v = tensors(4, 2, 80)
     chunking = Chunking(4, 16, 16)
-    exact = long_heads(q, k, v, vectors_of(q, k, v, 4), ROTATION, chunking)
+    exact = longheads_attention(q, k, v, vectors_of(q, k, v, 4), ROTATION, chunking)
     # the same vectors, so that the same chunks are chosen but where two are as good as equal
     low = [x.to(dtype) for x in (q, k, v, vectors_of(q, k, v, 4))]
-    found = long_heads(*low, ROTATION, chunking)  # type: ignore[arg-type]
+    found = longheads_attention(*low, ROTATION, chunking)  # type: ignore[arg-type]
     assert found.dtype == dtype
     error = (found.double() - exact).abs().amax((0, 3)).flatten()
     assert error.quantile(0.9) < {torch.float32: 1e-5}.get(dtype, 0.05)
@@ -168,6 +175,6 @@ def test_no_tensor_is_as_large_as_the_whole_matrix() -> None:
     chunking = Chunking(10, 40, 40, rows=256)
     vectors = vectors_of(q, k, v, 10)
     with torch.profiler.profile(profile_memory=True) as profile:
-        long_heads(q, k, v, vectors, ROTATION, chunking)
+        longheads_attention(q, k, v, vectors, ROTATION, chunking)
     largest = max(event.self_cpu_memory_usage for event in profile.events())  # type: ignore[union-attr]
     assert 0 < largest < 8 * 1500 * 1500 / 8

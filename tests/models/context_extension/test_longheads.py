@@ -22,7 +22,7 @@ from transformers import (
 from mta_eval.attention import naive
 from mta_eval.errors import ModelError
 from mta_eval.models.context_extension.chunks import Chunking
-from mta_eval.models.context_extension.longheads import LongHeadsAttention, check, stretch
+from mta_eval.models.context_extension.longheads import LongHeadsAttention, apply_longheads, check_chunking
 
 CHUNKING = Chunking(8, 32, 32)
 SIZES: dict[str, Any] = {
@@ -67,7 +67,7 @@ def logits(model: Any, tokens: torch.Tensor, **options: Any) -> torch.Tensor:
 @pytest.mark.parametrize("kind", ["llama", *KINDS])
 def test_inside_its_attention_length_a_model_is_unchanged(kind: str, llama_folder: Path) -> None:
     plain, stretched = ((llama(llama_folder) if kind == "llama" else tiny(kind)) for _ in range(2))
-    stretch(stretched, Chunking(8, 96, 96))
+    apply_longheads(stretched, Chunking(8, 96, 96))
     tokens = ids(96)
     # transformers has its angles in float32
     torch.testing.assert_close(logits(stretched, tokens), logits(plain, tokens), atol=1e-4, rtol=1e-4)
@@ -75,7 +75,7 @@ def test_inside_its_attention_length_a_model_is_unchanged(kind: str, llama_folde
 
 @pytest.mark.parametrize("kind", ["llama", *KINDS])
 def test_beyond_it_a_prompt_at_once_is_a_prompt_in_pieces_and_decoding(kind: str, llama_folder: Path) -> None:
-    model = stretch(llama(llama_folder) if kind == "llama" else tiny(kind), CHUNKING)
+    model = apply_longheads(llama(llama_folder) if kind == "llama" else tiny(kind), CHUNKING)
     tokens = ids(150)
     whole = logits(model, tokens)
     cache, parts, edges = None, [], [0, 20, 70, 71, 72, 73, 110, *range(111, 151)]
@@ -90,7 +90,7 @@ def test_beyond_it_a_prompt_at_once_is_a_prompt_in_pieces_and_decoding(kind: str
 def test_a_layer_is_the_oracle_between_its_projections(llama_folder: Path) -> None:
     model = llama(llama_folder)
     original = model.model.layers[1].self_attn
-    stretch(model, CHUNKING)
+    apply_longheads(model, CHUNKING)
     layer = model.model.layers[1].self_attn
     assert isinstance(layer, LongHeadsAttention)
     hidden = torch.randn(1, 90, model.config.hidden_size, generator=torch.Generator().manual_seed(0)).double()
@@ -105,7 +105,7 @@ def test_a_layer_is_the_oracle_between_its_projections(llama_folder: Path) -> No
 
 
 def test_generate_goes_on_as_the_model_would_without_a_cache(llama_folder: Path) -> None:
-    model = stretch(llama(llama_folder), CHUNKING)
+    model = apply_longheads(llama(llama_folder), CHUNKING)
     tokens = ids(60)
     made = model.generate(tokens, max_new_tokens=20, do_sample=False, pad_token_id=0)[0, 60:].tolist()
     for token in made:
@@ -114,7 +114,7 @@ def test_generate_goes_on_as_the_model_would_without_a_cache(llama_folder: Path)
 
 
 def test_the_cache_keeps_keys_once_and_a_vector_for_each_whole_chunk(llama_folder: Path) -> None:
-    model = stretch(llama(llama_folder), CHUNKING)
+    model = apply_longheads(llama(llama_folder), CHUNKING)
     with torch.inference_mode():
         cache = model(ids(75), use_cache=True).past_key_values
     layer = cache.layers[0]
@@ -135,7 +135,7 @@ def test_the_cache_keeps_keys_once_and_a_vector_for_each_whole_chunk(llama_folde
 
 
 def test_offload_changes_where_keys_lie_and_nothing_else(llama_folder: Path) -> None:
-    plain, offloaded = (stretch(llama(llama_folder), CHUNKING, offload=offload) for offload in (False, True))
+    plain, offloaded = (apply_longheads(llama(llama_folder), CHUNKING, offload=offload) for offload in (False, True))
     tokens = ids(120)
     assert torch.equal(logits(offloaded, tokens), logits(plain, tokens))
     meta = offloaded.model.layers[0].self_attn.store_on
@@ -143,7 +143,7 @@ def test_offload_changes_where_keys_lie_and_nothing_else(llama_folder: Path) -> 
 
 
 def test_padding_and_other_caches_are_refused(llama_folder: Path) -> None:
-    model = stretch(llama(llama_folder), CHUNKING)
+    model = apply_longheads(llama(llama_folder), CHUNKING)
     mask = torch.ones(1, 40, dtype=torch.long)
     torch.testing.assert_close(logits(model, ids(40), attention_mask=mask), logits(model, ids(40)))
     mask[0, :3] = 0
@@ -154,7 +154,7 @@ def test_padding_and_other_caches_are_refused(llama_folder: Path) -> None:
 
 
 def test_a_batch_is_its_rows(llama_folder: Path) -> None:
-    model = stretch(llama(llama_folder), CHUNKING)
+    model = apply_longheads(llama(llama_folder), CHUNKING)
     rows = torch.cat((ids(80), ids(80).flip(1)))
     torch.testing.assert_close(logits(model, rows), torch.cat([logits(model, row[None]) for row in rows]))
 
@@ -164,7 +164,7 @@ def test_a_model_of_another_kind_is_one_line() -> None:
         GPT2Config(n_layer=1, n_head=2, n_embd=16, vocab_size=32, n_positions=128, bos_token_id=1, eos_token_id=2)
     )
     with pytest.raises(ModelError, match="Llama's kind"):
-        stretch(model, CHUNKING)
+        apply_longheads(model, CHUNKING)
 
 
 @pytest.mark.parametrize(
@@ -180,4 +180,4 @@ def test_a_model_of_another_kind_is_one_line() -> None:
 )
 def test_settings_that_make_no_sense_are_one_line(chunking: Chunking, said: str) -> None:
     with pytest.raises(ModelError, match=said):
-        check(chunking, 128)
+        check_chunking(chunking, 128)

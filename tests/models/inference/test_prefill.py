@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from tiny_models import MAKERS, build, prompt
 
 from mta_eval.attention.query_cache import CROP_STEP
-from mta_eval.models.inference.prefill import Prefill, bounds, grows, takes_back
-from mta_eval.models.tokenizer import shared_tokens
+from mta_eval.models.inference.caches import can_remove, is_append_only
+from mta_eval.models.inference.prefill import Prefill, piece_bounds
+from mta_eval.models.token_ids import shared_prefix_length
 
 READ_WHOLE = ("dynamic", "mamba")  # always from the start, at once
 FROM_THE_START = ("sliding", *READ_WHOLE)
@@ -117,7 +118,7 @@ def test_what_a_cache_says_it_takes_back_it_takes_back(kind: str, count: int) ->
     with torch.inference_mode():
         _, state = reader.read(ids)
         cache = state.get("past_key_values")
-        able = grows(build(kind), cache) and takes_back(cache, count)
+        able = is_append_only(build(kind), cache) and can_remove(cache, count)
         whole = kind in READ_WHOLE or kind.startswith(("longheads", "sinks"))
         assert able == (not whole and (kind != "sliding" or count < 9))  # it rolls over at 24
         if able:
@@ -131,7 +132,7 @@ def test_logits_of_the_last_tokens_are_given_though_they_were_read_before() -> N
     ids, reader = prompt(1, 90), Prefill(build("llama"))
     with torch.inference_mode():
         reader.read(ids)
-        found, _ = reader.read(ids, wanted=30)
+        found, _ = reader.read(ids, count=30)
     torch.testing.assert_close(found, alone("llama", ids)[-30:], atol=1e-8, rtol=0)
     assert reader.prefilled_tokens == 120
 
@@ -215,14 +216,14 @@ def test_nothing_is_left_of_a_cache_that_was_forgotten() -> None:
     ids, reader = prompt(1, 90), Prefill(build("llama"))
     with torch.inference_mode():
         reader.read(ids)
-        reader.forget()
+        reader.clear()
         reader.read(ids)
     assert reader.prefilled_tokens == 180
 
 
 @given(st.integers(0, 300), st.integers(0, 300), st.integers(1, 90), st.integers(1, 60))
 def test_pieces_follow_one_another_and_the_last_is_large_enough(first: int, count: int, size: int, least: int) -> None:
-    found = list(bounds(first, first + count, size, least))
+    found = list(piece_bounds(first, first + count, size, least))
     assert [end for _, end in found[:-1]] == [begin for begin, _ in found[1:]]
     assert not count or (found[0][0], found[-1][1]) == (first, first + count)
     lengths = [end - begin for begin, end in found]
@@ -232,6 +233,6 @@ def test_pieces_follow_one_another_and_the_last_is_large_enough(first: int, coun
 
 @given(st.lists(st.integers(0, 2)), st.lists(st.integers(0, 2)))
 def test_shared_tokens_are_counted_from_the_start(one: list[int], other: list[int]) -> None:
-    count = shared_tokens(one, other)
+    count = shared_prefix_length(one, other)
     assert one[:count] == other[:count]
     assert one[count : count + 1] != other[count : count + 1] or count == min(len(one), len(other))

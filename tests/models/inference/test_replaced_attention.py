@@ -10,9 +10,9 @@ import torch
 from tiny_models import build, prompt
 from torch.nn import functional as F
 
-from mta_eval.models.inference import replaced_attention as own_attention
+from mta_eval.models.inference import replaced_attention
 from mta_eval.models.inference.prefill import Prefill
-from mta_eval.models.inference.replaced_attention import PIECE, UnfitError, attend_piece, attention_of
+from mta_eval.models.inference.replaced_attention import PIECE, UnsupportedAttentionError, attend_piece, use_attention
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_the_models_own_attention_comes_back_whatever_happens() -> None:
     model = build("llama")
 
     def fail() -> None:
-        with attention_of(model, PIECE):
+        with use_attention(model, PIECE):
             assert model.config._attn_implementation == PIECE
             raise RuntimeError("no memory")
 
@@ -46,7 +46,10 @@ def test_the_models_own_attention_comes_back_whatever_happens() -> None:
 
 
 def test_a_model_that_goes_its_own_way_is_found_out() -> None:
-    with pytest.raises(UnfitError, match="0 layers asked"), attention_of(build("llama"), PIECE):
+    with (
+        pytest.raises(UnsupportedAttentionError, match="0 of 2 layers called the attention"),
+        use_attention(build("llama"), PIECE),
+    ):
         pass
 
 
@@ -57,10 +60,10 @@ def test_pieces_are_read_by_it_where_that_can_be_and_by_the_model_where_not(monk
         used.append(query.shape[2])
         return attend_piece(query, *others)
 
-    own_attention.register(PIECE, watched)
+    replaced_attention.register_attention(PIECE, watched)
     try:
-        for known, wanted in ((own_attention.KNOWN, [2, 2, 60, 60]), ((), [])):
-            monkeypatch.setattr(own_attention, "KNOWN", known)
+        for known, wanted in ((replaced_attention.IGNORED_OPTIONS, [2, 2, 60, 60]), ((), [])):
+            monkeypatch.setattr(replaced_attention, "IGNORED_OPTIONS", known)
             used.clear()
             reader = Prefill(build("llama"))
             with torch.inference_mode():
@@ -70,7 +73,7 @@ def test_pieces_are_read_by_it_where_that_can_be_and_by_the_model_where_not(monk
             torch.testing.assert_close(logits[-1], whole, atol=1e-9, rtol=0)
             assert used == wanted
     finally:
-        own_attention.register(PIECE, attend_piece)
+        replaced_attention.register_attention(PIECE, attend_piece)
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
@@ -82,7 +85,10 @@ def test_attention_to_some_keys_is_its_definition(dtype: torch.dtype, masked: bo
     mask = torch.zeros(2, 1, 5, 40, dtype=dtype)
     mask[0, :, :2, 7:], mask[1, :, 3, 1:30] = -math.inf, -math.inf
     given = (query, key, value, 0.4, mask if masked else None)
-    (fast, fast_sum), (plain, plain_sum) = own_attention.attend_part(*given), own_attention.attend_plainly(*given)
+    (fast, fast_sum), (plain, plain_sum) = (
+        replaced_attention.attend_part(*given),
+        replaced_attention.attend_by_definition(*given),
+    )
     assert plain.dtype == torch.promote_types(dtype, torch.float32)
     near = {"atol": 0.03, "rtol": 0.02} if dtype == torch.bfloat16 else {"atol": 1e-5, "rtol": 1e-5}
     torch.testing.assert_close(fast.to(plain.dtype), plain, **near)

@@ -1,4 +1,4 @@
-"""Rows over what their prompts share: what they say is what one pass over a row alone says."""
+"""SharedPrefixRows over what their prompts share: what they say is what one pass over a row alone says."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import pytest
 import torch
 from tiny_models import build, prompt
 
-from mta_eval.models.inference.replaced_attention import attend_plainly
-from mta_eval.models.inference.shared_prefix_cache import Rows
+from mta_eval.models.inference.replaced_attention import attend_by_definition
+from mta_eval.models.inference.shared_prefix_cache import SharedPrefixRows
 
 KINDS = pytest.mark.parametrize("kind", ["llama", "gpt2", "yarn"])
 LENGTHS = ((2, 30), (3, 7), (4, 19))  # what each row has of its own: a seed, tokens
 
 
-def filled(kind: str, prompts: list[list[int]], shared: int, room: int) -> Rows:
+def filled(kind: str, prompts: list[list[int]], shared: int, room: int) -> SharedPrefixRows:
     one = build(kind)
-    made = Rows(one, shared, len(prompts), max(map(len, prompts)) - shared + room)
+    made = SharedPrefixRows(one, shared, len(prompts), max(map(len, prompts)) - shared + room)
     for row, ids in enumerate(prompts):
         made.fill(row, one(torch.tensor([ids]), use_cache=True).past_key_values, len(ids))
     return made
@@ -36,7 +36,7 @@ def test_logits_in_rows_are_those_of_one_pass(kind: str, shared: int) -> None:
             torch.testing.assert_close(logits[0], wanted, atol=1e-9, rtol=0)
         if at == 2:
             left = [2, 0]
-            made.keep(left)
+            made.select(left)
     assert build(kind).config._attn_implementation == "sdpa"
 
 
@@ -48,7 +48,7 @@ def test_of_several_tokens_a_row_keeps_the_first_ones(
     kind: str, shared: int, plainly: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if plainly:  # as on a GPU
-        monkeypatch.setattr("mta_eval.models.inference.shared_prefix_cache.attend_part", attend_plainly)
+        monkeypatch.setattr("mta_eval.models.inference.shared_prefix_cache.attend_part", attend_by_definition)
     prompts = [prompt(1, shared) + prompt(number, length) for number, length in LENGTHS]
     made, lengths = filled(kind, prompts, shared, 40), (7, 1, 4)
     said: list[list[int]] = [[], [], []]
@@ -68,7 +68,7 @@ def test_of_several_tokens_a_row_keeps_the_first_ones(
 def test_what_follows_on_the_shared_tokens_is_read_in_one_step(kind: str) -> None:
     shared, tails = prompt(1, 90), [prompt(number, length) for number, length in LENGTHS]
     one = build(kind)
-    made = Rows(one, 90, 3, 40)
+    made = SharedPrefixRows(one, 90, 3, 40)
     made.share(one(torch.tensor([shared]), use_cache=True).past_key_values)
     found = made.step(tails, last_only=True)
     assert found.shape == (3, 1, 40)
@@ -87,7 +87,7 @@ def test_no_place_beyond_the_last_token_is_asked_for() -> None:
 def test_rows_do_not_keep_the_rest_of_a_prompt_in_memory() -> None:
     one = build("llama")
     cache = one(torch.tensor([prompt(1, 90)]), use_cache=True).past_key_values
-    for shared, rows in ((5, Rows(one, 5, 2, 99)), (90, Rows(one, 90, 2, 9))):
+    for shared, rows in ((5, SharedPrefixRows(one, 5, 2, 99)), (90, SharedPrefixRows(one, 90, 2, 9))):
         rows.share(cache)
         for layer in rows._layers:
             for part in layer.shared:

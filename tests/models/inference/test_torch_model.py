@@ -11,41 +11,20 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny_models import MAKERS, build, prompt
+from number_tokenizer import Numbers, ask_for, every_kind, model
+from tiny_models import build, prompt
 
 from mta_eval.answering import Feed, ask
 from mta_eval.core import Sample
 from mta_eval.errors import LengthError
-from mta_eval.models.inference import batching as together
-from mta_eval.models.inference import replaced_attention as own_attention
+from mta_eval.models.inference import batching, replaced_attention
 from mta_eval.models.inference.prefill import Prefill
-from mta_eval.models.inference.row_caches import SeparateRows
-from mta_eval.models.inference.shared_prefix_cache import Rows
-from mta_eval.models.inference.torch_model import TorchModel, groups
+from mta_eval.models.inference.separate_rows import SeparateRows
+from mta_eval.models.inference.shared_prefix_cache import SharedPrefixRows
+from mta_eval.models.inference.torch_model import batches
 
 IN_ROWS = ("llama", "gpt2", "yarn")
 APART = ("mta", "mta in one layer", "diff", "talking heads", "longheads", "longheads, released", "sinks")
-every_kind = pytest.mark.parametrize("kind", MAKERS)
-
-
-class Numbers:
-    """A tokenizer whose texts are numbers, each with a space before it."""
-
-    def prompt_ids(self, prompt: str, plain: bool) -> list[int]:
-        assert plain
-        return [int(part) for part in prompt.split()]
-
-    def decode(self, ids: list[int]) -> str:
-        return "".join(f" {token}" for token in ids)
-
-
-def ask_for(ids: list[int], most: int = 6, stop: tuple[str, ...] = ()) -> Sample:
-    return Sample(str(ids), "t", Numbers().decode(ids), (), {}, 0, len(ids), most, stop=stop)
-
-
-def model(kind: str = "llama", reuse: bool = True, ends: frozenset[int] = frozenset()) -> TorchModel:
-    tokenizer: Any = Numbers()
-    return TorchModel(build(kind), tokenizer, set(ends), reuse)
 
 
 def questions(count: int = 6) -> list[Sample]:
@@ -64,7 +43,7 @@ def fails_where(bad: Callable[[torch.Tensor], bool], error: Exception, monkeypat
         return forward(input_ids=input_ids, **options)
 
     monkeypatch.setattr(one, "forward", fails)
-    monkeypatch.setattr(own_attention, "signature", lambda _: type("", (), {"parameters": ("position_ids",)}))
+    monkeypatch.setattr(replaced_attention, "signature", lambda _: type("", (), {"parameters": ("position_ids",)}))
 
 
 @every_kind
@@ -99,7 +78,7 @@ def test_answers_are_decoded_in_rows_where_that_can_be(kind: str, alike: bool, m
 
         monkeypatch.setattr(rows, "step", counted)
 
-    count_in(SeparateRows if kind in APART else Rows)
+    count_in(SeparateRows if kind in APART else SharedPrefixRows)
     samples = questions() if alike else [ask_for([number, *prompt(number, 20 + number)]) for number in range(1, 7)]
     asked = model(kind)
     assert len(list(asked.generate(samples))) == 6
@@ -122,7 +101,7 @@ def test_short_prompts_with_little_in_common_are_read_at_once(monkeypatch: pytes
     assert counts == [6]
     list(model().generate(questions()))
     list(model("mta").generate(unlike))
-    monkeypatch.setattr(together, "SHORT", 30)
+    monkeypatch.setattr(batching, "SHORT_PROMPT", 30)
     list(model().generate(unlike))
     assert counts == [6]
 
@@ -135,7 +114,7 @@ def test_one_of_several_short_prompts_that_cannot_be_read_fails_alone(
     samples[3] = ask_for([0, *prompt(9, 20)])
     fails_where(lambda ids: ids.shape[1] > 3 and 0 in ids, IndexError("a token that it cannot read"), monkeypatch)
     records = list(ask(model().generate, Feed((sample, False) for sample in samples)))
-    assert [one.given for one in records] == [*wanted[:3], None, *wanted[4:]]
+    assert [one.response for one in records] == [*wanted[:3], None, *wanted[4:]]
     assert [one.error for one in records if one.error] == ["IndexError: a token that it cannot read"]
     assert capsys.readouterr().err == ""
 
@@ -151,7 +130,7 @@ def test_a_prompt_that_cannot_be_encoded_fails_alone(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(Numbers, "prompt_ids", fails)
     records = list(ask(model().generate, Feed((sample, False) for sample in samples)))
-    assert [one.given for one in records] == [*wanted[:3], None, *wanted[4:]]
+    assert [one.response for one in records] == [*wanted[:3], None, *wanted[4:]]
     assert records[3].error == "KeyError: 'no such token'"
 
 
@@ -175,13 +154,13 @@ def test_answers_of_no_tokens_are_no_rows(capsys: pytest.CaptureFixture[str]) ->
 
 def test_questions_on_one_context_read_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
     asked, read = model(), []
-    tails = together.read_tails
+    tails = batching.read_suffixes
 
     def watched(*given: Any, last_only: bool) -> torch.Tensor:
         read.append(len(given[1]))
         return tails(*given, last_only=last_only)
 
-    monkeypatch.setattr("mta_eval.models.inference.decoding.read_tails", watched)
+    monkeypatch.setattr("mta_eval.models.inference.decoding.read_suffixes", watched)
     list(asked.generate(questions()))
     assert read == [6]
     assert asked.prefilled_tokens == 150 + sum(3 + 2 * number for number in range(6))
@@ -206,8 +185,8 @@ def test_choices_read_their_prompt_once() -> None:
 
 @every_kind
 def test_every_token_of_a_prompt_has_its_likelihood(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mta_eval.models.inference.torch_model.LOGITS", 16 * 40 * 8)
-    monkeypatch.setattr("mta_eval.models.inference.torch_model.ROWS", 10)
+    monkeypatch.setattr("mta_eval.models.inference.torch_model.LOGITS_MEMORY", 16 * 40 * 8)
+    monkeypatch.setattr("mta_eval.models.inference.torch_model.LOGITS_ROWS", 10)
     samples = [ask_for(prompt(1, 70)), ask_for(prompt(1, 1)), ask_for(prompt(1, 50) + prompt(2, 47))]
     for sample, found in zip(samples, model(kind).token_loglikelihoods(samples), strict=True):
         ids = Numbers().prompt_ids(sample.prompt, True)
@@ -220,7 +199,7 @@ def test_every_token_of_a_prompt_has_its_likelihood(kind: str, monkeypatch: pyte
 def test_where_memory_ends_texts_are_read_in_smaller_pieces(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("mta_eval.models.inference.torch_model.ROWS", 10)
+    monkeypatch.setattr("mta_eval.models.inference.torch_model.LOGITS_ROWS", 10)
     samples = [ask_for(prompt(1, 70)), ask_for(prompt(2, 60))]
     wanted = list(model().token_loglikelihoods(samples))
     fails_where(lambda ids: ids.shape[1] > 20, torch.OutOfMemoryError("CUDA out of memory"), monkeypatch)
@@ -228,7 +207,7 @@ def test_where_memory_ends_texts_are_read_in_smaller_pieces(
     assert found == [pytest.approx(values, abs=1e-9) for values in wanted]
     said = "mta-eval: out of memory; texts are read {} tokens at a time\n"
     assert capsys.readouterr().err == said.format(35) + said.format(17)
-    monkeypatch.setattr("mta_eval.models.inference.torch_model.ROWS", 40)
+    monkeypatch.setattr("mta_eval.models.inference.torch_model.LOGITS_ROWS", 40)
     with pytest.raises(torch.OutOfMemoryError):
         list(model().token_loglikelihoods(samples))
 
@@ -241,7 +220,7 @@ def test_a_prompt_that_cannot_be_read_fails_alone(monkeypatch: pytest.MonkeyPatc
     asked = model()
     records = list(ask(asked.generate, Feed((sample, False) for sample in samples)))
     assert [one.sample for one in records] == samples
-    assert [one.given for one in records] == [*wanted[:3], None, *wanted[4:]]
+    assert [one.response for one in records] == [*wanted[:3], None, *wanted[4:]]
     assert [one.error for one in records if one.error] == ["IndexError: a token that it cannot read"]
 
 
@@ -258,12 +237,14 @@ def test_a_sample_that_cannot_be_made_stops_after_those_before_it() -> None:
 
 def test_samples_are_taken_in_groups_and_none_is_left_out() -> None:
     samples = questions(6)
-    assert [len(group) for group in groups(samples, 4)] == [4, 2]
-    assert [sample for group in groups(samples, 4) for sample in group] == samples
-    assert list(groups([], 4)) == []
+    assert [len(group) for group in batches(samples, 4)] == [4, 2]
+    assert [sample for group in batches(samples, 4) for sample in group] == samples
+    assert list(batches([], 4)) == []
 
 
-@pytest.mark.parametrize("failure", [own_attention.UnfitError("softcap"), torch.OutOfMemoryError("CUDA out of memory")])
+@pytest.mark.parametrize(
+    "failure", [replaced_attention.UnsupportedAttentionError("softcap"), torch.OutOfMemoryError("CUDA out of memory")]
+)
 def test_where_rows_fail_samples_are_answered_alone(
     failure: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -274,7 +255,7 @@ def test_where_rows_fail_samples_are_answered_alone(
         raise failure
 
     wanted = list(model(reuse=False).generate(questions()))
-    monkeypatch.setattr(Rows, "step", fails)
+    monkeypatch.setattr(SharedPrefixRows, "step", fails)
     assert list(model().generate(questions())) == wanted
     assert len(tried) == 1
     said = "mta-eval: out of memory; samples are answered one at a time from here on\n"
@@ -283,10 +264,10 @@ def test_where_rows_fail_samples_are_answered_alone(
 
 def test_attention_with_more_to_it_is_not_decoded_in_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = list(model(reuse=False).generate(questions()))
-    monkeypatch.setattr(own_attention, "KNOWN", ())
+    monkeypatch.setattr(replaced_attention, "IGNORED_OPTIONS", ())
     asked = model()
     assert list(asked.generate(questions())) == wanted
-    assert not asked._in_rows
+    assert not asked._batching
 
 
 def test_nothing_is_kept_of_prompts_when_all_are_answered() -> None:

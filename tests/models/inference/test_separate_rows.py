@@ -6,7 +6,7 @@ import pytest
 import torch
 from tiny_models import build, prompt
 
-from mta_eval.models.inference.row_caches import SeparateRows
+from mta_eval.models.inference.separate_rows import SeparateRows
 
 KINDS = ("mta", "mta in one layer", "diff", "talking heads", "longheads")
 
@@ -31,7 +31,7 @@ def test_logits_of_separate_rows_are_those_of_one_row(kind: str) -> None:
                 torch.testing.assert_close(logits, step.logits[0, -1], atol=1e-9, rtol=0)
             if at == 20:
                 left = [2, 0]
-                made.keep(left)
+                made.select(left)
 
 
 @pytest.mark.parametrize("kind", KINDS)
