@@ -69,8 +69,9 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 
-check: lint test  ## what CI runs: ruff, mypy --strict, tests
+check: lint test  ## what CI runs: ruff, mypy --strict, import contracts, tests
 
 bench: install  ## side-by-side benchmarks; installs lm-eval beside us
 	$(PIP) 'lm-eval[api]' wonderwords nltk

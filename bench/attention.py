@@ -34,10 +34,10 @@ from rich.console import Console
 from rich.table import Table
 from torch.nn import functional as F
 
+from mta_eval.arguments import parse_length, parse_lengths
 from mta_eval.attention.documents import Tokens
 from mta_eval.attention.kernels import Kernels
 from mta_eval.attention.paths import attend
-from mta_eval.commands.arguments import parse_length, parse_lengths
 
 SEED = 0
 REPEATS = 3  # after a first one, which warms up; fewer where they take long

@@ -34,7 +34,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from mta_eval.commands.arguments import parse_lengths
+from mta_eval.arguments import parse_lengths
 from mta_eval.core import Cell, Tokenizer
 from mta_eval.errors import ModelError, MtaEvalError, SpecError
 from mta_eval.models.tokenizer import load_tokenizer

@@ -26,7 +26,7 @@ from rich.console import Console
 from rich.table import Table
 from torch.nn import functional as F
 
-from mta_eval.commands.arguments import parse_lengths
+from mta_eval.arguments import parse_lengths
 from mta_eval.models.context_extension.chunks import Chunking, Rotation, chunk_vectors, longheads_attention
 
 REPEATS, ENOUGH = 3, 20  # runs after a first one, but no more than so many seconds

@@ -13,7 +13,7 @@ Words: `length` is the whole window in tokens (BOS, chat template, prompt and an
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
@@ -385,6 +385,10 @@ class Plan:
         """The cells that a model is asked of a task, in order."""
         return cells_of(self.tasks[task], self.sweep_of(task, model), self.models[model].tokenizer)
 
+    def remaining(self, task: str, model: str, done: Collection[tuple[str, str]]) -> list[Cell]:
+        """The cells of `cells_of` that are not in `done`, pairs of (model, sample id)."""
+        return [cell for cell in self.cells_of(task, model) if (model, f"{task}/{cell}") not in done]
+
     def __len__(self) -> int:
         return sum(len(self.cells_of(task, model)) for task in self.tasks for model in self.models)
 
@@ -392,6 +396,12 @@ class Plan:
 def cells_of(task: Task, sweep: Sweep, tokenizer: Tokenizer) -> Sequence[Cell]:
     """The cells of a task at a sweep, in the order to ask them. Raises TextError, LengthError."""
     return task.cells(sweep, tokenizer) if isinstance(task, ReadingTask) else list(sweep.cells())
+
+
+def cell_of(sample_id: str) -> Cell:
+    """The cell that the end of a sample's id names: "niah/512/0.50/3"."""
+    length, depth, repeat = sample_id.rsplit("/", 3)[1:]
+    return Cell(int(length), None if depth == "any" else float(depth), int(repeat))
 
 
 def number_of(axes: Axes, axis: str) -> float:

@@ -2,16 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mta_eval import registry, runner
-from mta_eval.commands import asking
-from mta_eval.core import AnswerMode, Model, OverLength, Plan, Record, Sweep, Task
+from mta_eval.core import (
+    AnswerMode,
+    Json,
+    Model,
+    ModelIdentity,
+    OverLength,
+    Plan,
+    Record,
+    Run,
+    Sample,
+    Sweep,
+    Task,
+    cell_of,
+)
+from mta_eval.errors import StoreError
+from mta_eval.progress import progress
+from mta_eval.version import VERSION
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from mta_eval.distributed.cluster import Cluster
+    from mta_eval.distributed.pool import Crew
+
+Settings = Mapping[str, Mapping[str, str]]
+Show = Callable[[Plan, int, Settings], AbstractContextManager[Callable[[Record], None]]]
 
 
 def evaluate(
@@ -33,7 +56,7 @@ def evaluate(
     name, adapter = _named(model)
     plan = Plan({registry.spec_of(task): task for task in built}, {name: adapter}, sweep, answer, over_length)
     runner.check(plan)
-    return _frame(list(runner.run(plan)) if out is None else asking.answer_all(plan, Path(out)))
+    return _frame(list(runner.run(plan)) if out is None else answer_all(plan, Path(out)))
 
 
 def load(run: str | Path | Sequence[str | Path]) -> pd.DataFrame:
@@ -42,6 +65,86 @@ def load(run: str | Path | Sequence[str | Path]) -> pd.DataFrame:
 
     folders = [Path(run)] if isinstance(run, str | Path) else [Path(one) for one in run]
     return _frame(read_several(folders)[1])
+
+
+def answer_all(plan: Plan, out: Path, cluster: Cluster | None = None, show: Show = progress) -> list[Record]:
+    """Answer what is not answered yet in the run folder `out`, and return all that it holds. Raises StoreError.
+
+    With a `cluster`, replicas of the models on it answer. `show` says how the run is shown as it goes.
+    """
+    if cluster is None:
+        return _answer_in_folder(plan, out, None, show)
+    from mta_eval.distributed.pool import crew
+
+    with crew(cluster, plan) as replicas:
+        return _answer_in_folder(plan, out, replicas, show)
+
+
+def _answer_in_folder(plan: Plan, out: Path, replicas: Crew | None, show: Show) -> list[Record]:
+    from mta_eval.results.store import RunFolder, read
+
+    settings = replicas.settings if replicas else {name: model.describe() for name, model in plan.models.items()}
+    executor = {"executor": f"Ray, {replicas.placement}"} if replicas else {}
+    question = Run(
+        tasks=tuple(plan.tasks),
+        models=tuple(plan.models),
+        sweep=plan.sweep,
+        answer=plan.answer,
+        over_length=plan.over_length,
+        version=VERSION,
+        tokenizers={name: model.tokenizer.fingerprint for name, model in plan.models.items()},
+        environment=_environment(plan, settings) | executor,
+    )
+    with RunFolder(out, question) as folder:
+        check_prompts(plan, read(out)[1], question)
+        with show(plan, len(folder.done), settings) as advance:
+            for record in replicas.run(plan, folder.done) if replicas else runner.run(plan, folder.done):
+                folder.append(record)
+                advance(record)
+    return read(out)[1]
+
+
+def make_again(record: Record, task: Task, model: Model, question: Run) -> Sample:
+    """The sample behind a record. Raises StoreError if its prompt is not the one that was answered."""
+    sample = task.sample(cell_of(record.sample_id), question.sweep.seed, model.tokenizer)
+    if record.truncated:
+        sample, _ = runner.fit_window(sample, model, "mark")
+    if hashlib.sha256(sample.prompt.encode()).hexdigest() != record.prompt_sha256:
+        raise StoreError(
+            f"{record.sample_id}: the prompt made now is not the one that was answered; has its text file changed?"
+        )
+    return sample
+
+
+def check_prompts(plan: Plan, records: Sequence[Record], question: Run) -> None:
+    """Make one answered prompt of every task and model again. Raises StoreError if a text has changed meanwhile."""
+    seen = {(record.task, record.model): record for record in records if record.prompt_sha256}
+    for (task, model), record in seen.items():
+        make_again(record, plan.tasks[task], plan.models[model], question)
+
+
+def _environment(plan: Plan, settings: Mapping[str, Mapping[str, str]]) -> dict[str, Json]:
+    """What else shaped the answers: versions, and the dtype, device and identity of each model."""
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as version_of
+
+    versions = {}
+    for package in ("torch", "transformers", "tokenizers", "datasets"):
+        try:
+            versions[package] = version_of(package)
+        except PackageNotFoundError:
+            continue
+    about: dict[str, Json] = {"models": {name: dict(facts) for name, facts in settings.items()}}
+    about |= {"versions": versions, "samples": len(plan)}
+    about["identities"] = {name: _identity(model) for name, model in plan.models.items()}
+    left_out = {name: list(lengths) for name in plan.models if (lengths := plan.left_out(name))}
+    return about | ({"lengths beyond the window": left_out} if left_out else {})
+
+
+def _identity(model: Model) -> dict[str, str]:
+    """The parts of a model's identity that it can tell; adapters of other packages may be older than the word."""
+    identity = model.identity() if hasattr(model, "identity") else ModelIdentity()
+    return {name: value for name, value in vars(identity).items() if value}
 
 
 def _named(model: str | Model | tuple[Any, Any]) -> tuple[str, Model]:

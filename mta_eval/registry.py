@@ -2,8 +2,8 @@
 
 A spec is a name, then options. The first option may stand without its key (`window:300`, `hf:/some/folder`).
 A comma only separates where `key=` follows it, so paths may hold commas. An option whose metadata says `rest` takes
-every key that is no option of its own, as pairs. Names resolve through two lazy tables,
-extended by the entry points `mta_eval.tasks` and `mta_eval.models` of other packages.
+every key that is no option of its own, as pairs. Names resolve through lazy tables, extended by the entry points
+`mta_eval.tasks`, `mta_eval.models` and `mta_eval.attention` of other packages.
 """
 
 from __future__ import annotations
@@ -11,14 +11,16 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from importlib.metadata import entry_points
 from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from mta_eval.core import Model, Task
 from mta_eval.errors import SpecError
+
+T = TypeVar("T")
 
 TASKS = {
     "letter_blocks": "mta_eval.tasks.letter_blocks:LetterBlocks",
@@ -31,10 +33,6 @@ MODELS = {
     "window": "mta_eval.models.window:Window",
     "hf": "mta_eval.models.hf:HuggingFace",
     "smollm2": "mta_eval.models.smollm2:SmolLM2",
-    "mta": "mta_eval.models.family:MTA",
-    "transformer": "mta_eval.models.family:Transformer",
-    "diff": "mta_eval.models.family:Diff",
-    "talking_heads": "mta_eval.models.family:TalkingHeads",
     "longheads": "mta_eval.models.extended:LongHeads",
     "stretched": "mta_eval.models.extended:ContextExtension",
     "letter-blocks-mta": "mta_eval.models.shipped:LetterBlocksMTA",
@@ -45,20 +43,35 @@ MODELS = {
     "tokenizer": "mta_eval.models.tokenizer:TokenizerOnly",
 }
 
+ATTENTION = {
+    "transformer": "mta_eval.attention.transformer:TransformerAttention",
+    "mta": "mta_eval.attention.mta:MTAAttention",
+    "diff": "mta_eval.attention.diff:DiffAttention",
+    "talking_heads": "mta_eval.attention.talking_heads:TalkingHeadsAttention",
+}
+Kind = Literal["tasks", "models", "attention"]
+BUILT_IN: dict[Kind, dict[str, str]] = {"tasks": TASKS, "models": MODELS, "attention": ATTENTION}
+SINGULAR: dict[Kind, str] = {"tasks": "task", "models": "model", "attention": "attention variant"}
 
-def names(kind: Literal["tasks", "models"]) -> dict[str, str]:
-    """Name -> "module:Class" of every task or model, built-ins first."""
-    table = dict(TASKS if kind == "tasks" else MODELS)
+
+def names(kind: Kind) -> dict[str, str]:
+    """Name -> "module:Class" of every task, model or attention variant, built-ins first.
+
+    Every attention variant is a model too: a checkpoint of it by its path.
+    """
+    table = dict(BUILT_IN[kind])
+    if kind == "models":
+        table |= {name: f"mta_eval.models.family:{name}" for name in names("attention") if name not in table}
     for entry in entry_points(group=f"mta_eval.{kind}"):
         table.setdefault(entry.name, entry.value)
     return table
 
 
-def find(kind: Literal["tasks", "models"], name: str) -> type[Any]:
+def find(kind: Kind, name: str) -> type[Any]:
     """The class behind a name. Raises SpecError, with the nearest names, if there is none."""
     table = names(kind)
     if name not in table:
-        raise SpecError(f"no {kind[:-1]} is called {name!r}{did_you_mean(name, table)}")
+        raise SpecError(f"no {SINGULAR[kind]} is called {name!r}{did_you_mean(name, table)}")
     module, _, attribute = table[name].partition(":")
     found: type[Any] = getattr(import_module(module), attribute)
     return found
@@ -74,6 +87,12 @@ def build_model(spec: str) -> Model:
     """The model a spec names; its weights are not loaded yet. Raises SpecError."""
     model: Model = _build("models", spec)
     return model
+
+
+def build_all(specs: Sequence[str], build: Callable[[str], T]) -> dict[str, T]:
+    """Tasks or models by their canonical specs; doubles fall together. Raises SpecError."""
+    built = [build(spec) for spec in specs]
+    return {spec_of(thing): thing for thing in built}
 
 
 def spec_of(thing: Any) -> str:
@@ -118,7 +137,7 @@ def parse(spec: str) -> tuple[str, str | None, dict[str, str]]:
     return name.strip(), positional, options
 
 
-def _build(kind: Literal["tasks", "models"], spec: str) -> Any:
+def _build(kind: Kind, spec: str) -> Any:
     name, positional, options = parse(spec)
     made = find(kind, name)
     fields = {field.name: field for field in dataclasses.fields(made) if field.init}

@@ -67,9 +67,7 @@ def run(plan: Plan, done: Collection[tuple[str, str]] = ()) -> Iterator[Record]:
     """
     for model_name in plan.models:
         for task_name in plan.tasks:
-            cells = plan.cells_of(task_name, model_name)
-            left = [cell for cell in cells if (model_name, f"{task_name}/{cell}") not in done]
-            yield from answer(plan, model_name, task_name, left)
+            yield from answer(plan, model_name, task_name, plan.remaining(task_name, model_name, done))
 
 
 def answer(plan: Plan, model_name: str, task_name: str, cells: Sequence[Cell]) -> Iterator[Record]:

@@ -284,3 +284,24 @@ def _stands_between_sentences(prompt: str, begin: int, text: str) -> None:
     assert not before or before[-1].isspace(), before[-20:]
     assert before.endswith("\n") or not before or re.search(r"[.!?…][\"'”’)\]]* $", before), before[-40:]
     assert after[:1].isspace(), after[:20]
+
+
+@pytest.fixture
+def plugin(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str, str], None]:
+    """plugin("mta_eval.tasks", "weather", "package:Weather"): an entry point, as an installed package would have it."""
+    import importlib.metadata
+
+    real, added = importlib.metadata.entry_points, []
+
+    def entry_points(**selection: str) -> Any:
+        extra = [entry for entry in added if entry.group == selection.get("group", entry.group)]
+        return importlib.metadata.EntryPoints([*real(**selection), *extra])
+
+    def add(group: str, name: str, value: str) -> None:
+        added.append(importlib.metadata.EntryPoint(name, value, group))
+
+    for module in [*sys.modules.values()]:
+        if module.__name__.startswith("mta_eval") and hasattr(module, "entry_points"):
+            monkeypatch.setattr(module, "entry_points", entry_points)
+    monkeypatch.setattr(importlib.metadata, "entry_points", entry_points)
+    return add

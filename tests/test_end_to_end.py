@@ -29,8 +29,8 @@ def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
 
 def expected(record: Record, width: int) -> float:
     """By position alone: is the asked needle inside the last `width` tokens?"""
-    asked = [needle for needle in record.needles if needle["asked"]]
-    return float(all(needle["token_start"] >= record.prompt_tokens - width for needle in asked))
+    asked = [needle for needle in record.needles if needle.asked]
+    return float(all(needle.token_start >= record.prompt_tokens - width for needle in asked))
 
 
 @pytest.mark.parametrize("task", ["niah", "niah:needles=8", "niah:needles=5,asked=2,values=2", "passkey"])

@@ -10,12 +10,13 @@ def test_the_nouns_keep_their_names() -> None:
     public = {name for name, thing in vars(core).items() if getattr(thing, "__module__", "") == "mta_eval.core"}
     assert public == {
         *("Cell", "Sweep", "Needle", "Sample", "Encoding", "Tokenizer", "Task", "Model", "Record", "Run", "Grid"),
-        *("Reading", "ReadingTask", "cells_of", "depth_text", "generator"),
+        *("Answer", "ModelIdentity", "QuotedNeedle", "Plan", "Reading", "ReadingTask"),
+        *("cell_of", "cells_of", "depth_text", "generator", "number_of"),
     }
 
 
 def test_the_python_interface_keeps_its_names() -> None:
-    assert set(mta_eval.__all__) == {"Sweep", "__version__", "evaluate", "load"}
+    assert set(mta_eval.__all__) == {"Sweep", "__version__", "evaluate", "load", "register"}
     assert all(hasattr(mta_eval, name) for name in mta_eval.__all__)
 
 

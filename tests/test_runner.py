@@ -6,7 +6,7 @@ from typing import ClassVar
 import pytest
 
 from mta_eval import registry, runner
-from mta_eval.core import Plan, Record, Sample, Sweep
+from mta_eval.core import Ability, Answer, ModelIdentity, Plan, Record, Sample, Sweep
 from mta_eval.errors import LengthError, ModelError, SpecError
 from mta_eval.models.tokenizer import FastTokenizer
 from mta_eval.models.window import Window
@@ -29,7 +29,14 @@ class Scripted:
     def describe(self) -> dict[str, str]:
         return {}
 
-    def generate(self, samples: Iterable[Sample]) -> Iterator[str]:
+    @property
+    def abilities(self) -> frozenset[Ability]:
+        return frozenset({"answers", "chooses", "reads"})
+
+    def identity(self) -> ModelIdentity:
+        return ModelIdentity()
+
+    def generate(self, samples: Iterable[Sample]) -> Iterator[Answer]:
         batch: list[Sample] = []
         for sample in samples:  # reads ahead by one, as batching models do
             self.seen.append(sample)
@@ -41,10 +48,10 @@ class Scripted:
     def loglikelihood(self, pairs: Sequence[tuple[Sample, str]]) -> list[float]:
         return [-1.0 if text.strip() in sample.targets else -2.0 for sample, text in pairs]
 
-    def _one(self, sample: Sample) -> str:
+    def _one(self, sample: Sample) -> Answer:
         if sample.id in self.fail_on:
             raise RuntimeError("out of memory")
-        return " " + sample.targets[0]
+        return Answer(" " + sample.targets[0], "I think.", "length", 7, 3)
 
 
 WINDOW = Window(300)
@@ -69,6 +76,40 @@ def test_what_is_done_is_not_asked_again() -> None:
     assert [record.sample_id for record in rest] == [record.sample_id for record in everything[7:]]
 
 
+def test_what_one_model_has_done_another_is_still_asked() -> None:
+    models = {"first": Window(300), "second": Window(400)}
+    both = Plan({"niah": registry.build_task("niah")}, models, Sweep((256,), (0.0, 1.0), 1))
+    done = {("first", record.sample_id) for record in runner.run(both) if record.model == "first"}
+    assert [record.model for record in runner.run(both, done)] == ["second", "second"]
+    assert both.remaining("niah", "first", done) == []
+
+
+def test_a_record_keeps_what_happened_to_its_answer() -> None:
+    (record, *_) = runner.run(plan("niah", model=Scripted()))
+    assert (record.finish, record.thought, record.output_tokens) == ("length", "I think.", 3)
+    failed = next(r for r in runner.run(plan("niah", model=Scripted(fail_on=("niah/256/1.00/0",)))) if r.error)
+    assert (failed.finish, failed.thought, failed.output_tokens) == (None, "", None)
+
+
+def test_a_model_that_cannot_do_what_is_asked_is_refused_before_the_start() -> None:
+    class Talker(Scripted):
+        abilities = frozenset({"answers"})  # type: ignore[assignment]
+
+    with pytest.raises(ModelError, match="scripted gives no log-likelihoods of tokens, so it cannot read texts"):
+        runner.check(plan("perplexity", model=Talker(), sweep=Sweep((64,), (None,), 1)))
+    with pytest.raises(ModelError, match="scripted gives no log-likelihoods, so it cannot choose"):
+        runner.check(plan("niah", model=Talker(), answer="choose"))
+
+
+def test_an_adapter_of_other_packages_may_still_yield_texts() -> None:
+    class Old(Scripted):
+        def _one(self, sample: Sample) -> str:  # type: ignore[override]
+            return sample.targets[0]
+
+    with pytest.warns(DeprecationWarning, match="must yield mta_eval.core.Answer"):
+        assert {record.score for record in runner.run(plan("niah", model=Old()))} == {1.0}
+
+
 def test_a_failing_sample_is_data_and_the_others_go_on() -> None:
     bad = ("niah/256/0.50/1", "niah/512/0.00/0")
     model = Scripted(fail_on=bad)
@@ -83,7 +124,7 @@ def test_a_failing_sample_is_data_and_the_others_go_on() -> None:
 
 def test_a_model_that_cannot_be_loaded_stops_the_run() -> None:
     class Broken(Scripted):
-        def _one(self, sample: Sample) -> str:
+        def _one(self, sample: Sample) -> Answer:
             raise ModelError("no weights")
 
     with pytest.raises(ModelError, match="no weights"):
@@ -163,10 +204,10 @@ def test_a_length_beyond_one_models_window_but_not_anothers_is_left_out_for_the_
 def test_a_record_keeps_needles_and_a_hash_of_its_prompt() -> None:
     record = next(runner.run(plan("niah:needles=4")))
     assert len(record.needles) == 4
-    assert sum(needle["asked"] for needle in record.needles) == 1
+    assert sum(needle.asked for needle in record.needles) == 1
     assert len(record.prompt_sha256) == 64
     many = next(runner.run(plan("letter_blocks", sweep=Sweep((2048,), (0.5,), 1))))
-    assert [needle["asked"] for needle in many.needles] == [True]
+    assert [needle.asked for needle in many.needles] == [True]
 
 
 def cell_of(record: Record) -> runner.Cell:

@@ -11,10 +11,11 @@ from huggingface_hub.dataclasses import strict
 from transformers import LlamaConfig
 from transformers.utils.type_validators import interval
 
+from mta_eval import registry
 from mta_eval.attention.kernels import Initialisation, KeyPadding
+from mta_eval.attention.registration import MODEL_TYPE, register_classes
+from mta_eval.errors import SpecError
 
-Attention = Literal["transformer", "mta", "diff", "talking_heads"]
-ATTENTIONS: tuple[str, ...] = get_args(Attention)
 NORMS = ("none", "plain", "depth_scaled")
 GATES = ("none", "scalar", "vector")
 KERNELS = tuple(f"{axis}_kernel_{when}" for when in ("before", "after") for axis in ("query", "key", "head"))
@@ -24,7 +25,7 @@ KERNELS = tuple(f"{axis}_kernel_{when}" for when in ("before", "after") for axis
 class MTAConfig(LlamaConfig):
     """LlamaConfig and what the attention adds. Options left None are those of the attention in its paper.
 
-    `attention`: transformer, mta, diff (heads 2h and 2h + 1 are one pair) or talking_heads. Kernel sizes before and
+    `attention` is a variant's name in the registry (`mta-eval list attention`). Kernel sizes before and
     after softmax, 0 for none: `query_kernel_*` and `key_kernel_*` (c_q, c_k) in `convolution_layers` (from 0; None:
     all), `head_kernel_*` (c_h) in every layer. `norm` is the RMSNorm of each head's output: none, plain or depth_scaled
     (times 1 - lambda_init of the layer, as DIFF and MTA's first version have it); `gate` a sigmoid gate after it:
@@ -32,7 +33,7 @@ class MTAConfig(LlamaConfig):
     `initializer_range` 0 stands for a truncated normal of std fan_in^-0.5. `output_bias` None: as `attention_bias`.
     """
 
-    model_type = "multi_token_attention"
+    model_type = MODEL_TYPE
 
     attention: str = "mta"
     query_kernel_before: int | None = None
@@ -54,17 +55,14 @@ class MTAConfig(LlamaConfig):
             size = getattr(self, name)
             if size is not None and (not isinstance(size, int) or size < 1):
                 raise ValueError(f"{name} is a number from 1 on, not {size!r}")
-        ours = {
-            "mta": {"query": 6, "key": 11, "head": self.num_attention_heads},
-            "talking_heads": {"head": self.num_attention_heads},
-        }.get(self.attention, {})
-        for name in KERNELS:
+        known = self.attention in registry.names("attention")  # another one is refused by `validate_architecture`
+        defaults: dict[str, Any] = dict.fromkeys(KERNELS, 0) | {"norm": "none", "gate": "none"}
+        if known:
+            defaults |= variant_of(self.attention).defaults(self.num_attention_heads)
+            kwargs = {**variant_of(self.attention).options, **kwargs}
+        for name, value in defaults.items():
             if getattr(self, name) is None:
-                setattr(self, name, ours.get(name.split("_")[0], 0))
-        if self.norm is None:
-            self.norm = {"mta": "plain", "diff": "depth_scaled"}.get(self.attention, "none")
-        if self.gate is None:
-            self.gate = "scalar" if self.attention == "mta" else "none"
+                setattr(self, name, value)
         if self.output_bias is None:
             self.output_bias = self.attention_bias
         super().__post_init__(**kwargs)
@@ -75,8 +73,8 @@ class MTAConfig(LlamaConfig):
 
     def validate_architecture(self) -> None:
         """Raises ValueError, naming the option, where options do not fit together."""
+        variant = variant_of(self.attention)
         for name, allowed in (
-            ("attention", ATTENTIONS),
             ("norm", NORMS),
             ("gate", GATES),
             ("kernel_init", get_args(Initialisation)),
@@ -93,7 +91,7 @@ class MTAConfig(LlamaConfig):
                 raise ValueError(f"{name} is a size, not {size!r}")
             if name.startswith("head") and size and self.num_attention_heads % size:
                 raise ValueError(f"{name} = {size} does not divide the {self.num_attention_heads} heads")
-            if size and (self.attention in ("transformer", "diff") or not self._may_have(name)):
+            if size and name not in variant.kernel_options:
                 raise ValueError(f"{self.attention} attention has no {name}; leave it out")
         for when in ("before", "after"):
             if bool(sizes[f"query_kernel_{when}"]) != bool(sizes[f"key_kernel_{when}"]):
@@ -103,13 +101,16 @@ class MTAConfig(LlamaConfig):
             raise ValueError(f"convolution_layers names {outside}; the layers are 0 to {self.num_hidden_layers - 1}")
         if self.num_attention_heads % self.num_key_value_heads:
             raise ValueError(f"{self.num_key_value_heads} key-value heads do not divide {self.num_attention_heads}")
-        if self.attention == "diff" and (self.num_key_value_heads % 2 or self.norm != "depth_scaled"):
-            raise ValueError(
-                "diff attention pairs its heads, so it needs an even number of them, and norm depth_scaled"
-            )
+        variant.check(self)
 
-    def _may_have(self, kernel: str) -> bool:
-        return self.attention == "mta" or kernel.startswith("head")
+
+def variant_of(name: str) -> type[Any]:
+    """The variant of that name, a subclass of `layer.AttentionLayer`. Raises ValueError, naming all, without one."""
+    try:
+        return registry.find("attention", name)
+    except SpecError as error:
+        known = ", ".join(registry.names("attention"))
+        raise ValueError(f"attention cannot be {name!r}; there is: {known}") from error
 
 
 SIZES = {  # width, layers, heads, SwiGLU width: facts of the paper's Table 7 and the released configurations
@@ -121,7 +122,7 @@ SIZES = {  # width, layers, heads, SwiGLU width: facts of the paper's Table 7 an
 PRESETS = (*SIZES, "letter-blocks")
 
 
-def preset(name: str, attention: Attention = "mta", version: Literal["v1", "v2"] = "v2", **changes: Any) -> MTAConfig:
+def preset(name: str, attention: str = "mta", version: Literal["v1", "v2"] = "v2", **changes: Any) -> MTAConfig:
     """A model of the paper: 300M, 550M, 880M, 1B or letter-blocks, with any attention; `changes` are options.
 
     `version` says which version of the paper MTA is of: v2 (kernels before and after softmax, all heads mixed, gate)
@@ -136,7 +137,7 @@ def preset(name: str, attention: Attention = "mta", version: Literal["v1", "v2"]
     return MTAConfig(**{**options, **changes})
 
 
-def _language_model(name: str, attention: Attention, version: Literal["v1", "v2"]) -> dict[str, Any]:
+def _language_model(name: str, attention: str, version: Literal["v1", "v2"]) -> dict[str, Any]:
     width, layers, heads, hidden = SIZES[name]
     options: dict[str, Any] = {
         "hidden_size": width,
@@ -148,15 +149,11 @@ def _language_model(name: str, attention: Attention, version: Literal["v1", "v2"
         "eos_token_id": 128_001,
         "max_position_embeddings": 2048,
     }
-    if attention == "mta":
-        options["convolution_layers"] = list(range(2, layers, 4))
-        if version == "v1":
-            options |= {"query_kernel_after": 0, "key_kernel_after": 0, "head_kernel_before": 0, "head_kernel_after": 2}
-            options |= {"norm": "depth_scaled", "gate": "none"}
+    options |= variant_of(attention).options_for("language model", layers=layers, version=version)
     return options | _common(attention)
 
 
-def _letter_blocks(attention: Attention) -> dict[str, Any]:
+def _letter_blocks(attention: str) -> dict[str, Any]:
     options: dict[str, Any] = {
         "hidden_size": 256,
         "num_hidden_layers": 4,
@@ -168,18 +165,17 @@ def _letter_blocks(attention: Attention) -> dict[str, Any]:
         "max_position_embeddings": 321,
         "attention_dropout": 0.1,
     }
-    if attention == "mta":  # blocks of 5 letters: 2 x (2 * 5 - 1), before softmax only
-        options |= {"query_kernel_before": 2, "key_kernel_before": 9, "norm": "none", "gate": "none"}
-        options |= dict.fromkeys(
-            ("query_kernel_after", "key_kernel_after", "head_kernel_before", "head_kernel_after"), 0
-        )
+    options |= variant_of(attention).options_for("letter blocks", layers=4)
     return options | _common(attention)
 
 
-def _common(attention: Attention) -> dict[str, Any]:
+def _common(attention: str) -> dict[str, Any]:
     return {
         "attention": attention,
         "tie_word_embeddings": True,
         "rms_norm_eps": 1e-5,
         "rope_parameters": {"rope_type": "default", "rope_theta": 100_000.0},
     }
+
+
+register_classes(MTAConfig)

@@ -1,4 +1,4 @@
-"""The decoder of the attention family in Hugging Face form: MTAForCausalLM, whose attention is an option.
+"""The decoder of the attention family in Hugging Face form: MTAForCausalLM, whose attention variant is an option.
 
 Everything but the attention is transformers' Llama. `attn_implementation` chooses the path: "sdpa" (row tiles, the
 default), "flex_attention" (fused, for GPUs) or "eager" (the definition, on the full matrix).
@@ -10,11 +10,12 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
 from transformers.cache_utils import Cache, DynamicCache
 from transformers.modeling_outputs import BaseModelOutputWithPast
 from transformers.models.llama.modeling_llama import (
+    LlamaDecoderLayer,
     LlamaForCausalLM,
+    LlamaMLP,
     LlamaModel,
     LlamaPreTrainedModel,
     LlamaRMSNorm,
@@ -23,12 +24,23 @@ from transformers.models.llama.modeling_llama import (
 from transformers.utils.generic import merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
 
+from mta_eval import registry
 from mta_eval.attention.configuration import MTAConfig
 from mta_eval.attention.documents import packed, positions, read_mask
-from mta_eval.attention.kernels import initialise_convolution, initialise_mixing
-from mta_eval.attention.layer import MTAAttention, MTADecoderLayer
+from mta_eval.attention.layer import AttentionLayer
+from mta_eval.attention.registration import register_classes
 
-LAMBDA_STD = 0.1  # of DIFF's four vectors
+
+class MTADecoderLayer(LlamaDecoderLayer):
+    """A Llama layer with the attention that the configuration names."""
+
+    def __init__(self, config: MTAConfig, layer_idx: int) -> None:
+        super(LlamaDecoderLayer, self).__init__()
+        self.hidden_size = config.hidden_size
+        self.self_attn = registry.find("attention", config.attention)(config, layer_idx)
+        self.mlp = LlamaMLP(config)
+        self.input_layernorm = LlamaRMSNorm(config.hidden_size, eps=config.rms_norm_eps)
+        self.post_attention_layernorm = LlamaRMSNorm(config.hidden_size, eps=config.rms_norm_eps)
 
 
 class MTAPreTrainedModel(LlamaPreTrainedModel):
@@ -51,16 +63,10 @@ class MTAPreTrainedModel(LlamaPreTrainedModel):
             nn.init.trunc_normal_(module.weight, std=std, a=-3 * std, b=3 * std)
             if isinstance(module, nn.Linear) and module.bias is not None:
                 nn.init.zeros_(module.bias)
-        elif isinstance(module, MTAAttention):
-            for name, kernel in module.named_parameters(recurse=False):
-                if getattr(kernel, "_is_hf_initialized", False):  # it came with the checkpoint
-                    continue
-                if name.startswith("convolve"):
-                    initialise_convolution(kernel, self.config.kernel_init, self.config.key_padding)
-                elif name.startswith("mix"):
-                    initialise_mixing(kernel, self.config.kernel_init)
-                else:
-                    nn.init.normal_(kernel, std=LAMBDA_STD)
+        elif isinstance(module, AttentionLayer):
+            for name, parameter in module.named_parameters(recurse=False):
+                if not getattr(parameter, "_is_hf_initialized", False):  # it did not come with the checkpoint
+                    module.initialise(name, parameter)
         else:
             super()._init_weights(module)
 
@@ -74,7 +80,7 @@ class MTAModel(MTAPreTrainedModel, LlamaModel):
         self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size, self.padding_idx)
         layers = [MTADecoderLayer(config, layer) for layer in range(config.num_hidden_layers)]
         self.layers = nn.ModuleList(layers)
-        self.halo = max(layer.self_attn.kernels.halo for layer in layers)  # earlier queries that are looked back at
+        self.halo = max(layer.self_attn.halo for layer in layers)  # earlier queries that are looked back at
         self.norm = LlamaRMSNorm(config.hidden_size, eps=config.rms_norm_eps)
         self.rotary_emb = LlamaRotaryEmbedding(config=config)
         self.gradient_checkpointing = False
@@ -144,6 +150,4 @@ class MTAForCausalLM(MTAPreTrainedModel, LlamaForCausalLM):
         return super().prepare_inputs_for_generation(*args, attention_mask=attention_mask, **kwargs)
 
 
-AutoConfig.register(MTAConfig.model_type, MTAConfig, exist_ok=True)
-AutoModel.register(MTAConfig, MTAModel, exist_ok=True)
-AutoModelForCausalLM.register(MTAConfig, MTAForCausalLM, exist_ok=True)
+register_classes(MTAConfig, MTAModel, MTAForCausalLM)

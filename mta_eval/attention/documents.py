@@ -6,6 +6,7 @@ transformers' own 0/1 masks. Attention is computed document by document, so that
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -84,6 +85,39 @@ def read_mask(mask: torch.Tensor | None, current: int, total: int, halo: int) ->
         for rows, (keys, queries, place) in places.values()
     )
     return Tokens(current, total, documents, kept.to(device))
+
+
+def by_document(
+    attend: Callable[[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor | None], torch.Tensor],
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    tokens: Tokens,
+    earlier: torch.Tensor | None,
+) -> torch.Tensor:
+    """`attend(q, k, v, earlier)` for each document by itself; padding gets zeros.
+
+    q (B, H, T, D) are the current queries, k and v (B, G, S, D) all keys and values, `earlier` (B, H, halo, D) the
+    queries before them, right-aligned. `attend` returns (B, H', T, D_v).
+    """
+    if tokens.documents is None:
+        return attend(q, k, v, earlier)
+    out: torch.Tensor | None = None
+    for document in tokens.documents:
+        rows = document.rows[:, None]
+        q_d = q[rows, :, document.queries].transpose(1, 2)
+        k_d, v_d = (tensor[rows, :, document.keys].transpose(1, 2) for tensor in (k, v))
+        before = None
+        if earlier is not None and len(document.history):
+            before = earlier[rows, :, document.history].transpose(1, 2)
+        result = attend(q_d, k_d, v_d, before).transpose(1, 2)
+        if out is None:
+            out = result.new_zeros(q.shape[0], q.shape[2], *result.shape[2:])
+        out = out.index_put((rows, document.queries), result)
+    if out is None:  # nothing but padding
+        out = attend(q[:, :, :1], k[:, :, :1], v[:, :, :1], None).transpose(1, 2)
+        out = out.new_zeros(q.shape[0], q.shape[2], *out.shape[2:])
+    return out.transpose(1, 2)
 
 
 def packed(position_ids: torch.Tensor) -> torch.Tensor | None:

@@ -9,15 +9,14 @@ from typing import Any
 import torch
 
 from mta_eval.attention.decoder import MTAForCausalLM
-from mta_eval.attention.kernels import Kernels
-from mta_eval.attention.layer import MTAAttention
-from mta_eval.attention.tiles import last_weights
+from mta_eval.attention.layer import AttentionLayer
 
 
 def attention_of_last(model: MTAForCausalLM, ids: list[int], rows: int) -> list[torch.Tensor]:
     """For each layer the weights (H, rows, S) that the last `rows` of the S tokens put on all of them, in float32.
 
-    They are what the values are multiplied with: after every convolution and mixing. DIFF has H / 2 of them.
+    They are what the values are multiplied with: after every convolution and mixing. DIFF has H / 2 of them. Each layer
+    makes them itself (`AttentionLayer.weights`).
     """
     seen: list[torch.Tensor] = []
     with torch.inference_mode(), _watched(model, seen, rows):
@@ -28,24 +27,14 @@ def attention_of_last(model: MTAForCausalLM, ids: list[int], rows: int) -> list[
 @contextmanager
 def _watched(model: MTAForCausalLM, seen: list[torch.Tensor], rows: int) -> Iterator[None]:
     def watch(layer: torch.nn.Module, _args: Any, given: dict[str, Any]) -> None:
-        assert isinstance(layer, MTAAttention)
+        assert isinstance(layer, AttentionLayer)
         q, k, _ = layer.project(given["hidden_states"], given["position_embeddings"])
-        seen.append(_weights(layer, q.float(), k.float(), rows)[0])
+        seen.append(layer.weights(q.float(), k.float(), rows)[0])
 
-    layers = [module for module in model.modules() if isinstance(module, MTAAttention)]
+    layers = [module for module in model.modules() if isinstance(module, AttentionLayer)]
     handles = [layer.register_forward_pre_hook(watch, with_kwargs=True) for layer in layers]
     try:
         yield
     finally:
         for handle in handles:
             handle.remove()
-
-
-def _weights(layer: MTAAttention, q: torch.Tensor, k: torch.Tensor, rows: int) -> torch.Tensor:
-    kernels = layer.kernels.to(torch.float32)
-    history = min(kernels.halo, q.shape[2] - rows)
-    q = q[:, :, q.shape[2] - rows - history :]
-    if layer.config.attention != "diff":
-        return last_weights(q, k, kernels, history)
-    plus, minus = (last_weights(q[:, pair::2], k[:, pair::2], Kernels(), history) for pair in (0, 1))
-    return plus - layer.scale * minus

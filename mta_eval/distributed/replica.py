@@ -9,9 +9,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from mta_eval import __version__, registry, runner
+from mta_eval import registry, runner
 from mta_eval.core import AnswerMode, Cell, Model, OverLength, Plan, Record, Sweep
 from mta_eval.errors import ModelError, TextError
+from mta_eval.version import VERSION
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Home:
     @staticmethod
     def here() -> Home:
         """This process."""
-        return Home(__version__, str(Path.cwd()))
+        return Home(VERSION, str(Path.cwd()))
 
 
 @dataclass(frozen=True)
@@ -113,10 +114,8 @@ def prompt_hash(plan: Plan, model: str, task: str, cell: Cell) -> str:
 
 def _settle(home: Home) -> None:
     """Raises ModelError where mta-eval is another one; relative paths mean what they mean to the run, if they can."""
-    if __version__ != home.version:
-        raise ModelError(
-            f"a worker on {_node()} has mta-eval {__version__}, this machine {home.version}; install the same"
-        )
+    if home.version != VERSION:
+        raise ModelError(f"a worker on {_node()} has mta-eval {VERSION}, this machine {home.version}; install the same")
     with suppress(OSError):
         os.chdir(home.folder)
 

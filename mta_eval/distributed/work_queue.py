@@ -95,6 +95,5 @@ def groups(plan: Plan, done: Collection[tuple[str, str]]) -> Iterator[Group]:
     """What is not done, in order: neighbours of one length and repeat are one group, for they share a prefix."""
     for model in plan.models:
         for task in plan.tasks:
-            cells = [cell for cell in plan.cells_of(task, model) if (model, f"{task}/{cell}") not in done]
-            for _, together in groupby(cells, key=lambda cell: (cell.length, cell.repeat)):
+            for _, together in groupby(plan.remaining(task, model, done), key=lambda cell: (cell.length, cell.repeat)):
                 yield Group(model, task, tuple(together))

@@ -1,4 +1,4 @@
-"""The attention family by name: `mta:DIR`, `transformer:DIR`, `diff:DIR`, `talking_heads:DIR`.
+"""The attention family by name: `mta:DIR`, `transformer:DIR` and so on, one for each attention variant.
 
 The same folders open as `hf:DIR`; opened by a name of the family a checkpoint must have that attention.
 """
@@ -6,9 +6,10 @@ The same folders open as `hf:DIR`; opened by a name of the family a checkpoint m
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import ClassVar, Literal
 
+from mta_eval import registry
 from mta_eval.errors import ModelError
 from mta_eval.models.devices import DEVICE_HELP, DTYPE_HELP, Dtype
 from mta_eval.models.hf import HuggingFace
@@ -17,7 +18,7 @@ from mta_eval.models.wrapped import Wrapped
 
 @dataclass(frozen=True)
 class FamilyCheckpoint(Wrapped):
-    """What the four names share."""
+    """What the names share."""
 
     name: ClassVar[str]
 
@@ -41,29 +42,17 @@ class FamilyCheckpoint(Wrapped):
         return model
 
 
-@dataclass(frozen=True)
-class MTA(FamilyCheckpoint):
-    """Multi-Token Attention (Golovneva et al. 2025): scores convolved over queries, keys and heads."""
-
-    name: ClassVar[str] = "mta"
-
-
-@dataclass(frozen=True)
-class Transformer(FamilyCheckpoint):
-    """The plain Transformer: softmax attention."""
-
-    name: ClassVar[str] = "transformer"
+@cache
+def checkpoint_class(kind: str) -> type[FamilyCheckpoint]:
+    """The adapter of checkpoints with an attention variant, by the variant's name in the registry."""
+    card = f"A checkpoint with {kind} attention; `mta-eval list {kind}` says what that is."
+    return dataclass(frozen=True)(
+        type(f"{kind.title().replace('_', '')}Checkpoint", (FamilyCheckpoint,), {"name": kind, "__doc__": card})
+    )
 
 
-@dataclass(frozen=True)
-class Diff(FamilyCheckpoint):
-    """DIFF Transformer (Ye et al. 2024): the difference of two softmaxes."""
-
-    name: ClassVar[str] = "diff"
-
-
-@dataclass(frozen=True)
-class TalkingHeads(FamilyCheckpoint):
-    """Talking heads (Shazeer et al. 2020): heads mixed before and after softmax."""
-
-    name: ClassVar[str] = "talking_heads"
+def __getattr__(name: str) -> type[FamilyCheckpoint]:
+    """`family.mta` is `checkpoint_class("mta")`: the registry names classes as attributes of modules."""
+    if name not in registry.names("attention"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return checkpoint_class(name)

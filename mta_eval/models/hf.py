@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
+from mta_eval.attention.registration import register
 from mta_eval.core import Ability, Answer, ModelIdentity, Sample
 from mta_eval.errors import ModelError
 from mta_eval.models.context_window import window_of
@@ -98,6 +99,7 @@ class HuggingFace:
         """The checkpoint's configuration, of its text part. Raises ModelError."""
         from transformers import AutoConfig
 
+        register()
         try:
             config = AutoConfig.from_pretrained(**self._where(), trust_remote_code=self.trust_remote_code)
         except (OSError, ValueError, KeyError, ImportError) as error:
@@ -120,6 +122,7 @@ class HuggingFace:
         from safetensors import SafetensorError
         from transformers import AutoModelForCausalLM
 
+        register()
         device = choose_device(self.device)
         try:
             model = AutoModelForCausalLM.from_pretrained(

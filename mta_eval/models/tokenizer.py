@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from mta_eval.attention.registration import register
 from mta_eval.core import Ability, Encoding, Message, ModelIdentity
 from mta_eval.errors import ModelError
 from mta_eval.models.error_text import first_line
@@ -100,6 +101,7 @@ def load_tokenizer(path_or_id: str) -> FastTokenizer:
         raise ModelError(f"no tokenizer in folder {path_or_id!r}; {HINT}")
     from transformers import AutoTokenizer
 
+    register()
     try:
         owner = (
             AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
@@ -119,6 +121,7 @@ def transformers_tokenizer(name: str) -> PreTrainedTokenizerFast:
     """transformers' own tokenizer of a folder or hub id, to be saved into another folder. Raises ModelError."""
     from transformers import AutoTokenizer
 
+    register()
     path = local_path(name)
     try:
         return AutoTokenizer.from_pretrained(str(path))

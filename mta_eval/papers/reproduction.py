@@ -11,34 +11,35 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mta_eval import registry
-from mta_eval.commands import asking
 from mta_eval.core import Plan, Record, Run, Sweep
+from mta_eval.evaluation import answer_all
+from mta_eval.results.inspection import attention_pictures
 
 if TYPE_CHECKING:
     from mta_eval.papers.source import Attention
 
-SAMPLES = 100  # for each checkpoint; half a minute on two cores
 SEEDS = (42, 43, 44)
 SHIPPED = ("letter-blocks-mta", "letter-blocks-transformer")
 SEED = 1000  # of the samples, as `make reproduce-letter-blocks` has it
 FOLDER = "runs/letter-blocks"
-KINDS = ("transformer", "diff", "talking_heads", "mta")
+KINDS = ("transformer", "diff", "talking_heads", "mta")  # as the paper's Table 7 has them
 
 
 def draw_papers(
-    names: Sequence[str], runs: Sequence[Path], out: Path, samples: int = SAMPLES, attention: bool = False
+    names: Sequence[str], runs: Sequence[Path], out: Path, samples: int, attention: bool = False
 ) -> list[Path]:
     """Set what `runs` measured beside what the papers `names` report, in `out`; returns what was written, pages first.
 
-    Without runs the shipped checkpoints are asked first, `samples` rows each, and their attention is drawn; there are
-    none for longheads. Raises StoreError if runs fill no cell of these papers, or `out` cannot be written.
+    Without runs those of the shipped checkpoints are read, which `run_shipped` makes, `samples` rows each, and their
+    attention is drawn; there are none for longheads. Raises StoreError if runs fill no cell of these papers, or `out`
+    cannot be written.
     """
     from mta_eval import papers
     from mta_eval.papers.source import Source
     from mta_eval.results import several
 
     told = said(out, samples) if not runs and "mta" in names else ""
-    shown = list(runs) or ([run_shipped(out, samples)] if told else [])
+    shown = list(runs) or ([out / FOLDER] if told else [])
     questions, records, lacking = several.read_several(shown)
     told += "".join(f" Not finished: `{folder}` lacks {count:,} samples." for folder, count in lacking.items())
     with attention_of(questions, records if attention or told else []) as seen:
@@ -46,20 +47,18 @@ def draw_papers(
         return papers.write_papers(Source(records, questions, counts, seen, told.strip()), out, names)
 
 
-def run_shipped(out: Path, samples: int = SAMPLES) -> Path:
-    """Ask the shipped checkpoints `samples` rows of letter blocks in `out`/runs/letter-blocks, and return that folder.
+def run_shipped(out: Path, samples: int) -> tuple[Path, list[Record]]:
+    """Ask the shipped checkpoints `samples` rows of letter blocks in `out`/runs/letter-blocks: folder, records.
 
-    What was answered before is kept. Raises StoreError if the folder holds another question, SystemExit(1) if samples
-    failed.
+    What was answered before is kept. Raises StoreError if the folder holds another question.
     """
     plan = Plan(
-        tasks=asking.build_all(["letter_blocks"], registry.build_task),
-        models=asking.build_all(_specs(), registry.build_model),
+        tasks=registry.build_all(["letter_blocks"], registry.build_task),
+        models=registry.build_all(_specs(), registry.build_model),
         sweep=Sweep((), (None,), samples, SEED),
     )
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # so small models are slower on threads that wait for one another
-    asking.run(plan, out / FOLDER)
-    return out / FOLDER
+    return out / FOLDER, answer_all(plan, out / FOLDER)
 
 
 def said(out: Path, samples: int) -> str:
@@ -80,7 +79,7 @@ def parameter_counts() -> dict[str, int]:
     from mta_eval.attention.decoder import MTAForCausalLM
 
     with torch.device("meta"):
-        return {kind: int(MTAForCausalLM(preset("880M", kind)).num_parameters()) for kind in KINDS}  # type: ignore[arg-type]
+        return {kind: int(MTAForCausalLM(preset("880M", kind)).num_parameters()) for kind in KINDS}
 
 
 @contextmanager
@@ -96,7 +95,7 @@ def attention_of(questions: Sequence[tuple[str, Run]], records: Sequence[Record]
     runs = [dataclasses.replace(run, models=_one_of_each(run)) for _, run in questions]
     with tempfile.TemporaryDirectory() as folder:
         pictures = [Path(folder) / f"attention{suffix}" for suffix in (".png", ".svg")]
-        look = asking.looker(runs, records) if liked else None
+        look = attention_pictures(runs, records) if liked else None
         lines = [look(liked[0], picture) for picture in pictures] if look else [[]]
         yield Attention(liked[0], pictures, lines[0]) if lines[0] else None
 

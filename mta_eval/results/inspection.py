@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mta_eval import registry
-from mta_eval.core import Cell, Needle, Sample, Task
+from mta_eval.attention.registration import MODEL_TYPE
+from mta_eval.core import Cell, Needle, Record, Run, Sample, Task, cell_of
 from mta_eval.errors import ModelError, SpecError, StoreError
 
-FAMILY = "multi_token_attention"
 AROUND = 12  # context tokens shown on either side of the needle
 
 
 def draw_kernels(checkpoint: str, out: Path) -> list[Path]:
     """Pictures of every learned kernel, a file for each layer and kind, and kernels.csv. Raises ModelError if none."""
+    from mta_eval.attention.kernel_layer import KernelAttention
     from mta_eval.attention.kernels import key_reach
-    from mta_eval.attention.layer import MTAAttention
     from mta_eval.models.checkpoints.retrofit import open_checkpoint
     from mta_eval.results.pictures import kernels as pictures
 
@@ -29,7 +29,7 @@ def draw_kernels(checkpoint: str, out: Path) -> list[Path]:
         raise StoreError(f"cannot write {str(out)!r}: {error.strerror}") from error
     written: list[Path] = []
     rows = []
-    for layer in (module for module in model.modules() if isinstance(module, MTAAttention)):
+    for layer in (module for module in model.modules() if isinstance(module, KernelAttention)):
         for when in ("before", "after"):
             number, stem = layer.layer_idx, f"layer-{layer.layer_idx:02d}"
             convolve, mix = getattr(layer, f"convolve_{when}"), getattr(layer, f"mix_{when}")
@@ -114,7 +114,28 @@ def compare_attention(
 def can_look(model: str) -> bool:
     """Whether a model, by its spec, has a checkpoint of ours to look into: one of the attention family."""
     made: Any = registry.build_model(model)
-    return getattr(getattr(getattr(made, "model", made), "config", None), "model_type", "") == FAMILY
+    return getattr(getattr(getattr(made, "model", made), "config", None), "model_type", "") == MODEL_TYPE
+
+
+def attention_pictures(questions: Sequence[Run], records: Sequence[Record]) -> Callable[[str, Path], list[str]]:
+    """What `report --attention` calls for each task: draw the attention of its models on one sample that all can read.
+
+    Models that are no checkpoint of the attention family are passed over.
+    """
+
+    models = list(dict.fromkeys(model for run in questions for model in run.models))
+    seen = [name for name in models if can_look(name)]
+    window = min((registry.build_model(name).max_length for name in seen), default=0)
+
+    def look(task: str, path: Path) -> list[str]:
+        ids = [record.sample_id for record in records if record.task == task]
+        ids = [sample_id for sample_id in ids if cell_of(sample_id).length <= window]
+        if not seen or not ids:
+            return []
+        seed = next(run.sweep.seed for run in questions if task in run.tasks)
+        return compare_attention(seen, task, cell_of(ids[len(ids) // 2]), seed, 2, 4, path)
+
+    return look
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from mta_eval.attention import naive
+from mta_eval import registry
 from mta_eval.attention.configuration import MTAConfig
 from mta_eval.attention.decoder import MTAForCausalLM
 from mta_eval.attention.inspection import attention_of_last
-from mta_eval.attention.layer import MTAAttention
+from mta_eval.attention.layer import AttentionLayer
 
 
 def tiny(attention: str) -> MTAForCausalLM:
@@ -30,19 +30,15 @@ def tiny(attention: str) -> MTAForCausalLM:
         return MTAForCausalLM(config).eval()
 
 
-@pytest.mark.parametrize("attention", ["transformer", "mta", "talking_heads", "diff"])
+@pytest.mark.parametrize("attention", registry.names("attention"))
 def test_the_weights_are_the_oracles(attention: str) -> None:
     model, ids = tiny(attention), list(range(40))
     seen: list[torch.Tensor] = []
 
     def watch(layer: torch.nn.Module, _: object, given: dict[str, torch.Tensor]) -> None:
-        assert isinstance(layer, MTAAttention)
+        assert isinstance(layer, AttentionLayer)
         q, k, _v = layer.project(given["hidden_states"], given["position_embeddings"])  # type: ignore[arg-type]
-        if attention == "diff":
-            pairs = [naive.weights(q[0, pair::2], k[0, pair::2], layer.kernels) for pair in (0, 1)]
-            seen.append(pairs[0] - layer.scale * pairs[1])
-        else:
-            seen.append(naive.weights(q[0], k[0], layer.kernels))
+        seen.append(layer.definition(q, k)[0])
 
     for layer in model.model.layers:
         layer.self_attn.register_forward_pre_hook(watch, with_kwargs=True)

@@ -14,7 +14,7 @@ from mta_eval.attention import naive, tiles
 from mta_eval.attention import paths as attention
 from mta_eval.attention.documents import read_mask
 from mta_eval.attention.kernels import Kernels
-from mta_eval.attention.paths import Path, attend, differential, softmax_attention
+from mta_eval.attention.paths import Path, attend, softmax_attention
 from mta_eval.attention.query_cache import QueryLayer
 
 DOUBLE = torch.float64
@@ -154,19 +154,6 @@ def test_softmax_attention_of_the_last_tokens(current: int, elements: int, monke
     q, k, v = qkv(2, 17)
     found = softmax_attention(q[:, :, 17 - current :], k, v)
     assert far_off(found, naive.attention(q, k, v)[:, :, 17 - current :]) < 1e-10
-
-
-@pytest.mark.parametrize("lines", MASKS.values(), ids=MASKS)
-@pytest.mark.parametrize("groups", [2, 4])
-def test_diff_with_documents_whole_and_in_chunks(lines: list[list[int]], groups: int) -> None:
-    mask, scale = torch.tensor(lines), torch.tensor(0.6, dtype=DOUBLE)
-    q, k, v = random(1, 3, 4, 8, 3), random(2, 3, groups, 8, 3), random(3, 3, groups // 2, 8, 6)
-    wanted = naive.differential_attention(q, k, v, scale, mask)
-    assert far_off(differential(q, k, v, scale, read_mask(mask, 8, 8, 0)), wanted) < 1e-10
-    for first, last in ((0, 3), (3, 4), (4, 8)):
-        tokens = read_mask(mask[:, :last], last - first, last, 0)
-        found = differential(q[:, :, first:last], k[:, :, :last], v[:, :, :last], scale, tokens)
-        torch.testing.assert_close(found, wanted[:, :, first:last], rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])

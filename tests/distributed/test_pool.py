@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 
 from mta_eval import registry, runner
-from mta_eval.commands import asking
 from mta_eval.core import Plan, Record, Sweep
 from mta_eval.distributed import pool as crews
 from mta_eval.distributed.cluster import Cluster
@@ -31,8 +30,8 @@ SWEEP = Sweep((256, 512), (0.0, 0.5, 1.0), 3)
 
 
 def plan(*models: str, tasks: Sequence[str] = ("niah",), sweep: Sweep = SWEEP) -> Plan:
-    built = asking.build_all(list(models), registry.build_model)
-    return Plan(asking.build_all(list(tasks), registry.build_task), built, sweep)
+    built = registry.build_all(list(models), registry.build_model)
+    return Plan(registry.build_all(list(tasks), registry.build_task), built, sweep)
 
 
 def bare(records: Sequence[Record]) -> list[Record]:

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from mta_eval import registry, runner
-from mta_eval.commands import asking
 from mta_eval.core import Plan, Sweep
 from mta_eval.distributed.cluster import Cluster
 from mta_eval.distributed.pool import crew
@@ -20,8 +19,8 @@ from mta_eval.models.in_memory import InMemory
 
 def plan(model: str = "window:300", task: str = "niah") -> Plan:
     return Plan(
-        asking.build_all([task], registry.build_task),
-        asking.build_all([model], registry.build_model),
+        registry.build_all([task], registry.build_task),
+        registry.build_all([model], registry.build_model),
         Sweep((256,), (0.0, 1.0), 1, seed=7),
     )
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from mta_eval import registry, runner
-from mta_eval.commands import asking
 from mta_eval.core import Plan, Record, Sweep
 from mta_eval.distributed.replica import Facts, Home, Replica
 from mta_eval.distributed.work_queue import Desk, Group, groups
 
 PLAN = Plan(
-    asking.build_all(["niah", "passkey"], registry.build_task),
-    asking.build_all(["window:300", "window:400"], registry.build_model),
+    registry.build_all(["niah", "passkey"], registry.build_task),
+    registry.build_all(["window:300", "window:400"], registry.build_model),
     Sweep((256, 512), (0.0, 0.5, 1.0), 2),
 )
 FACTS = {name: Facts.of(model) for name, model in PLAN.models.items()}

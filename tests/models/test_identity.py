@@ -98,7 +98,11 @@ def test_no_weights_are_loaded_for_it(llama_folder: Path, monkeypatch: pytest.Mo
 
 def test_adapters_of_one_checkpoint_agree(llama_folder: Path) -> None:
     expected = identity_of(llama_folder)
-    for spec in (f"vllm:{llama_folder}", f"stretched:{llama_folder},method=linear", f"longheads:{llama_folder},window=64,attention_length=512"):
+    for spec in (
+        f"vllm:{llama_folder}",
+        f"stretched:{llama_folder},method=linear",
+        f"longheads:{llama_folder},window=64,attention_length=512",
+    ):
         assert build_model(spec).identity() == expected, spec
     model = AutoModelForCausalLM.from_pretrained(llama_folder)
     in_memory = InMemory(model, AutoTokenizer.from_pretrained(llama_folder)).identity()

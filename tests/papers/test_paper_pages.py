@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from paper_records import answer, everything, loss, source
 
 from mta_eval import registry
-from mta_eval.commands.arguments import parse_depths, parse_lengths
+from mta_eval.arguments import parse_depths, parse_lengths
 from mta_eval.core import Record
 from mta_eval.errors import StoreError
 from mta_eval.papers import mta, write_papers

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mta_eval import registry
+
 TASKS = Path(__file__).parent / "tasks"
-MODELS = {
-    "mta": "MTALM",
-    "transformer": "TransformerLM",
-    "diff": "DiffLM",
-    "talking_heads": "TalkingHeadsLM",
-    "longheads": "LongHeadsLM",
-}
+
+
+def model_names() -> tuple[str, ...]:
+    """What lm-eval's `--model` takes of ours: every attention variant, and longheads."""
+    return (*registry.names("attention"), "longheads")
 
 
 def register() -> None:
@@ -23,6 +23,6 @@ def register() -> None:
     import lm_eval.models  # noqa: F401  first: lm-eval enters its own models only into an empty table
     from lm_eval.api.registry import model_registry
 
-    for name, made in MODELS.items():
+    for name in model_names():
         if name not in model_registry:
-            model_registry.register(name, target=f"mta_eval.integrations.lm_eval.models:{made}")
+            model_registry.register(name, target=f"mta_eval.integrations.lm_eval.models:{name}")

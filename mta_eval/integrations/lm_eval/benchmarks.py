@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mta_eval import __version__
 from mta_eval.core import Model, Record, Run, Sweep
 from mta_eval.errors import SpecError, TextError
 from mta_eval.models.error_text import first_line
+from mta_eval.version import VERSION
 
 
 class Benchmarks:
@@ -41,15 +41,14 @@ class Benchmarks:
                 "out: --without benchmarks"
             )
 
-    def ask(self, models: Mapping[str, Model], out: Path) -> list[Record]:
+    def ask(self, models: Mapping[str, Model], out: Path, say: Callable[[Iterable[str]], None]) -> list[Record]:
         """Ask what is not answered yet in the run folder `out`; returns all that it holds. Raises StoreError."""
-        from mta_eval.commands import terminal
         from mta_eval.results.store import RunFolder, read
 
         fingerprints = {name: model.tokenizer.fingerprint for name, model in models.items()}
         about = {"shots": self._shots, "limit": self._limit, "asked by": "lm-eval"}
         question = Run(
-            tuple(self._shots), tuple(models), Sweep((), (), 0), "choose", "refuse", __version__, fingerprints, about
+            tuple(self._shots), tuple(models), Sweep((), (), 0), "choose", "refuse", VERSION, fingerprints, about
         )
         with RunFolder(out, question) as folder:
             for model_name, model in models.items():
@@ -59,13 +58,11 @@ class Benchmarks:
                             sum(done.startswith(f"{subtask}/") for name, done in folder.done if name == model_name)
                             < count
                         ):
-                            terminal.print_lines([f"{subtask}: {count} questions to {model_name}"])
+                            say([f"{subtask}: {count} questions to {model_name}"])
                             for record in self._ask(task, subtask, model_name, model):
                                 if (model_name, record.sample_id) not in folder.done:
                                     folder.append(record)
-        records = read(out)[1]
-        terminal.print_summary(records, out)
-        return records
+        return read(out)[1]
 
     def _load(self, name: str) -> dict[str, int]:
         """The tasks behind a name (a group has several), each with its number of docs; {} if data are missing."""

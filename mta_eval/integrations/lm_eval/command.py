@@ -8,12 +8,15 @@ from collections.abc import Sequence
 from functools import partial
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from mta_eval.errors import MtaEvalError, SpecError
-from mta_eval.integrations.lm_eval import MODELS, TASKS, register
+from mta_eval.integrations.lm_eval import TASKS, model_names, register
 from mta_eval.integrations.lm_eval.question import ADAPTER
 from mta_eval.models.error_text import first_line
+
+if TYPE_CHECKING:
+    from lm_eval.tasks import TaskManager
 
 NEEDED = "lm-eval is not installed; pip install 'mta-eval[lm-eval]'"
 LOG = logging.getLogger("lm_eval.mta_eval")  # lm-eval's own loggers are the ones that it shows
@@ -32,7 +35,7 @@ def run(arguments: Sequence[str]) -> None:
     only_ours = bool(tasks) and tasks <= {path.stem for path in TASKS.glob("*.yaml")}
     lm_eval.tasks.TaskManager = partial(_with_ours, lm_eval.tasks.TaskManager, only_ours)
     model = next(iter(_values(arguments, "--model", "-M")), "")
-    sys.argv = ["lm-eval", *arguments, *(["--metadata", f"{ADAPTER}={model}"] if model in MODELS else [])]
+    sys.argv = ["lm-eval", *arguments, *(["--metadata", f"{ADAPTER}={model}"] if model in model_names() else [])]
     try:
         cli_evaluate()
     except MtaEvalError:
@@ -43,10 +46,12 @@ def run(arguments: Sequence[str]) -> None:
         raise SpecError(f"lm-eval: {kind}{first_line(error)} (LMEVAL_LOG_LEVEL=DEBUG shows where)") from error
 
 
-def _with_ours(manager: Any, only_ours: bool, include_path: str | Path | None = None, **how: Any) -> Any:
+def _with_ours(
+    manager: type[TaskManager], only_ours: bool, include_path: str | Path | None = None, **options: object
+) -> TaskManager:
     """lm-eval's TaskManager, which also looks into our folder."""
     return manager(
-        include_path=[TASKS, *([include_path] if include_path else [])], include_defaults=not only_ours, **how
+        include_path=[TASKS, *([include_path] if include_path else [])], include_defaults=not only_ours, **options
     )
 
 

@@ -6,6 +6,7 @@ import dataclasses
 import inspect
 import logging
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, ClassVar
 
 import torch
@@ -21,6 +22,7 @@ from lm_eval.models.utils import (
 from mta_eval import runner
 from mta_eval.core import Sample
 from mta_eval.errors import LengthError, SpecError
+from mta_eval.integrations.lm_eval import model_names
 from mta_eval.integrations.lm_eval.question import adapter_of
 from mta_eval.models.tokenizer import transformers_tokenizer
 from mta_eval.registry import did_you_mean
@@ -71,7 +73,7 @@ class _AdapterLM(HFLM):
         settings = [normalize_gen_kwargs(dict(request.args[1]), self.max_gen_toks) for request in requests]
         eos = self.tok_decode(self.eot_token_id, skip_special_tokens=False)
         stops = [handle_stop_sequences(setting.get("until"), eos=eos) for setting in settings]
-        samples = [self._sample(*told) for told in zip(requests, settings, stops, strict=True)]
+        samples = [self._sample(*request) for request in zip(requests, settings, stops, strict=True)]
         if any(setting.get("do_sample") for setting in settings):
             return [str(answer) for answer in super().generate_until(requests, disable_tqdm)]
         answers = []
@@ -101,41 +103,26 @@ class _AdapterLM(HFLM):
 
     def _cut(self, sample: Sample) -> Sample:
         over = sample.length - self.max_length
-        told = f"a prompt of {sample.prompt_tokens} tokens and its answer are {over} more than the window"
+        problem = f"a prompt of {sample.prompt_tokens} tokens and its answer are {over} more than the window"
         if not self.truncation:
             raise LengthError(
-                f"{sample.id}: {told} of {self.max_length}; shorten it, or cut it on the left with --model_args "
+                f"{sample.id}: {problem} of {self.max_length}; shorten it, or cut it on the left with --model_args "
                 "truncation=True"
             )
-        LOG.warning("%s: %s of %d; cut on the left", sample.id, told, self.max_length)
+        LOG.warning("%s: %s of %d; cut on the left", sample.id, problem, self.max_length)
         return runner.fit_window(sample, self._adapter, "mark")[0]
 
 
-class MTALM(_AdapterLM):
-    """`--model mta`."""
-
-    adapter_name = "mta"
-
-
-class TransformerLM(_AdapterLM):
-    """`--model transformer`."""
-
-    adapter_name = "transformer"
+@cache
+def lm_class(name: str) -> type[_AdapterLM]:
+    """lm-eval's model class for one of our adapters of checkpoints, by the adapter's name."""
+    return type(
+        f"{name.title().replace('_', '')}LM", (_AdapterLM,), {"adapter_name": name, "__doc__": f"`--model {name}`."}
+    )
 
 
-class DiffLM(_AdapterLM):
-    """`--model diff`."""
-
-    adapter_name = "diff"
-
-
-class TalkingHeadsLM(_AdapterLM):
-    """`--model talking_heads`."""
-
-    adapter_name = "talking_heads"
-
-
-class LongHeadsLM(_AdapterLM):
-    """`--model longheads`."""
-
-    adapter_name = "longheads"
+def __getattr__(name: str) -> type[_AdapterLM]:
+    """`models.mta` is `lm_class("mta")`: lm-eval's table names classes as attributes of modules."""
+    if name not in model_names():
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return lm_class(name)

@@ -49,20 +49,20 @@ class _Asked(ConfigurableTask):
                 "num_fewshot": 0,
                 "generation_kwargs": {"until": [], "do_sample": False, "temperature": 0.0},
                 "metric_list": [{"metric": name, "aggregation": "mean", "higher_is_better": True} for name in metrics],
-                "process_results": self._mark,
+                "process_results": self._score,
                 **config,
             }
         )
 
-    def download(self, *_: Any, **__: Any) -> None:
+    def download(self, *_: object, **__: object) -> None:
         """Nothing is fetched: the docs are made."""
         self.dataset = {"test": self._docs}
 
-    def doc_to_text(self, doc: Mapping[str, Any], *_: Any) -> str:
+    def doc_to_text(self, doc: Mapping[str, Any], *_: object) -> str:
         """The prompt."""
         return str(doc["prompt"])
 
-    def doc_to_target(self, doc: Mapping[str, Any], *_: Any) -> str:
+    def doc_to_target(self, doc: Mapping[str, Any], *_: object) -> str:
         """What an answer should hold."""
         return ", ".join(doc["targets"])
 
@@ -90,18 +90,18 @@ class _Asked(ConfigurableTask):
 
         Raises LengthError for a budget that leaves the prompt no room: lm-eval's models would cut it.
         """
-        told = {key: value for key, value in self.config.generation_kwargs.items() if value != []}
-        budgets = [told.pop(key) for key in BUDGETS if key in told]
-        own = {"until": sendable_stops(doc["stop"]), "max_gen_toks": int([*budgets, doc["max_new_tokens"]][0])}
-        if doc["prompt_tokens"] + own["max_gen_toks"] > (window := self._question.reader.max_length):
+        settings = {key: value for key, value in self.config.generation_kwargs.items() if value != []}
+        budgets = [settings.pop(key) for key in BUDGETS if key in settings]
+        defaults = {"until": sendable_stops(doc["stop"]), "max_gen_toks": int([*budgets, doc["max_new_tokens"]][0])}
+        if doc["prompt_tokens"] + defaults["max_gen_toks"] > (window := self._question.reader.max_length):
             raise LengthError(
-                f"{doc['id']}: {doc['prompt_tokens']} prompt tokens and {own['max_gen_toks']} of answer do not fit the "
+                f"{doc['id']}: {doc['prompt_tokens']} prompt tokens and {defaults['max_gen_toks']} of answer do not fit the "
                 f"window of {window}; give --gen_kwargs a smaller max_gen_toks, or shorter lengths"
             )
         return Instance(
             request_type="generate_until",
             doc=doc,
-            arguments=(ctx, own | told),
+            arguments=(ctx, defaults | settings),
             idx=0,
             metadata=about["metadata"],
         )
@@ -120,7 +120,7 @@ class _Asked(ConfigurableTask):
                 instance.filtered_resps[name] = cut_at_stop(answer, tuple(instance.doc["stop"]))
         return filtered
 
-    def _mark(self, doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, float]:
+    def _score(self, doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, float]:
         score = self._question.score(doc, results[0])
         return dict.fromkeys(self._metrics_of(doc), score)
 

@@ -10,14 +10,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
-from mta_eval import __version__, registry
+from mta_eval import registry
 from mta_eval.core import generator
 from mta_eval.errors import SpecError
+from mta_eval.version import VERSION
 
 if TYPE_CHECKING:
     import torch
 
-    from mta_eval.attention.configuration import Attention
     from mta_eval.attention.decoder import MTAForCausalLM
     from mta_eval.models.checkpoints.training import Progress, Schedule, Share, Trainer
     from mta_eval.models.checkpoints.training_folder import TrainingFolder
@@ -42,7 +42,7 @@ class Recipe:
     """What is trained, and how: all that decides the weights, but for the machine."""
 
     task: str
-    attention: Attention
+    attention: str
     preset: Preset
     seed: int
     sizes: dict[str, Any]
@@ -51,7 +51,7 @@ class Recipe:
     def described(self) -> dict[str, Any]:
         """As recipe.json keeps it."""
         plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
-        return {**plain, "mta_eval": __version__}
+        return {**plain, "mta_eval": VERSION}
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class TaskRows:
 
 
 def letter_blocks(
-    attention: Attention,
+    attention: str,
     preset: Preset = "cpu",
     seed: int = 42,
     block: int = 5,
@@ -91,8 +91,6 @@ def letter_blocks(
     if preset not in get_args(Preset):
         raise SpecError(f"letter_blocks has no preset {preset!r}; there is: {', '.join(get_args(Preset))}")
     sizes: dict[str, Any] = {"bos_token_id": IDS[BOS], "eos_token_id": IDS[EOS]}
-    if attention == "mta":
-        sizes |= {"query_kernel_before": 2, "key_kernel_before": 2 * block - 1}
     schedule: dict[str, Any]
     if preset == "paper":
         size = "characters=319"
@@ -101,9 +99,12 @@ def letter_blocks(
         size = "blocks=8"
         sizes |= {"hidden_size": 128, "num_hidden_layers": 2, "intermediate_size": 256, "attention_dropout": 0.0}
         sizes["num_attention_heads"] = 4
-        if attention == "mta":
-            sizes["query_kernel_before"] = 3  # 2 layers have fewer steps to join letters in than the paper's 4
         schedule = {"steps": 3000, "learning_rate": 2e-3, "warmup": 100, "decay": 1.0}
+    small = preset == "cpu"
+    variant = registry.find("attention", attention)
+    use = "small letter blocks" if small else "letter blocks"
+    options = variant.options_for(use, layers=2 if small else 4, block=block)
+    sizes |= {name: options[name] for name in variant.kernel_options if options.get(name)}
     task = registry.spec_of(registry.build_task(f"letter_blocks:block={block},target={target},{size}"))
     rows = TaskRows(registry.build_task(task), seed)
     sizes["max_position_embeddings"] = len(rows("training", 0))
@@ -175,7 +176,7 @@ def _run(trainer: Trainer, folder: TrainingFolder, watch: Watch, stop_below: flo
     for progress in trainer.run(watch.step if writes else None):
         if writes:
             lines.append({**progress._asdict(), "held_out": progress.held_out._asdict()})
-            folder.keep(trainer, lines)
+            folder.save(trainer, lines)
             watch.evaluated(progress)
         if stop_below is not None and progress.held_out.answers <= stop_below:
             return

@@ -7,18 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 
 from mta_eval import registry
-from mta_eval.attention.configuration import KERNELS, Attention, MTAConfig
+from mta_eval.attention.configuration import KERNELS, MTAConfig
 from mta_eval.attention.decoder import MTAForCausalLM
+from mta_eval.attention.registration import register
 from mta_eval.errors import ModelError, SpecError
 from mta_eval.models.checkpoints.folders import check_new, new_folder
 from mta_eval.models.error_text import first_line
 from mta_eval.models.locations import checkpoint_path
 from mta_eval.models.tokenizer import transformers_tokenizer
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, PreTrainedModel
 
 LLAMA_TYPES = {"llama": None, "mistral": False, "qwen2": True}  # whether q, k and v alone have biases; None: ask
 SAME = (
@@ -30,7 +34,7 @@ OPTIONS = (*KERNELS, "convolution_layers", "key_padding", "norm", "gate", "kerne
 PROBE = "The magic number of San Francisco is 8. The magic number of San Francisco is"
 
 
-def retrofit(source: str, attention: Attention, out: Path, options: Mapping[str, Any]) -> float:
+def retrofit(source: str, attention: str, out: Path, options: Mapping[str, object]) -> float:
     """Write to the folder `out` the model `source` (a folder, a hub id or a model spec) with another attention.
 
     `options` are options of MTAConfig. Returns the largest difference between both models' logits on a short text.
@@ -50,7 +54,7 @@ def retrofit(source: str, attention: Attention, out: Path, options: Mapping[str,
     return float(difference.detach())
 
 
-def convert(original: Any, attention: Attention, options: Mapping[str, Any]) -> MTAForCausalLM:
+def convert(original: PreTrainedModel, attention: str, options: Mapping[str, object]) -> MTAForCausalLM:
     """The same weights under another attention, in the same dtype, ready to answer. Raises ModelError or SpecError."""
     if attention == "diff":
         raise SpecError("no model can begin as itself with diff attention; train one from a preset instead")
@@ -79,16 +83,17 @@ def open_checkpoint(source: str) -> MTAForCausalLM:
     return convert(model, "transformer", {})
 
 
-def _load(path: str) -> Any:
+def _load(path: str) -> PreTrainedModel:
     from transformers import AutoModelForCausalLM
 
+    register()
     try:
         return AutoModelForCausalLM.from_pretrained(path, dtype="auto", use_safetensors=True).eval()
     except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
         raise ModelError(f"cannot load the model {path!r}: {first_line(error)}") from error
 
 
-def _config(source: Any, attention: Attention, options: Mapping[str, Any]) -> MTAConfig:
+def _config(source: PretrainedConfig, attention: str, options: Mapping[str, object]) -> MTAConfig:
     if source.model_type not in LLAMA_TYPES:
         raise ModelError(f"a {source.model_type} model cannot be retrofitted; these can: {', '.join(LLAMA_TYPES)}")
     given = {name: getattr(source, name) for name in SAME if hasattr(source, name)}
@@ -99,14 +104,17 @@ def _config(source: Any, attention: Attention, options: Mapping[str, Any]) -> MT
     window = getattr(source, "sliding_window", None)
     if window is not None:  # attention is full only inside it
         given["max_position_embeddings"] = min(window, given["max_position_embeddings"])
+    variant = registry.find("attention", attention)
+    if not variant.retrofits:
+        raise SpecError(f"{attention} attention cannot be given to a trained model; train it from the start")
+    known = (*OPTIONS, *variant.options)
     for name in options:
-        if name not in OPTIONS:
-            raise SpecError(f"a retrofit has no option {name!r}{registry.did_you_mean(name, OPTIONS)}")
+        if name not in known:
+            raise SpecError(f"a retrofit has no option {name!r}{registry.did_you_mean(name, known)}")
     options = dict(options)
     if isinstance(layer := options.get("convolution_layers"), int):
         options["convolution_layers"] = [layer]
-    if attention == "mta":
-        given |= {"convolution_layers": list(range(2, source.num_hidden_layers, 4)), "norm": "none", "gate": "none"}
+    given |= variant.options_for("retrofit", layers=source.num_hidden_layers)
     try:
         return MTAConfig(**{**given, "attention": attention, **options})
     except Exception as error:  # the strict dataclass wraps our ValueError in errors of its own

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from mta_eval import registry, runner
-from mta_eval.commands import asking, reading, terminal
-from mta_eval.core import Model, Plan, Sweep
+from mta_eval.core import Model, Plan, Record, Sweep
 from mta_eval.errors import SpecError, StoreError
+from mta_eval.evaluation import answer_all
 from mta_eval.papers import reproduction
 from mta_eval.papers.suites.parts import BENCHMARKS, TEXT, Part, Suite
 
@@ -27,8 +28,22 @@ class Choices:
     include_path: Path | None = None
 
 
-def run(suite: Suite, models: Mapping[str, Model], choices: Choices, out: Path) -> None:
-    """Ask everything, then write the paper's tables and the report. Raises SystemExit(1) if samples failed.
+class Ended(NamedTuple):
+    """A suite that was run: the run folders of its own tasks, and how many samples failed."""
+
+    runs: list[Path]
+    failed: int
+
+
+def run(
+    suite: Suite,
+    models: Mapping[str, Model],
+    choices: Choices,
+    out: Path,
+    say: Callable[[Iterable[str]], None],
+    summarise: Callable[[Sequence[Record], Path], None],
+) -> Ended:
+    """Run every part, then write the paper's tables. `say` and `summarise` tell the user of what is done.
 
     What is wrong or missing (lengths, texts, data sets) is found before anything is asked. Raises MtaEvalError.
     """
@@ -45,21 +60,18 @@ def run(suite: Suite, models: Mapping[str, Model], choices: Choices, out: Path) 
         benchmarks = Benchmarks(wanted, choices.limit, choices.include_path)
     failed = 0
     for name, plan in plans.items():
-        terminal.print_lines([f"{name}: {', '.join(plan.tasks)}"])
-        records = asking.answer_all(plan, out / name)
-        terminal.print_summary(records, out / name)
+        say([f"{name}: {', '.join(plan.tasks)}"])
+        records = answer_all(plan, out / name)
+        summarise(records, out / name)
         failed += sum(record.error is not None for record in records)
     if benchmarks:
-        benchmarks.ask(models, out / BENCHMARKS)
+        summarise(benchmarks.ask(models, out / BENCHMARKS, say), out / BENCHMARKS)
     runs = [out / name for name in (*plans, *([BENCHMARKS] if benchmarks else []))]
     try:
-        terminal.print_lines(map(str, reproduction.draw_papers([suite.paper], runs, out / "paper")))
+        say(map(str, reproduction.draw_papers([suite.paper], runs, out / "paper", 0)))
     except StoreError as error:  # at lengths of one's own there may be nothing to set beside the paper
-        terminal.print_lines([f"no tables of the paper: {error}"])
-    if plans:
-        reading.report([out / name for name in plans], "length", "depth", out / "report", attention=False, every=None)
-    if failed:
-        raise SystemExit(1)
+        say([f"no tables of the paper: {error}"])
+    return Ended([out / name for name in plans], failed)
 
 
 def plans_of(suite: Suite, models: Mapping[str, Model], choices: Choices) -> dict[str, Plan]:
@@ -94,7 +106,7 @@ def _check_benchmarks(choices: Choices, left: Sequence[str]) -> None:
 
 
 def _plan(part: Part, models: Mapping[str, Model], choices: Choices) -> Plan:
-    tasks = asking.build_all([spec.replace(TEXT, choices.text) for spec in part.tasks], registry.build_task)
+    tasks = registry.build_all([spec.replace(TEXT, choices.text) for spec in part.tasks], registry.build_task)
     widest = max(model.max_length for model in models.values())
     lengths = choices.lengths or tuple(length for length in part.lengths if length <= widest)
     sweep = Sweep(lengths, part.depths, choices.repeats * part.draws, choices.seed)

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from mta_eval import registry
+
 Results = dict[str, Any]
 Evaluate = Callable[..., Results]
-KINDS = ("mta", "transformer", "diff", "talking_heads")
+KINDS = tuple(registry.names("attention"))
 
 
 @pytest.fixture(scope="session")
@@ -44,7 +46,7 @@ def evaluate() -> Iterator[Evaluate]:
     import lm_eval.evaluator
     from lm_eval.tasks import TaskManager
 
-    from mta_eval.integrations.lm_eval import MODELS, TASKS, register
+    from mta_eval.integrations.lm_eval import TASKS, model_names, register
 
     register()
 
@@ -56,7 +58,7 @@ def evaluate() -> Iterator[Evaluate]:
         folder: Path | None = None,
         **how: Any,
     ) -> Results:
-        adapter = {"mta_eval_model": model} if model in MODELS else {}
+        adapter = {"mta_eval_model": model} if model in model_names() else {}
         manager = TaskManager(
             include_defaults=False,
             include_path=[TASKS, *([folder] if folder else [])],

@@ -84,7 +84,7 @@ def asked_by_us(spec: str, lengths: tuple[int, ...] = (256, 512), **how: Any) ->
     return {record.sample_id: (record.output, record.score) for record in runner.run(plan)}
 
 
-@pytest.mark.parametrize("kind", ["hf", "mta", "transformer", "diff", "talking_heads"])
+@pytest.mark.parametrize("kind", ["hf", *registry.names("attention")])
 def test_lm_eval_gives_the_answers_of_mta_eval_run(kind: str, evaluate: Run, folders: dict[str, Path]) -> None:
     told = {"pretrained": str(folders[kind])} | FLOAT
     ours = asked_by_us(f"{kind}:{folders[kind]},dtype=float32")
@@ -165,9 +165,9 @@ def test_the_cache_gives_the_answers_back(evaluate: Run, folders: dict[str, Path
 def test_lm_evals_cuda_0_is_whatever_there_is(folders: dict[str, Path]) -> None:
     import torch
 
-    from mta_eval.integrations.lm_eval.models import MTALM
+    from mta_eval.integrations.lm_eval.models import lm_class
 
-    model = MTALM(str(folders["mta"]), device="cuda:0", dtype="float32")
+    model = lm_class("mta")(str(folders["mta"]), device="cuda:0", dtype="float32")
     assert model.device.type == ("cuda" if torch.cuda.is_available() else "cpu")
 
 

@@ -18,7 +18,6 @@ from tiny_training import EASY, Heard, Leaving, log_of, recipe, result_of, train
 
 import mta_eval
 from mta_eval import registry
-from mta_eval.attention.configuration import ATTENTIONS
 from mta_eval.core import Cell
 from mta_eval.errors import ModelError, SpecError
 from mta_eval.models.checkpoints import recipes as training
@@ -62,7 +61,7 @@ def script(tmp_path: Path, folder: Path, arguments: str) -> str:
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.4])
-@pytest.mark.parametrize("attention", ATTENTIONS)
+@pytest.mark.parametrize("attention", tuple(registry.names("attention")))
 def test_a_stopped_training_goes_on_as_if_nothing_had_been(attention: str, dropout: float, tmp_path: Path) -> None:
     made = recipe(attention, sizes={"attention_dropout": dropout}, steps=5, warmup=2, decay=0.5)
     whole, stopped = Heard(), Heard()
@@ -196,7 +195,7 @@ def test_rows_are_in_tokens_with_the_answer_at_their_end() -> None:
         assert rows("training", 3)[-1] == IDS[EOS]
 
 
-@pytest.mark.parametrize("attention", ATTENTIONS)
+@pytest.mark.parametrize("attention", tuple(registry.names("attention")))
 def test_the_paper_recipe_is_the_papers(attention: Any) -> None:
     made = training.letter_blocks(attention, "paper", 42)
     plan = made.schedule
@@ -210,7 +209,7 @@ def test_the_paper_recipe_is_the_papers(attention: Any) -> None:
     assert {name: size for name, size in made.sizes.items() if "kernel" not in name} == plain.sizes
 
 
-@pytest.mark.parametrize("attention", ATTENTIONS)
+@pytest.mark.parametrize("attention", tuple(registry.names("attention")))
 def test_the_papers_model_trains_at_its_full_size(
     attention: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -325,7 +324,7 @@ def test_a_trained_folder_opens_by_transformers_classes(learned: Path) -> None:
     assert model.config.trained == {"task": EASY, "preset": "cpu", "seed": 42, "steps": 36}
 
 
-@pytest.mark.parametrize("attention", ATTENTIONS)
+@pytest.mark.parametrize("attention", tuple(registry.names("attention")))
 def test_a_trained_folder_opens_by_the_name_of_its_attention(attention: str, tmp_path: Path) -> None:
     train(recipe(attention, steps=1), tmp_path)
     model: Any = registry.build_model(f"{attention}:{tmp_path},dtype=float32")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mta_eval.commands.reading import pick
+from mta_eval.commands.compare import pick_models
 from mta_eval.core import Record
 from mta_eval.errors import SpecError
 
@@ -20,17 +20,17 @@ def names(found: tuple[list[Record], list[Record]]) -> list[set[str]]:
 
 
 def test_one_run_with_two_models_is_compared_with_itself() -> None:
-    assert names(pick([A], [answers("x", "y")], ("", ""))) == [{"x"}, {"y"}]
-    assert names(pick([A], [answers("x", "y", "z")], ("z", "x"))) == [{"z"}, {"x"}]
+    assert names(pick_models([A], [answers("x", "y")], ("", ""))) == [{"x"}, {"y"}]
+    assert names(pick_models([A], [answers("x", "y", "z")], ("z", "x"))) == [{"z"}, {"x"}]
 
 
 def test_two_runs_with_one_model_each_need_no_names() -> None:
-    assert names(pick([A, B], [answers("x"), answers("y")], ("", ""))) == [{"x"}, {"y"}]
-    assert names(pick([A, B], [answers("x"), answers("x")], ("", ""))) == [{"x"}, {"x"}]
+    assert names(pick_models([A, B], [answers("x"), answers("y")], ("", ""))) == [{"x"}, {"y"}]
+    assert names(pick_models([A, B], [answers("x"), answers("x")], ("", ""))) == [{"x"}, {"x"}]
 
 
 def test_a_name_is_needed_only_where_a_run_has_several() -> None:
-    assert names(pick([A, B], [answers("x", "y"), answers("z")], ("y", ""))) == [{"y"}, {"z"}]
+    assert names(pick_models([A, B], [answers("x", "y"), answers("z")], ("y", ""))) == [{"y"}, {"z"}]
 
 
 @pytest.mark.parametrize(
@@ -50,4 +50,4 @@ def test_a_name_is_needed_only_where_a_run_has_several() -> None:
 )
 def test_a_wrong_or_missing_name_is_one_line(folders: list[list[Record]], models: tuple[str, str], said: str) -> None:
     with pytest.raises(SpecError, match=said):
-        pick([A, B][: len(folders)], folders, models)
+        pick_models([A, B][: len(folders)], folders, models)

@@ -26,12 +26,20 @@ def parse_length(text: str) -> int:
 
 def parse_lengths(text: str) -> tuple[int, ...]:
     """ "512,1k" -> (512, 1024); nothing -> (). Raises SpecError on nonsense and on doubles."""
-    return _once([parse_length(part) for part in text.split(",")] if text.strip() else [], "length")
+    return _without_doubles([parse_length(part) for part in text.split(",")] if text.strip() else [], "length")
+
+
+def parse_depth(text: str, command: str) -> float | None:
+    """The one depth of a command that takes one; "any" -> None. Raises SpecError."""
+    depths = parse_depths(text)
+    if len(depths) > 1:
+        raise SpecError(f"{command} takes one sample; give one --depth")
+    return depths[0]
 
 
 def parse_depths(text: str) -> tuple[float | None, ...]:
     """ "0,0.5,1" -> (0.0, 0.5, 1.0); "any" -> (None,). Raises SpecError on what is not from 0 to 1."""
-    return _once([_parse_depth(part.strip()) for part in text.split(",")], "depth")
+    return _without_doubles([_depth_of(part.strip()) for part in text.split(",")], "depth")
 
 
 def parse_options(texts: Sequence[str]) -> dict[str, int | str | list[int]]:
@@ -52,7 +60,7 @@ def parse_options(texts: Sequence[str]) -> dict[str, int | str | list[int]]:
     return options
 
 
-def _parse_depth(text: str) -> float | None:
+def _depth_of(text: str) -> float | None:
     if text.lower() in ("any", "none"):
         return None
     try:
@@ -64,7 +72,7 @@ def _parse_depth(text: str) -> float | None:
     return round(depth, 6)
 
 
-def _once(values: list[T], what: str) -> tuple[T, ...]:
+def _without_doubles(values: list[T], what: str) -> tuple[T, ...]:
     for value in values:
         if values.count(value) > 1:
             raise SpecError(f"{what} {value} is given twice")

@@ -1,6 +1,6 @@
 import pytest
 
-from mta_eval.commands.arguments import parse_depths, parse_length, parse_lengths
+from mta_eval.arguments import parse_depths, parse_length, parse_lengths
 from mta_eval.errors import SpecError
 
 

@@ -1,21 +1,26 @@
-"""Looking at runs while they go on: the table on a terminal, or the page, drawn again until nobody writes any more."""
+"""`mta-eval watch`: the table of scores on a terminal, redrawn until nobody writes any more."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from mta_eval.commands import terminal
+from mta_eval.commands.options import Columns, Rows, Runs
 from mta_eval.core import Record
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+Interval = Annotated[float, typer.Option("--every", help="Seconds between two updates.", min=0.1)]
 
-def watch(runs: Sequence[Path], x: str, y: str, every: float) -> None:
-    """Redraw the scores over `x` and `y` every so many seconds, until no run is being written."""
+
+def watch(runs: Runs, x: Columns = "length", y: Rows = "depth", every: Interval = 2.0) -> None:
+    """Redraw the table of scores while runs are being written."""
     from rich.console import Group
     from rich.live import Live
 
@@ -24,9 +29,9 @@ def watch(runs: Sequence[Path], x: str, y: str, every: float) -> None:
     console = terminal.wide_console()
     with Live(console=console, auto_refresh=False) as live:
 
-        def draw(_going_on: bool) -> None:
-            _, records, lacking = several.read_several(runs)
-            shown = scores(records, lacking, x, y)
+        def draw(_being_written: bool) -> None:
+            _, records, missing = several.read_several(runs)
+            shown = scores(records, missing, x, y)
             # a log gets the last one alone, which rich would end in the middle of a line
             live.update(shown if console.is_terminal else Group(shown, ""), refresh=True)
 
@@ -34,18 +39,18 @@ def watch(runs: Sequence[Path], x: str, y: str, every: float) -> None:
 
 
 def repeat_while_written(runs: Sequence[Path], every: float, draw: Callable[[bool], None]) -> None:
-    """Call `draw` now, every so many seconds while a run is being written, and once after that; tell it which."""
+    """Call `draw` now, every so many seconds while a run is being written, and once after that; with whether one is."""
     from mta_eval.results import store
 
     while True:
-        going_on = any(store.in_use(folder) for folder in runs)
-        draw(going_on)
-        if not going_on:
+        being_written = any(store.in_use(folder) for folder in runs)
+        draw(being_written)
+        if not being_written:
             return
         time.sleep(every)
 
 
-def scores(records: Sequence[Record], lacking: dict[str, int], x: str, y: str) -> RenderableType:
+def scores(records: Sequence[Record], missing: dict[str, int], x: str, y: str) -> RenderableType:
     """A table for each task and model, and how many samples are still missing."""
     from rich.console import Group
     from rich.text import Text
@@ -61,7 +66,5 @@ def scores(records: Sequence[Record], lacking: dict[str, int], x: str, y: str) -
             shown += [title, terminal.table_of(*grid_texts(grid), left=1), Text("")]
     if table := perplexity_rows(records):
         shown += [Text("perplexity", style="bold"), terminal.table_of(*table, left=3), Text("")]
-    missing = [
-        f"{folder}: {count} sample{'s are' if count > 1 else ' is'} missing" for folder, count in lacking.items()
-    ]
-    return Group(*shown, Text("\n".join([f"{len(records)} answers", *missing])))
+    gaps = [f"{folder}: {count} sample{'s are' if count > 1 else ' is'} missing" for folder, count in missing.items()]
+    return Group(*shown, Text("\n".join([f"{len(records)} answers", *gaps])))

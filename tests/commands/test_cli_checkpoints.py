@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mta_eval.commands.arguments import parse_options
+from mta_eval.arguments import parse_options
 from mta_eval.errors import SpecError
 from mta_eval.models.checkpoints.retrofit import open_checkpoint
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from mta_eval.core import Record, Run, Sweep
+from mta_eval.core import QuotedNeedle, Record, Run, Sweep
 from mta_eval.results.store import RunFolder
 
 pytestmark = pytest.mark.usefixtures("quick_pdfs")
@@ -37,7 +37,7 @@ def answers(model: str, right: float, lengths: tuple[int, ...] = LENGTHS, seed: 
             length,
             8,
             0.1,
-            needles=[{"value": "1182630"}],
+            needles=[QuotedNeedle("Oslo", "1182630", "Oslo is 1182630.", 1, 5, 0.5, asked=False)],
             prompt_sha256=f"{seed}{length}{depth}{repeat}",
         )
         for length in lengths

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from mta_eval.commands.watching import repeat_while_written, scores, watch
+from mta_eval.commands.watch import repeat_while_written, scores, watch
 from mta_eval.core import Record, Run, Sweep
 from mta_eval.errors import SpecError, StoreError
 from mta_eval.results.store import RunFolder
@@ -100,7 +100,7 @@ def test_ctrl_c_leaves_the_last_table_and_goes_through(
 
     with RunFolder(tmp_path, RUN) as folder:
         folder.append(record(0))
-        monkeypatch.setattr("mta_eval.commands.watching.time.sleep", interrupt)
+        monkeypatch.setattr("mta_eval.commands.watch.time.sleep", interrupt)
         with pytest.raises(KeyboardInterrupt):
             watch([tmp_path], "length", "depth", 1)
     assert capsys.readouterr().out.endswith("\n")

@@ -1,4 +1,4 @@
-"""The command that runs a whole suite: arguments only."""
+"""`mta-eval suite`: all experiments of a paper on models."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from typing import Annotated
 import typer
 
 from mta_eval import registry
-from mta_eval.commands import asking
-from mta_eval.commands.arguments import parse_lengths
-
-app = typer.Typer()
+from mta_eval.arguments import parse_lengths
+from mta_eval.commands import report, terminal
+from mta_eval.commands.options import ModelSpecs, Repeats, Seed
 
 
 class SuiteName(StrEnum):
@@ -22,19 +21,18 @@ class SuiteName(StrEnum):
     longheads_paper = "longheads-paper"
 
 
-@app.command()
 def suite(
-    name: Annotated[SuiteName, typer.Argument(help="Whose experiments.")],
-    model: Annotated[list[str], typer.Option("--model", help="Model spec; repeatable.")],
-    out: Annotated[Path, typer.Option(help="A folder; each part is a run in it. The same command goes on with it.")],
-    repeats: Annotated[int, typer.Option(help="Samples per length and depth.", min=1)] = 5,
-    seed: Annotated[int, typer.Option(help="All samples hang on it.")] = 0,
+    name: Annotated[SuiteName, typer.Argument(help="Suite.")],
+    model: ModelSpecs,
+    out: Annotated[Path, typer.Option(help="Folder; each part is a run in it. The same command continues it.")],
+    repeats: Repeats = 5,
+    seed: Seed = 0,
     lengths: Annotated[str, typer.Option(help="Other lengths than the suite's, for every part: 512,1k.")] = "",
-    text: Annotated[str, typer.Option(help="What perplexity is measured on: file, folder, dataset:NAME, prose.")] = "",
+    text: Annotated[str, typer.Option(help="Texts to measure perplexity on: file, folder, dataset:NAME, prose.")] = "",
     without: Annotated[str, typer.Option(help="Parts to leave out: benchmarks,perplexity.")] = "",
     limit: Annotated[int | None, typer.Option(help="Questions of each benchmark at most.", min=1)] = None,
     include_path: Annotated[
-        Path | None, typer.Option(help="A folder of lm-eval tasks that come before its own.")
+        Path | None, typer.Option(help="Folder of lm-eval tasks that take precedence over its own.")
     ] = None,
 ) -> None:
     """Run all experiments of a paper on models, and set what was measured beside what it reports."""
@@ -43,4 +41,9 @@ def suite(
 
     left_out = tuple(part.strip() for part in without.split(",") if part.strip())
     choices = Choices(repeats, seed, parse_lengths(lengths), text, left_out, limit, include_path)
-    run(SUITES[name.value], asking.build_all(model, registry.build_model), choices, out)
+    models = registry.build_all(model, registry.build_model)
+    ended = run(SUITES[name.value], models, choices, out, terminal.print_lines, terminal.print_summary)
+    if ended.runs:
+        report.write(ended.runs, "length", "depth", out / "report", attention=False, every=None)
+    if ended.failed:
+        raise SystemExit(1)

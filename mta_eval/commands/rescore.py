@@ -1,4 +1,4 @@
-"""The command that marks stored answers again. Arguments and printing only; it imports the heavy rooms itself."""
+"""`mta-eval rescore`: stored answers scored again by published rules."""
 
 from __future__ import annotations
 
@@ -7,21 +7,19 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer()
 MOST_LINES = 80  # of the tables, on the terminal
 
 
-@app.command()
 def rescore(
     files: Annotated[list[Path], typer.Argument(help="Files of answers, run folders, or folders to search.")],
-    out: Annotated[Path, typer.Option(help="The folder to write to.")],
+    out: Annotated[Path, typer.Option(help="Folder to write.")],
     rule: Annotated[
         list[str] | None,
         typer.Option(help="Rule, such as ruler_all or keyword:WORD,WORD; repeatable. Without: the published ones."),
     ] = None,
-    task: Annotated[str, typer.Option(help="Only this task; also names it where a file does not.")] = "",
+    task: Annotated[str, typer.Option(help="Only this task; also names the task of files that do not.")] = "",
 ) -> None:
-    """Mark stored answers again, by other published rules.
+    """Score stored answers again, by other published rules.
 
     Reads our run folders, lm-eval samples_*.jsonl, BABILong's evaluation CSVs, InfiniteBench and RULER predictions,
     needlehaystack results.

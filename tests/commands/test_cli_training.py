@@ -10,7 +10,7 @@ import pytest
 from tiny_training import SIZES, log_of, result_of
 
 from mta_eval import registry
-from mta_eval.commands import terminal
+from mta_eval.commands import training_bar as terminal
 from mta_eval.models.checkpoints import recipes as training
 from mta_eval.models.checkpoints.recipes import Recipe
 from mta_eval.models.checkpoints.training import Errors, Progress, Schedule

@@ -14,11 +14,12 @@ OPEN = (
     "print(type(model).__name__, config.attention)"
 )
 ORDERS = {
-    "ours first": "import mta_eval; from transformers import AutoConfig, AutoModelForCausalLM",
+    "ours first": "import mta_eval; mta_eval.register(); from transformers import AutoConfig, AutoModelForCausalLM",
     "theirs first": "from transformers import AutoConfig, AutoModelForCausalLM; import mta_eval",
-    "a Llama first": "import mta_eval; from transformers import LlamaConfig, AutoConfig, AutoModelForCausalLM",
-    "config first": "import mta_eval; from transformers import AutoConfig\n"
+    "a Llama first": "from transformers import LlamaConfig, AutoConfig, AutoModelForCausalLM; import mta_eval",
+    "config first": "from transformers import AutoConfig; import mta_eval\n"
     "from transformers import AutoModelForCausalLM",
+    "twice": "from transformers import AutoConfig, AutoModelForCausalLM; import mta_eval; mta_eval.register()",
 }
 
 
@@ -43,5 +44,20 @@ def test_auto_classes_open_our_checkpoints(order: str, folder: Path) -> None:
 
 def test_importing_mta_eval_imports_nothing_heavy() -> None:
     loaded = run("import sys, mta_eval; print(*sys.modules)").split()
-    assert "mta_eval.auto" in loaded
+    assert "mta_eval.core" in loaded
     assert not {"torch", "transformers", "numpy"} & set(loaded)
+
+
+def test_a_model_is_made_from_a_configuration_alone(folder: Path) -> None:
+    code = (
+        "from transformers import AutoConfig, AutoModelForCausalLM; import mta_eval\n"
+        f"print(type(AutoModelForCausalLM.from_config(AutoConfig.from_pretrained({str(folder)!r}))).__name__)\n"
+        "from mta_eval.attention.configuration import MTAConfig, preset\n"
+        "small = dict(num_hidden_layers=1, vocab_size=8, hidden_size=8, intermediate_size=8, num_attention_heads=2)\n"
+        "print(type(AutoModelForCausalLM.from_config(MTAConfig(**small))).__name__)"
+    )
+    assert run(code).split() == ["MTAForCausalLM", "MTAForCausalLM"]
+
+
+def test_nothing_is_put_into_the_way_of_imports() -> None:
+    assert run("import sys; before = list(sys.meta_path); import mta_eval; print(before == sys.meta_path)") == "True"

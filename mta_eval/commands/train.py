@@ -1,4 +1,4 @@
-"""The command that trains. Arguments and printing only."""
+"""`mta-eval train`: a model of the attention family from a recipe."""
 
 from __future__ import annotations
 
@@ -11,24 +11,12 @@ from typing import Annotated, Any
 
 import typer
 
-from mta_eval.commands import asking, terminal
+from mta_eval.commands.training_bar import training_bar
 from mta_eval.errors import StoreError
-from mta_eval.models.checkpoints import recipes as training
-
-app = typer.Typer()
-
-
-class Attention(StrEnum):
-    """The attention family."""
-
-    mta = "mta"
-    transformer = "transformer"
-    diff = "diff"
-    talking_heads = "talking_heads"
 
 
 class Preset(StrEnum):
-    """How long and how large."""
+    """Size of model and training."""
 
     cpu = "cpu"
     paper = "paper"
@@ -42,43 +30,45 @@ class Target(StrEnum):
     last = "last"
 
 
-@app.command()
 def train(
-    task: Annotated[str, typer.Argument(help="What to train on: letter_blocks.")],
-    out: Annotated[Path, typer.Option(help="The folder of the training; the same command goes on with it.")],
-    model: Annotated[Attention, typer.Option(help="The attention.")] = Attention.mta,
+    task: Annotated[str, typer.Argument(help="Task to train on: letter_blocks.")],
+    out: Annotated[Path, typer.Option(help="Folder of the training; the same command continues it.")],
+    model: Annotated[str, typer.Option(help="Attention variant (mta-eval list attention).")] = "mta",
     preset: Annotated[
         Preset, typer.Option(help="cpu: minutes on 2 cores; paper: the paper's recipe, for a GPU.")
     ] = Preset.cpu,
-    seed: Annotated[int, typer.Option(help="Weights, rows and dropout hang on it.")] = 42,
+    seed: Annotated[int, typer.Option(help="Random seed of weights, rows and dropout.")] = 42,
     block: Annotated[int, typer.Option(help="Letters in a block; the paper has 5 and 8.")] = 5,
     target: Annotated[Target, typer.Option(help="Answer the whole block, its first or its last letter.")] = Target.all,
-    steps: Annotated[int, typer.Option(help="Other than the preset's.", min=0)] = 0,
+    steps: Annotated[int, typer.Option(help="Training steps; 0: the preset's.", min=0)] = 0,
     every: Annotated[int, typer.Option(help="Steps between evaluations; 0: the preset's.", min=0)] = 0,
     stop_below: Annotated[
-        float | None, typer.Option(help="Stop early once so few held-out answers are wrong: 0.01.", min=0, max=1)
+        float | None, typer.Option(help="Stop early once this share of held-out answers is wrong: 0.01.", min=0, max=1)
     ] = None,
     device: Annotated[str, typer.Option(help="auto: cuda, mps or cpu, the first there is.")] = "auto",
-    write_rows: Annotated[int, typer.Option(help="Do not train, but write so many rows as JSONL to --out.", min=0)] = 0,
+    write_rows: Annotated[int, typer.Option(help="Write this many training rows as JSONL instead.", min=0)] = 0,
 ) -> None:
-    """Train a model of the attention family from a recipe. Stopped or killed, the same command goes on where it was.
+    """Train a model of the attention family from a recipe. Stopped or killed, the same command continues where it was.
 
     Several devices: torchrun --nproc-per-node N -m mta_eval train …
     """
+    from mta_eval.models.checkpoints import recipes
+    from mta_eval.results.text_files import write_lines
+
     changes: dict[str, Any] = {"steps": steps, "evaluate_every": every}
     changes = {name: value for name, value in changes.items() if value}
-    recipe = training.recipe_for(task, model.value, preset.value, seed, block, target.value, **changes)
+    recipe = recipes.recipe_for(task, model, preset.value, seed, block, target.value, **changes)
     if write_rows:
         if out.exists():
             raise StoreError(f"{str(out)!r} is there already; name a new file")
-        asking.write_lines(training.rows_as_json(recipe, write_rows), out)
+        write_lines(recipes.rows_as_json(recipe, write_rows), out)
         typer.echo(f"{write_rows} rows in {out}")
         return
-    with terminal.training_bar() as watch:
-        errors = training.train(recipe, out, watch, device, stop_below, _command())
+    with training_bar() as watch:
+        errors = recipes.train(recipe, out, watch, device, stop_below, _command())
     if watch.began is not None:  # only one of several processes speaks
         wrong = f"{errors['answers']:.1%} of answers and {errors['tokens']:.2%} of their tokens wrong"
-        typer.echo(f"{wrong}, of {training.TESTED:,}")
+        typer.echo(f"{wrong}, of {recipes.TESTED:,}")
         typer.echo(out)
 
 

@@ -1,0 +1,78 @@
+"""`mta-eval compare`: how two models differ on the same samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mta_eval.commands import terminal
+from mta_eval.commands.options import Columns, Rows
+from mta_eval.core import Record
+from mta_eval.errors import SpecError
+from mta_eval.registry import did_you_mean
+
+
+def compare(
+    first_run: Annotated[Path, typer.Argument(help="Run folder.")],
+    second_run: Annotated[
+        Path | None, typer.Argument(help="Second run folder; default: two models of the first run.")
+    ] = None,
+    first: Annotated[str, typer.Option(help="First model, if its run has several.")] = "",
+    second: Annotated[str, typer.Option(help="Second model, if its run has several.")] = "",
+    x: Columns = "length",
+    y: Rows = "depth",
+    out: Annotated[Path | None, typer.Option(help="Folder for a page, a table and pictures; default: none.")] = None,
+) -> None:
+    """Print how two models differ on the same samples: the difference, its interval, and where it is significant."""
+    from mta_eval.results import several
+    from mta_eval.results.comparison import HEAD, comparison_rows, pair_up
+    from mta_eval.results.comparison import compare as compare_pairs
+    from mta_eval.results.comparison_page import conclusions, write_comparison
+
+    runs = [first_run] if second_run is None else [first_run, second_run]
+    folders = [several.read(folder)[1] for folder in runs]
+    ours, theirs = pick_models(runs, folders, (first, second))
+    pairs = pair_up(ours, theirs)
+    compared = compare_pairs(pairs.pairs, x, y)
+    names = ours[0].model, theirs[0].model
+    terminal.print_table(HEAD, comparison_rows(compared, x, y), left=2)
+    terminal.print_lines(conclusions(compared, pairs, *names))
+    if out:
+        terminal.print_lines(map(str, write_comparison(pairs, compared, names, x, y, out)))
+
+
+def pick_models(
+    runs: Sequence[Path], folders: Sequence[Sequence[Record]], models: tuple[str, str]
+) -> tuple[list[Record], list[Record]]:
+    """The answers of the two `models` ("" where none was named): one of each run, or the two of a single run.
+
+    Raises SpecError where a name is wrong or missing.
+    """
+    if len(runs) == 1 and not any(models):
+        names = list(dict.fromkeys(record.model for record in folders[0]))
+        if len(names) != 2:
+            raise SpecError(
+                f"{runs[0]} holds {_model_list(names)}; one run is compared with itself where it has two models: name "
+                "them with --first and --second, or name two runs"
+            )
+        models = names[0], names[1]
+    (first, second), (ours, theirs) = models, (folders[0], folders[-1])
+    if len(runs) == 1 and first == second:
+        raise SpecError(f"--first and --second name the same model of {runs[0]}; name two")
+    return _records_of(runs[0], ours, first, "--first"), _records_of(runs[-1], theirs, second, "--second")
+
+
+def _records_of(folder: Path, records: Sequence[Record], model: str, option: str) -> list[Record]:
+    names = list(dict.fromkeys(record.model for record in records))
+    if model and model not in names:
+        raise SpecError(f"{folder} holds no model {model!r}{did_you_mean(model, names)}")
+    if not model and len(names) != 1:
+        raise SpecError(f"{folder} holds {_model_list(names)}; name one with {option}")
+    return [record for record in records if record.model == (model or names[0])]
+
+
+def _model_list(names: Sequence[str]) -> str:
+    return f"{len(names)} models ({', '.join(names)})" if names else "no answers yet"

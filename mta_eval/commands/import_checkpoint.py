@@ -1,0 +1,21 @@
+"""`mta-eval import-checkpoint`: a checkpoint of the released MTA code for transformers and mta-eval."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mta_eval.commands.options import NewFolder
+
+
+def import_checkpoint(
+    folder: Annotated[Path, typer.Argument(help="Folder with consolidated.pth (or .safetensors) and params.json.")],
+    out: NewFolder,
+    tokenizer: Annotated[str, typer.Option(help="Folder or hub id of the tokenizer to put into the new folder.")] = "",
+) -> None:
+    """Convert a checkpoint of the released MTA code (lingua) to a folder that transformers and mta-eval open."""
+    from mta_eval.models.checkpoints import released
+
+    typer.echo(released.import_checkpoint(folder, out, tokenizer or None))

@@ -1,0 +1,59 @@
+"""`mta-eval report`: pictures, tables and one page of runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mta_eval.commands import terminal
+from mta_eval.commands.options import Columns, Rows, Runs, WithAttention
+from mta_eval.commands.watch import Interval, repeat_while_written
+
+
+def report(
+    runs: Runs,
+    x: Columns = "length",
+    y: Rows = "depth",
+    out: Annotated[Path | None, typer.Option(help="Folder to write; default: RUN/report.")] = None,
+    attention: WithAttention = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Write again while the runs go on; the page reloads itself.")
+    ] = False,
+    every: Interval = 20.0,
+) -> None:
+    """Draw heatmaps and write tables and a page of one or more runs."""
+    home = runs[0].parent if runs[0].is_file() else runs[0]  # a file: the samples of lm-eval
+    write(runs, x, y, out or home / "report", attention, every if watch else None)
+
+
+def write(runs: Sequence[Path], x: str, y: str, out: Path, attention: bool, every: float | None) -> None:
+    """Write the report of runs and print its paths; with `every`, again and again while they are being written."""
+    from mta_eval.results import several
+    from mta_eval.results.inspection import attention_pictures
+    from mta_eval.results.report import write_report
+
+    def write_once(being_written: bool) -> None:
+        questions, records, missing = several.read_several(runs)
+        look = attention_pictures([run for _, run in questions], records) if attention else None
+        reload = round(every or 0) if being_written else 0
+        if being_written and not records:
+            return
+        paths = write_report(records, out, x=x, y=y, runs=questions, look=look, reload=reload)
+        if being_written:
+            terminal.print_lines([f"{paths[0]}: {len(records)} answers, {sum(missing.values())} samples are missing"])
+            return
+        for folder, count in missing.items():
+            print(
+                f"mta-eval: {folder} is not finished: {count} samples are missing; its command goes on",
+                file=sys.stderr,
+            )
+        terminal.print_lines(map(str, paths))
+
+    if every is None:
+        write_once(being_written=False)
+    else:
+        repeat_while_written(runs, every, write_once)

@@ -1,0 +1,105 @@
+"""`mta-eval run`: tasks x models x a sweep, every answer kept."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mta_eval import registry
+from mta_eval.arguments import parse_depths, parse_lengths
+from mta_eval.commands import terminal
+from mta_eval.commands.options import Depths, Lengths, ModelSpecs, Repeats, Seed
+from mta_eval.core import Plan, Sweep
+from mta_eval.errors import SpecError
+
+if TYPE_CHECKING:
+    from mta_eval.distributed.cluster import Cluster
+
+
+class AnswerChoice(StrEnum):
+    """How a model answers."""
+
+    generate = "generate"
+    choose = "choose"
+
+
+class Executor(StrEnum):
+    """Where a run is executed."""
+
+    local = "local"
+    ray = "ray"
+
+
+class OverLengthChoice(StrEnum):
+    """What becomes of prompts beyond the model's window."""
+
+    refuse = "refuse"
+    mark = "mark"
+
+
+def run(
+    tasks: Annotated[list[str], typer.Argument(help="Task specs, such as niah:needles=4.")],
+    model: ModelSpecs,
+    out: Annotated[Path | None, typer.Option(help="Run folder; the same command continues it.")] = None,
+    lengths: Lengths = "",
+    depths: Depths = "0,0.25,0.5,0.75,1",
+    repeats: Repeats = 5,
+    seed: Seed = 0,
+    answer: Annotated[
+        AnswerChoice, typer.Option(help="Generate the answer, or choose the likeliest of the choices.")
+    ] = AnswerChoice.generate,
+    over_length: Annotated[
+        OverLengthChoice,
+        typer.Option(help="Prompts beyond a model's window: refuse them, or cut them and mark their records."),
+    ] = OverLengthChoice.refuse,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print samples, tokens and estimated time; answer nothing.")
+    ] = False,
+    executor: Annotated[
+        Executor, typer.Option(help="This process, or replicas of the models on a Ray cluster.")
+    ] = Executor.local,
+    address: Annotated[str, typer.Option(help="Ray cluster, auto or HOST:PORT; default: start a local one.")] = "",
+    replicas: Annotated[
+        int | None, typer.Option(help="Model replicas at a time; default: one per GPU, else one per node.", min=1)
+    ] = None,
+    gpus_per_replica: Annotated[
+        float | None, typer.Option(help="GPUs per replica: 0, 0.5, 2; default: 1 if there are any.")
+    ] = None,
+) -> None:
+    """Run tasks on models and keep every answer. Stopped or killed, the same command continues where it was."""
+    from mta_eval import runner
+    from mta_eval.evaluation import answer_all
+
+    plan = Plan(
+        tasks=registry.build_all(tasks, registry.build_task),
+        models=registry.build_all(model, registry.build_model),
+        sweep=Sweep(parse_lengths(lengths), parse_depths(depths), repeats, seed),
+        answer=answer.value,
+        over_length=over_length.value,
+    )
+    if out is None and not dry_run:
+        raise SpecError("run needs --out, the folder to keep the answers in: --out runs/NAME")
+    cluster = _cluster(executor, address, replicas, gpus_per_replica)
+    runner.check(plan)
+    if dry_run or out is None:
+        return terminal.print_plan(plan)
+    records = answer_all(plan, out, cluster)
+    terminal.print_summary(records, out)
+    if any(record.error for record in records):
+        raise SystemExit(1)
+    return None
+
+
+def _cluster(executor: Executor, address: str, replicas: int | None, gpus: float | None) -> Cluster | None:
+    """The Ray cluster that the options name. Raises SpecError for options of a cluster without one."""
+    if executor == Executor.ray:
+        from mta_eval.distributed.cluster import Cluster
+
+        return Cluster(address, replicas, gpus)
+    given = {"--address": address or None, "--replicas": replicas, "--gpus-per-replica": gpus}
+    if unused := [name for name, value in given.items() if value is not None]:
+        raise SpecError(f"{unused[0]} is for a Ray cluster; add --executor ray")
+    return None

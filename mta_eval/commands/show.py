@@ -1,0 +1,49 @@
+"""`mta-eval show`: one sample, or the sample behind a record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mta_eval import registry
+from mta_eval.arguments import parse_depth, parse_length
+from mta_eval.commands import terminal
+from mta_eval.commands.options import Depth, Repeat, Seed, Tokenizer
+from mta_eval.core import Cell
+from mta_eval.errors import SpecError
+
+
+def show(
+    what: Annotated[str, typer.Argument(help="Task spec, or run folder.")],
+    sample_id: Annotated[str | None, typer.Argument(help="With a run folder: id of the sample.")] = None,
+    model: Tokenizer = "",
+    length: Annotated[str, typer.Option(help="Window size in tokens.")] = "2k",
+    depth: Depth = "0.5",
+    repeat: Repeat = 0,
+    seed: Seed = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Print one sample: prompt, targets, token counts, needle positions; or a record of a run and its prompt."""
+    if sample_id is not None:
+        return _show_record(Path(what), sample_id, model, as_json)
+    if not model:
+        raise SpecError("show needs --model, for its tokenizer: smollm2, tokenizer:PATH, …")
+    task, tokenizer = registry.build_task(what), registry.build_model(model).tokenizer
+    sample = task.sample(Cell(parse_length(length), parse_depth(depth, "show"), repeat), seed, tokenizer)
+    return terminal.print_sample(sample, as_json)
+
+
+def _show_record(folder: Path, sample_id: str, model: str, as_json: bool) -> None:
+    """Print a record with its prompt made again. Raises StoreError if that is not the prompt that was answered."""
+    from mta_eval.evaluation import make_again
+    from mta_eval.results import store
+
+    question, records = store.read(folder)
+    known = {record.sample_id: record for record in records if model in ("", record.model)}
+    if sample_id not in known:
+        raise SpecError(f"{folder} has no sample {sample_id!r}{registry.did_you_mean(sample_id, known)}")
+    record = known[sample_id]
+    sample = make_again(record, registry.build_task(record.task), registry.build_model(record.model), question)
+    terminal.print_sample(sample, as_json, record)

@@ -1,0 +1,59 @@
+"""A training as it goes: a bar on a terminal, a line for each evaluation in a log."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from mta_eval.progress import duration_text
+
+if TYPE_CHECKING:
+    from mta_eval.models.checkpoints.training import Progress
+
+
+class TrainingBar:
+    """Shows a training as it goes: a bar on a terminal, a line for each evaluation in a log."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self.began: int | None = None
+        self._console = Console(stderr=True)
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("steps, left"))
+        self.bar = Progress(*columns, TimeRemainingColumn(), console=self._console, disable=not sys.stderr.isatty())
+        self._job = self.bar.add_task("")
+        self._steps = 0
+
+    def begin(self, step: int, steps: int) -> None:
+        """`step` of `steps` are done."""
+        self.began, self._steps = step, steps
+        self.bar.start()  # not before: of several processes only the first one begins
+        if 0 < step < steps:
+            self._console.print(f"going on after step {step:,}", highlight=False)
+        self.bar.update(self._job, total=steps, completed=step)
+
+    def step(self, step: int, loss: float) -> None:
+        """One more step."""
+        self.bar.update(self._job, completed=step, description=f"loss {loss:.4f}")
+
+    def evaluated(self, progress: Progress) -> None:
+        """An evaluation: its errors, and the time that is left."""
+        left = duration_text(progress.seconds / progress.step * (self._steps - progress.step))
+        self._console.print(
+            f"step {progress.step:,}: loss {progress.loss:.4f}, {progress.held_out.answers:.1%} of held-out answers "
+            f"wrong, {left} left",
+            highlight=False,
+        )
+
+
+@contextmanager
+def training_bar() -> Iterator[TrainingBar]:
+    """Shown on stderr until its block ends."""
+    shown = TrainingBar()
+    try:
+        yield shown
+    finally:
+        shown.bar.stop()
