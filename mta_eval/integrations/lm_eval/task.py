@@ -95,8 +95,8 @@ class _Asked(ConfigurableTask):
         defaults = {"until": sendable_stops(doc["stop"]), "max_gen_toks": int([*budgets, doc["max_new_tokens"]][0])}
         if doc["prompt_tokens"] + defaults["max_gen_toks"] > (window := self._question.reader.max_length):
             raise LengthError(
-                f"{doc['id']}: {doc['prompt_tokens']} prompt tokens and {defaults['max_gen_toks']} of answer do not fit the "
-                f"window of {window}; give --gen_kwargs a smaller max_gen_toks, or shorter lengths"
+                f"{doc['id']}: {doc['prompt_tokens']} prompt tokens and {defaults['max_gen_toks']} of answer do not fit "
+                f"the window of {window}; give --gen_kwargs a smaller max_gen_toks, or shorter lengths"
             )
         return Instance(
             request_type="generate_until",

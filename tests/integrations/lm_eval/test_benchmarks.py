@@ -63,7 +63,7 @@ def test_the_numbers_are_those_of_lm_evals_own_hf(
     made: Callable[..., Benchmarks], tasks: Path, llama_folder: Path, tmp_path: Path
 ) -> None:
     model = build_model(f"hf:{llama_folder},dtype=float32")
-    records = made().ask({"ours": model}, tmp_path / "run")
+    records = made().ask({"ours": model}, tmp_path / "run", print)
     theirs: Any = lm_eval.simple_evaluate(
         model="hf",
         model_args={"pretrained": str(llama_folder), "dtype": "float32", "device": "cpu"},
@@ -121,4 +121,4 @@ def test_a_question_longer_than_the_window_stops_it(
 
     model = build_model(f"hf:{llama_folder},dtype=float32,max_length_override=4")
     with pytest.raises(ModelError, match=r"tiny_choice/0 has \d+ tokens, more than the window of 4"):
-        made().ask({"ours": model}, tmp_path)
+        made().ask({"ours": model}, tmp_path, print)
