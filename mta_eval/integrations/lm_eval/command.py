@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mta_eval.errors import MtaEvalError, SpecError
-from mta_eval.integrations.lm_eval import TASKS, model_names, register
+from mta_eval.integrations.lm_eval import TASKS, model_names, register_models
 from mta_eval.integrations.lm_eval.question import ADAPTER
 from mta_eval.models.error_text import first_line
 
@@ -29,7 +29,7 @@ def run(arguments: Sequence[str]) -> None:
         from lm_eval.__main__ import cli_evaluate
     except ImportError as error:
         raise SpecError(NEEDED) from error
-    register()
+    register_models()
     tasks = {name for value in _values(arguments, "--tasks", "-t") for name in value.split(",")}
     # lm-eval reads its thousands of task files at every start, for ten seconds; tasks of ours need none of them
     only_ours = bool(tasks) and tasks <= {path.stem for path in TASKS.glob("*.yaml")}

@@ -32,7 +32,7 @@ class Reader:
     max_length: int
 
 
-class Question:
+class TaskQuestion:
     """The tasks (one for each combination of listed options), the sweep and the model's reader, from the metadata.
 
     Raises SpecError for options that do not exist or fit, ModelError where no tokenizer is named, LengthError for

@@ -10,7 +10,7 @@ from lm_eval.api.task import ConfigurableTask
 
 from mta_eval.core import depth_text
 from mta_eval.errors import LengthError, SpecError
-from mta_eval.integrations.lm_eval.question import Question
+from mta_eval.integrations.lm_eval.question import TaskQuestion
 from mta_eval.models.stop_strings import cut_at_stop, sendable_stops
 
 BUDGETS = ("max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens")  # lm-eval's names, the first wins
@@ -38,7 +38,7 @@ class _Asked(ConfigurableTask):
         config = dict(config or {})
         config.pop("class", None)
         metadata = config.setdefault("metadata", {})
-        self._question = Question(self.asks, metadata)
+        self._question = TaskQuestion(self.asks, metadata)
         self._docs = Docs(self._question.docs())
         metrics = list(dict.fromkeys(name for doc in self._docs for name in self._metrics_of(doc)))
         super().__init__(
@@ -95,7 +95,7 @@ class _Asked(ConfigurableTask):
         defaults = {"until": sendable_stops(doc["stop"]), "max_gen_toks": int([*budgets, doc["max_new_tokens"]][0])}
         if doc["prompt_tokens"] + defaults["max_gen_toks"] > (window := self._question.reader.max_length):
             raise LengthError(
-                f"{doc['id']}: {doc['prompt_tokens']} prompt tokens and {defaults['max_gen_toks']} of answer do not fit "
+                f"{doc['id']}: {doc['prompt_tokens']} prompt tokens and {defaults['max_gen_toks']} of answer exceed "
                 f"the window of {window}; give --gen_kwargs a smaller max_gen_toks, or shorter lengths"
             )
         return Instance(
@@ -132,25 +132,25 @@ class _Asked(ConfigurableTask):
         return names + [f"acc_{key}_{value}" for key, value in doc["options"].items()]
 
 
-class LetterBlocks(_Asked):
+class LetterBlocksLMTask(_Asked):
     """`mta_letter_blocks`."""
 
     asks = "letter_blocks"
 
 
-class Niah(_Asked):
+class NiahLMTask(_Asked):
     """`mta_niah`."""
 
     asks = "niah"
 
 
-class Babilong(_Asked):
+class BabilongLMTask(_Asked):
     """`mta_babilong`."""
 
     asks = "babilong"
 
 
-class Passkey(_Asked):
+class PasskeyLMTask(_Asked):
     """`mta_passkey`."""
 
     asks = "passkey"
