@@ -13,7 +13,7 @@ from mta_eval import registry
 from mta_eval.commands import training_bar as terminal
 from mta_eval.models.checkpoints import recipes as training
 from mta_eval.models.checkpoints.recipes import Recipe
-from mta_eval.models.checkpoints.training import Errors, Progress, Schedule
+from mta_eval.models.checkpoints.training import HeldOutErrors, Progress, Schedule
 
 Call = Callable[..., tuple[int, str, str]]
 TRAIN = ("train", "letter_blocks", "--out", "made", "--steps", "6", "--every", "2", "--device", "cpu")
@@ -203,7 +203,7 @@ def test_a_bar_says_nothing_but_evaluations_in_a_log(capsys: pytest.CaptureFixtu
         bar.begin(0, 1000)
         for step in range(1, 101):
             bar.step(step, 1 / step)
-        bar.evaluated(Progress(100, 0.5, 1e-3, 60.0, Errors(0.4, 0.1, 0.25)))
+        bar.evaluated(Progress(100, 0.5, 1e-3, 60.0, HeldOutErrors(0.4, 0.1, 0.25)))
     out, err = capsys.readouterr()
     assert out == ""
     assert err == "step 100: loss 0.5000, 25.0% of held-out answers wrong, 9 min left\n"

@@ -1,6 +1,7 @@
 """mta-eval in lm-eval, the leaf towards that harness: nothing else imports it.
 
-`tasks/*.yaml` name the tasks; `--include_path` finds them there. `register` puts our models into lm-eval's table; newer
+`tasks/*.yaml` name the tasks; `--include_path` finds them there. `register_models` puts our models into lm-eval's
+table; newer
 versions than 0.4.13 find them by the entry points `lm_eval.models`.
 """
 
@@ -18,7 +19,7 @@ def model_names() -> tuple[str, ...]:
     return (*registry.names("attention"), "longheads")
 
 
-def register() -> None:
+def register_models() -> None:
     """Make lm-eval's `--model mta` and the others known to it, in this process."""
     import lm_eval.models  # noqa: F401  first: lm-eval enters its own models only into an empty table
     from lm_eval.api.registry import model_registry

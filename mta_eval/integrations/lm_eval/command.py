@@ -8,12 +8,15 @@ from collections.abc import Sequence
 from functools import partial
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from mta_eval.errors import MtaEvalError, SpecError
-from mta_eval.integrations.lm_eval import TASKS, model_names, register
+from mta_eval.integrations.lm_eval import TASKS, model_names, register_models
 from mta_eval.integrations.lm_eval.question import ADAPTER
 from mta_eval.models.error_text import first_line
+
+if TYPE_CHECKING:
+    from lm_eval.tasks import TaskManager
 
 NEEDED = "lm-eval is not installed; pip install 'mta-eval[lm-eval]'"
 LOG = logging.getLogger("lm_eval.mta_eval")  # lm-eval's own loggers are the ones that it shows
@@ -26,7 +29,7 @@ def run(arguments: Sequence[str]) -> None:
         from lm_eval.__main__ import cli_evaluate
     except ImportError as error:
         raise SpecError(NEEDED) from error
-    register()
+    register_models()
     tasks = {name for value in _values(arguments, "--tasks", "-t") for name in value.split(",")}
     # lm-eval reads its thousands of task files at every start, for ten seconds; tasks of ours need none of them
     only_ours = bool(tasks) and tasks <= {path.stem for path in TASKS.glob("*.yaml")}
@@ -43,10 +46,12 @@ def run(arguments: Sequence[str]) -> None:
         raise SpecError(f"lm-eval: {kind}{first_line(error)} (LMEVAL_LOG_LEVEL=DEBUG shows where)") from error
 
 
-def _with_ours(manager: Any, only_ours: bool, include_path: str | Path | None = None, **how: Any) -> Any:
+def _with_ours(
+    manager: type[TaskManager], only_ours: bool, include_path: str | Path | None = None, **options: object
+) -> TaskManager:
     """lm-eval's TaskManager, which also looks into our folder."""
     return manager(
-        include_path=[TASKS, *([include_path] if include_path else [])], include_defaults=not only_ours, **how
+        include_path=[TASKS, *([include_path] if include_path else [])], include_defaults=not only_ours, **options
     )
 
 

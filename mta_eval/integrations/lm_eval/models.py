@@ -73,7 +73,7 @@ class _AdapterLM(HFLM):
         settings = [normalize_gen_kwargs(dict(request.args[1]), self.max_gen_toks) for request in requests]
         eos = self.tok_decode(self.eot_token_id, skip_special_tokens=False)
         stops = [handle_stop_sequences(setting.get("until"), eos=eos) for setting in settings]
-        samples = [self._sample(*told) for told in zip(requests, settings, stops, strict=True)]
+        samples = [self._sample(*request) for request in zip(requests, settings, stops, strict=True)]
         if any(setting.get("do_sample") for setting in settings):
             return [str(answer) for answer in super().generate_until(requests, disable_tqdm)]
         answers = []
@@ -103,13 +103,13 @@ class _AdapterLM(HFLM):
 
     def _cut(self, sample: Sample) -> Sample:
         over = sample.length - self.max_length
-        told = f"a prompt of {sample.prompt_tokens} tokens and its answer are {over} more than the window"
+        problem = f"a prompt of {sample.prompt_tokens} tokens and its answer are {over} more than the window"
         if not self.truncation:
             raise LengthError(
-                f"{sample.id}: {told} of {self.max_length}; shorten it, or cut it on the left with --model_args "
+                f"{sample.id}: {problem} of {self.max_length}; shorten it, or cut it on the left with --model_args "
                 "truncation=True"
             )
-        LOG.warning("%s: %s of %d; cut on the left", sample.id, told, self.max_length)
+        LOG.warning("%s: %s of %d; cut on the left", sample.id, problem, self.max_length)
         return runner.fit_window(sample, self._adapter, "mark")[0]
 
 

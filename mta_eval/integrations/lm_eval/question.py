@@ -15,6 +15,7 @@ from mta_eval.core import Needle, Plan, Sample, Sweep, Task, Tokenizer
 from mta_eval.errors import LengthError, SpecError
 from mta_eval.models.harness import tokenizer_in_lm_eval, window_in_lm_eval
 
+Doc = Mapping[str, Any]  # a sample as JSON
 SWEEP = ("lengths", "depths", "repeats", "sample_seed")
 ADAPTER = "mta_eval_model"  # metadata that `mta-eval lm-eval` adds: which of our models it is
 NO_WINDOW = 1 << 62
@@ -31,14 +32,14 @@ class Reader:
     max_length: int
 
 
-class Question:
+class TaskQuestion:
     """The tasks (one for each combination of listed options), the sweep and the model's reader, from the metadata.
 
     Raises SpecError for options that do not exist or fit, ModelError where no tokenizer is named, LengthError for
     lengths beyond the model's window.
     """
 
-    def __init__(self, name: str, metadata: Mapping[str, Any]) -> None:
+    def __init__(self, name: str, metadata: Mapping[str, object]) -> None:
         _refuse_slips(name, metadata)
         options = {field.name: field for field in dataclasses.fields(registry.find("tasks", name))}
         given = {key: _several(metadata[key]) for key in options if key in metadata}
@@ -68,19 +69,19 @@ class Question:
         docs = []
         for spec, task in self.tasks.items():
             sweep = self._plan.sweep_of(spec, READER)
-            told = {"seed": sweep.seed, "options": {key: self.options[spec][key] for key in self.varied}}
+            fields = {"seed": sweep.seed, "options": {key: self.options[spec][key] for key in self.varied}}
             for cell in sweep.cells():
                 sample = task.sample(cell, sweep.seed, self.reader.tokenizer)
                 needles = [dataclasses.asdict(runner.quote(needle, sample.prompt)) for needle in sample.needles]
-                docs.append(dataclasses.asdict(sample) | {"depth": cell.depth, "needles": needles} | told)
+                docs.append(dataclasses.asdict(sample) | {"depth": cell.depth, "needles": needles} | fields)
         return docs
 
-    def score(self, doc: Mapping[str, Any], output: str) -> float:
+    def score(self, doc: Doc, output: str) -> float:
         """How right `output` is, by the task of the doc."""
         return self.tasks[doc["task"]].score(sample_of(doc), output)
 
 
-def sample_of(doc: Mapping[str, Any]) -> Sample:
+def sample_of(doc: Doc) -> Sample:
     """The sample that a doc was made of, its lists as tuples again."""
     fields = {field.name: doc[field.name] for field in dataclasses.fields(Sample)}
     for key in ("targets", "choices", "stop"):
@@ -91,15 +92,15 @@ def sample_of(doc: Mapping[str, Any]) -> Sample:
     return Sample(**fields)
 
 
-def reader_of(metadata: Mapping[str, Any]) -> Reader:
+def reader_of(metadata: Mapping[str, object]) -> Reader:
     """Tokenizer and window of the model, as lm-eval will have them. Raises ModelError if no tokenizer is named."""
     if name := metadata.get(ADAPTER):
-        model = adapter_of(name, metadata)
+        model = adapter_of(str(name), metadata)
         return Reader(model.tokenizer, model.max_length)
     return Reader(tokenizer_in_lm_eval(metadata), window_in_lm_eval(metadata) or NO_WINDOW)
 
 
-def adapter_of(name: str, arguments: Mapping[str, Any]) -> Any:
+def adapter_of(name: str, arguments: Mapping[str, object]) -> Any:
     """One of our models from lm-eval's arguments: `pretrained` is its path, the rest are its options."""
     fields = [field.name for field in dataclasses.fields(registry.find("models", name))]
     options = {key: arguments[key] for key in fields[1:] if arguments.get(key) is not None}
@@ -110,7 +111,7 @@ def adapter_of(name: str, arguments: Mapping[str, Any]) -> Any:
     return registry.build_model(_spec(name, {fields[0]: arguments["pretrained"]} | options))
 
 
-def _refuse_slips(name: str, metadata: Mapping[str, Any]) -> None:
+def _refuse_slips(name: str, metadata: Mapping[str, object]) -> None:
     """Raises SpecError for a key that is nearly an option: lm-eval would take it for the model's and say nothing."""
     known = [*SWEEP, *(field.name for task in TASKS for field in dataclasses.fields(registry.find("tasks", task)))]
     for key in metadata:
@@ -123,16 +124,16 @@ def _as_model(reader: Reader) -> Any:
     return reader
 
 
-def _spec(name: str, options: Mapping[str, Any]) -> str:
+def _spec(name: str, options: Mapping[str, object]) -> str:
     texts = [f"{key}={registry.option_text(value)}" for key, value in options.items()]
     return f"{name}:{','.join(texts)}" if texts else name
 
 
-def _several(value: Any) -> list[Any]:
+def _several(value: object) -> list[object]:
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
-def _listed(value: Any) -> str:
+def _listed(value: object) -> str:
     """[512, "1k"], "512,1k" and, as lm-eval leaves what it cannot read, "[512,1k]" -> "512,1k"."""
     if isinstance(value, list | tuple):
         return ",".join(map(str, value))
@@ -140,7 +141,7 @@ def _listed(value: Any) -> str:
     return text[1:-1] if text[:1] + text[-1:] in ("[]", "()") else text
 
 
-def _whole(name: str, key: str, value: Any) -> int:
+def _whole(name: str, key: str, value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or (key == "repeats" and value < 1):
         least = " of at least 1" if key == "repeats" else ""
         raise SpecError(f"{name}: {key} must be a whole number{least}, not {value!r}")

@@ -10,7 +10,7 @@ from lm_eval.api.task import ConfigurableTask
 
 from mta_eval.core import depth_text
 from mta_eval.errors import LengthError, SpecError
-from mta_eval.integrations.lm_eval.question import Question
+from mta_eval.integrations.lm_eval.question import TaskQuestion
 from mta_eval.models.stop_strings import cut_at_stop, sendable_stops
 
 BUDGETS = ("max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens")  # lm-eval's names, the first wins
@@ -38,7 +38,7 @@ class _Asked(ConfigurableTask):
         config = dict(config or {})
         config.pop("class", None)
         metadata = config.setdefault("metadata", {})
-        self._question = Question(self.asks, metadata)
+        self._question = TaskQuestion(self.asks, metadata)
         self._docs = Docs(self._question.docs())
         metrics = list(dict.fromkeys(name for doc in self._docs for name in self._metrics_of(doc)))
         super().__init__(
@@ -49,20 +49,20 @@ class _Asked(ConfigurableTask):
                 "num_fewshot": 0,
                 "generation_kwargs": {"until": [], "do_sample": False, "temperature": 0.0},
                 "metric_list": [{"metric": name, "aggregation": "mean", "higher_is_better": True} for name in metrics],
-                "process_results": self._mark,
+                "process_results": self._score,
                 **config,
             }
         )
 
-    def download(self, *_: Any, **__: Any) -> None:
+    def download(self, *_: object, **__: object) -> None:
         """Nothing is fetched: the docs are made."""
         self.dataset = {"test": self._docs}
 
-    def doc_to_text(self, doc: Mapping[str, Any], *_: Any) -> str:
+    def doc_to_text(self, doc: Mapping[str, Any], *_: object) -> str:
         """The prompt."""
         return str(doc["prompt"])
 
-    def doc_to_target(self, doc: Mapping[str, Any], *_: Any) -> str:
+    def doc_to_target(self, doc: Mapping[str, Any], *_: object) -> str:
         """What an answer should hold."""
         return ", ".join(doc["targets"])
 
@@ -90,18 +90,18 @@ class _Asked(ConfigurableTask):
 
         Raises LengthError for a budget that leaves the prompt no room: lm-eval's models would cut it.
         """
-        told = {key: value for key, value in self.config.generation_kwargs.items() if value != []}
-        budgets = [told.pop(key) for key in BUDGETS if key in told]
-        own = {"until": sendable_stops(doc["stop"]), "max_gen_toks": int([*budgets, doc["max_new_tokens"]][0])}
-        if doc["prompt_tokens"] + own["max_gen_toks"] > (window := self._question.reader.max_length):
+        settings = {key: value for key, value in self.config.generation_kwargs.items() if value != []}
+        budgets = [settings.pop(key) for key in BUDGETS if key in settings]
+        defaults = {"until": sendable_stops(doc["stop"]), "max_gen_toks": int([*budgets, doc["max_new_tokens"]][0])}
+        if doc["prompt_tokens"] + defaults["max_gen_toks"] > (window := self._question.reader.max_length):
             raise LengthError(
-                f"{doc['id']}: {doc['prompt_tokens']} prompt tokens and {own['max_gen_toks']} of answer do not fit the "
-                f"window of {window}; give --gen_kwargs a smaller max_gen_toks, or shorter lengths"
+                f"{doc['id']}: {doc['prompt_tokens']} prompt tokens and {defaults['max_gen_toks']} of answer exceed "
+                f"the window of {window}; give --gen_kwargs a smaller max_gen_toks, or shorter lengths"
             )
         return Instance(
             request_type="generate_until",
             doc=doc,
-            arguments=(ctx, own | told),
+            arguments=(ctx, defaults | settings),
             idx=0,
             metadata=about["metadata"],
         )
@@ -120,7 +120,7 @@ class _Asked(ConfigurableTask):
                 instance.filtered_resps[name] = cut_at_stop(answer, tuple(instance.doc["stop"]))
         return filtered
 
-    def _mark(self, doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, float]:
+    def _score(self, doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, float]:
         score = self._question.score(doc, results[0])
         return dict.fromkeys(self._metrics_of(doc), score)
 
@@ -132,25 +132,25 @@ class _Asked(ConfigurableTask):
         return names + [f"acc_{key}_{value}" for key, value in doc["options"].items()]
 
 
-class LetterBlocks(_Asked):
+class LetterBlocksLMTask(_Asked):
     """`mta_letter_blocks`."""
 
     asks = "letter_blocks"
 
 
-class Niah(_Asked):
+class NiahLMTask(_Asked):
     """`mta_niah`."""
 
     asks = "niah"
 
 
-class Babilong(_Asked):
+class BabilongLMTask(_Asked):
     """`mta_babilong`."""
 
     asks = "babilong"
 
 
-class Passkey(_Asked):
+class PasskeyLMTask(_Asked):
     """`mta_passkey`."""
 
     asks = "passkey"

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-MOST_LINES = 25  # of the curve
+MAX_LINES = 25  # of the curve
 
 CARD = """\
 ---
@@ -56,8 +56,8 @@ def card(
     """Markdown for README.md from recipe.json, log.jsonl and the errors on the `tested` rows of the test stream."""
     schedule, sizes = recipe["schedule"], recipe["sizes"]
     facts = {**sizes, **schedule, "steps done": lines[-1]["step"], "trained on": recipe["machine"]}
-    every = -(-len(lines) // MOST_LINES)
-    shown = [line for number, line in enumerate(reversed(lines)) if number % every == 0][::-1]
+    interval = -(-len(lines) // MAX_LINES)
+    shown = [line for number, line in enumerate(reversed(lines)) if number % interval == 0][::-1]
     return CARD.format(
         **{key: recipe[key] for key in ("attention", "task", "seed", "preset", "mta_eval")},
         **test,

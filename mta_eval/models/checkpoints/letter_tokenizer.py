@@ -6,14 +6,17 @@
 from __future__ import annotations
 
 from string import ascii_lowercase
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 ALPHABET = ascii_lowercase + ".#_"
 BOS, EOS, UNUSED = "<bos>", "<eos>", "<unused>"
 IDS = {token: number for number, token in enumerate([*ALPHABET, BOS, EOS, UNUSED])}
 
 
-def letter_tokenizer() -> Any:
+def letter_tokenizer() -> PreTrainedTokenizerFast:
     """As transformers writes it into a checkpoint's folder: BOS before a prompt, nothing after it."""
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast

@@ -176,7 +176,7 @@ def _run(trainer: Trainer, folder: TrainingFolder, watch: Watch, stop_below: flo
     for progress in trainer.run(watch.step if writes else None):
         if writes:
             lines.append({**progress._asdict(), "held_out": progress.held_out._asdict()})
-            folder.keep(trainer, lines)
+            folder.save(trainer, lines)
             watch.evaluated(progress)
         if stop_below is not None and progress.held_out.answers <= stop_below:
             return
@@ -202,4 +202,4 @@ def _machine(place: torch.device, share: Share) -> str:
         name = torch.cuda.get_device_name(place)
     else:
         name = f"{platform.machine()} CPU, {torch.get_num_threads()} threads"
-    return f"{share.world} x {name}, torch {torch.VERSION}"
+    return f"{share.world} x {name}, torch {torch.__version__}"

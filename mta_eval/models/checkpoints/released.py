@@ -11,7 +11,7 @@ import json
 import zipfile
 from functools import reduce
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.torch import load_file
@@ -23,7 +23,10 @@ from mta_eval.models.checkpoints.folders import check_new, new_folder
 from mta_eval.models.error_text import first_line
 from mta_eval.models.tokenizer import transformers_tokenizer
 
-Section = dict[str, Any]
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+Section = dict[str, Any]  # of a JSON file whose values are checked where they are used
 Tensors = dict[str, torch.Tensor]
 
 WEIGHTS = ("consolidated.pth", "consolidated.00.pth", "consolidated.safetensors", "model.safetensors")
@@ -123,7 +126,7 @@ def _read_weights(path: Path) -> Tensors:
     return {key: value for key, value in tensors.items() if not key.endswith("freqs_cis")}
 
 
-def _config(model: Section, tensors: Tensors, path: Path, tokenizer: Any) -> MTAConfig:
+def _config(model: Section, tensors: Tensors, path: Path, tokenizer: PreTrainedTokenizerFast | None) -> MTAConfig:
     """Our configuration, from their arguments and, where those may not say, the weights' shapes."""
     try:
         width, layers = model["dim"], model["n_layers"]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -21,6 +21,9 @@ from mta_eval.models.error_text import first_line
 from mta_eval.models.locations import checkpoint_path
 from mta_eval.models.tokenizer import transformers_tokenizer
 
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, PreTrainedModel
+
 LLAMA_TYPES = {"llama": None, "mistral": False, "qwen2": True}  # whether q, k and v alone have biases; None: ask
 SAME = (
     *("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads"),
@@ -31,7 +34,7 @@ OPTIONS = (*KERNELS, "convolution_layers", "key_padding", "norm", "gate", "kerne
 PROBE = "The magic number of San Francisco is 8. The magic number of San Francisco is"
 
 
-def retrofit(source: str, attention: str, out: Path, options: Mapping[str, Any]) -> float:
+def retrofit(source: str, attention: str, out: Path, options: Mapping[str, object]) -> float:
     """Write to the folder `out` the model `source` (a folder, a hub id or a model spec) with another attention.
 
     `options` are options of MTAConfig. Returns the largest difference between both models' logits on a short text.
@@ -51,7 +54,7 @@ def retrofit(source: str, attention: str, out: Path, options: Mapping[str, Any])
     return float(difference.detach())
 
 
-def convert(original: Any, attention: str, options: Mapping[str, Any]) -> MTAForCausalLM:
+def convert(original: PreTrainedModel, attention: str, options: Mapping[str, object]) -> MTAForCausalLM:
     """The same weights under another attention, in the same dtype, ready to answer. Raises ModelError or SpecError."""
     if attention == "diff":
         raise SpecError("no model can begin as itself with diff attention; train one from a preset instead")
@@ -80,7 +83,7 @@ def open_checkpoint(source: str) -> MTAForCausalLM:
     return convert(model, "transformer", {})
 
 
-def _load(path: str) -> Any:
+def _load(path: str) -> PreTrainedModel:
     from transformers import AutoModelForCausalLM
 
     register()
@@ -90,7 +93,7 @@ def _load(path: str) -> Any:
         raise ModelError(f"cannot load the model {path!r}: {first_line(error)}") from error
 
 
-def _config(source: Any, attention: str, options: Mapping[str, Any]) -> MTAConfig:
+def _config(source: PretrainedConfig, attention: str, options: Mapping[str, object]) -> MTAConfig:
     if source.model_type not in LLAMA_TYPES:
         raise ModelError(f"a {source.model_type} model cannot be retrofitted; these can: {', '.join(LLAMA_TYPES)}")
     given = {name: getattr(source, name) for name in SAME if hasattr(source, name)}

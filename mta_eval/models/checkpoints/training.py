@@ -57,7 +57,7 @@ class Rows(Protocol):
     def __call__(self, stream: Literal["training", "validation", "test"], index: int) -> list[int]: ...
 
 
-class Errors(NamedTuple):
+class HeldOutErrors(NamedTuple):
     """Of answers to held-out rows: mean loss of a token (nats), shares of wrong tokens and of answers not all right."""
 
     loss: float
@@ -72,7 +72,7 @@ class Progress(NamedTuple):
     loss: float
     rate: float
     seconds: float
-    held_out: Errors
+    held_out: HeldOutErrors
 
 
 @dataclass(frozen=True)
@@ -151,8 +151,8 @@ class Trainer:
                 losses = []
 
     @torch.no_grad()
-    def evaluate(self, stream: Literal["validation", "test"], count: int) -> Errors:
-        """Errors on rows of a stream that is never trained on, the answer's earlier tokens given (teacher forcing)."""
+    def evaluate(self, stream: Literal["validation", "test"], count: int) -> HeldOutErrors:
+        """Errors on rows that are never trained on, the answer's earlier tokens given (teacher forcing)."""
         self.model.eval()
         found = torch.zeros(3, dtype=torch.float64)
         for first in range(self.share.rank, count, self.share.world * self.schedule.batch):
@@ -163,7 +163,7 @@ class Trainer:
             found += torch.stack((loss, wrong.sum(), wrong.any(1).sum())).double().cpu()
         loss, tokens, answers = self.share.sum(found.to(self.device)).tolist()
         every = count * self.rows.answer_tokens
-        return Errors(loss / every, tokens / every, answers / count)
+        return HeldOutErrors(loss / every, tokens / every, answers / count)
 
     def _advance(self, batch: torch.Tensor) -> float:
         """One step on this process's rows of the batch; returns the loss over all rows of it."""

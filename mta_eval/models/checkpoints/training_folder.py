@@ -20,6 +20,8 @@ from safetensors.torch import save_file
 from mta_eval.errors import ModelError
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
     from mta_eval.models.checkpoints.training import Trainer
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
@@ -31,7 +33,7 @@ class TrainingFolder:
     def __init__(self, folder: Path, recipe: dict[str, Any]) -> None:
         self.folder, self._log, self._state = folder, folder / "log.jsonl", folder / "state.safetensors"
         known = folder / "recipe.json"
-        with _telling(folder):
+        with _one_line_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
             if known.exists():
                 _compare(folder, _read(known), recipe, ignored={"mta_eval"} if self.finished else set())
@@ -47,7 +49,7 @@ class TrainingFolder:
 
     def lines(self) -> list[dict[str, Any]]:
         """The log. A torn last line, of a training that was killed, is left out."""
-        with _telling(self.folder, "read"):
+        with _one_line_errors(self.folder, "read"):
             data = self._log.read_bytes() if self._log.exists() else b""
         try:
             return [dict(json.loads(line)) for line in data[: data.rfind(b"\n") + 1].splitlines()]
@@ -63,9 +65,9 @@ class TrainingFolder:
             raise ModelError(f"{str(self._log)!r} is damaged; delete its folder to train from the start")
         return lines
 
-    def keep(self, trainer: Trainer, lines: list[dict[str, Any]]) -> None:
-        """Keep where the trainer stands and the whole log, in an order that loses nothing."""
-        with _telling(self.folder):
+    def save(self, trainer: Trainer, lines: list[dict[str, Any]]) -> None:
+        """Save the trainer's state and the whole log, in an order that loses nothing."""
+        with _one_line_errors(self.folder):
             _write(self._log, "".join(json.dumps(line) + "\n" for line in lines))
             _save(self._state, trainer)
 
@@ -75,9 +77,11 @@ class TrainingFolder:
         found: dict[str, float] = _read(self.folder / "evaluation.json")
         return found
 
-    def finish(self, model: Any, tokenizer: Any, errors: dict[str, float], card: str) -> None:
+    def finish(
+        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, errors: dict[str, float], card: str
+    ) -> None:
         """Write the model, its tokenizer, its errors and its card; the state is needed no more."""
-        with _telling(self.folder):
+        with _one_line_errors(self.folder):
             _write(self.folder / "evaluation.json", json.dumps(errors) + "\n")
             tokenizer.save_pretrained(self.folder)
             model.save_pretrained(self.folder)
@@ -141,7 +145,7 @@ def _load(path: Path, trainer: Trainer) -> tuple[int, float]:
 
 
 @contextmanager
-def _telling(folder: Path, doing: str = "write") -> Iterator[None]:
+def _one_line_errors(folder: Path, doing: str = "write") -> Iterator[None]:
     try:
         yield
     except (OSError, SafetensorError) as error:

@@ -88,8 +88,12 @@ def apply_longheads(model: PreTrainedModel, chunking: Chunking, offload: bool = 
     """
     check_chunking(chunking, model.config.max_position_embeddings)
     layers = getattr(getattr(model, "model", None), "layers", [])
-    originals: list[LlamaAttention] = [getattr(layer, "self_attn", None) for layer in layers]
-    if not originals or not all(hasattr(original, part) for original in originals for part in PARTS):
+    originals: list[LlamaAttention] = [layer.self_attn for layer in layers if hasattr(layer, "self_attn")]
+    if (
+        not originals
+        or len(originals) < len(layers)
+        or not all(hasattr(original, part) for original in originals for part in PARTS)
+    ):
         raise ModelError(f"LongHeads needs layers of Llama's kind; a {model.config.model_type} model has others")
     rotation = _rotation(model.model.rotary_emb, chunking.begin, next(model.parameters()).dtype)
     for layer, original in zip(layers, originals, strict=True):

@@ -46,9 +46,9 @@ def evaluate() -> Iterator[Evaluate]:
     import lm_eval.evaluator
     from lm_eval.tasks import TaskManager
 
-    from mta_eval.integrations.lm_eval import TASKS, model_names, register
+    from mta_eval.integrations.lm_eval import TASKS, model_names, register_models
 
-    register()
+    register_models()
 
     def run(
         model: Any,

@@ -63,7 +63,7 @@ def test_the_numbers_are_those_of_lm_evals_own_hf(
     made: Callable[..., Benchmarks], tasks: Path, llama_folder: Path, tmp_path: Path
 ) -> None:
     model = build_model(f"hf:{llama_folder},dtype=float32")
-    records = made().ask({"ours": model}, tmp_path / "run")
+    records = made().ask({"ours": model}, tmp_path / "run", print)
     theirs: Any = lm_eval.simple_evaluate(
         model="hf",
         model_args={"pretrained": str(llama_folder), "dtype": "float32", "device": "cpu"},
@@ -92,12 +92,12 @@ def test_the_same_command_asks_only_what_is_missing(
     made: Callable[..., Benchmarks], llama_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     models = {"ours": build_model(f"hf:{llama_folder},dtype=float32")}
-    first = made(limit=3).ask(models, tmp_path)
+    first = made(limit=3).ask(models, tmp_path, print)
     assert len(first) == 6
     lines = (tmp_path / "records.jsonl").read_bytes().splitlines(keepends=True)
     (tmp_path / "records.jsonl").write_bytes(b"".join(lines[:4]))  # killed within the second task
     capsys.readouterr()
-    assert made(limit=3).ask(models, tmp_path) == read(tmp_path)[1]
+    assert made(limit=3).ask(models, tmp_path, print) == read(tmp_path)[1]
     out = capsys.readouterr().out
     assert "tiny_word: 3 questions" in out
     assert "tiny_choice: 3 questions" not in out
@@ -121,4 +121,4 @@ def test_a_question_longer_than_the_window_stops_it(
 
     model = build_model(f"hf:{llama_folder},dtype=float32,max_length_override=4")
     with pytest.raises(ModelError, match=r"tiny_choice/0 has \d+ tokens, more than the window of 4"):
-        made().ask({"ours": model}, tmp_path)
+        made().ask({"ours": model}, tmp_path, print)

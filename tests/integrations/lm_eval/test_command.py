@@ -57,7 +57,7 @@ def test_metadata_may_be_json(call: Call, llama_folder: Path) -> None:
 def test_without_a_command_it_lists_them(call: Call) -> None:
     code, out, err = call("lm-eval")
     assert (code, err) == (0, "")
-    assert "Our tasks and models in lm-eval" in out
+    assert "Run lm-eval with our tasks and models" in out
     assert "validate" in out
 
 

@@ -11,7 +11,7 @@ import pytest
 from mta_eval import registry
 from mta_eval.core import Sweep
 from mta_eval.errors import LengthError, ModelError, MtaEvalError, SpecError
-from mta_eval.integrations.lm_eval.question import Question, adapter_of, sample_of
+from mta_eval.integrations.lm_eval.question import TaskQuestion, adapter_of, sample_of
 from mta_eval.models.tokenizer import FastTokenizer, load_tokenizer
 
 
@@ -29,7 +29,7 @@ def tokenizer(llama_folder: Path) -> FastTokenizer:
 def test_the_docs_are_the_samples_of_mta_eval_run_after_json_too(
     name: str, told: dict[str, Any], tokenizer: FastTokenizer
 ) -> None:
-    docs = Question(name, told | {"lengths": "512,768", "repeats": 2, "sample_seed": 3}).docs()
+    docs = TaskQuestion(name, told | {"lengths": "512,768", "repeats": 2, "sample_seed": 3}).docs()
     task = registry.build_task(name)
     samples = [task.sample(cell, 3, tokenizer) for cell in Sweep((512, 768), (0.0, 1.0), 2).cells()]
     assert [sample_of(json.loads(json.dumps(doc))) for doc in docs] == samples
@@ -37,30 +37,30 @@ def test_the_docs_are_the_samples_of_mta_eval_run_after_json_too(
 
 
 def test_a_chat_sample_comes_back_with_its_messages(told: dict[str, Any], tokenizer: FastTokenizer) -> None:
-    doc = json.loads(json.dumps(Question("niah", told | {"prompt": "chat"}).docs()[0]))
+    doc = json.loads(json.dumps(TaskQuestion("niah", told | {"prompt": "chat"}).docs()[0]))
     assert sample_of(doc).chat is not None
     assert tokenizer.render(sample_of(doc).chat or ()) == doc["prompt"]
 
 
 def test_needles_in_a_doc_have_their_surroundings(told: dict[str, Any]) -> None:
-    needle = Question("niah", told).docs()[0]["needles"][0]
+    needle = TaskQuestion("niah", told).docs()[0]["needles"][0]
     assert needle["text"] in needle["before"] + needle["text"] + needle["after"]
     assert needle["before"] + needle["after"]
 
 
 @pytest.mark.parametrize("lengths", [[256, "1k"], "256,1k", "[256,1k]", ["256", 1024], (256, 1024)])
 def test_lengths_are_read_as_json_and_lm_eval_leave_them(lengths: Any, told: dict[str, Any]) -> None:
-    assert Question("passkey", told | {"lengths": lengths}).sweep.lengths == (256, 1024)
+    assert TaskQuestion("passkey", told | {"lengths": lengths}).sweep.lengths == (256, 1024)
 
 
 def test_a_single_length_and_depth_need_no_list(told: dict[str, Any]) -> None:
-    sweep = Question("passkey", told | {"lengths": 512, "depths": 0.5}).sweep
+    sweep = TaskQuestion("passkey", told | {"lengths": 512, "depths": 0.5}).sweep
     assert (sweep.lengths, sweep.depths) == ((512,), (0.5,))
-    assert Question("passkey", told | {"depths": "any"}).sweep.depths == (None,)
+    assert TaskQuestion("passkey", told | {"depths": "any"}).sweep.depths == (None,)
 
 
 def test_listed_options_are_swept(told: dict[str, Any]) -> None:
-    question = Question("niah", told | {"needles": [1, 4], "kind": ["number", "word"], "digits": 5})
+    question = TaskQuestion("niah", told | {"needles": [1, 4], "kind": ["number", "word"], "digits": 5})
     assert list(question.tasks) == [
         "niah:digits=5",
         "niah:kind=word,digits=5",
@@ -72,7 +72,7 @@ def test_listed_options_are_swept(told: dict[str, Any]) -> None:
 
 
 def test_without_lengths_it_takes_those_that_fit_the_window(told: dict[str, Any]) -> None:
-    assert {doc["length"] for doc in Question("niah", told | {"lengths": "", "depths": 0.5}).docs()} == {1024}
+    assert {doc["length"] for doc in TaskQuestion("niah", told | {"lengths": "", "depths": 0.5}).docs()} == {1024}
 
 
 @pytest.mark.parametrize(
@@ -99,21 +99,21 @@ def test_a_wrong_question_is_one_clear_line(
     more: dict[str, Any], error: type[MtaEvalError], message: str, told: dict[str, Any]
 ) -> None:
     with pytest.raises(error, match=message) as raised:
-        Question("niah", told | more).docs()
+        TaskQuestion("niah", told | more).docs()
     assert "\n" not in str(raised.value)
     assert "--over-length" not in str(raised.value)
 
 
 def test_options_of_other_tasks_and_of_models_are_let_through(told: dict[str, Any]) -> None:
     theirs = {"qa": 2, "blocks": 4, "dtype": "float32", "max_gen_toks": 3, "factor": 2, "version": 1.0}
-    assert list(Question("niah", told | theirs).tasks) == ["niah"]
+    assert list(TaskQuestion("niah", told | theirs).tasks) == ["niah"]
 
 
 def test_the_window_is_the_arguments_own(told: dict[str, Any]) -> None:
-    assert Question("niah", told | {"max_length": 4096, "lengths": [4096]}).reader.max_length == 4096
+    assert TaskQuestion("niah", told | {"max_length": 4096, "lengths": [4096]}).reader.max_length == 4096
     served = {"model": "x", "tokenizer": told["pretrained"], "base_url": "u", "pretrained": None}
-    assert Question("niah", told | served).reader.max_length == 2047
-    assert Question("niah", told | served | {"max_length": 512}).reader.max_length == 511
+    assert TaskQuestion("niah", told | served).reader.max_length == 2047
+    assert TaskQuestion("niah", told | served | {"max_length": 512}).reader.max_length == 511
 
 
 def test_a_model_of_ours_is_built_from_lm_evals_arguments(told: dict[str, Any]) -> None:

@@ -85,7 +85,7 @@ def test_gen_kwargs_go_before_the_samples_own(name: str, evaluate: Run, knowing:
 
 
 def test_a_budget_that_leaves_the_prompt_no_room_is_refused(evaluate: Run, knowing: Any, told: dict[str, Any]) -> None:
-    with pytest.raises(LengthError, match=r"600 of answer do not fit the window of 1024"):
+    with pytest.raises(LengthError, match=r"600 of answer exceed the window of 1024"):
         evaluate(knowing(), {}, metadata=told, gen_kwargs="max_gen_toks=600")
 
 

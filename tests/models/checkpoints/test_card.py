@@ -2,7 +2,7 @@ import re
 from itertools import pairwise
 from typing import Any
 
-from mta_eval.models.checkpoints.card import MOST_LINES, card
+from mta_eval.models.checkpoints.card import MAX_LINES, card
 
 RECIPE: dict[str, Any] = {
     "task": "letter_blocks:blocks=10",
@@ -57,9 +57,9 @@ def test_a_long_curve_is_thinned_evenly_and_keeps_its_last_line() -> None:
     for count in (1, 24, 25, 26, 51, 100, 101):
         steps = steps_of(card(RECIPE, log(count), TEST, 1000, ""))
         assert steps[-1] == 100 * count
-        assert len(steps) <= MOST_LINES
+        assert len(steps) <= MAX_LINES
         assert len({later - earlier for earlier, later in pairwise(steps)}) <= 1
-    assert len(steps_of(card(RECIPE, log(MOST_LINES), TEST, 1000, ""))) == MOST_LINES
+    assert len(steps_of(card(RECIPE, log(MAX_LINES), TEST, 1000, ""))) == MAX_LINES
 
 
 def test_a_card_begins_as_the_hub_wants_it() -> None:

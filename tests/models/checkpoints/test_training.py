@@ -14,7 +14,7 @@ from mta_eval.attention.configuration import preset
 from mta_eval.attention.decoder import MTAForCausalLM
 from mta_eval.core import generator
 from mta_eval.errors import ModelError
-from mta_eval.models.checkpoints.training import Errors, Progress, Schedule, Share, Trainer, processes
+from mta_eval.models.checkpoints.training import HeldOutErrors, Progress, Schedule, Share, Trainer, processes
 
 Stream = Literal["training", "validation", "test"]
 ANSWER, LENGTH, WORDS = 3, 12, 11
@@ -119,7 +119,7 @@ def test_errors_are_those_of_a_plain_recount(stream: Literal["validation", "test
         tokens, wrong_answers = tokens + sum(wrong), wrong_answers + any(wrong)
     loss = -sum(float(says[token]) for says, token in found) / len(found)
     errors = trainer(model, batch=4).evaluate(stream, count)
-    assert errors == pytest.approx(Errors(loss, tokens / len(found), wrong_answers / count), abs=1e-6)
+    assert errors == pytest.approx(HeldOutErrors(loss, tokens / len(found), wrong_answers / count), abs=1e-6)
 
 
 def test_errors_of_known_answers_are_known() -> None:
