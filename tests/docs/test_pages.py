@@ -73,7 +73,9 @@ def check_command(words: list[str], block: Block) -> None:
         script, *options = arguments
         text = (ROOT / script).read_text()
         for option in options:
-            assert not option.startswith("--") or f'"{option}"' in text, f"{block}: {script} has no {option}"
+            if option.startswith("--"):
+                parameter = rf'"{option}"|\b{option[2:].replace("-", "_")}: Annotated\['
+                assert re.search(parameter, text), f"{block}: {script} has no {option}"
     elif program == "lm_eval":
         assert arguments[0] == "run", block
     else:
@@ -94,9 +96,16 @@ def parse(arguments: list[str], block: Block) -> None:
 
 @pytest.mark.parametrize("page", NAMED)
 def test_the_blocks_of_a_page_run_in_order(
-    page: str, call: Call, tmp_path: Path, llama_folder: Path, capsys: pytest.CaptureFixture[str]
+    page: str,
+    call: Call,
+    tmp_path: Path,
+    llama_folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    quick_pdfs: None,
 ) -> None:
-    run_page([block for block in blocks_of(NAMED[page]) if "slow" not in block.test], call, tmp_path, llama_folder, capsys)
+    run_page(
+        [block for block in blocks_of(NAMED[page]) if "slow" not in block.test], call, tmp_path, llama_folder, capsys
+    )
 
 
 SLOW = sorted({str(block.page.relative_to(ROOT)) for block in BLOCKS if "slow" in block.test})
@@ -110,9 +119,7 @@ def test_the_slow_blocks_of_a_page_run(
     run_page([block for block in blocks_of(NAMED[page]) if "slow" in block.test], call, tmp_path, llama_folder, capsys)
 
 
-def run_page(
-    blocks: list[Block], call: Call, folder: Path, llama: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def run_page(blocks: list[Block], call: Call, folder: Path, llama: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Run blocks one after the other in one folder; the Python blocks of a page share their names."""
     names: dict[str, object] = {"__name__": "page"}
     for block in blocks:
