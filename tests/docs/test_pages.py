@@ -67,7 +67,7 @@ def check_command(words: list[str], block: Block) -> None:
         assert arguments[0] in targets, f"{block}: make {arguments[0]}"
     elif program == "pip":
         assert arguments[0] == "install", block
-        extras = {extra for extra in re.findall(r"mta-eval\[([\w-]+)\]", " ".join(arguments))}
+        extras = set(re.findall(r"mta-eval\[([\w-]+)\]", " ".join(arguments)))
         assert extras <= project()["optional-dependencies"].keys(), block
     elif program == "python":
         script, *options = arguments
@@ -94,6 +94,7 @@ def parse(arguments: list[str], block: Block) -> None:
     command.make_context(arguments[0], meant)
 
 
+@pytest.mark.usefixtures("quick_pdfs")
 @pytest.mark.parametrize("page", NAMED)
 def test_the_blocks_of_a_page_run_in_order(
     page: str,
@@ -101,7 +102,6 @@ def test_the_blocks_of_a_page_run_in_order(
     tmp_path: Path,
     llama_folder: Path,
     capsys: pytest.CaptureFixture[str],
-    quick_pdfs: None,
 ) -> None:
     run_page(
         [block for block in blocks_of(NAMED[page]) if "slow" not in block.test], call, tmp_path, llama_folder, capsys
@@ -140,7 +140,7 @@ def run_page(blocks: list[Block], call: Call, folder: Path, llama: Path, capsys:
 
 
 def run(line: str, apart: bool, call: Call, folder: Path, block: Block) -> str:
-    """Run mta-eval, here or (`apart`) in a process of its own; what else a line may be is checked without running it."""
+    """Run mta-eval, here or (`apart`) in a process of its own; other programs are not run."""
     words = shlex.split(line, comments=True)
     if words[0] not in ("mta-eval", "lm_eval"):
         return ""
