@@ -1,0 +1,1 @@
+"""The attention of every model of the family: what it is, and how it is computed."""
