@@ -152,14 +152,11 @@ def attend_kernel(
 
     for n in range(far, tl.minimum(first_token + ROWS, keys), KEYS):
         key = n + tl.arange(0, KEYS)
-        value_a = read_values(v, stride_vt, key, key < keys, 0, VALUE_A, VALUE)
-        if VALUE_B:
-            value_b = read_values(v, stride_vt, key, key < keys, VALUE_A, VALUE_B, VALUE)
         logits = products(q, window, wide, key * WIDE_STORED, ROWS, KEYS, WIDE, WIDE_STORED, CHUNK, PRECISION)
         age = token[:, None] - key[None, :]
-        if BAND:
-            near = (age >= 0) & (age < BAND) & real[:, None]
-            logits = tl.where(age < BAND, tl.load(band + (line * BAND)[:, None] + age, mask=near, other=0.0), logits)
+        for newest in range(BAND):
+            near = tl.load(band + line * BAND + newest, mask=real, other=0.0)
+            logits = tl.where(age == newest, near[:, None], logits)
         logits = tl.where(age >= 0, logits, float("-inf"))
         if DOCUMENTS:
             logits = tl.where(key[None, :] >= start[:, None], logits, float("-inf"))
@@ -174,6 +171,9 @@ def attend_kernel(
         if DROPOUT:
             chance = tl.rand(tl.load(seed) + head, row[:, None] * keys + key[None, :])
             weights = tl.where(chance >= dropout, weights, 0.0)
+        value_a = read_values(v, stride_vt, key, key < keys, 0, VALUE_A, VALUE)
+        if VALUE_B:
+            value_b = read_values(v, stride_vt, key, key < keys, VALUE_A, VALUE_B, VALUE)
         weights = weights.to(v.dtype.element_ty)
         sum_a = tl.dot(weights, value_a, sum_a * shrink[:, None], input_precision=PRECISION)
         if VALUE_B:

@@ -143,6 +143,32 @@ def weigh_kernel(
                 from_q, window, from_wide, key * WIDE_STORED, ROWS, KEYS, WIDE, WIDE_STORED, CHUNK, PRECISION
             )
 
+            from_lse, from_delta = lse + head * queries, delta + head * queries
+            from_band, into_band = band + head * queries * BAND, band_grad + head * queries * BAND
+            # rows that lend their scores only have no weights: exp2(x - inf) = 0
+            sums = tl.load(from_lse + line, mask=real, other=float("inf"))
+            taken = tl.load(from_delta + line, mask=real, other=0.0)
+            crosses = key_from + n + KEYS > first_token - BAND + 1
+            if crosses:
+                age = token[:, None] - key[None, :]
+                for newest in range(BAND):
+                    near = tl.load(from_band + line * BAND + newest, mask=real, other=0.0)
+                    logits = tl.where(age == newest, near[:, None], logits)
+                logits = tl.where(age >= 0, logits, float("-inf"))
+            if DOCUMENTS:
+                start = tl.load(starts + batch * keys + token, mask=real, other=keys)
+                logits = tl.where(key[None, :] >= start[:, None], logits, float("-inf"))
+                padding = sums == float("-inf")
+                sums = tl.where(padding, float("inf"), sums)
+                taken = tl.where(padding, 0.0, taken)
+            share = tl.exp2(logits - sums[:, None])
+            if DROPOUT:
+                chance = tl.rand(tl.load(seed) + head, row[:, None] * keys + key[None, :])
+                scale = tl.where(chance >= dropout, 1.0 / (1.0 - dropout), 0.0)
+                tl.store(weights + place, (share * scale).to(weights.dtype.element_ty))
+            else:
+                tl.store(weights + place, share.to(weights.dtype.element_ty))
+
             from_v = v + batch * stride_vb + (h // heads_of_value) * stride_vg
             from_grad = grad + batch * stride_gb + h * stride_gh
             lane = tl.arange(0, VALUE_CHUNK)
@@ -159,40 +185,18 @@ def weigh_kernel(
                     other=0.0,
                 )
                 found = tl.dot(by, values, found, input_precision=PRECISION)
-
-            from_lse, from_delta = lse + head * queries, delta + head * queries
-            from_band, into_band = band + head * queries * BAND, band_grad + head * queries * BAND
-            # rows that lend their scores only have no weights: exp2(x - inf) = 0
-            sums = tl.load(from_lse + line, mask=real, other=float("inf"))
-            taken = tl.load(from_delta + line, mask=real, other=0.0)
-            age = token[:, None] - key[None, :]
-            on_band = (age >= 0) & (age < BAND)
-            crosses = key_from + n + KEYS > first_token - BAND + 1
-            if BAND:  # noqa: SIM102  one is known to the compiler, the other is not
-                if crosses:
-                    near = tl.load(from_band + (line * BAND)[:, None] + age, mask=on_band & real[:, None], other=0.0)
-                    logits = tl.where(age < BAND, near, logits)
-            logits = tl.where(age >= 0, logits, float("-inf"))
-            if DOCUMENTS:
-                start = tl.load(starts + batch * keys + token, mask=real, other=keys)
-                logits = tl.where(key[None, :] >= start[:, None], logits, float("-inf"))
-                padding = sums == float("-inf")
-                sums = tl.where(padding, float("inf"), sums)
-                taken = tl.where(padding, 0.0, taken)
-            share = tl.exp2(logits - sums[:, None])
-            kept = share
             if DROPOUT:
                 chance = tl.rand(tl.load(seed) + head, row[:, None] * keys + key[None, :])
-                scale = tl.where(chance >= dropout, 1.0 / (1.0 - dropout), 0.0)
-                kept = share * scale
-                found = found * scale
+                found = tl.where(chance >= dropout, found / (1.0 - dropout), 0.0)
             change = share * (found - taken[:, None])
-            tl.store(weights + place, kept.to(weights.dtype.element_ty))
-            if BAND:  # noqa: SIM102  one is known to the compiler, the other is not
-                if crosses:
-                    into = into_band + (line * BAND)[:, None] + age
-                    tl.store(into, change, mask=on_band & real[:, None] & (key < keys)[None, :])
-                    change = tl.where(on_band, 0.0, change)
+            if crosses:
+                old = token[:, None] - key[None, :]
+                for newest in range(BAND):
+                    near = tl.sum(tl.where(old == newest, change, 0.0), 1)
+                    at = token - newest - key_from - n  # where its key is in this block
+                    inside = real & (at >= 0) & (at < KEYS)
+                    tl.store(into_band + line * BAND + newest, near, mask=inside)
+                change = tl.where((old >= 0) & (old < BAND), 0.0, change)
             tl.store(logits_grad + place, change.to(logits_grad.dtype.element_ty))
         else:
             nothing = tl.zeros((ROWS, KEYS), weights.dtype.element_ty)

@@ -10,7 +10,6 @@ import triton.language as tl
 
 from mta_eval.attention.fused.geometry import Geometry, power
 
-
 WARPS = 8
 
 
