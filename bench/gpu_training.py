@@ -165,11 +165,15 @@ def captured_step(book: Any, attention: str) -> tuple[Callable[[], None], Callab
         loss.copy_(found.detach())
         at.add_(BATCH)
 
-    run = step
+    replay = step
     if on_card:
         from gpu_parts import captured
 
-        run = captured(step)
+        replay = captured(step)
+
+    def run() -> None:  # a graph's replay is a method, which takes no attribute
+        replay()
+
     run.model = model  # type: ignore[attr-defined]
     return run, lambda: loss
 

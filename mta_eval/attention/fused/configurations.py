@@ -35,10 +35,10 @@ class Configuration(NamedTuple):
 
 
 HALF_LARGE = Configuration(
-    attend=Blocks(128, 128, 8, 3),
-    weigh=Blocks(128, 128, 8, 3),
-    query=Blocks(128, 64, 8, 3),
-    column=Blocks(64, 128, 8, 3, columns=128),
+    attend=Blocks(128, 128, 8, 4),
+    weigh=Blocks(128, 128, 8, 4),
+    query=Blocks(128, 64, 8, 4),
+    column=Blocks(64, 128, 4, 3, columns=128),
 )
 HALF_SMALL = Configuration(
     attend=Blocks(128, 64, 8, 3),
