@@ -1,7 +1,8 @@
 """The attention of every model of the family: exact, and never an N x N tensor.
 
-Softmax alone runs on torch's scaled_dot_product_attention; kernels run on row tiles (`tiles.py`) or, where that is
-chosen and possible, on FlexAttention (`flex.py`). The oracle they are tested against is `naive.py`. A path only ever
+Softmax alone runs on torch's scaled_dot_product_attention; kernels run on fused Triton kernels (`fused/`) where there
+is a CUDA device and a form for the layer, else on row tiles (`tiles.py`), or, where it is chosen, on FlexAttention
+(`flex.py`). The oracle they are tested against is `naive.py`. A path only ever
 sees one whole document: `documents.by_document` takes padding and packed documents apart.
 """
 
@@ -12,13 +13,14 @@ from typing import Literal
 import torch
 from torch.nn import functional as F
 
+from mta_eval.attention import fused
 from mta_eval.attention.documents import Tokens, by_document
 from mta_eval.attention.flex import can_fuse, fused_attention
 from mta_eval.attention.kernels import Kernels
 from mta_eval.attention.tiles import full_matrix_attention, multi_token_attention
 
-Path = Literal["tiles", "flex", "definition"]
-PATHS: dict[str, Path] = {"sdpa": "tiles", "flex_attention": "flex", "eager": "definition"}  # by attn_implementation
+Path = Literal["auto", "tiles", "flex", "definition"]
+PATHS: dict[str, Path] = {"sdpa": "auto", "flex_attention": "flex", "eager": "definition"}  # by attn_implementation
 MASK_ELEMENTS = 2**24  # of the mask that a chunk of prefill gets
 
 
@@ -30,7 +32,7 @@ def attend(
     tokens: Tokens,
     earlier: torch.Tensor | None = None,
     dropout: float = 0.0,
-    path: Path = "tiles",
+    path: Path = "auto",
 ) -> torch.Tensor:
     """Attention (B, H, T, D_v) of the current queries q (B, H, T, D) over k (B, G, S, D) and v (B, G, S, D_v).
 
@@ -58,6 +60,16 @@ def attend_document(
     q = q[:, :, history - needed :]
     if all(kernel is None for kernel in kernels[:4]):
         return softmax_attention(q, k, v, dropout)
+    if path == "auto" and chosen_path(q, v, kernels, queries, dropout) == "fused":
+        with torch.autocast(q.device.type, enabled=False):
+            return fused.fused_attention(
+                *(part.to(v.dtype) for part in (q, k, v)),
+                kernels.convolve_before,
+                history=needed,
+                key_padding=kernels.key_padding,
+                mix_after=kernels.mix_after,
+                dropout=dropout,
+            )
     work = v.dtype
     if q.device.type == "cpu" and work in (torch.bfloat16, torch.float16):
         work = torch.float32  # scores in half precision would lose what a fused kernel keeps
@@ -68,6 +80,17 @@ def attend_document(
             return fused_attention(q, k, v, kernels, needed).to(given)
         compute = full_matrix_attention if path == "definition" else multi_token_attention
         return compute(q, k, v, kernels, needed, dropout).to(given)
+
+
+def chosen_path(
+    q: torch.Tensor, v: torch.Tensor, kernels: Kernels, queries: int, dropout: float
+) -> Literal["fused", "tiles"]:
+    """What "auto" is: fused kernels on a CUDA device where there is a form for this layer, else row tiles.
+
+    A decoding step of one query has no use for fused kernels, which would widen every key for it.
+    """
+    fuses = q.is_cuda and queries > 1 and fused.available(q) and fused.unsupported(q, v, kernels, dropout) is None
+    return "fused" if fuses else "tiles"
 
 
 def softmax_attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, dropout: float = 0.0) -> torch.Tensor:

@@ -1,0 +1,195 @@
+"""The cases of `gpu.py`'s part "correct": fused attention against its definition in float64, a process each."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any
+
+import torch
+
+BF16, FP16, FP32 = "bfloat16", "float16", "float32"
+BOUNDS = {BF16: 2e-2, FP16: 4e-3, FP32: 2e-5}  # of |found - wanted| / |wanted|, over all elements
+DEFAULT = {"heads": 4, "groups": 4, "tokens": 1200, "size": 96, "value": 0, "kernel": [6, 11], "padding": "both"}
+DEFAULT |= {"past": 0, "documents": False, "mix": 0, "dtype": BF16, "batch": 1, "workspace": 0, "blocks": None}
+CASES: dict[str, dict[str, Any]] = {
+    "paper's layer, bf16": {},
+    "paper's layer, float32": {"dtype": FP32, "tokens": 700},
+    "paper's layer, fp16, batch 2": {"dtype": FP16, "tokens": 500, "batch": 2},
+    "grouped queries, after a cache, kernel left": {
+        "heads": 6,
+        "groups": 2,
+        "size": 64,
+        "kernel": [5, 7],
+        "padding": "left",
+        "past": 301,
+    },
+    "documents and left padding": {"documents": True, "batch": 2, "tokens": 600},
+    "documents, float32": {"documents": True, "batch": 2, "tokens": 400, "dtype": FP32},
+    "mixed after softmax (v1)": {"mix": 2, "tokens": 700},
+    "letter blocks' layer": {"heads": 2, "groups": 2, "size": 128, "kernel": [2, 9], "tokens": 321, "batch": 8},
+    "largest head and kernel": {"heads": 2, "groups": 1, "size": 256, "kernel": [8, 15], "tokens": 500},
+    "kernel right, odd sizes": {"heads": 2, "groups": 2, "size": 80, "value": 48, "kernel": [4, 4], "padding": "right"},
+    "no kernel": {"kernel": None, "tokens": 500},
+    "several stripes": {"workspace": 2**21, "tokens": 1100, "heads": 2, "groups": 2},
+    "dropout": {"dropout": 0.25, "tokens": 256, "heads": 2, "groups": 2, "size": 64, "value": 256, "dtype": FP32},
+}
+SMOKE = {"tokens": 40, "size": 16, "past": 0, "batch": 1}
+
+
+def inputs(task: dict[str, Any], device: str) -> tuple[list[torch.Tensor], dict[str, Any]]:
+    """q, k, v, kernel and mixing of a task in float64, rounded to its dtype, and the options of `fused_attention`."""
+    task = {**DEFAULT, **task}
+    draw = torch.Generator().manual_seed(1)
+
+    def random(*shape: int) -> torch.Tensor:
+        return torch.randn(*shape, dtype=torch.float64, generator=draw)
+
+    batch, heads, tokens, size = task["batch"], task["heads"], task["tokens"], task["size"]
+    tensors = [random(batch, heads, tokens, size)]
+    tensors += [random(batch, task["groups"], tokens, width) for width in (size, task["value"] or size)]
+    tensors = [tensor.to(getattr(torch, task["dtype"])).double() for tensor in tensors]
+    if task["kernel"]:
+        kernel = random(heads, *task["kernel"]) * 0.2
+        kernel[:, -1, task["kernel"][1] // 2] += 1
+        tensors.append(kernel)
+    if task["mix"]:
+        tensors.append(torch.eye(task["mix"]).double() + 0.2 * random(heads // task["mix"], task["mix"], task["mix"]))
+    documents = None
+    if task["documents"]:
+        documents = torch.arange(tokens).expand(batch, -1) // (tokens // 3 + 1) + 1
+        documents = documents.clone()
+        documents[-1, : tokens // 10] = 0
+        documents[-1, tokens // 10 :] = 1
+        documents = documents.to(device)
+    options = {"key_padding": task["padding"], "documents": documents, "past": task["past"]}
+    return [tensor.to(device) for tensor in tensors], options
+
+
+def fused(task: dict[str, Any], tensors: list[torch.Tensor], options: dict[str, Any]) -> torch.Tensor:
+    """The outputs of fused attention, differentiable in `tensors`."""
+    from mta_eval.attention.fused import fused_attention
+    from mta_eval.attention.fused.configurations import Blocks, Configuration
+
+    task = {**DEFAULT, **task}
+    q, k, v, *rest = tensors
+    kernel = rest.pop(0) if task["kernel"] else None
+    history = min((kernel.shape[1] if kernel is not None else 1) - 1, options["past"])
+    configuration = None
+    if task["blocks"]:
+        configuration = Configuration(*(Blocks(*one) for one in task["blocks"]))
+    found = fused_attention(
+        q[:, :, options["past"] - history :],
+        k,
+        v,
+        kernel,
+        history=history,
+        key_padding=options["key_padding"],
+        documents=options["documents"],
+        mix_after=rest[0] if rest else None,
+        dropout=task.get("dropout", 0.0),
+        configuration=configuration,
+    )
+    assert isinstance(found, torch.Tensor)
+    return found
+
+
+def wanted(task: dict[str, Any], tensors: list[torch.Tensor], options: dict[str, Any]) -> torch.Tensor:
+    """The same by the definition: the oracle's equations, on the CPU for documents, else on one matrix."""
+    from mta_eval.attention import naive
+    from mta_eval.attention.kernels import Kernels
+    from mta_eval.attention.tiles import full_matrix_attention
+
+    task = {**DEFAULT, **task}
+    q, k, v, *rest = tensors
+    kernel = rest.pop(0) if task["kernel"] else None
+    kernels = Kernels(kernel, mix_after=rest[0] if rest else None, key_padding=options["key_padding"])
+    if options["documents"] is not None or kernel is None:
+        parts = [None if one is None else one.cpu() for one in (q, k, v)]
+        kernels = kernels.replaced([None if one is None else one.cpu() for one in kernels[:4]])
+        documents = None if options["documents"] is None else options["documents"].cpu()
+        return naive.attention(*parts, kernels, documents).to(q.device)[:, :, options["past"] :]
+    history = min(kernels.halo, options["past"])
+    return full_matrix_attention(q[:, :, options["past"] - history :], k, v, kernels, history)
+
+
+def errors(task: dict[str, Any], device: str) -> dict[str, float]:
+    """Relative errors of outputs and gradients; every buffer that could be read is filled with NaN before."""
+    from mta_eval.attention.fused import function
+
+    if task.get("workspace"):
+        function.WORKSPACE = task["workspace"]
+    tensors, options = inputs(task, device)
+    dtype = getattr(torch, {**DEFAULT, **task}["dtype"])
+    exact = [tensor.requires_grad_() for tensor in tensors]
+    given = [tensor.detach().to(dtype if index < 3 else torch.float32) for index, tensor in enumerate(tensors)]
+    given = [tensor.requires_grad_() for tensor in given]
+    torch.utils.deterministic.fill_uninitialized_memory = True
+    torch.use_deterministic_algorithms(True, warn_only=True)  # fills what `empty` gives with NaN
+    if task.get("dropout"):
+        return dropout_errors(task, given, options)
+    want, got = wanted(task, exact, options), fused(task, given, options)
+    into = torch.randn(want.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(2)).to(device)
+    into = into.to(dtype).double()
+    names = ["out", "q", "k", "v", "kernel", "mix"] if DEFAULT | task != {} else []
+    if not {**DEFAULT, **task}["kernel"]:
+        names.remove("kernel")
+    pairs = [(got, want)]
+    pairs += zip(
+        torch.autograd.grad(got, given, into.to(got.dtype)), torch.autograd.grad(want, exact, into), strict=True
+    )
+    found = {name: far_off(*pair) for name, pair in zip(names, pairs, strict=False)}
+    again = torch.autograd.grad(fused(task, given, options), given, into.to(got.dtype))
+    found["same again"] = float(all(torch.equal(one, pair[0]) for one, pair in zip(again, pairs[1:], strict=True)))
+    return found
+
+
+def dropout_errors(task: dict[str, Any], given: list[torch.Tensor], options: dict[str, Any]) -> dict[str, float]:
+    """With unit vectors as values the outputs are the weights: those that are left, and the gradients of just those."""
+    from mta_eval.attention import naive
+    from mta_eval.attention.kernels import Kernels
+
+    q, k, v, kernel = given
+    tokens, rate = q.shape[2], task["dropout"]
+    unit = torch.eye(tokens, v.shape[3], device=q.device).expand_as(v).contiguous().requires_grad_()
+    torch.manual_seed(3)
+    out = fused(task, [q, k, unit, kernel], options)
+    kept = (out != 0).double().cpu()
+    exact = [tensor.detach().double().cpu().requires_grad_() for tensor in (q, k, unit, kernel)]
+    weights = naive.weights(exact[0][0], exact[1][0], Kernels(exact[3]))
+    want = (weights * kept[0] / (1 - rate)) @ exact[2][0]
+    into = torch.randn(want.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    grads = torch.autograd.grad(out, [q, k, unit, kernel], into[None].to(out))
+    exact_grads = torch.autograd.grad(want, exact, into)
+    found = {"out": far_off(out[0].cpu(), want)}
+    found |= {n: far_off(g.cpu(), w) for n, g, w in zip(("q", "k", "v", "kernel"), grads, exact_grads, strict=True)}
+    half = tokens * (tokens + 1) // 2
+    found["share dropped"] = 1 - float(kept.sum()) / (kept.shape[1] * half)
+    return found
+
+
+def far_off(found: torch.Tensor, want: torch.Tensor) -> float:
+    """|found - want| / |want| over all elements; NaN stays NaN."""
+    return float((found.detach().double() - want.detach()).norm() / want.detach().norm().clamp(min=1e-30))
+
+
+def main() -> None:
+    """One task, JSON in and out; with "warm" the case is only compiled and run once."""
+    task = json.loads(sys.argv[1])
+    device = "cpu" if os.environ.get("TRITON_INTERPRET") == "1" else "cuda"
+    if device == "cpu":
+        torch.set_num_threads(1)
+    if task.pop("warm", False):
+        tensors, options = inputs(task, device)
+        given = [one.to(getattr(torch, {**DEFAULT, **task}["dtype"])).requires_grad_() for one in tensors]
+        fused(task, given, options).float().sum().backward()
+        if device == "cuda":
+            torch.cuda.synchronize()
+        print(json.dumps({"warm": True}))
+        return
+    print(json.dumps(errors(task, device)))
+
+
+if __name__ == "__main__":
+    main()

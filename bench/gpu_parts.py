@@ -1,0 +1,552 @@
+"""The parts of `gpu.py`: each writes what it found after every figure, and stops by itself at its deadline."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.nn import functional as F
+
+HERE = Path(__file__).parent
+LAYER = {"heads": 16, "size": 96, "kernel": (6, 11)}  # the paper's 880M model
+TOGETHER = 12  # processes that compile and check
+
+
+class Book:
+    """What a part has found, on disk after every figure; `left` is how long it still has."""
+
+    def __init__(self, out: Path, deadline: float, smoke: bool) -> None:
+        self.out, self.deadline, self.smoke, self.found = out, deadline, smoke, dict[str, Any]()
+
+    @property
+    def left(self) -> float:
+        return self.deadline - time.monotonic()
+
+    @property
+    def device(self) -> str:
+        return "cpu" if self.smoke else "cuda"
+
+    def note(self, *keys: Any, value: Any) -> None:
+        """Keep a figure under nested keys."""
+        place = self.found
+        for key in keys[:-1]:
+            place = place.setdefault(str(key), {})
+        place[str(keys[-1])] = value
+        self.out.write_text(json.dumps(self.found))
+
+    def attempt(self, *keys: Any, run: Callable[[], Any], needs: float = 0.0) -> Any:
+        """Keep what `run` gives, or its error in one line; None where time is short."""
+        if self.left < needs:
+            self.note(*keys, value="no time left")
+            return None
+        try:
+            value = run()
+        except Exception as error:
+            value = f"{type(error).__name__}: {str(error).strip()[:300]}"
+            print(traceback.format_exc()[-1500:], file=sys.stderr)
+            if not self.smoke:
+                torch.cuda.empty_cache()
+            self.note(*keys, value=value)
+            return None
+        self.note(*keys, value=value)
+        return value
+
+
+def run(part: str, out: Path, deadline: float, smoke: bool) -> None:
+    """One part, in this process."""
+    if smoke:
+        torch.set_num_threads(1)
+    parts: dict[str, Callable[[Book], None]] = {
+        "correct": correct,
+        "tune": tune,
+        "table": table,
+        "decode": decode,
+        "models": models,
+        "train": train,
+        "paper": paper,
+    }
+    parts[part](Book(out, deadline, smoke))
+
+
+def correct(book: Book) -> None:
+    """All cases at once in processes of their own, and beside them the tuned configurations, to be compiled."""
+    import gpu_cases
+
+    if not book.smoke:
+        about = torch.cuda.get_device_properties(0)
+        book.note("card", value=f"{about.name}, {about.total_memory / 2**30:.0f} GiB")
+        book.note("shared", value=about.shared_memory_per_block_optin)
+    book.note("torch", value=torch.__version__)
+    tasks: list[tuple[str, dict[str, Any]]] = [(name, dict(task)) for name, task in gpu_cases.CASES.items()]
+    if book.smoke:
+        tasks = [(name, {**task, **gpu_cases.SMOKE}) for name, task in tasks if "dropout" not in task]
+        tasks = [(name, {**task, "dtype": "float32", "value": 0}) for name, task in tasks]
+    else:
+        tasks += [(f"compile {blocks}", {"warm": True, "tokens": 512, "blocks": blocks}) for blocks in warm_sets()]
+
+    def one(named: tuple[str, dict[str, Any]]) -> None:
+        name, task = named
+        at = time.monotonic()
+        try:
+            done = subprocess.run(
+                [sys.executable, str(HERE / "gpu_cases.py"), json.dumps(task)],
+                capture_output=True,
+                text=True,
+                timeout=max(5.0, book.left),
+                check=False,
+            )
+            found = json.loads(done.stdout.splitlines()[-1]) if not done.returncode else done.stderr[-800:]
+        except subprocess.TimeoutExpired:
+            found = "no time left"
+        if isinstance(found, dict) and "warm" not in found:
+            bound = gpu_cases.BOUNDS[task.get("dtype", gpu_cases.BF16)]
+            names = [key for key in found if key not in ("same again", "share dropped")]
+            found["right"] = all(found[key] < bound for key in names) and found.get("same again", 1.0) == 1.0
+        results.append((name, found, round(time.monotonic() - at, 1)))
+
+    results: list[tuple[str, Any, float]] = []
+    with ThreadPoolExecutor(1 if book.smoke else TOGETHER) as pool:
+        for _ in pool.map(one, tasks):
+            for name, found, took in results:
+                book.note("cases", name, value=found)
+                book.note("took", name, value=took)
+
+
+def timed(book: Book, run: Callable[[], Any], seconds: float = 1.0, most: int = 20) -> float:
+    """Median milliseconds of up to `most` runs after two, each with the caches cold; stops after `seconds`."""
+    if book.smoke:
+        began = time.perf_counter()
+        run()
+        return (time.perf_counter() - began) * 1e3
+    flush = torch.empty(2**28, dtype=torch.int8, device="cuda")
+    began = time.monotonic()
+    run()
+    torch.cuda.synchronize()
+    if time.monotonic() - began < seconds / 3:
+        run()
+    pairs = []
+    began = time.monotonic()
+    while not pairs or (len(pairs) < most and time.monotonic() - began < seconds):
+        flush.zero_()
+        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        start.record()
+        run()
+        end.record()
+        torch.cuda.synchronize()
+        pairs.append((start, end))
+    times = sorted(start.elapsed_time(end) for start, end in pairs)
+    return times[len(times) // 2]
+
+
+def extra(book: Book, run: Callable[[], Any]) -> float:
+    """MiB at the peak over what was there before."""
+    if book.smoke:
+        run()
+        return 0.0
+    torch.cuda.synchronize()
+    before = torch.cuda.memory_allocated()
+    torch.cuda.reset_peak_memory_stats()
+    run()
+    torch.cuda.synchronize()
+    return (torch.cuda.max_memory_allocated() - before) / 2**20
+
+
+def tensors(book: Book, tokens: int, dtype: torch.dtype = torch.bfloat16) -> list[torch.Tensor]:
+    """q, k, v and a kernel of the paper's layer; small ones in a smoke test."""
+    heads, size = (2, 16) if book.smoke else (LAYER["heads"], LAYER["size"])
+    torch.manual_seed(0)
+    where = {"device": book.device, "dtype": torch.float32 if book.smoke else dtype}
+    made = [torch.randn(1, heads, tokens, size, **where) for _ in range(3)]
+    sizes: Any = (3, 4) if book.smoke else LAYER["kernel"]
+    kernel = torch.randn(heads, *sizes, device=book.device) * 0.1
+    kernel[:, -1, sizes[1] // 2] += 1
+    return [*made, kernel]
+
+
+def kernels_of(layer: str, kernel: torch.Tensor) -> Any:
+    """The kernels of a layer of the family: before, v1 (pairs mixed after), v2 (all four), talking heads."""
+    from mta_eval.attention.kernels import Kernels
+
+    heads = kernel.shape[0]
+
+    def mixing(size: int) -> torch.Tensor:
+        eye = torch.eye(size, device=kernel.device).repeat(heads // size, 1, 1)
+        return eye + 0.1 * torch.randn_like(eye)
+
+    if layer == "before":
+        return Kernels(kernel)
+    if layer == "v1":
+        return Kernels(kernel, mix_after=mixing(2))
+    if layer == "v2":
+        return Kernels(kernel, mixing(heads), kernel.flip(0), mixing(heads))
+    return Kernels(None, mixing(heads), None, mixing(heads))
+
+
+ATTEND = [[128, 128, 8, 3], [128, 128, 8, 2], [128, 128, 8, 4], [128, 64, 8, 3], [128, 64, 4, 3], [64, 128, 4, 3]]
+WEIGH = [[128, 128, 8, 3], [128, 128, 8, 4], [128, 64, 8, 3], [128, 64, 8, 4], [64, 64, 4, 3], [64, 128, 8, 3]]
+QUERY = [[128, 64, 8, 3], [128, 64, 4, 3], [128, 128, 8, 3], [256, 64, 8, 3], [128, 64, 8, 4], [128, 32, 4, 4]]
+COLUMN = [
+    [64, 128, 8, 3, 128],
+    [64, 128, 8, 4, 128],
+    [64, 128, 4, 3, 128],
+    [32, 128, 8, 4, 128],
+    [128, 128, 8, 3, 64],
+    [64, 128, 8, 3, 256],
+]
+
+
+def warm_sets() -> list[list[list[int]]]:
+    """Sets of blocks that together compile every candidate."""
+    return [list(four) for four in zip(ATTEND, WEIGH, QUERY, COLUMN, strict=True)]
+
+
+def tune(book: Book) -> None:
+    """Each candidate of each kernel alone, at 4K and at 16K, in milliseconds."""
+    for tokens in (40,) if book.smoke else (4096, 16384):
+        tune_at(book, tokens)
+
+
+def tune_at(book: Book, tokens: int) -> None:
+    """The same at one length."""
+    from mta_eval.attention.fused import function
+    from mta_eval.attention.fused.configurations import Blocks
+    from mta_eval.attention.fused.forward import attend
+    from mta_eval.attention.fused.geometry import geometry
+    from mta_eval.attention.fused.gradients import GRANULE, delta_of, stripe_rows
+    from mta_eval.attention.fused.preparation import prepare
+    from mta_eval.attention.fused.transposes import through_band, to_keys
+
+    q, k, v, kernel = tensors(book, tokens)
+    sizes = geometry(q, k, v, kernel, 0, "both", False, 0.0)
+    base = function.configuration_for(q, sizes)
+    starts = torch.zeros(1, dtype=torch.int32, device=q.device)
+
+    def plain(q: torch.Tensor = q, k: torch.Tensor = k, v: torch.Tensor = v) -> torch.Tensor:
+        return F.scaled_dot_product_attention(q, k, v, is_causal=True)
+
+    book.attempt(tokens, "sdpa", run=lambda plain=plain: timed(book, plain, 0.3))
+    prepared = lambda: prepare(q, k, kernel, starts, sizes)  # noqa: E731
+    book.attempt(tokens, "prepare", run=lambda run=prepared: timed(book, run, 0.3))
+    wide, band = prepared()
+    for one in ATTEND[: 1 if book.smoke else None]:
+        blocks = base.attend if book.smoke else Blocks(*one)
+        run = lambda blocks=blocks: attend(q, wide, band, v, starts, starts, sizes, blocks)  # noqa: E731
+        book.attempt(tokens, "attend", one, run=lambda run=run: timed(book, run, 0.3, 8), needs=1)
+    out, lse = attend(q, wide, band, v, starts, starts, sizes, base.attend)
+    grad = torch.randn_like(out)
+    lse_grad = torch.zeros_like(lse)
+    run = lambda: delta_of(out, grad, lse_grad, sizes)  # noqa: E731
+    book.attempt(tokens, "delta", run=lambda run=run: timed(book, run, 0.2))
+    delta = run()
+    band_grad = delta.new_zeros(sizes.all_heads, sizes.queries, max(sizes.band, 1))
+    together, width = function.stripes(sizes)
+    heads = range(together)
+    # one stripe of several where a length has more; the figure is for all heads and keys
+    many = math.ceil(sizes.all_heads / together) * math.ceil(tokens / width)
+    workspace = q.new_empty(2, together, stripe_rows(sizes), -(-width // GRANULE) * GRANULE)
+    total = delta.new_empty(sizes.all_heads, sizes.rows, sizes.size)
+    wide_grad = delta.new_empty(together, sizes.keys, sizes.wide)
+    v_grad = torch.empty_like(v).view(-1, tokens, sizes.value)
+
+    def stripe(**changed: Any) -> Any:
+        blocks = base._replace(**changed)
+        return function.Stripe(workspace, heads, 0, min(width, tokens), sizes, blocks)
+
+    def weigh(one: Any) -> Callable[[], None]:
+        return lambda: stripe(weigh=one).weigh(
+            q,
+            wide,
+            band,
+            v,
+            starts,
+            grad,
+            lse,
+            delta,
+            starts,
+            band_grad,
+        )
+
+    def query(one: Any) -> Callable[[], None]:
+        return lambda: stripe(query=one).to_queries(wide, total)
+
+    def column(one: Any) -> Callable[[], None]:
+        return lambda: stripe(column=one).to_wide_keys(q, wide_grad)
+
+    def values(one: Any) -> Callable[[], None]:
+        return lambda: stripe(column=one).to_values(grad, v_grad)
+
+    book.note(tokens, "stripes", value=many)
+    kinds = {
+        "weigh": (WEIGH, weigh),
+        "query": (QUERY, query),
+        "column": (COLUMN, column),
+        "values": (COLUMN, values),
+    }
+    for name, (candidates, make) in kinds.items():
+        for one in candidates[: 1 if book.smoke else None]:
+            blocks = getattr(base, "column" if name == "values" else name) if book.smoke else Blocks(*one)
+            run = make(blocks)
+            book.attempt(tokens, name, one, run=lambda run=run: many * timed(book, run, 0.3, 8), needs=1)
+    weigh(base.weigh)()
+    scores_grad = delta.new_empty(sizes.all_heads, sizes.rows, 1 << max(4, (sizes.reach - 1).bit_length()))
+    rows = (heads, sizes, base.tokens)
+    near = lambda: through_band(  # noqa: E731
+        q,
+        k,
+        kernel,
+        starts,
+        band_grad,
+        total,
+        scores_grad,
+        torch.empty_like(q),
+        *rows,
+    )
+    k_grad = torch.empty_like(k).view(-1, tokens, sizes.size)
+    far = lambda: to_keys(q, k, kernel, starts, wide_grad, scores_grad, k_grad, *rows)  # noqa: E731
+    groups = math.ceil(sizes.all_heads / together)
+    book.attempt(tokens, "band", run=lambda run=near: groups * timed(book, run, 0.2))
+    book.attempt(tokens, "keys", run=lambda run=far: groups * timed(book, run, 0.2))
+
+
+def ways(book: Book, layer: str, tokens: int, backward: bool) -> Iterator[tuple[str, Callable[[], torch.Tensor], list]]:
+    """(name, run, leaves) of each way to do a layer that fits its length."""
+    from mta_eval.attention.fused import fused_attention, unsupported
+    from mta_eval.attention.tiles import full_matrix_attention, multi_token_attention
+
+    q, k, v, kernel = tensors(book, tokens)
+    kernels = kernels_of(layer, kernel)
+    leaves = [q, k, v] + [one for one in kernels[:4] if one is not None]
+    if backward:
+        for leaf in leaves:
+            leaf.requires_grad_()
+    if layer == "before":
+        yield "sdpa", lambda: F.scaled_dot_product_attention(q, k, v, is_causal=True), [q, k, v]
+    if unsupported(q, v, kernels) is None:
+        options = {"mix_after": kernels.mix_after, "key_padding": kernels.key_padding}
+        yield "fused", lambda: fused_attention(q, k, v, kernels.convolve_before, **options), leaves
+    if tokens <= (4096 if layer == "before" else 2048) or book.smoke:
+        yield "definition", lambda: full_matrix_attention(q, k, v, kernels.to(q.dtype)), leaves
+    if tokens <= (4096 if backward or layer != "before" else 16384) or book.smoke:
+        yield "tiles", lambda: multi_token_attention(q, k, v, kernels.to(q.dtype)), leaves
+
+
+def table(book: Book) -> None:
+    """Milliseconds and MiB of every way, fused and plain first, so that a short time costs the slow ones."""
+    lengths = (40,) if book.smoke else (1024, 4096, 16384, 65536, 131072)
+    plan = [("before", tokens, backward) for tokens in lengths for backward in (False, True)]
+    plan += [(layer, tokens, False) for tokens in lengths[:2] for layer in ("v1", "v2", "talking")]
+    plan += [("v1", tokens, True) for tokens in lengths[:2]]
+    slow = []
+    for names in (("sdpa", "fused"), ("definition", "tiles")):
+        for layer, tokens, backward in plan:
+            if names[0] == "sdpa" and layer not in ("before", "v1"):
+                slow.append((layer, tokens, backward))
+                continue
+            _row(book, layer, tokens, backward, names)
+    for dtype in (torch.float32, torch.float16):
+        _other_dtype(book, dtype)
+
+
+def _row(book: Book, layer: str, tokens: int, backward: bool, names: tuple[str, ...]) -> None:
+    kind = "forward and backward" if backward else "forward"
+    for name, run, leaves in ways(book, layer, tokens, backward):
+        if name not in names:
+            continue
+        step: Callable[[], Any] = run
+        if backward:
+            given = torch.randn_like(leaves[0].detach())
+
+            def step(run: Any = run, leaves: Any = leaves, given: Any = given) -> Any:
+                return torch.autograd.grad(run(), leaves, given)
+
+        def measure(step: Any = step) -> dict[str, float]:
+            with torch.set_grad_enabled(backward):
+                memory = extra(book, step)
+                return {"ms": timed(book, step, 1.0, 12), "MiB": memory}
+
+        book.attempt(layer, kind, tokens, name, run=measure, needs=2)
+        if not book.smoke:
+            torch.cuda.empty_cache()
+
+
+def _other_dtype(book: Book, dtype: torch.dtype) -> None:
+    from mta_eval.attention.fused import fused_attention
+
+    tokens = 40 if book.smoke else 4096
+    q, k, v, kernel = tensors(book, tokens, dtype)
+    name = str(dtype).removeprefix("torch.")
+    for backward in (False, True):
+        kind = "forward and backward" if backward else "forward"
+        leaves = [one.detach().requires_grad_(backward) for one in (q, k, v, kernel)]
+        plain = lambda: F.scaled_dot_product_attention(*leaves[:3], is_causal=True)  # noqa: B023, E731
+        ours = lambda: fused_attention(*leaves)  # noqa: B023, E731
+        for way, run, read in (("sdpa", plain, leaves[:3]), ("fused", ours, leaves)):
+            step = run
+            if backward:
+                given = torch.randn_like(q)
+
+                def step(run: Any = run, read: Any = read, given: Any = given) -> Any:
+                    return torch.autograd.grad(run(), read, given)
+
+            book.attempt(name, kind, tokens, way, run=lambda step=step: {"ms": timed(book, step)}, needs=4)
+
+
+def decode(book: Book) -> None:
+    """Milliseconds of one more token's attention in a CUDA graph, so that launches do not count, and outside of one."""
+    from mta_eval.attention.paths import attend
+    from mta_eval.attention.documents import Tokens
+    from mta_eval.attention.kernels import Kernels
+
+    for tokens in (40,) if book.smoke else (4096, 32768, 131072):
+        q, k, v, kernel = tensors(book, tokens)
+        for name in ("plain", "before", "v1", "v2"):
+            kernels = Kernels() if name == "plain" else kernels_of(name, kernel)
+            kept = q[:, :, -1 - kernels.halo : -1].contiguous()
+            last = q[:, :, -1:].contiguous()
+            run = lambda: attend(last, k, v, kernels, Tokens(1, tokens), kept)  # noqa: B023, E731
+            with torch.no_grad():
+                book.attempt(tokens, name, run=lambda run=run: timed(book, run, 0.5))
+                if not book.smoke:
+                    book.attempt(tokens, f"{name}, graph", run=lambda run=run: timed(book, captured(run), 0.5), needs=2)
+
+
+def captured(run: Callable[[], Any]) -> Callable[[], None]:
+    """`run` as a CUDA graph."""
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        for _ in range(3):
+            run()
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        run()
+    return graph.replay
+
+
+def models(book: Book) -> None:
+    """Errors of whole models on the device against the CPU's float32: at once, decoding, LongHeads; tokens a second."""
+    import gpu_training
+
+    from mta_eval.attention.configuration import MTAConfig
+    from mta_eval.attention.decoder import MTAForCausalLM
+
+    common = {"hidden_size": 128, "num_attention_heads": 4, "num_key_value_heads": 2, "intermediate_size": 256}
+    common |= {"num_hidden_layers": 2, "vocab_size": 64, "max_position_embeddings": 512}
+    before = {"query_kernel_after": 0, "key_kernel_after": 0, "head_kernel_before": 0}
+    kinds: dict[str, dict[str, Any]] = {
+        "before": {**before, "head_kernel_after": 0, "kernel_init": "normal"},
+        "v1": {**before, "head_kernel_after": 2, "kernel_init": "normal"},
+        "v2": {"kernel_init": "normal"},
+        "transformer": {"attention": "transformer"},
+        "diff": {"attention": "diff"},
+    }
+    ids = torch.randint(64, (2, 40 if book.smoke else 200), generator=torch.Generator().manual_seed(1))
+    for name, options in kinds.items():
+        torch.manual_seed(0)
+        model = MTAForCausalLM(MTAConfig(**common, **options)).eval()
+
+        def compare(model: Any = model) -> dict[str, float]:
+            with torch.no_grad():
+                want = model(ids).logits
+                moved = model.to(book.device)
+                found = {"tiles": apart(moved(ids.to(book.device)).logits, want)}
+                with gpu_training.fused():
+                    found["fused"] = apart(moved(ids.to(book.device)).logits, want)
+                    found["in pieces, with the cache"] = apart(pieces(moved, ids.to(book.device)), want)
+                return found
+
+        book.attempt(name, run=compare)
+    book.attempt("longheads", run=lambda: long_heads(book))
+
+
+def pieces(model: Any, ids: torch.Tensor) -> torch.Tensor:
+    """Logits of a prompt in two pieces, and then token by token."""
+    half, parts, cache = ids.shape[1] - 8, [], None
+    for first, last in [(0, half // 2), (half // 2, half), *((at, at + 1) for at in range(half, ids.shape[1]))]:
+        done = model(ids[:, first:last], past_key_values=cache, use_cache=True)
+        cache = done.past_key_values
+        parts.append(done.logits)
+    return torch.cat(parts, 1)
+
+
+def apart(found: torch.Tensor, want: torch.Tensor) -> float:
+    """The largest difference, as a share of the largest logit."""
+    return float((found.cpu().float() - want.cpu().float()).abs().max() / want.cpu().abs().max())
+
+
+def long_heads(book: Book) -> dict[str, float]:
+    """A small Llama with LongHeads: logits on the device against the CPU, and tokens a second at two lengths."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    from mta_eval.models.context_extension.chunks import Chunking
+    from mta_eval.models.context_extension.longheads import apply_longheads
+
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=64,
+        hidden_size=256,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        intermediate_size=512,
+        num_hidden_layers=2,
+        max_position_embeddings=2048,
+    )
+    model = apply_longheads(LlamaForCausalLM(config).eval(), Chunking(window=16, attention_length=64, begin=64))
+    ids = torch.randint(64, (1, 80 if book.smoke else 300))
+    with torch.no_grad():
+        want = model(ids).logits
+        again = apply_longheads(LlamaForCausalLM(config).eval(), Chunking(window=16, attention_length=64, begin=64))
+        again.load_state_dict(model.state_dict())
+        moved = model.to(book.device)
+        for layer in moved.model.layers:
+            attention = layer.self_attn
+            attention.rotation = type(attention.rotation)(*(part.to(book.device) for part in attention.rotation))
+        found = {"at once": apart(moved(ids.to(book.device)).logits, want)}
+        found["in pieces"] = apart(pieces(moved, ids.to(book.device)), want)
+        for tokens in (80,) if book.smoke else (4096, 16384):
+            prompt = torch.randint(64, (1, tokens), device=book.device)
+            done = moved(prompt, use_cache=True, logits_to_keep=1)  # warms up
+            began = time.perf_counter()
+            done = moved(prompt, use_cache=True, logits_to_keep=1)
+            if not book.smoke:
+                torch.cuda.synchronize()
+            found[f"prompt tokens a second at {tokens}"] = tokens / (time.perf_counter() - began)
+            cache, one = done.past_key_values, prompt[:, :1]
+            began = time.perf_counter()
+            for _ in range(2 if book.smoke else 32):
+                moved(one, past_key_values=cache, use_cache=True)
+            if not book.smoke:
+                torch.cuda.synchronize()
+            found[f"decoded a second at {tokens}"] = (2 if book.smoke else 32) / (time.perf_counter() - began)
+    return found
+
+
+def train(book: Book) -> None:
+    """Steps a second of the paper's preset: today's loop, the same with fused kernels, and a captured step."""
+    import gpu_training
+
+    table = book.attempt("rows a second", run=lambda: gpu_training.make_table(book))
+    for attention in ("mta", "transformer"):
+        for way in ("loop, fused", "captured, fused", "loop, tiles"):
+            if attention == "transformer" and way == "loop, tiles":
+                continue
+            book.attempt(attention, way, run=lambda a=attention, w=way: gpu_training.rate(book, a, w), needs=5)
+    del table
+
+
+def paper(book: Book) -> None:
+    """The captured training of MTA and of the Transformer, half of the time each."""
+    import gpu_training
+
+    for attention, until in (("mta", book.left / 2), ("transformer", 0.0)):
+        book.attempt(attention, run=lambda a=attention, u=until: gpu_training.train_until(book, a, u), needs=8)

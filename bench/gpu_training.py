@@ -1,0 +1,195 @@
+"""Letter-block training on a card, for `gpu.py`: rows made beforehand, and one step as a CUDA graph."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager, nullcontext
+from multiprocessing import get_context
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+BATCH = 64
+ANSWER = 6  # 5 letters and EOS
+_tables: dict[str, torch.Tensor] = {}
+
+
+@contextmanager
+def path_of(name: str) -> Iterator[None]:
+    """Within it, layers with kernels run on that path: "auto", which is fused kernels on a card, or "tiles"."""
+    from mta_eval.attention import kernel_layer
+
+    paths = dict(kernel_layer.PATHS)
+    kernel_layer.PATHS["sdpa"] = name  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        kernel_layer.PATHS.update(paths)
+
+
+def recipe_of(attention: Any, steps: int) -> Any:
+    """The paper's preset for so many steps."""
+    from mta_eval.models.checkpoints.recipes import recipe_for
+
+    return recipe_for("letter_blocks", attention, "paper", 42, 5, "all", steps=steps, evaluate_every=10**9)
+
+
+def model_of(recipe: Any, device: str) -> nn.Module:
+    """The recipe's model before its first step."""
+    from mta_eval.models.checkpoints.recipes import _new_model
+
+    return _new_model(recipe).to(device)
+
+
+def _some_rows(job: tuple[str, int, int]) -> np.ndarray:
+    from mta_eval import registry
+    from mta_eval.models.checkpoints.recipes import TaskRows
+
+    stream, first, last = job
+    rows = TaskRows(registry.build_task(recipe_of("mta", 1).task), 42)
+    return np.array([rows(stream, index) for index in range(first, last)], dtype=np.uint8)
+
+
+def make_table(book: Any, count: int = 0) -> float:
+    """Rows of the training stream, `count` or 20 seconds' worth, on the device; returns rows a second."""
+    workers = 1 if book.smoke else max(1, (os.cpu_count() or 2) - 1)
+    count = count or (BATCH * 3 if book.smoke else 400_000)
+    step = max(BATCH, count // (workers * 8))
+    jobs = [("training", first, min(first + step, count)) for first in range(0, count, step)]
+    began = time.perf_counter()
+    if workers == 1:
+        parts = [_some_rows(job) for job in [*jobs, ("validation", 0, BATCH)]]
+    else:
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            parts = list(pool.map(_some_rows, [*jobs, ("validation", 0, 1024)]))
+    took = time.perf_counter() - began
+    _tables["training"] = torch.from_numpy(np.concatenate(parts[:-1])).to(book.device)
+    _tables["validation"] = torch.from_numpy(parts[-1]).to(book.device)
+    return count / took
+
+
+def rate(book: Any, attention: str, way: str) -> dict[str, float]:
+    """Steps a second, and the losses of the first and last steps."""
+    within = path_of("auto" if way.endswith("fused") else "tiles")
+    with within:
+        if way.startswith("captured"):
+            step, losses = captured_step(book, attention)
+            count, began = 0, time.perf_counter()
+            while count < (2 if book.smoke else 1000) and time.perf_counter() - began < 6:
+                for _ in range(1 if book.smoke else 100):
+                    step()
+                    count += 1
+                last = float(losses())
+            return {"steps a second": count / (time.perf_counter() - began), "steps": count, "loss": last}
+        return loop_rate(book, attention)
+
+
+def loop_rate(book: Any, attention: str) -> dict[str, float]:
+    """Today's training loop, its rows made by worker processes."""
+    from mta_eval import registry
+    from mta_eval.models.checkpoints.recipes import TaskRows
+    from mta_eval.models.checkpoints.training import Share, Trainer
+
+    steps = 4 if book.smoke else 400
+    recipe = recipe_of(attention, steps)
+    rows = TaskRows(registry.build_task(recipe.task), recipe.seed)
+    trainer = Trainer(
+        model_of(recipe, book.device), rows, recipe.schedule, recipe.seed, Share(), 0 if book.smoke else 12
+    )
+    warm, most, times, losses = 1 if book.smoke else 20, 8.0, [], []
+    for batch in trainer._batches():
+        losses.append(trainer._advance(batch))
+        times.append(time.perf_counter())
+        if len(times) > warm + 2 and times[-1] - times[0] > most:
+            break
+    return {
+        "steps a second": (len(times) - 1 - warm) / (times[-1] - times[warm]),
+        "steps": len(times),
+        "loss": losses[-1],
+    }
+
+
+def captured_step(book: Any, attention: str) -> tuple[Callable[[], None], Callable[[], torch.Tensor]]:
+    """A step on the next rows of the table, as a CUDA graph, and the last loss."""
+    recipe = recipe_of(attention, 10**6)
+    schedule, table = recipe.schedule, _tables["training"]
+    model = model_of(recipe, book.device).train()
+    on_card = book.device == "cuda"
+    optimizer = torch.optim.AdamW(
+        model.parameters(),
+        lr=torch.tensor(schedule.learning_rate, device=book.device) if on_card else schedule.learning_rate,
+        betas=schedule.betas,
+        eps=schedule.eps,
+        weight_decay=schedule.weight_decay,
+        capturable=on_card,
+        fused=on_card,
+    )
+    at = torch.zeros((), dtype=torch.long, device=book.device)
+    loss = torch.zeros((), device=book.device)
+    within = torch.arange(BATCH, device=book.device)
+
+    def step() -> None:
+        batch = table[(at + within) % len(table)].long()
+        with torch.autocast("cuda", torch.bfloat16) if on_card else nullcontext():
+            logits = model(batch, use_cache=False, logits_to_keep=ANSWER + 1).logits[:, :-1]
+        found = F.cross_entropy(logits.float().flatten(0, 1), batch[:, -ANSWER:].flatten())
+        optimizer.zero_grad(set_to_none=True)
+        found.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), schedule.clip, foreach=True)
+        optimizer.step()
+        loss.copy_(found.detach())
+        at.add_(BATCH)
+
+    replay = step
+    if on_card:
+        from gpu_parts import captured
+
+        replay = captured(step)
+
+    def run() -> None:  # a graph's replay is a method, which takes no attribute
+        replay()
+
+    run.model = model  # type: ignore[attr-defined]
+    return run, lambda: loss
+
+
+def train_until(book: Any, attention: str, left_at_end: float) -> dict[str, Any]:
+    """Train by captured steps until so many seconds of the part are left; errors on held-out rows on the way."""
+    if "training" not in _tables:
+        make_table(book, 0 if book.smoke else 1_000_000 if book.left > 90 else 400_000)
+    with path_of("auto"):
+        step, losses = captured_step(book, attention)
+        count, curve, began = 0, [], time.perf_counter()
+        while book.left > left_at_end + 2 and not (book.smoke and count):
+            for _ in range(1 if book.smoke else 500):
+                step()
+            count += 1 if book.smoke else 500
+            loss = float(losses())
+            if count % 2000 == 0 or book.smoke:
+                curve.append([count, loss, *held_out(step.model)])  # type: ignore[attr-defined]
+            if not math.isfinite(loss):
+                break
+        took = time.perf_counter() - began
+        wrong = held_out(step.model)  # type: ignore[attr-defined]
+    return {"steps": count, "seconds": took, "steps a second": count / took, "curve": curve, "wrong": wrong}
+
+
+@torch.no_grad()
+def held_out(model: nn.Module) -> list[float]:
+    """Shares of wrong tokens and of answers not all right, on held-out rows, the answer's earlier tokens given."""
+    model.eval()
+    wrong = []
+    for part in _tables["validation"].long().split(256):
+        with torch.autocast("cuda", torch.bfloat16) if part.is_cuda else nullcontext():
+            logits = model(part, use_cache=False, logits_to_keep=ANSWER + 1).logits[:, :-1]
+        wrong.append(logits.argmax(-1) != part[:, -ANSWER:])
+    model.train()
+    every = torch.cat(wrong)
+    return [float(every.float().mean()), float(every.any(1).float().mean())]
