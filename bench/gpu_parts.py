@@ -402,9 +402,9 @@ def _other_dtype(book: Book, dtype: torch.dtype) -> None:
 
 def decode(book: Book) -> None:
     """Milliseconds of one more token's attention in a CUDA graph, so that launches do not count, and outside of one."""
-    from mta_eval.attention.paths import attend
     from mta_eval.attention.documents import Tokens
     from mta_eval.attention.kernels import Kernels
+    from mta_eval.attention.paths import attend
 
     for tokens in (40,) if book.smoke else (4096, 32768, 131072):
         q, k, v, kernel = tensors(book, tokens)
@@ -459,8 +459,9 @@ def models(book: Book) -> None:
             with torch.no_grad():
                 want = model(ids).logits
                 moved = model.to(book.device)
-                found = {"tiles": apart(moved(ids.to(book.device)).logits, want)}
-                with gpu_training.fused():
+                with gpu_training.path_of("tiles"):
+                    found = {"tiles": apart(moved(ids.to(book.device)).logits, want)}
+                with gpu_training.path_of("auto"):
                     found["fused"] = apart(moved(ids.to(book.device)).logits, want)
                     found["in pieces, with the cache"] = apart(pieces(moved, ids.to(book.device)), want)
                 return found
