@@ -9,7 +9,7 @@ from typing import Any
 from mta_eval.core import Record
 from mta_eval.distributed.cluster import Placement
 from mta_eval.distributed.replica import ModelFacts, Replica, SampleRequest, Workspace
-from mta_eval.distributed.work_queue import Group
+from mta_eval.distributed.work_queue import SampleGroup
 from mta_eval.errors import MtaEvalError
 
 REASON_LENGTH = 240  # characters of Ray's message about a death
@@ -30,7 +30,7 @@ class ReplicaSlot:
         self._reservation = placement_group([placement.bundle])
         self._actor: Any = None
         self._model = ""  # whose weights the replica holds
-        self.group: Group | None = None
+        self.group: SampleGroup | None = None
         self.stream: Any = None  # of references to records
         self.started = False  # whether a record of the group has arrived
 
@@ -45,7 +45,7 @@ class ReplicaSlot:
         facts: dict[str, ModelFacts] = _get(self._replica().inspect_models.remote(self._workspace, list(models)))
         return facts
 
-    def submit(self, group: Group, request: SampleRequest) -> None:
+    def submit(self, group: SampleGroup, request: SampleRequest) -> None:
         """Let the replica answer a group. Another model gets a new process, so that no memory is left behind."""
         if self._model not in ("", group.model):
             self._end_replica()

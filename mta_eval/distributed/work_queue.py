@@ -16,7 +16,7 @@ from mta_eval.distributed.replica import ModelFacts, SampleRequest, prompt_hash
 
 
 @dataclass(eq=False)
-class Group:
+class SampleGroup:
     """Samples that share a haystack, and their records so far; the first `taken` of those have left the queue."""
 
     model: str
@@ -41,9 +41,9 @@ class WorkQueue:
     def __init__(self, plan: Plan, done: Collection[tuple[str, str]], facts: Mapping[str, ModelFacts]) -> None:
         self._plan = plan
         self._facts = facts
-        self._waiting = deque(groups_of(plan, done))
-        self._returned: deque[Group] = deque()
-        self._assigned: deque[Group] = deque()
+        self._waiting = deque(sample_groups(plan, done))
+        self._returned: deque[SampleGroup] = deque()
+        self._assigned: deque[SampleGroup] = deque()
         self._witnesses: dict[tuple[str, str], tuple[Cell, str]] = {}
 
     @property
@@ -51,7 +51,7 @@ class WorkQueue:
         """Whether every record has left the queue."""
         return not self._waiting and not self._assigned
 
-    def next_group(self, ahead: int) -> Group | None:
+    def next_group(self, ahead: int) -> SampleGroup | None:
         """The next group to answer: one whose worker died, or a new one if fewer than `ahead` are unfinished."""
         if self._returned:
             return self._returned.popleft()
@@ -60,7 +60,7 @@ class WorkQueue:
         self._assigned.append(self._waiting.popleft())
         return self._assigned[-1]
 
-    def request(self, group: Group) -> SampleRequest:
+    def request(self, group: SampleGroup) -> SampleRequest:
         """The request to a replica for the remaining samples of a group."""
         pair = group.model, group.task
         if pair not in self._witnesses:
@@ -72,11 +72,11 @@ class WorkQueue:
             *pair, group.remaining, plan.sweep.seed, plan.answer, plan.over_length, facts, cell, sha256
         )
 
-    def put_back(self, group: Group) -> None:
+    def put_back(self, group: SampleGroup) -> None:
         """Queue the remaining samples of a group again, since its worker died."""
         self._returned.append(group)
 
-    def fail(self, group: Group, error: str) -> None:
+    def fail(self, group: SampleGroup, error: str) -> None:
         """Give the remaining samples of a group records with this error."""
         for cell in group.remaining:
             group.records.append(runner.failed(self._plan, group.model, group.task, cell, error))
@@ -97,9 +97,9 @@ class WorkQueue:
             yield from group.records[group.taken :]
 
 
-def groups_of(plan: Plan, done: Collection[tuple[str, str]]) -> Iterator[Group]:
+def sample_groups(plan: Plan, done: Collection[tuple[str, str]]) -> Iterator[SampleGroup]:
     """What is not done, in order: neighbours of one length and repeat are one group, since they share a prefix."""
     for model in plan.models:
         for task in plan.tasks:
             for _, cells in groupby(plan.remaining(task, model, done), key=lambda cell: (cell.length, cell.repeat)):
-                yield Group(model, task, tuple(cells))
+                yield SampleGroup(model, task, tuple(cells))

@@ -1,4 +1,4 @@
-"""How a cluster is shared out, and what is message where it cannot be joined_cluster: no Ray is started here."""
+"""The placement of replicas, and the errors where a cluster cannot be joined. No Ray is started here."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mta_eval import registry, runner
 from mta_eval.core import Plan, Record, Sweep
 from mta_eval.distributed.replica import ModelFacts, Replica, Workspace
-from mta_eval.distributed.work_queue import Group, WorkQueue, groups_of
+from mta_eval.distributed.work_queue import SampleGroup, WorkQueue, sample_groups
 
 PLAN = Plan(
     registry.build_all(["niah", "passkey"], registry.build_task),
@@ -15,7 +15,7 @@ PLAN = Plan(
 FACTS = {name: ModelFacts.of(model) for name, model in PLAN.models.items()}
 
 
-def answered(queue: WorkQueue, group: Group) -> list[Record]:
+def answered(queue: WorkQueue, group: SampleGroup) -> list[Record]:
     return list(Replica().answer(Workspace.current(), queue.request(group)))
 
 
@@ -24,7 +24,7 @@ def ids(records: list[Record]) -> list[tuple[str, str]]:
 
 
 def test_a_group_is_one_haystack_at_all_its_depths() -> None:
-    made = list(groups_of(PLAN, ()))
+    made = list(sample_groups(PLAN, ()))
     assert len(made) == 16
     assert all(len(group.cells) == 3 for group in made)
     assert all(len({(cell.length, cell.repeat) for cell in group.cells}) == 1 for group in made)
@@ -35,14 +35,16 @@ def test_a_group_is_one_haystack_at_all_its_depths() -> None:
 def test_what_is_done_is_in_no_group() -> None:
     everything = ids(list(runner.run(PLAN)))
     left = [
-        (group.model, f"{group.task}/{cell}") for group in groups_of(PLAN, set(everything[:7])) for cell in group.cells
+        (group.model, f"{group.task}/{cell}")
+        for group in sample_groups(PLAN, set(everything[:7]))
+        for cell in group.cells
     ]
     assert left == everything[7:]
 
 
 def test_records_leave_in_order_whatever_order_they_come_in() -> None:
     queue = WorkQueue(PLAN, (), FACTS)
-    asked: list[Group] = []
+    asked: list[SampleGroup] = []
     while group := queue.next_group(16):
         asked.append(group)
     gone: list[Record] = []

@@ -74,7 +74,7 @@ def test_what_is_lacking_is_named_and_trained_before_it_is_asked() -> None:
     assert not [text for text in made.instructions if "--block 5 --target all" in text]
     trained = "mta-eval train letter_blocks --model mta --block 8 --target first --seed 42 --out runs/mta-8-first"
     asked = next(
-        instruction for text in made.instructions if text.startswith("mta-eval run") and "block=8,target=first" in text
+        text for text in made.instructions if text.startswith("mta-eval run") and "block=8,target=first" in text
     )
     assert made.instructions.index(trained) < made.instructions.index(asked)
     assert "--model mta:runs/mta-8-first" in asked
