@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mta_eval.distributed.cluster import Cluster
-    from mta_eval.distributed.pool import Crew
+    from mta_eval.distributed.pool import ReplicaPool
 
 Settings = Mapping[str, Mapping[str, str]]
 Show = Callable[[Plan, int, Settings], AbstractContextManager[Callable[[Record], None]]]
@@ -74,13 +74,13 @@ def answer_all(plan: Plan, out: Path, cluster: Cluster | None = None, show: Show
     """
     if cluster is None:
         return _answer_in_folder(plan, out, None, show)
-    from mta_eval.distributed.pool import crew
+    from mta_eval.distributed.pool import replica_pool
 
-    with crew(cluster, plan) as replicas:
+    with replica_pool(cluster, plan) as replicas:
         return _answer_in_folder(plan, out, replicas, show)
 
 
-def _answer_in_folder(plan: Plan, out: Path, replicas: Crew | None, show: Show) -> list[Record]:
+def _answer_in_folder(plan: Plan, out: Path, replicas: ReplicaPool | None, show: Show) -> list[Record]:
     from mta_eval.results.store import RunFolder, read
 
     settings = replicas.settings if replicas else {name: model.describe() for name, model in plan.models.items()}

@@ -37,12 +37,12 @@ def suite(
 ) -> None:
     """Run all experiments of a paper on models, and set what was measured beside what it reports."""
     from mta_eval.papers.suites.parts import SUITES
-    from mta_eval.papers.suites.running import Choices, run
+    from mta_eval.papers.suites.running import Choices, run_suite
 
     left_out = tuple(part.strip() for part in without.split(",") if part.strip())
     choices = Choices(repeats, seed, parse_lengths(lengths), text, left_out, limit, include_path)
     models = registry.build_all(model, registry.build_model)
-    ended = run(SUITES[name.value], models, choices, out, terminal.print_lines, terminal.print_summary)
+    ended = run_suite(SUITES[name.value], models, choices, out, terminal.print_lines, terminal.print_summary)
     if ended.runs:
         report.write(ended.runs, "length", "depth", out / "report", attention=False, every=None)
     if ended.failed:

@@ -1,7 +1,8 @@
-"""Many machines: a plan's samples go to replicas of its models on a Ray cluster, and come back as one run.
+"""A run on a Ray cluster: replicas of the models answer a plan's samples, and the records form one run.
 
-cluster.py   a cluster started or joined, and what fits it
-crew.py      who is asked what, and what becomes of the dead;  post.py: one replica and its place
-desk.py      groups to ask, records that are due
-replica.py   what a worker does: it answers by `runner.answer`, as the one-process run
+cluster.py      starts or joins a cluster, and computes how many replicas fit on it
+pool.py         the replica pool: assigns groups of samples to replicas and replaces those that die
+slot.py         a replica slot: resources reserved on the cluster, and the replica that uses them
+work_queue.py   the groups that are still to be answered, and the records in the order of the run
+replica.py      the worker process: it answers through `runner.answer`, as a run in one process does
 """

@@ -1,4 +1,4 @@
-"""A Ray cluster: started here or joined, and how many replicas fit it."""
+"""A Ray cluster: starting or joining one, and how many replicas fit on it."""
 
 from __future__ import annotations
 
@@ -11,22 +11,29 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 from mta_eval.errors import SpecError
 
-STORE = 80 * 1024 * 1024  # bytes of shared memory for a local Ray: records are small; Ray takes no less than 75 MiB
-REACHED = 5  # seconds for the head to take a call; Ray itself would try for minutes
-LEFT = 30.0  # seconds to say goodbye to Ray
-ROUNDING = 1e-9  # 7 GPUs hold 100 replicas of 0.07
+OBJECT_STORE_BYTES = 80 * 1024 * 1024  # shared memory of a local Ray: records are small; Ray's minimum is 75 MiB
+CONNECT_SECONDS = 5  # timeout for a connection to the head node; Ray itself retries for minutes
+SHUTDOWN_SECONDS = 30.0  # timeout for Ray's own shutdown
+ROUNDING = 1e-9  # so that 7 GPUs hold 100 replicas of 0.07
+
+
+class _NodeInfo(TypedDict):
+    """What is read of an item of `ray.nodes()`."""
+
+    Alive: bool
+    Resources: dict[str, float]
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """What the user asked for.
+    """The cluster options of the command line.
 
-    No `address` starts a Ray on this machine. `replicas` None: as many as have a GPU each, or else one a node.
-    `gpus_per_replica` None: one if the cluster has any. Raises SpecError.
+    An empty `address` starts Ray on this machine. `replicas` None: as many as fit with a GPU each, or one per node
+    without GPUs. `gpus_per_replica` None: one if the cluster has GPUs. Raises SpecError.
     """
 
     address: str = ""
@@ -43,7 +50,7 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Placement:
-    """How many replicas, and what each of them holds."""
+    """The number of replicas, and the CPUs and GPUs that each of them reserves."""
 
     replicas: int
     cpus: int
@@ -55,47 +62,49 @@ class Placement:
 
     @property
     def bundle(self) -> dict[str, float]:
-        """What one replica reserves, in Ray's words."""
+        """The resources that one replica reserves, as Ray names them."""
         return {"CPU": float(self.cpus)} | ({"GPU": self.gpus} if self.gpus else {})
 
 
-def place(wanted: Cluster, nodes: Sequence[Mapping[str, float]]) -> Placement:
-    """How a cluster is shared out, from the resources of its nodes. Raises SpecError if it has too little.
+def placement_for(wanted: Cluster, nodes: Sequence[Mapping[str, float]]) -> Placement:
+    """The replicas that fit on a cluster with these resources of its nodes. Raises SpecError if it has too few.
 
-    Each replica gets as many CPUs as let all of them fit.
+    Each replica gets as many CPUs as still let all of them fit.
     """
     gpus = wanted.gpus_per_replica
     if gpus is None:
         gpus = 1.0 if any(node.get("GPU", 0) >= 1 for node in nodes) else 0.0
-    most = sum(1 for node in nodes if node.get("CPU", 0) >= 1) if not gpus else _fitting(nodes, 1, gpus)
-    replicas = wanted.replicas or most
+    default = sum(1 for node in nodes if node.get("CPU", 0) >= 1) if not gpus else _fitting(nodes, 1, gpus)
+    replicas = wanted.replicas or default
     if not 0 < replicas <= _fitting(nodes, 1, gpus):
-        least = Placement(replicas or 1, 1, gpus)
-        raise SpecError(f"{least} each do not fit the cluster, {told(nodes)}; ask for fewer, or join a larger one")
+        smallest = Placement(replicas or 1, 1, gpus)
+        raise SpecError(
+            f"{smallest} each do not fit the cluster, {resources_text(nodes)}; ask for fewer, or join a larger one"
+        )
     widest = int(max(node.get("CPU", 0) for node in nodes))
     cpus = next(cpus for cpus in range(widest, 0, -1) if _fitting(nodes, cpus, gpus) >= replicas)
     return Placement(replicas, cpus, gpus)
 
 
-def told(nodes: Sequence[Mapping[str, float]]) -> str:
-    """What a cluster has, in words: "2 nodes with 4 CPUs, 0 GPUs"."""
+def resources_text(nodes: Sequence[Mapping[str, float]]) -> str:
+    """The resources of a cluster as text: "2 nodes with 4 CPUs, 0 GPUs"."""
     cpus, gpus = (sum(node.get(kind, 0) for node in nodes) for kind in ("CPU", "GPU"))
     return f"{_count(len(nodes), 'node')} with {_count(cpus, 'CPU')}, {_count(gpus, 'GPU')}"
 
 
-def resources() -> list[dict[str, float]]:
-    """What each living node of the joined cluster has in all."""
+def node_resources() -> list[dict[str, float]]:
+    """The total resources of each living node of the joined cluster."""
     import ray
 
-    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    nodes: list[_NodeInfo] = ray.nodes()  # type: ignore[no-untyped-call]
     return [node["Resources"] for node in nodes if node["Alive"]]
 
 
 @contextmanager
-def joined(address: str) -> Iterator[None]:
-    """Ray, started on this machine and shut down at the end, or joined and left running. Raises SpecError.
+def joined_cluster(address: str) -> Iterator[None]:
+    """A context in which Ray runs: started on this machine and shut down at the end, or joined and left running.
 
-    A local Ray listens on loopback only, has no dashboard, and tells nobody of its use.
+    A local Ray listens on loopback only, has no dashboard and sends no usage statistics. Raises SpecError.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     if not address:
@@ -104,49 +113,52 @@ def joined(address: str) -> Iterator[None]:
         import ray
     except ImportError as error:
         raise SpecError("--executor ray needs Ray: pip install 'mta-eval[ray]'") from error
-    if ray.is_initialized():  # by a notebook, whose it stays
+    if ray.is_initialized():  # by the caller, who also shuts it down
         yield
         return
-    where: dict[str, Any] = {"address": address or "local"}
+    arguments: dict[str, Any] = {"address": address or "local"}
     if address and address != "auto":
-        _reach(address)
+        _check_reachable(address)
     elif not address:
-        where |= {"_node_ip_address": "127.0.0.1", "include_dashboard": False, "object_store_memory": STORE}
+        arguments |= {
+            "_node_ip_address": "127.0.0.1",
+            "include_dashboard": False,
+            "object_store_memory": OBJECT_STORE_BYTES,
+        }
     on_term = signal.getsignal(signal.SIGTERM)
     try:
-        ray.init(**where, log_to_driver=False, logging_level=logging.ERROR)
+        ray.init(**arguments, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
-        does = f"join the Ray cluster at {address}" if address else "start Ray here"
-        raise SpecError(f"cannot {does}: {reason}") from error
+        action = f"join the Ray cluster at {address}" if address else "start Ray here"
+        raise SpecError(f"cannot {action}: {reason}") from error
     if threading.current_thread() is threading.main_thread():
-        signal.signal(
-            signal.SIGTERM, on_term
-        )  # Ray's own handler prints stacks; a local Ray ends with this process anyway
+        # Ray's own handler prints stack traces; a local Ray ends with this process anyway
+        signal.signal(signal.SIGTERM, on_term)
     try:
         yield
     finally:
-        _leave()
+        _shut_down()
 
 
-def _leave() -> None:
-    """End Ray here, or go on without it: its own shutdown was once seen to wait for ten minutes, all answers kept."""
+def _shut_down() -> None:
+    """Shut Ray down, or continue without waiting for it: its shutdown has been seen to hang for ten minutes."""
     import ray
 
-    leaving = threading.Thread(target=ray.shutdown, daemon=True)
-    leaving.start()
-    leaving.join(LEFT)
-    if leaving.is_alive():
-        atexit.unregister(ray.shutdown)  # it would wait again at this process's end, which ends a local Ray
+    shutdown = threading.Thread(target=ray.shutdown, daemon=True)
+    shutdown.start()
+    shutdown.join(SHUTDOWN_SECONDS)
+    if shutdown.is_alive():
+        atexit.unregister(ray.shutdown)  # it would hang again at exit, and a local Ray ends with this process
 
 
-def _reach(address: str) -> None:
-    """Raises SpecError where no head listens at HOST:PORT."""
+def _check_reachable(address: str) -> None:
+    """Raises SpecError if nothing listens at HOST:PORT."""
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal():
         raise SpecError(f"--address is auto or HOST:PORT, such as 10.0.0.1:6379, not {address!r}")
     try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=REACHED).close()
+        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS).close()
     except (OSError, OverflowError) as error:
         raise SpecError(
             f"no Ray answers at {address} ({error}); `ray start --head` there prints its address"
@@ -154,12 +166,12 @@ def _reach(address: str) -> None:
 
 
 def _fitting(nodes: Sequence[Mapping[str, float]], cpus: int, gpus: float) -> int:
-    """How many replicas of this size fit."""
+    """The number of replicas of this size that fit."""
     return sum(
         int(min(node.get("CPU", 0) / cpus, node.get("GPU", 0) / gpus if gpus else float("inf")) + ROUNDING)
         for node in nodes
     )
 
 
-def _count(number: float, what: str) -> str:
-    return f"{number:g} {what}{'' if number == 1 else 's'}"
+def _count(number: float, noun: str) -> str:
+    return f"{number:g} {noun}{'' if number == 1 else 's'}"

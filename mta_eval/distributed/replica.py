@@ -1,4 +1,4 @@
-"""What a worker does: one model in a process of its own, which answers groups of samples. Knows no Ray."""
+"""The worker process: it builds models from their specs and answers groups of samples. Knows no Ray."""
 
 from __future__ import annotations
 
@@ -16,36 +16,36 @@ from mta_eval.version import VERSION
 
 
 @dataclass(frozen=True)
-class Home:
-    """Where the run was started: what a worker must have in common with it."""
+class Workspace:
+    """The version of mta-eval and the working directory of a run; its workers must use the same."""
 
     version: str
     folder: str
 
     @staticmethod
-    def here() -> Home:
-        """This process."""
-        return Home(VERSION, str(Path.cwd()))
+    def current() -> Workspace:
+        """That of this process."""
+        return Workspace(VERSION, str(Path.cwd()))
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What must be the same for a model wherever it is asked: how it cuts texts, and what shapes its answers."""
+class ModelFacts:
+    """What must be equal for a model on all replicas: the tokenizer's fingerprint, and `Model.describe`."""
 
     fingerprint: str
     settings: Mapping[str, str]
 
     @staticmethod
-    def of(model: Model) -> Facts:
-        """Those of a model in this process."""
-        return Facts(model.tokenizer.fingerprint, model.describe())
+    def of(model: Model) -> ModelFacts:
+        """The facts of a model in this process."""
+        return ModelFacts(model.tokenizer.fingerprint, model.describe())
 
 
 @dataclass(frozen=True)
-class Question:
-    """A group of samples, and what a replica must agree with before it answers.
+class SampleRequest:
+    """A group of samples, and what a replica checks before it answers.
 
-    `witness` is the SHA-256 of the prompt of `witness_cell`, as the run's own process makes it.
+    `witness_sha256` is the hash of the prompt of `witness_cell`, as the main process of the run makes it.
     """
 
     model: str
@@ -54,48 +54,48 @@ class Question:
     seed: int
     answer: AnswerMode
     over_length: OverLength
-    facts: Facts
+    facts: ModelFacts
     witness_cell: Cell
-    witness: str
+    witness_sha256: str
 
 
 class Replica:
-    """One model in a process of its own. Everything is built from specs, by the registry, at first need."""
+    """A worker process. Models and tasks are built from their specs by the registry when they are first needed."""
 
     def __init__(self) -> None:
         self._models: dict[str, Model] = {}
         self._plans: dict[tuple[str, str], Plan] = {}
 
-    def survey(self, home: Home, models: Sequence[str]) -> dict[str, Facts]:
-        """The facts of each model here; no weights are loaded. Raises ModelError for another version of mta-eval."""
-        _settle(home)
-        return {spec: Facts.of(self._model(spec)) for spec in models}
+    def inspect_models(self, workspace: Workspace, models: Sequence[str]) -> dict[str, ModelFacts]:
+        """The facts of each model; no weights are loaded. Raises ModelError for another version of mta-eval."""
+        _enter(workspace)
+        return {spec: ModelFacts.of(self._model(spec)) for spec in models}
 
-    def answer(self, home: Home, question: Question) -> Iterator[Record]:
+    def answer(self, workspace: Workspace, request: SampleRequest) -> Iterator[Record]:
         """The records of a group, as `runner.answer` yields them.
 
-        Raises ModelError where version, tokenizer or settings are not those of the run, TextError where texts are not.
+        Raises ModelError if version, tokenizer or settings are not those of the run, TextError if texts are not.
         """
-        _settle(home)
-        pair = question.model, question.task
+        _enter(workspace)
+        pair = request.model, request.task
         if pair not in self._plans:
-            self._plans[pair] = self._agreed(question)
-        yield from runner.answer(self._plans[pair], *pair, question.cells)
+            self._plans[pair] = self._checked_plan(request)
+        yield from runner.answer(self._plans[pair], *pair, request.cells)
 
-    def _agreed(self, question: Question) -> Plan:
-        """The plan of a task and a model, once it is known to be the run's own."""
-        model = self._model(question.model)
-        _compare(question, Facts.of(model))
+    def _checked_plan(self, request: SampleRequest) -> Plan:
+        """A plan for one task and one model, after the check that they are the same as in the run."""
+        model = self._model(request.model)
+        _check_facts(request, ModelFacts.of(model))
         plan = Plan(
-            tasks={question.task: registry.build_task(question.task)},
-            models={question.model: model},
-            sweep=Sweep((), (), 0, question.seed),  # only its seed counts: the cells are named
-            answer=question.answer,
-            over_length=question.over_length,
+            tasks={request.task: registry.build_task(request.task)},
+            models={request.model: model},
+            sweep=Sweep((), (), 0, request.seed),  # only the seed is used: the request lists the cells
+            answer=request.answer,
+            over_length=request.over_length,
         )
-        if prompt_hash(plan, question.model, question.task, question.witness_cell) != question.witness:
+        if prompt_hash(plan, request.model, request.task, request.witness_cell) != request.witness_sha256:
             raise TextError(
-                f"a worker on {_node()} makes another prompt of {question.task}/{question.witness_cell} than this "
+                f"a worker on {_node()} makes another prompt of {request.task}/{request.witness_cell} than this "
                 "machine; has it another copy of the text file?"
             )
         return plan
@@ -107,29 +107,31 @@ class Replica:
 
 
 def prompt_hash(plan: Plan, model: str, task: str, cell: Cell) -> str:
-    """SHA-256 of the prompt of a cell, as records have it."""
+    """SHA-256 of the prompt of a cell, as in `Record.prompt_sha256`."""
     sample, _ = runner.make(plan, model, task, cell)
     return hashlib.sha256(sample.prompt.encode()).hexdigest()
 
 
-def _settle(home: Home) -> None:
-    """Raises ModelError where mta-eval is another one; relative paths mean what they mean to the run, if they can."""
-    if home.version != VERSION:
-        raise ModelError(f"a worker on {_node()} has mta-eval {VERSION}, this machine {home.version}; install the same")
-    with suppress(OSError):
-        os.chdir(home.folder)
-
-
-def _compare(question: Question, here: Facts) -> None:
-    """Raises ModelError where a model is not the same as in the run."""
-    if here.fingerprint != question.facts.fingerprint:
+def _enter(workspace: Workspace) -> None:
+    """Change to the working directory of the run if it exists facts. Raises ModelError for another mta-eval."""
+    if workspace.version != VERSION:
         raise ModelError(
-            f"a worker on {_node()} has another tokenizer of {question.model} than this machine; share one copy"
+            f"a worker on {_node()} has mta-eval {VERSION}, this machine {workspace.version}; install the same"
         )
-    for key, wanted in question.facts.settings.items():
-        if here.settings.get(key) != wanted:
+    with suppress(OSError):
+        os.chdir(workspace.folder)
+
+
+def _check_facts(request: SampleRequest, facts: ModelFacts) -> None:
+    """Raises ModelError if a model is not the same as in the run."""
+    if facts.fingerprint != request.facts.fingerprint:
+        raise ModelError(
+            f"a worker on {_node()} has another tokenizer of {request.model} than this machine; share one copy"
+        )
+    for key, wanted in request.facts.settings.items():
+        if facts.settings.get(key) != wanted:
             raise ModelError(
-                f"{question.model} on {_node()} has {key} {here.settings.get(key)}, but {wanted} elsewhere; "
+                f"{request.model} on {_node()} has {key} {facts.settings.get(key)}, but {wanted} elsewhere; "
                 "name it in the spec, or use nodes of one kind"
             )
 

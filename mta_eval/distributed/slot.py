@@ -1,4 +1,4 @@
-"""A post: a place reserved in the cluster, and the replica that holds it."""
+"""A replica slot: resources reserved on the cluster, and the replica that uses them."""
 
 from __future__ import annotations
 
@@ -8,81 +8,85 @@ from typing import Any
 
 from mta_eval.core import Record
 from mta_eval.distributed.cluster import Placement
-from mta_eval.distributed.replica import Facts, Home, Question, Replica
-from mta_eval.distributed.work_queue import Group
+from mta_eval.distributed.replica import ModelFacts, Replica, SampleRequest, Workspace
+from mta_eval.distributed.work_queue import SampleGroup
 from mta_eval.errors import MtaEvalError
 
-WHY = 240  # characters of what Ray says of a death
+REASON_LENGTH = 240  # characters of Ray's message about a death
 
 
-class DeadError(Exception):
-    """The worker, or its node, is dead; the text says why."""
+class WorkerDiedError(Exception):
+    """The worker, or its node, is dead; the text gives Ray's reason."""
 
 
-class Post:
-    """One replica at a time, with one model at a time."""
+class ReplicaSlot:
+    """Reserved resources with one replica at a time, which holds the weights of one model at a time."""
 
-    def __init__(self, placement: Placement, home: Home) -> None:
+    def __init__(self, placement: Placement, workspace: Workspace) -> None:
         from ray.util.placement_group import placement_group
 
         self._placement = placement
-        self._home = home
-        self._place = placement_group([placement.bundle])
+        self._workspace = workspace
+        self._reservation = placement_group([placement.bundle])
         self._actor: Any = None
-        self._model = ""  # the one whose weights it has
-        self.group: Group | None = None
+        self._model = ""  # whose weights the replica holds
+        self.group: SampleGroup | None = None
         self.stream: Any = None  # of references to records
-        self.began = False  # with its group
+        self.started = False  # whether a record of the group has arrived
 
     def ready(self) -> bool:
-        """Whether the place is reserved, on a node that is alive."""
+        """Whether the resources are reserved, on a node that is alive."""
         from ray.util import placement_group_table
 
-        return bool(placement_group_table(self._place)["state"] == "CREATED")
+        return bool(placement_group_table(self._reservation)["state"] == "CREATED")
 
-    def survey(self, models: Collection[str]) -> dict[str, Facts]:
-        """The facts of each model there. Raises DeadError, and MtaEvalError as the replica does."""
-        facts: dict[str, Facts] = _get(self._hired().survey.remote(self._home, list(models)))
+    def inspect_models(self, models: Collection[str]) -> dict[str, ModelFacts]:
+        """The facts of each model there. Raises WorkerDiedError, and MtaEvalError as the replica does."""
+        facts: dict[str, ModelFacts] = _get(self._replica().inspect_models.remote(self._workspace, list(models)))
         return facts
 
-    def ask(self, group: Group, question: Question) -> None:
-        """Have a group answered; by a fresh process if its model is another one, so that no memory is left behind."""
+    def submit(self, group: SampleGroup, request: SampleRequest) -> None:
+        """Let the replica answer a group. Another model gets a new process, so that no memory is left behind."""
         if self._model not in ("", group.model):
-            self._dismiss()
-        self.group, self._model, self.began = group, group.model, False
-        self.stream = self._hired().answer.options(num_returns="streaming").remote(self._home, question)
+            self._end_replica()
+        self.group, self._model, self.started = group, group.model, False
+        self.stream = self._replica().answer.options(num_returns="streaming").remote(self._workspace, request)
 
     def receive(self) -> Record | None:
-        """The next record of the group; None after its last. Raises DeadError, and MtaEvalError as the replica does."""
+        """The next record of the group; None after the last.
+
+        Raises WorkerDiedError, and MtaEvalError as the replica does.
+        """
         try:
             record: Record = _get(next(self.stream))
         except StopIteration:
             self.group = self.stream = None
             return None
-        self.began = True
+        self.started = True
         return record
 
     def close(self) -> None:
-        """Give the place back; the replica ends with it."""
+        """End the replica and release the resources."""
         from ray.util.placement_group import remove_placement_group
 
-        self._dismiss()
-        remove_placement_group(self._place)
+        self._end_replica()
+        remove_placement_group(self._reservation)
 
-    def _hired(self) -> Any:
+    def _replica(self) -> Any:
+        """The handle of the replica, which is started at the first call."""
         import ray
         from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
         if self._actor is None:
-            held = ray.remote(Replica).options(
+            actor_class = ray.remote(Replica).options(
                 num_cpus=self._placement.cpus,
                 num_gpus=self._placement.gpus,
-                scheduling_strategy=PlacementGroupSchedulingStrategy(self._place, 0),
+                scheduling_strategy=PlacementGroupSchedulingStrategy(self._reservation, 0),
             )
-            self._actor = held.remote()
+            self._actor = actor_class.remote()
         return self._actor
 
-    def _dismiss(self) -> None:
+    def _end_replica(self) -> None:
         import ray
 
         if self._actor is not None:
@@ -91,7 +95,7 @@ class Post:
 
 
 def _get(reference: Any) -> Any:
-    """What a replica returned, or raised. Raises DeadError where it did neither."""
+    """What a replica returned, or raised. Raises WorkerDiedError if it did neither."""
     import ray
     from ray.exceptions import RayError, RayTaskError
 
@@ -102,5 +106,5 @@ def _get(reference: Any) -> Any:
             raise error.cause from None
         raise
     except RayError as error:
-        said = [line for line in str(error).splitlines() if line.strip()]
-        raise DeadError(shorten(said[-1], WHY) if said else type(error).__name__) from error
+        lines = [line for line in str(error).splitlines() if line.strip()]
+        raise WorkerDiedError(shorten(lines[-1], REASON_LENGTH) if lines else type(error).__name__) from error

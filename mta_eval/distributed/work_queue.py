@@ -1,4 +1,4 @@
-"""The desk: which groups of samples are still to ask, and which records are due, in the order of the one-process run.
+"""The work queue: the groups of samples that are still to be answered, and their records in the order of the run.
 
 Knows no Ray.
 """
@@ -12,88 +12,94 @@ from itertools import groupby
 
 from mta_eval import runner
 from mta_eval.core import Cell, Plan, Record
-from mta_eval.distributed.replica import Facts, Question, prompt_hash
+from mta_eval.distributed.replica import ModelFacts, SampleRequest, prompt_hash
 
 
 @dataclass(eq=False)
-class Group:
-    """Samples that share a haystack, and what came back of them; `given` of those records have left the desk."""
+class SampleGroup:
+    """Samples that share a haystack, and their records so far; the first `taken` of those have left the queue."""
 
     model: str
     task: str
     cells: tuple[Cell, ...]
     records: list[Record] = field(default_factory=list)
-    given: int = 0
+    taken: int = 0
     deaths: int = 0  # of workers, since the last record
 
     @property
-    def left(self) -> tuple[Cell, ...]:
+    def remaining(self) -> tuple[Cell, ...]:
         """The cells without a record."""
         return self.cells[len(self.records) :]
 
 
-class Desk:
-    """The groups of a run. `facts` of each model are what replicas must agree with."""
+class WorkQueue:
+    """The groups of a plan without the samples in `done`, pairs of (model, sample id).
 
-    def __init__(self, plan: Plan, done: Collection[tuple[str, str]], facts: Mapping[str, Facts]) -> None:
+    Replicas check that the `facts` of each model are the same where they run.
+    """
+
+    def __init__(self, plan: Plan, done: Collection[tuple[str, str]], facts: Mapping[str, ModelFacts]) -> None:
         self._plan = plan
         self._facts = facts
-        self._waiting = deque(groups(plan, done))
-        self._again: deque[Group] = deque()
-        self._asked: deque[Group] = deque()
+        self._waiting = deque(sample_groups(plan, done))
+        self._returned: deque[SampleGroup] = deque()
+        self._assigned: deque[SampleGroup] = deque()
         self._witnesses: dict[tuple[str, str], tuple[Cell, str]] = {}
 
     @property
     def finished(self) -> bool:
-        """Whether every record has left."""
-        return not self._waiting and not self._asked
+        """Whether every record has left the queue."""
+        return not self._waiting and not self._assigned
 
-    def next(self, ahead: int) -> Group | None:
-        """The group to ask next: one whose worker died, or a new one if fewer than `ahead` are unfinished."""
-        if self._again:
-            return self._again.popleft()
-        if not self._waiting or len(self._asked) >= ahead:
+    def next_group(self, ahead: int) -> SampleGroup | None:
+        """The next group to answer: one whose worker died, or a new one if fewer than `ahead` are unfinished."""
+        if self._returned:
+            return self._returned.popleft()
+        if not self._waiting or len(self._assigned) >= ahead:
             return None
-        self._asked.append(self._waiting.popleft())
-        return self._asked[-1]
+        self._assigned.append(self._waiting.popleft())
+        return self._assigned[-1]
 
-    def question(self, group: Group) -> Question:
-        """What a replica is asked: the rest of a group."""
+    def request(self, group: SampleGroup) -> SampleRequest:
+        """The request to a replica for the remaining samples of a group."""
         pair = group.model, group.task
         if pair not in self._witnesses:
             self._witnesses[pair] = group.cells[0], prompt_hash(self._plan, *pair, group.cells[0])
-        cell, witness = self._witnesses[pair]
+        cell, sha256 = self._witnesses[pair]
         plan = self._plan
         facts = self._facts[group.model]
-        return Question(*pair, group.left, plan.sweep.seed, plan.answer, plan.over_length, facts, cell, witness)
+        return SampleRequest(
+            *pair, group.remaining, plan.sweep.seed, plan.answer, plan.over_length, facts, cell, sha256
+        )
 
-    def back(self, group: Group) -> None:
-        """A group whose worker died: its rest is asked again."""
-        self._again.append(group)
+    def put_back(self, group: SampleGroup) -> None:
+        """Queue the remaining samples of a group again, since its worker died."""
+        self._returned.append(group)
 
-    def give_up(self, group: Group, why: str) -> None:
-        """The rest of a group becomes records with an error."""
-        for cell in group.left:
-            group.records.append(runner.failed(self._plan, group.model, group.task, cell, why))
+    def fail(self, group: SampleGroup, error: str) -> None:
+        """Give the remaining samples of a group records with this error."""
+        for cell in group.remaining:
+            group.records.append(runner.failed(self._plan, group.model, group.task, cell, error))
 
-    def due(self) -> Iterator[Record]:
-        """The records whose turn it is."""
-        while self._asked:
-            yield from self._asked[0].records[self._asked[0].given :]
-            self._asked[0].given = len(self._asked[0].records)
-            if self._asked[0].left:
+    def take_ready(self) -> Iterator[Record]:
+        """Take out the records whose turn it is."""
+        while self._assigned:
+            group = self._assigned[0]
+            yield from group.records[group.taken :]
+            group.taken = len(group.records)
+            if group.remaining:
                 return
-            self._asked.popleft()
+            self._assigned.popleft()
 
-    def early(self) -> Iterator[Record]:
-        """The records that came before their turn, for a run that ends here."""
-        for group in self._asked:
-            yield from group.records[group.given :]
+    def take_unordered(self) -> Iterator[Record]:
+        """The records that arrived before their turn, for a run that ends early."""
+        for group in self._assigned:
+            yield from group.records[group.taken :]
 
 
-def groups(plan: Plan, done: Collection[tuple[str, str]]) -> Iterator[Group]:
-    """What is not done, in order: neighbours of one length and repeat are one group, for they share a prefix."""
+def sample_groups(plan: Plan, done: Collection[tuple[str, str]]) -> Iterator[SampleGroup]:
+    """What is not done, in order: neighbours of one length and repeat are one group, since they share a prefix."""
     for model in plan.models:
         for task in plan.tasks:
-            for _, together in groupby(plan.remaining(task, model, done), key=lambda cell: (cell.length, cell.repeat)):
-                yield Group(model, task, tuple(together))
+            for _, cells in groupby(plan.remaining(task, model, done), key=lambda cell: (cell.length, cell.repeat)):
+                yield SampleGroup(model, task, tuple(cells))

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from mta_eval.core import Record
-from mta_eval.papers.exhibit import Exhibit, of_sheets
+from mta_eval.papers.artifact import PaperArtifact, artifact_of
+from mta_eval.papers.comparison_table import ComparisonTable
 from mta_eval.papers.measured import Cell, Measured, accuracy, average, options, task_name
-from mta_eval.papers.panels import Look, draw_sheets, draw_unknown
 from mta_eval.papers.reported_mta import AXES, DISTRACTION, QUESTIONS, plotted
-from mta_eval.papers.sheet import Sheet
+from mta_eval.papers.subplots import AxesStyle, draw_tables, draw_unknown
 from mta_eval.results.table import length_text
 
 TASK = "babilong"
@@ -25,52 +25,60 @@ WHERE = (
 By = dict[str, dict[int, dict[Any, Cell]]]  # model -> question -> length -> accuracy
 
 
-def figure_5(models: Sequence[Measured]) -> Exhibit:
+def figure_5(models: Sequence[Measured]) -> PaperArtifact:
     """The average over QA1 to QA5 by length; and the number of layers with kernels, which nothing here measures."""
     measured = {}
     for name, tasks in by_question(models).items():
         means = {length: average(tasks.get(qa, {}).get(length) for qa in QUESTIONS) for length in DISTRACTION}
         if cells := {length: cell for length, cell in means.items() if cell}:
             measured[name] = cells
-    sheet = Sheet("average of QA1 to QA5", "length", DISTRACTION, plotted(DISTRACTION), measured, "per cent")
-    said = (
+    table = ComparisonTable("average of QA1 to QA5", "length", DISTRACTION, plotted(DISTRACTION), measured, "per cent")
+    reported_text = (
         f"Left: BabiLong, average of QA1 to QA5, of the fine-tuned models. {WHERE} Right: average perplexity by the "
         "number of layers with key-query kernels; plotted only: two layers beat the Transformer and DIFF, six were "
         "chosen."
     )
-    ways = [
-        *_ways({qa: sheet.missing() for qa in QUESTIONS}),
+    instructions = [
+        *_instructions({qa: table.incomplete_columns() for qa in QUESTIONS}),
         "The right half takes a training for each number of layers.",
     ]
-    draw = partial(_draw_5, sheet)
-    return of_sheets(
-        "Figure 5", "BabiLong, average; layers with kernels", "Figure 5, section 4.4", said, [sheet], ways, draw
+    draw = partial(_draw_5, table)
+    return artifact_of(
+        "Figure 5",
+        "BabiLong, average; layers with kernels",
+        "Figure 5, section 4.4",
+        reported_text,
+        [table],
+        instructions,
+        draw,
     )
 
 
-def figure_7(models: Sequence[Measured]) -> Exhibit:
+def figure_7(models: Sequence[Measured]) -> PaperArtifact:
     """Each of QA1 to QA5 by length."""
-    found = by_question(models)
-    sheets = [
-        Sheet(
+    cells_of = by_question(models)
+    tables = [
+        ComparisonTable(
             f"QA{qa}",
             "length",
             DISTRACTION,
             plotted(DISTRACTION),
-            {name: tasks[qa] for name, tasks in found.items() if qa in tasks},
+            {name: tasks[qa] for name, tasks in cells_of.items() if qa in tasks},
             "per cent",
         )
         for qa in QUESTIONS
     ]
-    said = f"BabiLong QA1 to QA5, of the fine-tuned models. {WHERE} Chance at QA3 is stated as 16.67 %."
-    ways = _ways({qa: sheet.missing() for qa, sheet in zip(QUESTIONS, sheets, strict=True)})
-    draw = partial(_draw, sheets, "Figure 7: BabiLong by distraction length", 3)
-    return of_sheets("Figure 7", "BabiLong, each question", "Figure 7, section 4.4", said, sheets, ways, draw)
+    reported_text = f"BabiLong QA1 to QA5, of the fine-tuned models. {WHERE} Chance at QA3 is stated as 16.67 %."
+    instructions = _instructions({qa: table.incomplete_columns() for qa, table in zip(QUESTIONS, tables, strict=True)})
+    draw = partial(_draw, tables, "Figure 7: BabiLong by distraction length", 3)
+    return artifact_of(
+        "Figure 7", "BabiLong, each question", "Figure 7, section 4.4", reported_text, tables, instructions, draw
+    )
 
 
 def by_question(models: Sequence[Measured]) -> By:
     """The accuracy of the babilong records; other options of the task make a row of their own, "smollm2, facts=4"."""
-    found: By = {}
+    cells_of: By = {}
     for model in (one.only(lambda record: task_name(record) == TASK) for one in models):
         for kind in dict.fromkeys(map(_kind, model.records)):
             own = model.only(lambda record, kind=kind: _kind(record) == kind)  # type: ignore[misc]
@@ -80,8 +88,8 @@ def by_question(models: Sequence[Measured]) -> By:
                     if cell := own.cell(partial(_is, qa, length), accuracy):
                         tasks.setdefault(qa, {})[length] = cell
             if tasks:
-                found[f"{model.name}, {kind}" if kind else model.name] = tasks
-    return found
+                cells_of[f"{model.name}, {kind}" if kind else model.name] = tasks
+    return cells_of
 
 
 def _kind(record: Record) -> str:
@@ -92,30 +100,30 @@ def _is(qa: int, length: int, record: Record) -> bool:
     return int(options(record).get("qa", 1)) == qa and record.axes.get("length") == length
 
 
-def _ways(lacking: dict[int, list[Any]]) -> list[str]:
+def _instructions(missing: dict[int, list[Any]]) -> list[str]:
     """One command for all questions that lack the same lengths."""
-    ways = []
-    for lengths in dict.fromkeys(tuple(some) for some in lacking.values() if some):
-        questions = [qa for qa, some in lacking.items() if tuple(some) == lengths]
+    instructions = []
+    for lengths in dict.fromkeys(tuple(some) for some in missing.values() if some):
+        questions = [qa for qa, some in missing.items() if tuple(some) == lengths]
         tasks = " ".join(f"babilong:qa={qa}" for qa in questions)
         texts = ",".join(length_text(length).lower() for length in lengths)
         name = "".join(map(str, questions))
-        ways.append(
+        instructions.append(
             f"mta-eval run {tasks} --model MODEL --lengths {texts} --depths any --repeats 100 "
             f"--out runs/babilong-{name}"
         )
-    return ways
+    return instructions
 
 
-def _draw(sheets: Sequence[Sheet], heading: str, across: int, stem: Path) -> list[Path]:
-    return draw_sheets(sheets, heading, Look("accuracy (%)", LABEL), stem, across)
+def _draw(tables: Sequence[ComparisonTable], heading: str, across: int, stem: Path) -> list[Path]:
+    return draw_tables(tables, heading, AxesStyle("accuracy (%)", LABEL), stem, across)
 
 
-def _draw_5(sheet: Sheet, stem: Path) -> list[Path]:
+def _draw_5(table: ComparisonTable, stem: Path) -> list[Path]:
     x_ends, y_ends = AXES["Figure 5"]
     layers = ("layers with key-query kernels", "layers", "average perplexity", x_ends, y_ends)
     right = stem.with_name(f"{stem.name}_right")
     return [
-        *_draw([sheet], "Figure 5, left: BabiLong, average of QA1 to QA5", 1, stem),
+        *_draw([table], "Figure 5, left: BabiLong, average of QA1 to QA5", 1, stem),
         *draw_unknown([layers], "Figure 5, right: how many layers have kernels", right),
     ]

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from mta_eval.core import Record, Run
-from mta_eval.papers.exhibit import Block, Exhibit
+from mta_eval.papers.artifact import Block, PaperArtifact
 from mta_eval.papers.measured import NAMES
 from mta_eval.papers.reported_mta import TABLE_1
 from mta_eval.papers.trained import KINDS, Spread, Trained, curve, trained_models
@@ -30,41 +30,41 @@ HEAD = (
 )
 
 
-def letter_blocks(records: Sequence[Record], runs: Sequence[tuple[str, Run]]) -> Exhibit:
+def letter_block_errors(records: Sequence[Record], runs: Sequence[tuple[str, Run]]) -> PaperArtifact:
     """Table 1, with the letter-block records of `runs`, and curves of the errors by place and by letter."""
     models = trained_models(records, runs)
-    lacking = [key for key in TABLE_1 if not any(_key(one) == key for one in models)]
-    return Exhibit(
+    missing = [key for key in TABLE_1 if not any(_key(one) == key for one in models)]
+    return PaperArtifact(
         name="Table 1",
         title="letter blocks, wrong answers in per cent",
         place="Table 1, section 4.1",
         reported="Mean ± sample standard deviation over three seeds; the task has 319 characters, the models 4 layers. "
         "The single seeds are from the released code's notes (H100), which warn that other GPUs give other figures.",
         measured=_measured_text(models),
-        blocks=[Block("", HEAD, table_1(models), left=3)],
+        blocks=[Block("", HEAD, table_1_rows(models), left=3)],
         frame=_frame(models),
-        lacking=[f"{NAMES[kind]}, blocks of {block}, target {target}" for kind, block, target in lacking],
-        ways=_ways(lacking),
+        missing=[f"{NAMES[kind]}, blocks of {block}, target {target}" for kind, block, target in missing],
+        instructions=_instructions(missing),
         draw=lambda stem: [path for axis in ("position", "letter") for path in _draw(models, axis, stem.parent)],
     )
 
 
-def _ways(lacking: Sequence[tuple[str, int, str]]) -> list[str]:
-    """Train each kind that is lacking, then ask those of one task together."""
-    ways = [
+def _instructions(missing: Sequence[tuple[str, int, str]]) -> list[str]:
+    """Train each kind that is missing, then ask those of one task together."""
+    instructions = [
         f"mta-eval train letter_blocks --model {kind} --block {block} --target {target} --seed 42 "
         f"--out runs/{kind}-{block}-{target}"
-        for kind, block, target in lacking
+        for kind, block, target in missing
     ]
-    for block, target in dict.fromkeys(key[1:] for key in lacking):
-        kinds = [kind for kind, *task in lacking if task == [block, target]]
+    for block, target in dict.fromkeys(key[1:] for key in missing):
+        kinds = [kind for kind, *task in missing if task == [block, target]]
         models = " ".join(f"--model {kind}:runs/{kind}-{block}-{target}" for kind in kinds)
         asked = f"letter_blocks:block={block},target={target}"
-        ways.append(
+        instructions.append(
             f"mta-eval run {asked} {models} --depths any --repeats 1000 --seed 1000 --out runs/letters-{block}-{target}"
         )
     note = "Seeds 43 and 44 likewise; `--preset paper` trains at the paper's size, for a GPU."
-    return [*ways, note] if ways else []
+    return [*instructions, note] if instructions else []
 
 
 def _measured_text(models: Sequence[Trained]) -> str:
@@ -75,28 +75,28 @@ def _measured_text(models: Sequence[Trained]) -> str:
     presets = ", ".join(dict.fromkeys(one.preset for one in models))
     return (
         f"{tasks}, models trained with the preset {presets}, {samples} samples for each seed. Letters are compared as "
-        "they were generated. Where task and models are smaller, compare the columns as a story, not as figures. A "
-        "mean over seeds says little where some seeds solve the task and others do not: look at every seed."
+        "they were generated. Where task and models are smaller, compare the pattern of the columns, not the numbers. "
+        "A mean over seeds says little where some seeds solve the task and others do not: compare the single seeds."
     )
 
 
-def table_1(models: Sequence[Trained]) -> list[list[str]]:
+def table_1_rows(models: Sequence[Trained]) -> list[list[str]]:
     """Rows of texts under HEAD: all that is reported, and all that was measured, one row for each task and
     preset of a kind."""
     rows = []
     keys = [*TABLE_1, *dict.fromkeys(_key(one) for one in models if _key(one) not in TABLE_1)]
     for key in sorted(keys, key=lambda key: (key[1], key[2], KINDS.index(key[0]))):
         reported = TABLE_1.get(key)
-        said = [GAP, GAP]
+        reported_texts = [GAP, GAP]
         if reported:
             seeds = " · ".join(f"{seed}: {share:.1f}" for seed, share in reported.seeds.items())
-            said = [f"{reported.mean:.1f} ± {reported.std:.1f}", seeds or GAP]
-        ours: dict[tuple[str, str], list[Trained]] = {}
+            reported_texts = [f"{reported.mean:.1f} ± {reported.std:.1f}", seeds or GAP]
+        groups: dict[tuple[str, str], list[Trained]] = {}
         for one in models:
             if _key(one) == key:
-                ours.setdefault((one.task, one.preset), []).append(one)
-        found = [_measured(group) for group in ours.values()] or [[GAP] * 4]
-        rows += [[NAMES[key[0]], str(key[1]), key[2], *said, *texts] for texts in found]
+                groups.setdefault((one.task, one.preset), []).append(one)
+        measured_texts = [_measured(group) for group in groups.values()] or [[GAP] * 4]
+        rows += [[NAMES[key[0]], str(key[1]), key[2], *reported_texts, *texts] for texts in measured_texts]
     return rows
 
 

@@ -7,9 +7,9 @@ from functools import partial
 from pathlib import Path
 
 from mta_eval.core import Record
-from mta_eval.papers.exhibit import Exhibit, of_sheets
+from mta_eval.papers.artifact import PaperArtifact, artifact_of
+from mta_eval.papers.comparison_table import ComparisonTable
 from mta_eval.papers.measured import Cell, Measure, Measured, accuracy, measured_models, perplexity, task_name
-from mta_eval.papers.panels import Look, draw_sheets
 from mta_eval.papers.reported_longheads import (
     MEMORY,
     PASSKEY,
@@ -17,82 +17,90 @@ from mta_eval.papers.reported_longheads import (
     THIRD_PARTY_PASSKEY,
     THIRD_PARTY_PERPLEXITY,
 )
-from mta_eval.papers.sheet import Sheet
-from mta_eval.papers.source import PREFACE, Source
+from mta_eval.papers.source import PREFACE, PageSource
+from mta_eval.papers.subplots import AxesStyle, draw_tables
 from mta_eval.results.table import length_text
 
 NOTHING = (
-    "**Nothing was measured here.** No checkpoint of LongHeads is shipped: it is any Llama-type model, stretched. The "
-    "commands under the tables measure it."
+    "**Nothing was measured here.** LongHeads has no checkpoint of its own: it extends the context of any Llama-type "
+    "model. The commands under the tables measure it."
 )
 MODELS = "--model smollm2 --model longheads:smollm2"
 
 Rows = Mapping[str, Mapping[int, float | None]]
 
 
-def preface(source: Source, measured: bool) -> str:
+def longheads_preface(source: PageSource, measured: bool) -> str:
     """The head of the page."""
     reported = PREFACE.format(paper="the repository of the paper, arXiv 2402.10685, and a user of it")
-    told = [source.told] if source.told and measured else []
-    parts = ["# LongHeads: reported beside measured", reported, *told, *([] if measured else [NOTHING])]
+    note = [source.note] if source.note and measured else []
+    parts = ["# LongHeads: reported beside measured", reported, *note, *([] if measured else [NOTHING])]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
-def exhibits(source: Source) -> list[Exhibit]:
+def longheads_artifacts(source: PageSource) -> list[PaperArtifact]:
     """The passkey figure, perplexity by length, memory by length."""
     models = measured_models(source.records, source.runs)
     return [passkey(models), book_perplexity(models), memory(models)]
 
 
-def passkey(models: Sequence[Measured]) -> Exhibit:
+def passkey(models: Sequence[Measured]) -> PaperArtifact:
     """Accuracy at passkey by length."""
     reported = {**PASSKEY, THIRD_PARTY: THIRD_PARTY_PASSKEY}
-    sheet = _sheet("accuracy by length", models, "passkey", accuracy, reported, "per cent", 1)
-    said = (
+    table = _table("accuracy by length", models, "passkey", accuracy, reported, "per cent", 1)
+    reported_text = (
         "Read off the picture `passkey_128k.png` of the released repository, LLaMA-2-7B, 50 trials a length. Third "
         "party: a user's own runs with the default settings (issue 3 of that repository), who found 100 % at 2K and "
         "says without a number that it fails at 4K and 8K (LongEval: about 0 beyond the window); the author's answer: "
         "choose chunks from token 2,048 on."
     )
-    draw = partial(_draw, [sheet], "LongHeads: passkey retrieval", Look("accuracy (%)", "length (tokens)"))
-    ways = _ways(
-        sheet, f"mta-eval run passkey {MODELS} --lengths {{lengths}} --depths 0,0.25,0.5,0.75,1 --repeats 10 "
+    draw = partial(_draw, [table], "LongHeads: passkey retrieval", AxesStyle("accuracy (%)", "length (tokens)"))
+    instructions = _instructions(
+        table, f"mta-eval run passkey {MODELS} --lengths {{lengths}} --depths 0,0.25,0.5,0.75,1 --repeats 10 "
         "--out runs/passkey",
     )  # fmt: skip
-    return of_sheets("Passkey", "passkey retrieval", "the figure of its repository", said, [sheet], ways, draw)
+    return artifact_of(
+        "Passkey", "passkey retrieval", "the figure of its repository", reported_text, [table], instructions, draw
+    )
 
 
-def book_perplexity(models: Sequence[Measured]) -> Exhibit:
+def book_perplexity(models: Sequence[Measured]) -> PaperArtifact:
     """Perplexity by length."""
     reported = {THIRD_PARTY: THIRD_PARTY_PERPLEXITY}
-    sheet = _sheet("perplexity by length", models, "perplexity", perplexity, reported, "perplexity", 2)
-    said = (
+    table = _table("perplexity by length", models, "perplexity", perplexity, reported, "perplexity", 2)
+    reported_text = (
         "The paper's own tables (PG19, Proof-pile, LongBench) are not in what this page was made from. Reported by a "
         "third party: perplexity on PG19 with LLaMA-2-7B and the default settings (issue 3 of that repository)."
     )
-    ways = _ways(sheet, f"mta-eval run perplexity:text=BOOKS {MODELS} --lengths {{lengths}} --out runs/books")
-    ways += ["BOOKS is a text file, or a folder of them."] if ways else []
+    instructions = _instructions(
+        table, f"mta-eval run perplexity:text=BOOKS {MODELS} --lengths {{lengths}} --out runs/books"
+    )
+    instructions += ["BOOKS is a text file, or a folder of them."] if instructions else []
     values = [value for row in reported.values() for value in row.values()]
-    top = max([*values, *(cell.high or cell.mean for cells in sheet.measured.values() for cell in cells.values())])
-    look = Look("perplexity", "length (tokens)", (0, top))
-    draw = partial(_draw, [sheet], "LongHeads: perplexity on long books", look)
-    return of_sheets("Perplexity", "perplexity by length", "none of its tables", said, [sheet], ways, draw)
+    top = max([*values, *(cell.high or cell.mean for cells in table.measured.values() for cell in cells.values())])
+    style = AxesStyle("perplexity", "length (tokens)", (0, top))
+    draw = partial(_draw, [table], "LongHeads: perplexity on long books", style)
+    return artifact_of(
+        "Perplexity", "perplexity by length", "none of its tables", reported_text, [table], instructions, draw
+    )
 
 
-def memory(models: Sequence[Measured]) -> Exhibit:
+def memory(models: Sequence[Measured]) -> PaperArtifact:
     """Peak memory by length, of the passkey records."""
-    sheet = _sheet("peak memory by length", models, "passkey", _peak, MEMORY, "GB", 2)
-    said = "The README of its repository, LLaMA-2-7B with keys and values kept by the CPU. Measured: 10⁹ bytes."
-    ways = _ways(
-        sheet, "mta-eval run passkey --model longheads:smollm2,offload=true --lengths {lengths} --depths 0.5 "
+    table = _table("peak memory by length", models, "passkey", _peak, MEMORY, "GB", 2)
+    reported_text = (
+        "The README of its repository, LLaMA-2-7B with keys and values kept by the CPU. Measured: 10⁹ bytes."
+    )
+    instructions = _instructions(
+        table, "mta-eval run passkey --model longheads:smollm2,offload=true --lengths {lengths} --depths 0.5 "
         "--repeats 1 --out runs/memory",
     )  # fmt: skip
-    return of_sheets("Memory", "peak memory", "the README of its repository", said, [sheet], ways)
+    return artifact_of("Memory", "peak memory", "the README of its repository", reported_text, [table], instructions)
 
 
-def _sheet(
+def _table(
     title: str, models: Sequence[Measured], task: str, measure: Measure, reported: Rows, unit: str, decimals: int
-) -> Sheet:
+) -> ComparisonTable:
     """Models by length, at all lengths that were reported or measured."""
     measured: dict[str, dict[int, Cell]] = {}
     for model in models:
@@ -102,7 +110,7 @@ def _sheet(
         if cells:
             measured[model.name] = cells
     columns = {length for rows in (reported, measured) for row in rows.values() for length in row}
-    return Sheet(title, "length", tuple(sorted(columns)), reported, measured, unit, decimals)
+    return ComparisonTable(title, "length", tuple(sorted(columns)), reported, measured, unit, decimals)
 
 
 def _is(task: str, record: Record) -> bool:
@@ -119,10 +127,10 @@ def _peak(records: Sequence[Record]) -> Cell | None:
     return Cell(max(peaks) / 1e9, None, None, len(peaks)) if peaks else None
 
 
-def _ways(sheet: Sheet, command: str) -> list[str]:
-    lengths = ",".join(length_text(length).lower() for length in sheet.missing())
+def _instructions(table: ComparisonTable, command: str) -> list[str]:
+    lengths = ",".join(length_text(length).lower() for length in table.incomplete_columns())
     return [command.format(lengths=lengths)] if lengths else []
 
 
-def _draw(sheets: Sequence[Sheet], heading: str, look: Look, stem: Path) -> list[Path]:
-    return draw_sheets(sheets, heading, look, stem, 1)
+def _draw(tables: Sequence[ComparisonTable], heading: str, style: AxesStyle, stem: Path) -> list[Path]:
+    return draw_tables(tables, heading, style, stem, 1)

@@ -8,38 +8,38 @@ from pathlib import Path
 
 import pandas as pd
 
+from mta_eval.papers.artifact import PaperArtifact, artifact_of
 from mta_eval.papers.benchmarks import table_3, table_4, table_8, table_9
+from mta_eval.papers.comparison_table import COLUMNS, ComparisonTable
 from mta_eval.papers.distraction import figure_5, figure_7
-from mta_eval.papers.exhibit import Exhibit, of_sheets
-from mta_eval.papers.letter_blocks import letter_blocks
+from mta_eval.papers.letter_blocks import letter_block_errors
 from mta_eval.papers.measured import measured_models
 from mta_eval.papers.needles import figure_3, figure_8
-from mta_eval.papers.panels import Look, draw_sheets, draw_unknown
 from mta_eval.papers.perplexities import table_2, table_5, table_10
 from mta_eval.papers.reported_mta import AXES, SIZES, gain_at_880m
-from mta_eval.papers.sheet import COLUMNS, Sheet
-from mta_eval.papers.source import PREFACE, Attention, Source
+from mta_eval.papers.source import PREFACE, Attention, PageSource
+from mta_eval.papers.subplots import AxesStyle, draw_tables, draw_unknown
 
 LOOK = "`mta-eval attention` draws where a checkpoint looks; `mta-eval paper mta --attention` those of the runs."
-NOTHING = "**These runs measured nothing of this paper.** The commands under the tables and figures do."
+NOTHING = "**These runs measured nothing of this paper.** The commands under the tables and figures measure it."
 
 
-def preface(source: Source, measured: bool) -> str:
+def mta_preface(source: PageSource, measured: bool) -> str:
     """The head of the page."""
-    told = [*([source.told] if source.told else []), *([] if measured else [NOTHING])]
+    notes = [*([source.note] if source.note else []), *([] if measured else [NOTHING])]
     parts = [
         "# Multi-Token Attention: reported beside measured",
         PREFACE.format(paper="the paper, arXiv 2504.00927v2"),
-        *told,
+        *notes,
     ]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
-def exhibits(source: Source) -> list[Exhibit]:
+def mta_artifacts(source: PageSource) -> list[PaperArtifact]:
     """Tables 1 to 5 and 8 to 10, Figures 3 to 8."""
     models = measured_models(source.records, source.runs)
     return [
-        letter_blocks(source.records, source.runs),
+        letter_block_errors(source.records, source.runs),
         table_2(models),
         table_3(models),
         table_4(models),
@@ -56,14 +56,14 @@ def exhibits(source: Source) -> list[Exhibit]:
     ]
 
 
-def figure_4(attention: Attention | None) -> Exhibit:
+def figure_4(attention: Attention | None) -> PaperArtifact:
     """Where a model looks: a picture that was drawn already, if any."""
 
     def put(stem: Path) -> list[Path]:
         return [Path(shutil.copyfile(one, stem.with_suffix(one.suffix))) for one in attention.pictures]  # type: ignore[union-attr]
 
     seen = f"one sample of `{attention.task}`. {'. '.join(attention.lines)}." if attention else "nothing."
-    return Exhibit(
+    return PaperArtifact(
         name="Figure 4",
         title="where a model looks",
         place="Figure 4, section 4.4",
@@ -72,39 +72,47 @@ def figure_4(attention: Attention | None) -> Exhibit:
         measured=seen,
         blocks=[],
         frame=pd.DataFrame(columns=list(COLUMNS)),
-        lacking=[] if attention else ["no attention was drawn"],
-        ways=[] if attention else [LOOK, "mta-eval attention MODEL --task niah --length 512 --out attention.png"],
+        missing=[] if attention else ["no attention was drawn"],
+        instructions=[]
+        if attention
+        else [LOOK, "mta-eval attention MODEL --task niah --length 512 --out attention.png"],
         draw=put if attention else None,
     )
 
 
-def figure_6() -> Exhibit:
+def figure_6() -> PaperArtifact:
     """Kernels over heads, and the gain by model size: plotted only, but for what Table 2 tells of one size."""
     gains = gain_at_880m()
     reported = {name: {size: gains[name] if size == "880M" else None for size in SIZES} for name in gains}
     notes = {(name, "880M"): " (derived)" for name in gains}
-    sheet = Sheet("gain over the Transformer by size", "size", SIZES, reported, {}, "per cent", 1, notes)
-    said = (
+    table = ComparisonTable("gain over the Transformer by size", "size", SIZES, reported, {}, "per cent", 1, notes)
+    reported_text = (
         "Left: average perplexity by the size of the kernels over heads; plotted only: the larger, the better. Right: "
         "by how many per cent perplexity is below the Transformer's, for models of four sizes (the fourth is presumed "
         "to be 880M); plotted only. Derived here: the gain at 880M, from the averages of Table 2."
     )
-    ways = ["Both halves take language models trained for each size; no run of mta-eval measures them."]
-    return of_sheets(
-        "Figure 6", "kernels over heads; gain by size", "Figure 6", said, [sheet], ways, partial(_draw_6, sheet)
+    instructions = ["Both halves take language models trained for each size; no run of mta-eval measures them."]
+    return artifact_of(
+        "Figure 6",
+        "kernels over heads; gain by size",
+        "Figure 6",
+        reported_text,
+        [table],
+        instructions,
+        partial(_draw_6, table),
     )
 
 
-def _draw_6(sheet: Sheet, stem: Path) -> list[Path]:
+def _draw_6(table: ComparisonTable, stem: Path) -> list[Path]:
     x_ends, y_ends = AXES["Figure 6"]
     heads = ("size of the kernels over heads", "heads", "average perplexity", x_ends, y_ends)
     right = stem.with_name(f"{stem.name}_right")
     return [
         *draw_unknown([heads], "Figure 6, left: kernels over heads", stem),
-        *draw_sheets(
-            [sheet],
+        *draw_tables(
+            [table],
             "Figure 6, right: gain over the Transformer (880M: derived from Table 2)",
-            Look("gain (%)", "size", (0, 3.5)),
+            AxesStyle("gain (%)", "size", (0, 3.5)),
             right,
             1,
         ),

@@ -10,7 +10,7 @@ from typing import NamedTuple
 MODELS = ("Transformer", "DIFF", "Talking heads", "MTA")
 
 
-class Errors(NamedTuple):
+class SeedErrors(NamedTuple):
     """Errors in per cent over three seeds: mean, sample standard deviation, and each seed where it is known."""
 
     mean: float
@@ -21,18 +21,18 @@ class Errors(NamedTuple):
 # Table 1, wrong answers in per cent: (attention, letters in a block, target). The single seeds are those of the
 # released code's own notes (H100).
 TABLE_1 = {
-    ("transformer", 5, "all"): Errors(51.6, 43.1, {"42": 77.7, "43": 75.3, "44": 1.9}),
-    ("transformer", 5, "first"): Errors(78.2, 1.5),
-    ("transformer", 5, "last"): Errors(1.3, 0.4),
-    ("transformer", 8, "all"): Errors(31.2, 50.3),
-    ("transformer", 8, "first"): Errors(28.9, 24.9),
-    ("transformer", 8, "last"): Errors(58.4, 46.8),
-    ("mta", 5, "all"): Errors(0.1, 0.1, {"42": 0.0, "43": 0.0, "44": 0.2}),
-    ("mta", 5, "first"): Errors(0.0, 0.0),
-    ("mta", 5, "last"): Errors(0.0, 0.0),
-    ("mta", 8, "all"): Errors(0.1, 0.0),
-    ("mta", 8, "first"): Errors(0.0, 0.0),
-    ("mta", 8, "last"): Errors(0.0, 0.0),
+    ("transformer", 5, "all"): SeedErrors(51.6, 43.1, {"42": 77.7, "43": 75.3, "44": 1.9}),
+    ("transformer", 5, "first"): SeedErrors(78.2, 1.5),
+    ("transformer", 5, "last"): SeedErrors(1.3, 0.4),
+    ("transformer", 8, "all"): SeedErrors(31.2, 50.3),
+    ("transformer", 8, "first"): SeedErrors(28.9, 24.9),
+    ("transformer", 8, "last"): SeedErrors(58.4, 46.8),
+    ("mta", 5, "all"): SeedErrors(0.1, 0.1, {"42": 0.0, "43": 0.0, "44": 0.2}),
+    ("mta", 5, "first"): SeedErrors(0.0, 0.0),
+    ("mta", 5, "last"): SeedErrors(0.0, 0.0),
+    ("mta", 8, "all"): SeedErrors(0.1, 0.0),
+    ("mta", 8, "first"): SeedErrors(0.0, 0.0),
+    ("mta", 8, "last"): SeedErrors(0.0, 0.0),
 }
 
 DOMAINS = ("arxiv", "book", "c4", "cc", "github", "se", "wiki")
@@ -126,7 +126,7 @@ DEPTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 DISTRACTION = (0, 1024, 2048, 4096)  # Figures 5 and 7: tokens of text that the facts are hidden in
 QUESTIONS = (1, 2, 3, 4, 5)
 SIZES = ("300M", "550M", "880M", "1B")  # Figure 6, right
-AXES = {  # what is known of the panels whose values are plotted only: ends of x, ends of y
+AXES = {  # what is known of the subplots whose values are plotted only: ends of x, ends of y
     "Figure 5": ((0, 12), (11.125, 11.25)),
     "Figure 6": ((0, 16), (11.05, 11.225)),
 }

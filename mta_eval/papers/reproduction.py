@@ -1,4 +1,4 @@
-"""What a paper's page is drawn from beside runs: shipped checkpoints asked, parameters counted, attention looked at."""
+"""The page of a paper from runs, or from the shipped checkpoints: their answers, parameter counts and attention."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ KINDS = ("transformer", "diff", "talking_heads", "mta")  # as the paper's Table 
 def draw_papers(
     names: Sequence[str], runs: Sequence[Path], out: Path, samples: int, attention: bool = False
 ) -> list[Path]:
-    """Set what `runs` measured beside what the papers `names` report, in `out`; returns what was written, pages first.
+    """Write the pages of the papers `names` into `out`, with the values of `runs`; returns the paths, pages first.
 
     Without runs those of the shipped checkpoints are read, which `run_shipped` makes, `samples` rows each, and their
     attention is drawn; there are none for longheads. Raises StoreError if runs fill no cell of these papers, or `out`
     cannot be written.
     """
     from mta_eval import papers
-    from mta_eval.papers.source import Source
+    from mta_eval.papers.source import PageSource
     from mta_eval.results import several
 
-    told = said(out, samples) if not runs and "mta" in names else ""
-    shown = list(runs) or ([out / FOLDER] if told else [])
-    questions, records, lacking = several.read_several(shown)
-    told += "".join(f" Not finished: `{folder}` lacks {count:,} samples." for folder, count in lacking.items())
-    with attention_of(questions, records if attention or told else []) as seen:
+    note = shipped_runs_note(out, samples) if not runs and "mta" in names else ""
+    shown = list(runs) or ([out / FOLDER] if note else [])
+    questions, records, missing = several.read_several(shown)
+    note += "".join(f" Not finished: `{folder}` lacks {count:,} samples." for folder, count in missing.items())
+    with drawn_attention(questions, records if attention or note else []) as seen:
         counts = parameter_counts() if "mta" in names else {}
-        return papers.write_papers(Source(records, questions, counts, seen, told.strip()), out, names)
+        return papers.write_papers(PageSource(records, questions, counts, seen, note.strip()), out, names)
 
 
 def run_shipped(out: Path, samples: int) -> tuple[Path, list[Record]]:
@@ -61,11 +61,11 @@ def run_shipped(out: Path, samples: int) -> tuple[Path, list[Record]]:
     return out / FOLDER, answer_all(plan, out / FOLDER)
 
 
-def said(out: Path, samples: int) -> str:
-    """The command that `run_shipped` is, and why."""
+def shipped_runs_note(out: Path, samples: int) -> str:
+    """The sentence about the runs of `run_shipped`: why they were made, and by which command."""
     models = " ".join(f"--model {spec}" for spec in _specs())
     return (
-        f"No runs were given: measured are the checkpoints of the package, {samples} samples for each, by the command "
+        f"No runs were given: the checkpoints of the package were measured, {samples} samples for each, by the command "
         f"`mta-eval run letter_blocks {models} --depths any --repeats {samples} --seed {SEED} --out {out / FOLDER}`. "
         "They answer letter blocks alone."
     )
@@ -83,7 +83,7 @@ def parameter_counts() -> dict[str, int]:
 
 
 @contextmanager
-def attention_of(questions: Sequence[tuple[str, Run]], records: Sequence[Record]) -> Iterator[Attention | None]:
+def drawn_attention(questions: Sequence[tuple[str, Run]], records: Sequence[Record]) -> Iterator[Attention | None]:
     """Pictures of where the runs' models look in one sample: needles if there are any, else letter blocks, else any.
 
     One model of each name and seeds aside; None if no model can be looked into. The pictures last as long as the block.

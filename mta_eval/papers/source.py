@@ -1,4 +1,4 @@
-"""What a paper's page is drawn from."""
+"""The input of a paper's page."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from pathlib import Path
 
 from mta_eval.core import Record, Run
 
-PREFACE = """Reported: {paper}; each number under the table or figure that it stands in. “not in text”: the
-paper plots the value and does not tell it; none was read off or made up. Measured: the given runs, with 95 % intervals
-that take samples drawn together for one and say nothing of seeds that were not trained; ± is the sample standard
-deviation over seeds; n counts samples. “–”: not measured, or not in the paper. Other models, other texts and other
-prompts stand behind the two sides: compare shapes, not figures. Beside this page lie each table's CSV and LaTeX
-(booktabs), and each picture as PNG, SVG and PDF.
+PREFACE = """Reported: {paper}; each number is listed under its table or figure. “not in text”: the paper plots the
+value without stating it; no value was read off a plot or estimated. Measured: the given runs, with 95 % intervals that
+count samples of one draw as one and do not cover seeds that were not trained; ± is the sample standard deviation over
+seeds; n is the number of samples. “–”: not measured, or not in the paper. Reported and measured values come from
+different models, texts and prompts: compare the shapes of the curves, not the numbers. Each table is also in this
+folder as CSV and LaTeX (booktabs), and each picture as PNG, SVG and PDF.
 """
 
 
 @dataclass(frozen=True)
 class Attention:
-    """Where models look in one sample of `task`: drawn already, in files that differ in their suffix, and in words."""
+    """The attention of models in one sample of `task`: pictures that differ in their suffix, and lines of text."""
 
     task: str
     pictures: Sequence[Path]
@@ -27,14 +27,15 @@ class Attention:
 
 
 @dataclass(frozen=True)
-class Source:
-    """Records and the runs (name, run) that they are of, as `several.read_several` gives them; none is fine.
+class PageSource:
+    """Records and their runs (name, run), as `several.read_several` returns them; there may be none.
 
-    `counts` are parameters of our own models of the paper's 880M, by attention. `told` is said at the top of the page.
+    `counts` are the parameters of this package's models of the paper's 880M, by attention. `note` is printed at the
+    top of the page.
     """
 
     records: Sequence[Record] = ()
     runs: Sequence[tuple[str, Run]] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
     attention: Attention | None = None
-    told: str = ""
+    note: str = ""

@@ -43,18 +43,18 @@ class Trained:
 
     def by_letter(self) -> dict[Any, list[float]]:
         """Letter of the answer, from 1 -> 1 or 0 for each record: wrong or not."""
-        found: dict[Any, list[float]] = defaultdict(list)
+        errors: dict[Any, list[float]] = defaultdict(list)
         for record in self.records:
             for number, wrong in enumerate(_wrong_letters(record), 1):
-                found[number].append(wrong)
-        return found
+                errors[number].append(wrong)
+        return errors
 
     def by_position(self) -> dict[Any, list[float]]:
         """Place of the target among the blocks, from 1 -> 1 - score of each record."""
-        found: dict[Any, list[float]] = defaultdict(list)
+        errors: dict[Any, list[float]] = defaultdict(list)
         for record in self.records:
-            found[record.axes["position"]].append(1 - (record.score or 0.0))
-        return dict(sorted(found.items()))
+            errors[record.axes["position"]].append(1 - (record.score or 0.0))
+        return dict(sorted(errors.items()))
 
 
 @dataclass(frozen=True)
@@ -82,15 +82,15 @@ def trained_models(records: Sequence[Record], runs: Sequence[tuple[str, Run]]) -
     for record in records:
         if record.task.partition(":")[0] == TASK and record.score is not None:
             groups[record.task, record.model].append(record)
-    found = []
+    models = []
     for (task, model), group in groups.items():
         facts, options = about.get(model, {}), _options(task)
         attention = facts.get("attention", model.partition(":")[0])
         if attention in KINDS:
             block, target = int(options.get("block", 5)), options.get("target", "all")
             preset, seed = facts.get("preset", "?"), facts.get("seed", "?")
-            found.append(Trained(attention, block, target, preset, seed, task, model, group))
-    return sorted(found, key=lambda one: (KINDS.index(one.attention), one.block, one.target, one.task, one.seed))
+            models.append(Trained(attention, block, target, preset, seed, task, model, group))
+    return sorted(models, key=lambda one: (KINDS.index(one.attention), one.block, one.target, one.task, one.seed))
 
 
 def model_facts(runs: Sequence[tuple[str, Run]]) -> dict[str, dict[str, str]]:

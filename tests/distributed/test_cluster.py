@@ -1,4 +1,4 @@
-"""How a cluster is shared out, and what is said where it cannot be joined: no Ray is started here."""
+"""The placement of replicas, and the errors where a cluster cannot be joined. No Ray is started here."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mta_eval.distributed.cluster import Cluster, Placement, joined, place, told
+from mta_eval.distributed.cluster import Cluster, Placement, joined_cluster, placement_for, resources_text
 from mta_eval.errors import SpecError
 
 Call = Callable[..., tuple[int, str, str]]
@@ -19,11 +19,11 @@ HEAD: dict[str, float] = {"memory": 1e9}
 
 
 def test_without_gpus_each_node_has_a_replica_with_all_its_cpus() -> None:
-    assert place(Cluster(), [HEAD, SMALL, SMALL]) == Placement(2, 4, 0.0)
+    assert placement_for(Cluster(), [HEAD, SMALL, SMALL]) == Placement(2, 4, 0.0)
 
 
 def test_with_gpus_each_gpu_has_a_replica_and_its_share_of_the_cpus() -> None:
-    assert place(Cluster(), [SMALL, LARGE, LARGE]) == Placement(16, 4, 1.0)
+    assert placement_for(Cluster(), [SMALL, LARGE, LARGE]) == Placement(16, 4, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -42,11 +42,11 @@ def test_with_gpus_each_gpu_has_a_replica_and_its_share_of_the_cpus() -> None:
 def test_replicas_get_as_many_cpus_as_let_all_of_them_fit(
     wanted: Cluster, nodes: list[dict[str, float]], placed: Placement
 ) -> None:
-    assert place(wanted, nodes) == placed
+    assert placement_for(wanted, nodes) == placed
 
 
 @pytest.mark.parametrize(
-    ("wanted", "nodes", "said"),
+    ("wanted", "nodes", "message"),
     [
         (
             Cluster(replicas=9),
@@ -64,10 +64,10 @@ def test_replicas_get_as_many_cpus_as_let_all_of_them_fit(
     ],
 )
 def test_too_small_a_cluster_is_named_beside_what_was_wanted(
-    wanted: Cluster, nodes: list[dict[str, float]], said: str
+    wanted: Cluster, nodes: list[dict[str, float]], message: str
 ) -> None:
-    with pytest.raises(SpecError, match=said):
-        place(wanted, nodes)
+    with pytest.raises(SpecError, match=message):
+        placement_for(wanted, nodes)
 
 
 @pytest.mark.parametrize("gpus", [-1, 1.5])
@@ -77,11 +77,11 @@ def test_parts_of_several_gpus_are_refused(gpus: float) -> None:
 
 
 def test_what_a_cluster_has_is_told_in_words() -> None:
-    assert told([HEAD, LARGE, SMALL]) == "3 nodes with 36 CPUs, 8 GPUs"
+    assert resources_text([HEAD, LARGE, SMALL]) == "3 nodes with 36 CPUs, 8 GPUs"
 
 
 @pytest.mark.parametrize(
-    ("address", "said"),
+    ("address", "message"),
     [
         ("ray://10.0.0.1:10001", "--address takes auto or HOST:PORT"),
         ("localhost", "--address is auto or HOST:PORT, such as 10.0.0.1:6379, not 'localhost'"),
@@ -92,11 +92,11 @@ def test_what_a_cluster_has_is_told_in_words() -> None:
         ),
     ],
 )
-def test_a_cluster_that_is_not_there_is_one_line(call: Call, address: str, said: str) -> None:
+def test_a_cluster_that_is_not_there_is_one_line(call: Call, address: str, message: str) -> None:
     pytest.importorskip("ray", reason="needs Ray: pip install 'mta-eval[ray]'")
     code, _, line = call(*RUN, "--executor", "ray", "--address", address)
     assert code == 2
-    assert line.startswith(f"mta-eval: {said}")
+    assert line.startswith(f"mta-eval: {message}")
     assert len(line.splitlines()) == 1
 
 
@@ -109,7 +109,7 @@ def test_without_ray_the_line_says_how_to_install_it(monkeypatch: pytest.MonkeyP
         return importing(name, *rest)
 
     monkeypatch.setattr(builtins, "__import__", missing)
-    with pytest.raises(SpecError, match=r"--executor ray needs Ray: pip install 'mta-eval\[ray\]'"), joined(""):
+    with pytest.raises(SpecError, match=r"--executor ray needs Ray: pip install 'mta-eval\[ray\]'"), joined_cluster(""):
         pass
 
 

@@ -16,9 +16,9 @@ import pytest
 
 from mta_eval import registry, runner
 from mta_eval.core import Plan, Record, Sweep
-from mta_eval.distributed import pool as crews
+from mta_eval.distributed import pool as pool_module
 from mta_eval.distributed.cluster import Cluster
-from mta_eval.distributed.pool import crew
+from mta_eval.distributed.pool import replica_pool
 from mta_eval.errors import ModelError
 from mta_eval.models.tokenizer import FastTokenizer
 
@@ -45,9 +45,9 @@ def read(folder: Path) -> list[Record]:
 
 def test_replicas_on_several_nodes_give_the_records_of_one_process_in_its_order(cluster: Any) -> None:
     asked = plan("window:300", "window:400", tasks=("niah:needles=2", "passkey"))
-    with crew(Cluster(cluster.address), asked) as hired:
-        assert str(hired.placement) == "2 replicas of 1 CPU"
-        records = list(hired.run(asked))
+    with replica_pool(Cluster(cluster.address), asked) as pool:
+        assert str(pool.placement) == "2 replicas of 1 CPU"
+        records = list(pool.run(asked))
     assert bare(records) == bare(list(runner.run(asked)))
     assert len(records) == 72
     assert all(record.seconds > 0 and record.peak_memory for record in records)
@@ -55,16 +55,16 @@ def test_replicas_on_several_nodes_give_the_records_of_one_process_in_its_order(
 
 def test_a_worker_that_dies_once_costs_nothing(cluster: Any, tmp_path: Path) -> None:
     asked = plan(f"mortal:300,fatal=niah/256/0.50/1,marker={tmp_path / 'died'}")
-    with crew(Cluster(cluster.address, replicas=2), asked) as hired:
-        records = list(hired.run(asked))
+    with replica_pool(Cluster(cluster.address, replicas=2), asked) as pool:
+        records = list(pool.run(asked))
     assert (tmp_path / "died").exists()
     assert bare(records) == bare(list(runner.run(asked)))
 
 
 def test_samples_that_kill_every_worker_become_errors_and_the_others_are_answered(cluster: Any) -> None:
     asked = plan("mortal:300,fatal=niah/256/0.50/1")
-    with crew(Cluster(cluster.address, replicas=2), asked) as hired:
-        records = list(hired.run(asked))
+    with replica_pool(Cluster(cluster.address, replicas=2), asked) as pool:
+        records = list(pool.run(asked))
     failed = {record.sample_id: record for record in records if record.error}
     assert set(failed) == {"niah/256/0.50/1", "niah/256/0.00/1"}  # 1.00 comes first, and was answered
     assert all("its worker died 3 times: The actor is dead" in str(record.error) for record in failed.values())
@@ -123,20 +123,20 @@ def test_a_local_ray_is_started_and_gone_at_the_end(tmp_path: Path) -> None:
 
 def test_what_a_lost_node_was_asked_is_asked_elsewhere(cluster: Any, lose: Callable[[int], None]) -> None:
     asked = plan("mortal:300,seconds=0.05")
-    with crew(Cluster(cluster.address), asked) as hired:
-        records = list(after(4, hired.run(asked), lambda: lose(1)))
+    with replica_pool(Cluster(cluster.address), asked) as pool:
+        records = list(after(4, pool.run(asked), lambda: lose(1)))
     assert bare(records) == bare(list(runner.run(asked)))
 
 
 def test_when_every_node_is_lost_the_run_ends_in_one_line_and_keeps_its_answers(
     cluster: Any, lose: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(crews, "PATIENCE", 5.0)
+    monkeypatch.setattr(pool_module, "WAIT_SECONDS", 5.0)
     asked = plan("mortal:300,seconds=0.05")
     records: list[Record] = []
     wanted = "no room for a replica in 5 seconds: 2 replicas of 1 CPU wanted, and the cluster has"
-    with crew(Cluster(cluster.address), asked) as hired, pytest.raises(ModelError, match=wanted):
-        collect(records, after(4, hired.run(asked), lambda: lose(NODES)))
+    with replica_pool(Cluster(cluster.address), asked) as pool, pytest.raises(ModelError, match=wanted):
+        collect(records, after(4, pool.run(asked), lambda: lose(NODES)))
     expected = {record.sample_id: record for record in bare(list(runner.run(asked)))}
     assert 4 <= len(records) < len(expected)
     assert all(record == expected[record.sample_id] for record in bare(records))
@@ -144,17 +144,17 @@ def test_when_every_node_is_lost_the_run_ends_in_one_line_and_keeps_its_answers(
 
 def test_a_model_with_weights_answers_the_same(cluster: Any, llama_folder: Path) -> None:
     asked = plan(f"hf:{llama_folder},dtype=float32", sweep=Sweep((256,), (0.0, 1.0), 2))
-    with crew(Cluster(cluster.address), asked) as hired:
-        records = list(hired.run(asked))
-        assert hired.settings == {name: {"device": "cpu", "dtype": "float32"} for name in asked.models}
+    with replica_pool(Cluster(cluster.address), asked) as pool:
+        records = list(pool.run(asked))
+        assert pool.settings == {name: {"device": "cpu", "dtype": "float32"} for name in asked.models}
     assert bare(records) == bare(list(runner.run(asked)))
 
 
 def test_a_model_that_kills_every_worker_ends_the_run_in_one_line(cluster: Any) -> None:
     asked = plan("mortal:300,fatal=niah")
     wanted = "6 workers died one after the other, and none gave an answer; the last: The actor is dead"
-    with pytest.raises(ModelError, match=wanted), crew(Cluster(cluster.address, replicas=1), asked) as hired:
-        list(hired.run(asked))
+    with pytest.raises(ModelError, match=wanted), replica_pool(Cluster(cluster.address, replicas=1), asked) as pool:
+        list(pool.run(asked))
 
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, -15), (signal.SIGKILL, -9)])

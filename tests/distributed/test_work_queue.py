@@ -1,22 +1,22 @@
-"""Which groups are asked, and in which order their records leave."""
+"""The order in which groups are assigned and records leave."""
 
 from __future__ import annotations
 
 from mta_eval import registry, runner
 from mta_eval.core import Plan, Record, Sweep
-from mta_eval.distributed.replica import Facts, Home, Replica
-from mta_eval.distributed.work_queue import Desk, Group, groups
+from mta_eval.distributed.replica import ModelFacts, Replica, Workspace
+from mta_eval.distributed.work_queue import SampleGroup, WorkQueue, sample_groups
 
 PLAN = Plan(
     registry.build_all(["niah", "passkey"], registry.build_task),
     registry.build_all(["window:300", "window:400"], registry.build_model),
     Sweep((256, 512), (0.0, 0.5, 1.0), 2),
 )
-FACTS = {name: Facts.of(model) for name, model in PLAN.models.items()}
+FACTS = {name: ModelFacts.of(model) for name, model in PLAN.models.items()}
 
 
-def answered(desk: Desk, group: Group) -> list[Record]:
-    return list(Replica().answer(Home.here(), desk.question(group)))
+def answered(queue: WorkQueue, group: SampleGroup) -> list[Record]:
+    return list(Replica().answer(Workspace.current(), queue.request(group)))
 
 
 def ids(records: list[Record]) -> list[tuple[str, str]]:
@@ -24,7 +24,7 @@ def ids(records: list[Record]) -> list[tuple[str, str]]:
 
 
 def test_a_group_is_one_haystack_at_all_its_depths() -> None:
-    made = list(groups(PLAN, ()))
+    made = list(sample_groups(PLAN, ()))
     assert len(made) == 16
     assert all(len(group.cells) == 3 for group in made)
     assert all(len({(cell.length, cell.repeat) for cell in group.cells}) == 1 for group in made)
@@ -35,77 +35,79 @@ def test_a_group_is_one_haystack_at_all_its_depths() -> None:
 def test_what_is_done_is_in_no_group() -> None:
     everything = ids(list(runner.run(PLAN)))
     left = [
-        (group.model, f"{group.task}/{cell}") for group in groups(PLAN, set(everything[:7])) for cell in group.cells
+        (group.model, f"{group.task}/{cell}")
+        for group in sample_groups(PLAN, set(everything[:7]))
+        for cell in group.cells
     ]
     assert left == everything[7:]
 
 
 def test_records_leave_in_order_whatever_order_they_come_in() -> None:
-    desk = Desk(PLAN, (), FACTS)
-    asked: list[Group] = []
-    while group := desk.next(16):
+    queue = WorkQueue(PLAN, (), FACTS)
+    asked: list[SampleGroup] = []
+    while group := queue.next_group(16):
         asked.append(group)
     gone: list[Record] = []
     for group in reversed(asked):
         assert gone == []
-        group.records.extend(answered(desk, group))
-        gone += desk.due()
-    assert desk.finished
+        group.records.extend(answered(queue, group))
+        gone += queue.take_ready()
+    assert queue.finished
     assert ids(gone) == ids(list(runner.run(PLAN)))
 
 
 def test_no_more_groups_than_allowed_are_ahead_of_the_first_unfinished_one() -> None:
-    desk = Desk(PLAN, (), FACTS)
-    first, second = desk.next(2), desk.next(2)
+    queue = WorkQueue(PLAN, (), FACTS)
+    first, second = queue.next_group(2), queue.next_group(2)
     assert first is not None
     assert second is not None
-    assert desk.next(2) is None
-    second.records.extend(answered(desk, second))
-    assert list(desk.due()) == []
-    assert desk.next(2) is None
-    first.records.extend(answered(desk, first))
-    assert len(list(desk.due())) == 6
-    assert desk.next(2) is not None
+    assert queue.next_group(2) is None
+    second.records.extend(answered(queue, second))
+    assert list(queue.take_ready()) == []
+    assert queue.next_group(2) is None
+    first.records.extend(answered(queue, first))
+    assert len(list(queue.take_ready())) == 6
+    assert queue.next_group(2) is not None
 
 
 def test_records_of_the_first_group_leave_one_by_one() -> None:
-    desk = Desk(PLAN, (), FACTS)
-    group = desk.next(1)
+    queue = WorkQueue(PLAN, (), FACTS)
+    group = queue.next_group(1)
     assert group is not None
-    for record in answered(desk, group):
+    for record in answered(queue, group):
         group.records.append(record)
-        assert list(desk.due()) == [record]
+        assert list(queue.take_ready()) == [record]
 
 
 def test_a_group_that_comes_back_is_asked_for_the_rest_alone_and_before_all_others() -> None:
-    desk = Desk(PLAN, (), FACTS)
-    group = desk.next(4)
+    queue = WorkQueue(PLAN, (), FACTS)
+    group = queue.next_group(4)
     assert group is not None
-    group.records.append(answered(desk, group)[0])
-    desk.back(group)
-    assert desk.next(4) is group
-    assert desk.question(group).cells == group.cells[1:]
+    group.records.append(answered(queue, group)[0])
+    queue.put_back(group)
+    assert queue.next_group(4) is group
+    assert queue.request(group).cells == group.cells[1:]
 
 
 def test_a_group_that_is_given_up_becomes_errors_with_the_prompts_hash() -> None:
-    desk = Desk(PLAN, (), FACTS)
-    group = desk.next(4)
+    queue = WorkQueue(PLAN, (), FACTS)
+    group = queue.next_group(4)
     assert group is not None
-    whole = answered(desk, group)
+    whole = answered(queue, group)
     group.records.append(whole[0])
-    desk.give_up(group, "its worker died")
-    due = list(desk.due())
+    queue.fail(group, "its worker died")
+    due = list(queue.take_ready())
     assert due[0] is whole[0]
     assert [(record.error, record.score, record.output) for record in due[1:]] == [("its worker died", None, None)] * 2
     assert [record.prompt_sha256 for record in due] == [record.prompt_sha256 for record in whole]
 
 
 def test_when_a_run_ends_early_what_came_before_its_turn_is_not_lost() -> None:
-    desk = Desk(PLAN, (), FACTS)
-    first, second = desk.next(4), desk.next(4)
+    queue = WorkQueue(PLAN, (), FACTS)
+    first, second = queue.next_group(4), queue.next_group(4)
     assert first is not None
     assert second is not None
-    first.records.append(answered(desk, first)[0])
-    assert len(list(desk.due())) == 1
-    second.records.extend(answered(desk, second))
-    assert list(desk.early()) == second.records
+    first.records.append(answered(queue, first)[0])
+    assert len(list(queue.take_ready())) == 1
+    second.records.extend(answered(queue, second))
+    assert list(queue.take_unordered()) == second.records

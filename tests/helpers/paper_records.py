@@ -6,7 +6,7 @@ import random
 from typing import Any
 
 from mta_eval.core import Record, Run, Sweep
-from mta_eval.papers.source import Source
+from mta_eval.papers.source import PageSource
 
 
 def answer(task: str, score: float | None, model: str = "m", repeat: int = 0, **axes: Any) -> Record:
@@ -27,9 +27,9 @@ def run(**models: dict[str, str]) -> Run:
     return Run((), tuple(models), Sweep((), (None,), 1), "generate", "refuse", "0", {}, {"models": models})
 
 
-def source(records: list[Record], **models: dict[str, str]) -> Source:
+def source(records: list[Record], **models: dict[str, str]) -> PageSource:
     """What a page is drawn from."""
-    return Source(records, [("run", run(**models))])
+    return PageSource(records, [("run", run(**models))])
 
 
 def everything(models: list[str], repeats: int = 4, seed: int = 0) -> list[Record]:

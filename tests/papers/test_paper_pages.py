@@ -13,9 +13,10 @@ from mta_eval import registry
 from mta_eval.arguments import parse_depths, parse_lengths
 from mta_eval.core import Record
 from mta_eval.errors import StoreError
-from mta_eval.papers import mta, write_papers
-from mta_eval.papers.exhibit import Exhibit, write_exhibits
-from mta_eval.papers.source import Attention, Source
+from mta_eval.papers import write_papers
+from mta_eval.papers.artifact import PaperArtifact, write_artifacts
+from mta_eval.papers.mta import mta_artifacts
+from mta_eval.papers.source import Attention, PageSource
 
 pytestmark = pytest.mark.usefixtures("quick_pdfs")
 
@@ -23,16 +24,16 @@ NAMES = [f"Table {number}" for number in (1, 2, 3, 4, 5, 8, 9, 10)] + [f"Figure 
 FACTS = {"attention": "mta", "preset": "cpu"}
 
 
-def exhibit(name: str, given: Source) -> Exhibit:
-    return next(one for one in mta.exhibits(given) if one.name == name)
+def artifact(name: str, given: PageSource) -> PaperArtifact:
+    return next(one for one in mta_artifacts(given) if one.name == name)
 
 
-def row(one: Exhibit, model: str, block: int = 0, source_of: str = "**measured**") -> list[str]:
+def row(one: PaperArtifact, model: str, block: int = 0, source_of: str = "**measured**") -> list[str]:
     return next(list(texts[2:]) for texts in one.blocks[block].rows if texts[:2] == [source_of, model])
 
 
 def test_the_page_has_every_table_and_figure_and_its_files(tmp_path: Path) -> None:
-    paths = write_papers(Source(), tmp_path / "out", ["mta"])
+    paths = write_papers(PageSource(), tmp_path / "out", ["mta"])
     assert paths[0].name == "paper.md"
     assert all(path.exists() for path in paths)
     page = paths[0].read_text()
@@ -45,16 +46,16 @@ def test_the_page_has_every_table_and_figure_and_its_files(tmp_path: Path) -> No
 
 
 def test_two_papers_have_a_folder_each(tmp_path: Path) -> None:
-    pages = [path for path in write_papers(Source(), tmp_path) if path.name == "paper.md"]
+    pages = [path for path in write_papers(PageSource(), tmp_path) if path.name == "paper.md"]
     assert pages == [tmp_path / "mta/paper.md", tmp_path / "longheads/paper.md"]
 
 
 def test_plotted_curves_are_not_in_the_text_and_never_a_figure() -> None:
     for name in ("Figure 3", "Figure 5", "Figure 7", "Figure 8"):
-        frame = exhibit(name, Source()).frame
+        frame = artifact(name, PageSource()).frame
         assert set(frame["reported_note"]) == {"not in text"}
         assert frame["reported"].isna().all()
-    assert row(exhibit("Figure 6", Source()), "MTA", source_of="reported") == [
+    assert row(artifact("Figure 6", PageSource()), "MTA", source_of="reported") == [
         "not in text", "not in text", "3.0 (derived)", "not in text",
     ]  # fmt: skip
 
@@ -65,7 +66,7 @@ def test_needles_are_averaged_over_depths_and_stand_under_their_window() -> None
         answer(f"niah:needles={needles}", score, "m", needles=needles, depth=depth, length=4096)
         for (needles, depth), score in scores.items()
     ]
-    made = exhibit("Figure 3", source(records))
+    made = artifact("Figure 3", source(records))
     assert row(made, "–", block=0) == ["–"] * 5
     assert row(made, "m", block=1)[1:3] == ["–", "–"]
     assert row(made, "m", block=1)[0].startswith("50.0 [")
@@ -74,54 +75,54 @@ def test_needles_are_averaged_over_depths_and_stand_under_their_window() -> None
 
 def test_several_asked_needles_and_other_kinds_do_not_mix_with_the_papers() -> None:
     tasks = {"niah:needles=4": 1.0, "niah:needles=4,asked=2": 0.0, "niah:needles=4,kind=uuid": 0.0}
-    made = exhibit("Figure 3", source([answer(task, score, "m", needles=4) for task, score in tasks.items()]))
+    made = artifact("Figure 3", source([answer(task, score, "m", needles=4) for task, score in tasks.items()]))
     assert row(made, "m")[1] == "100.0 [20.7–100.0], n=1"
     assert row(made, "m, kind=uuid")[1] == "0.0 [0.0–79.3], n=1"
 
 
 def test_depths_are_those_of_two_thousand_tokens() -> None:
     records = [answer("niah:needles=6", 1.0, "m", needles=6, depth=0.25, length=length) for length in (2048, 4096)]
-    made = exhibit("Figure 8", source(records))
+    made = artifact("Figure 8", source(records))
     assert row(made, "m", block=2) == ["–", "100.0 [20.7–100.0], n=1", "–", "–", "–"]
 
 
 def test_babilongs_average_needs_all_five_questions() -> None:
     records = [answer(f"babilong:qa={qa}", float(qa > 2), "m", length=0) for qa in range(1, 6)]
-    assert row(exhibit("Figure 5", source(records)), "m")[0].startswith("60.0 [")
-    made = exhibit("Figure 5", source(records[:4]))
+    assert row(artifact("Figure 5", source(records)), "m")[0].startswith("60.0 [")
+    made = artifact("Figure 5", source(records[:4]))
     assert row(made, "–") == ["–"] * 4
-    assert "babilong:qa=5" in made.ways[0]
-    assert row(exhibit("Figure 7", source(records[:4])), "m", block=2)[0] == "100.0 [20.7–100.0], n=1"
+    assert "babilong:qa=5" in made.instructions[0]
+    assert row(artifact("Figure 7", source(records[:4])), "m", block=2)[0] == "100.0 [20.7–100.0], n=1"
 
 
 def test_domains_fill_tables_2_5_and_10_at_their_window() -> None:
     domains = ("ArXiv", "book", "c4", "CommonCrawl", "github", "StackExchange", "wikipedia")
     records = [loss(100 * (2 + n / 10), 100, "m", length=2048, domain=name) for n, name in enumerate(domains)]
     given = source(records)
-    texts = row(exhibit("Table 2", given), "m")
+    texts = row(artifact("Table 2", given), "m")
     assert texts[0] == "7.39, n=1"
     assert texts[-1] == "10.17, n=7"
-    assert row(exhibit("Table 2", given), "–", block=1) == ["–"] * 8
-    assert row(exhibit("Table 10", given), "m") == texts
-    assert row(exhibit("Table 5", given), "m")[-1] == texts[-1]
-    lacking = exhibit("Table 2", source(records[1:]))
-    assert row(lacking, "m")[0] == row(lacking, "m")[-1] == "–"
+    assert row(artifact("Table 2", given), "–", block=1) == ["–"] * 8
+    assert row(artifact("Table 10", given), "m") == texts
+    assert row(artifact("Table 5", given), "m")[-1] == texts[-1]
+    missing = artifact("Table 2", source(records[1:]))
+    assert row(missing, "m")[0] == row(missing, "m")[-1] == "–"
 
 
 def test_benchmarks_and_lambada_fill_by_the_harness_s_names() -> None:
     records = [answer("boolq", 1.0, "m"), answer("boolq", 0.0, "m", 1), answer("mmlu_anatomy", 1.0, "m")]
-    texts = row(exhibit("Table 3", source(records)), "m")
+    texts = row(artifact("Table 3", source(records)), "m")
     assert texts[0].startswith("50.0 [")
     assert texts[8] == "100.0 [20.7–100.0], n=1"
     assert texts[-1] == "–"
-    made = exhibit(
+    made = artifact(
         "Table 4", source([loss(3.0, 1, "m", "lambada_openai"), loss(3.0, 1, "m", "lambada_openai", repeat=1)])
     )
     assert row(made, "m") == ["–", "20.1 [20.1–20.1], n=2"]
 
 
 def test_parameters_that_were_counted_stand_beside_the_reported_ones() -> None:
-    made = exhibit("Table 8", Source(counts={"mta": 876_583_320}))
+    made = artifact("Table 8", PageSource(counts={"mta": 876_583_320}))
     assert row(made, "MTA, counted here") == ["876,583,320"]
     assert row(made, "MTA", source_of="reported")[0].startswith("876,583,320 (plain + ")
 
@@ -130,7 +131,7 @@ def test_attention_that_was_drawn_is_figure_4(tmp_path: Path) -> None:
     picture = tmp_path / "seen.png"
     picture.write_bytes(b"a picture")
     seen = Attention("niah", [picture], ["m: layer 0 looks"])
-    write_papers(Source(attention=seen), tmp_path / "out", ["mta"])
+    write_papers(PageSource(attention=seen), tmp_path / "out", ["mta"])
     assert (tmp_path / "out/figure_4.png").read_bytes() == b"a picture"
     assert "m: layer 0 looks." in (tmp_path / "out/figure_4.md").read_text()
 
@@ -152,18 +153,18 @@ def test_gaps_are_dashes_and_hatched_never_zero(tmp_path: Path, figures: list[Fi
     records = [one for one in everything(["a:1", "a:2", "plain"], repeats=2) if one.task not in gone]
     records = [one for one in records if not (one.model == "plain" and one.task == "niah:needles=6")]
     given = source(records, **{"a:1": FACTS | {"seed": "1"}, "a:2": FACTS | {"seed": "2"}})
-    made = exhibit("Figure 3", given)
+    made = artifact("Figure 3", given)
     assert row(made, "plain")[1:3] == ["–", "–"]
     assert "± " in row(made, "MTA, preset cpu, 2 seeds")[2]
-    assert "windows of 2K: needles 6, by `plain`" in made.lacking
-    assert "niah:needles=4 niah:needles=6 --model MODEL --lengths 2k,4k" in made.ways[0]
+    assert "windows of 2K: needles 6, by `plain`" in made.missing
+    assert "niah:needles=4 niah:needles=6 --model MODEL --lengths 2k,4k" in made.instructions[0]
     write_papers(given, tmp_path, ["mta"])
-    panels = {
+    subplots = {
         axes.get_title(): axes for figure in figures if "Figure 7" in figure.texts[0].get_text() for axes in figure.axes
     }
-    assert [bool(panels[f"QA{qa}"].patches) for qa in range(1, 6)] == [False, False, True, False, False]
-    assert not panels["QA3"].lines
-    heights = [y for line in panels["QA1"].lines for y in line.get_ydata()]
+    assert [bool(subplots[f"QA{qa}"].patches) for qa in range(1, 6)] == [False, False, True, False, False]
+    assert not subplots["QA3"].lines
+    heights = [y for line in subplots["QA1"].lines for y in line.get_ydata()]
     assert heights
 
 
@@ -183,7 +184,7 @@ def test_runs_that_fill_no_cell_are_one_line(records: list[Record], tmp_path: Pa
 
 def test_every_command_of_the_pages_can_be_given(tmp_path: Path) -> None:
     """The tasks, lengths and depths of each `mta-eval run` are read by what reads them on the command line."""
-    write_papers(Source(), tmp_path)
+    write_papers(PageSource(), tmp_path)
     pages = "".join((tmp_path / name / "paper.md").read_text() for name in ("mta", "longheads"))
     commands = [shlex.split(line) for line in pages.splitlines() if line.startswith("mta-eval run ")]
     assert len(commands) == 6 + 2 + 2 + 3 + 3  # letter blocks, needles, BabiLong, perplexity, LongHeads
@@ -208,11 +209,11 @@ def test_pages_tables_and_pictures_are_the_same_every_time(tmp_path: Path) -> No
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="cannot write to"):
-        write_papers(Source(), tmp_path / "file", ["longheads"])
+        write_papers(PageSource(), tmp_path / "file", ["longheads"])
 
 
 def test_latex_has_booktabs_rules_and_no_bare_sign(tmp_path: Path) -> None:
-    write_exhibits([exhibit("Table 8", Source())], "", tmp_path)
+    write_artifacts([artifact("Table 8", PageSource())], "", tmp_path)
     text = (tmp_path / "table_8.tex").read_text()
     assert all(rule in text for rule in (r"\toprule", r"\midrule", r"\bottomrule"))
     assert r"c\_q c\_k" in text

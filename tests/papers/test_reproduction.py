@@ -26,7 +26,7 @@ def test_without_runs_the_shipped_checkpoints_are_asked_and_kept(call: Call) -> 
     run, records = store.read(Path("papers/runs/letter-blocks"))
     assert (len(run.models), len(records), run.sweep.seed) == (6, 12, 1000)
     page = Path("papers/mta/paper.md").read_text()
-    assert "No runs were given: measured are the checkpoints of the package, 2 samples for each" in page
+    assert "No runs were given: the checkpoints of the package were measured, 2 samples for each" in page
     frame = pd.read_csv("papers/mta/table_1.csv")
     measured = frame[frame["measured"].notna()]
     assert measured["seed"].tolist() == [42, 43, 44] * 2

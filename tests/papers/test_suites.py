@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mta_eval.core import Model, Sample
+from mta_eval.core import Answer, Model, Record, Sample
 from mta_eval.errors import SpecError
 from mta_eval.papers.suites import running
 from mta_eval.papers.suites.parts import SUITES
@@ -59,7 +59,7 @@ class _Short:
 
 
 @pytest.mark.parametrize(
-    ("choices", "told"),
+    ("choices", "message"),
     [
         (Choices(1), r"perplexity needs texts: .* --text, .* --without perplexity"),
         (Choices(1, text="prose", without=("benchmark",)), r"no part 'benchmark'; did you mean 'benchmarks'\?"),
@@ -69,9 +69,9 @@ class _Short:
     ],
 )
 def test_what_is_missing_is_said_before_anything_is_asked(
-    window: dict[str, Model], choices: Choices, told: str
+    window: dict[str, Model], choices: Choices, message: str
 ) -> None:
-    with pytest.raises(SpecError, match=told):
+    with pytest.raises(SpecError, match=message):
         plans_of(SUITES["mta-paper"], window, choices)
 
 
@@ -89,7 +89,7 @@ def test_a_suite_does_not_write_into_a_run(call: Call, tmp_path: Path) -> None:
 def test_benchmarks_alone_end_without_a_report(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import mta_eval.integrations.lm_eval.benchmarks
 
-    monkeypatch.setattr(mta_eval.integrations.lm_eval.benchmarks, "Benchmarks", _Nothing)
+    monkeypatch.setattr(mta_eval.integrations.lm_eval.benchmarks, "Benchmarks", _NoBenchmarks)
     monkeypatch.setattr(running.reproduction, "draw_papers", lambda *_: [Path("s/paper/paper.md")])
     without = ",".join(SUITES["mta-paper"].parts)
     code, out, err = call("suite", "mta-paper", "--model", "window:300", "--out", "s", "--without", without)
@@ -98,12 +98,13 @@ def test_benchmarks_alone_end_without_a_report(call: Call, tmp_path: Path, monke
     assert not (tmp_path / "s" / "report").exists()
 
 
-class _Nothing:
-    """Benchmarks without a question."""
+class _NoBenchmarks:
+    """Benchmarks without samples."""
 
     def __init__(self, *_: object) -> None: ...
 
-    def ask(self, *_: object) -> None: ...
+    def ask(self, *_: object) -> list[Record]:
+        return []
 
 
 def test_missing_data_sets_stop_a_suite_before_its_first_question(
@@ -127,7 +128,7 @@ def test_missing_data_sets_stop_a_suite_before_its_first_question(
 def test_failed_samples_end_in_exit_code_1(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from mta_eval.models.window import Window
 
-    def broken(_: Window, samples: Iterator[Sample]) -> Iterator[str]:
+    def broken(_: Window, samples: Iterator[Sample]) -> Iterator[Answer]:
         for _ in samples:
             raise RuntimeError("out of luck")
         yield from ()

@@ -35,7 +35,7 @@ class Ended(NamedTuple):
     failed: int
 
 
-def run(
+def run_suite(
     suite: Suite,
     models: Mapping[str, Model],
     choices: Choices,

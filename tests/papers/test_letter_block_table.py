@@ -5,8 +5,8 @@ import pytest
 from test_trained import record, run
 
 from mta_eval.core import Record
-from mta_eval.papers.exhibit import write_exhibits
-from mta_eval.papers.letter_blocks import letter_blocks, table_1
+from mta_eval.papers.artifact import write_artifacts
+from mta_eval.papers.letter_blocks import letter_block_errors, table_1_rows
 from mta_eval.papers.trained import trained_models
 
 pytestmark = pytest.mark.usefixtures("quick_pdfs")
@@ -34,7 +34,7 @@ def records() -> list[Record]:
 
 
 def test_reported_and_measured_stand_in_columns_of_their_own() -> None:
-    rows = {tuple(row[:3]): row[3:] for row in table_1(trained_models(records(), RUNS))}
+    rows = {tuple(row[:3]): row[3:] for row in table_1_rows(trained_models(records(), RUNS))}
     assert len(rows) == 12
     assert rows["MTA", "5", "all"] == [
         "0.1 ± 0.1", "42: 0.0 · 43: 0.0 · 44: 0.2", "cpu", "15.0 ± 7.1", "42: 10.0 · 43: 20.0", "3.0",
@@ -45,18 +45,18 @@ def test_reported_and_measured_stand_in_columns_of_their_own() -> None:
 
 
 def test_a_kind_or_task_that_the_paper_lacks_gets_a_row_without_a_report() -> None:
-    rows = table_1(trained_models([record("abcde", model="diff:x"), *records()], RUNS))
+    rows = table_1_rows(trained_models([record("abcde", model="diff:x"), *records()], RUNS))
     assert ["DIFF", "5", "all", "–", "–", "?", "0.0", "?: 0.0", "0.0"] in rows
 
 
 def test_two_models_of_one_seed_are_told_apart_by_name() -> None:
     runs = [("r", run(mta_a={"attention": "mta", "seed": "42"}, mta_b={"attention": "mta", "seed": "42"}))]
-    rows = table_1(trained_models(records()[:20], runs))
+    rows = table_1_rows(trained_models(records()[:20], runs))
     assert "mta:a: 10.0 · mta:b: 20.0" in [row[-2] for row in rows]
 
 
 def test_table_and_curves_are_written(tmp_path: Path) -> None:
-    paths = write_exhibits([letter_blocks(records(), RUNS)], "", tmp_path)
+    paths = write_artifacts([letter_block_errors(records(), RUNS)], "", tmp_path)
     assert {"by_position.png", "by_letter.svg", "table_1.csv", "table_1.tex"} <= {path.name for path in paths}
     frame = pd.read_csv(tmp_path / "table_1.csv")
     measured = frame[frame["measured"].notna()]
@@ -68,19 +68,21 @@ def test_table_and_curves_are_written(tmp_path: Path) -> None:
 
 
 def test_what_is_lacking_is_named_and_trained_before_it_is_asked() -> None:
-    made = letter_blocks(records(), RUNS)
-    assert len(made.lacking) == 10
-    assert "MTA, blocks of 8, target first" in made.lacking
-    assert not [way for way in made.ways if "--block 5 --target all" in way]
+    made = letter_block_errors(records(), RUNS)
+    assert len(made.missing) == 10
+    assert "MTA, blocks of 8, target first" in made.missing
+    assert not [text for text in made.instructions if "--block 5 --target all" in text]
     trained = "mta-eval train letter_blocks --model mta --block 8 --target first --seed 42 --out runs/mta-8-first"
-    asked = next(way for way in made.ways if way.startswith("mta-eval run") and "block=8,target=first" in way)
-    assert made.ways.index(trained) < made.ways.index(asked)
+    asked = next(
+        text for text in made.instructions if text.startswith("mta-eval run") and "block=8,target=first" in text
+    )
+    assert made.instructions.index(trained) < made.instructions.index(asked)
     assert "--model mta:runs/mta-8-first" in asked
 
 
 def test_without_letter_blocks_the_table_is_reported_alone(tmp_path: Path) -> None:
-    made = letter_blocks([record("abcde", task="niah")], RUNS)
+    made = letter_block_errors([record("abcde", task="niah")], RUNS)
     assert made.measured == "nothing."
-    assert len(made.lacking) == 12
-    paths = write_exhibits([made], "", tmp_path)
+    assert len(made.missing) == 12
+    paths = write_artifacts([made], "", tmp_path)
     assert {path.suffix for path in paths} == {".md", ".csv", ".tex"}

@@ -5,9 +5,10 @@ import pytest
 from paper_records import answer, loss, source
 
 from mta_eval.errors import StoreError
-from mta_eval.papers import longheads, write_papers
+from mta_eval.papers import write_papers
+from mta_eval.papers.longheads import longheads_artifacts
 from mta_eval.papers.reported_longheads import PASSKEY, THIRD_PARTY
-from mta_eval.papers.source import Source
+from mta_eval.papers.source import PageSource
 
 pytestmark = pytest.mark.usefixtures("quick_pdfs")
 
@@ -52,10 +53,10 @@ def test_the_csv_keeps_them_in_columns_of_their_own(tmp_path: Path) -> None:
 
 
 def test_lengths_that_are_lacking_are_asked_by_a_command() -> None:
-    (passkey, *_) = longheads.exhibits(source(RECORDS))
-    assert any("2K, 32K, 64K, 128K, by any model" in text for text in passkey.lacking)
-    assert any("8K, by `smollm2`" in text for text in passkey.lacking)
-    assert "--lengths 2k,4k,8k,32k,64k,128k " in passkey.ways[0]
+    (passkey, *_) = longheads_artifacts(source(RECORDS))
+    assert any("2K, 32K, 64K, 128K, by any model" in text for text in passkey.missing)
+    assert any("8K, by `smollm2`" in text for text in passkey.missing)
+    assert "--lengths 2k,4k,8k,32k,64k,128k " in passkey.instructions[0]
 
 
 def test_perplexity_is_by_length(tmp_path: Path) -> None:
@@ -67,7 +68,7 @@ def test_perplexity_is_by_length(tmp_path: Path) -> None:
 
 
 def test_without_runs_the_page_says_that_nothing_was_measured(tmp_path: Path) -> None:
-    write_papers(Source(), tmp_path, ["longheads"])
+    write_papers(PageSource(), tmp_path, ["longheads"])
     page = (tmp_path / "paper.md").read_text()
     assert "**Nothing was measured here.**" in page
     assert "mta-eval run passkey --model smollm2 --model longheads:smollm2 --lengths 2k,4k,16k,32k,64k,128k" in page

@@ -1,4 +1,4 @@
-"""One grid of a paper's table or figure: models down, an axis across, reported apart from measured. No picture."""
+"""A comparison table: models in rows, the values of an axis in columns, reported rows before measured ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mta_eval.results.table import CUT, GAP, axis_text
 
 NOT_IN_TEXT = "not in text"
 COLUMNS = (
-    "sheet",
+    "table",
     "model",
     "axis",
     "value_of_axis",
@@ -30,11 +30,11 @@ COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Sheet:
-    """Rows are models, `columns` the values of the axis `across`; figures are in `unit`, shown with so many decimals.
+class ComparisonTable:
+    """Rows are models, `columns` the values of the axis `across`; values are in `unit`, with this many `decimals`.
 
-    `reported[row][column]` is None where the paper plots the value without telling it; a row or column that it lacks
-    is not there. `measured[row]` has no column that was not measured. `notes[row, column]` follows a reported value.
+    `reported[row][column]` is None if the paper plots the value without stating it, and absent if the paper does not
+    have it. `measured[row]` has the measured columns only. `notes[row, column]` is printed after a reported value.
     """
 
     title: str
@@ -47,57 +47,60 @@ class Sheet:
     notes: Mapping[tuple[str, Any], str] = field(default_factory=dict)
 
     def head(self) -> list[str]:
-        """The columns of `rows`."""
+        """The column heads of `rows`."""
         return ["", "model", *(self.column_text(column) for column in self.columns)]
 
     def rows(self) -> list[list[str]]:
-        """Texts: the reported rows, then the measured ones; one of gaps if nothing was measured."""
-        said = [["reported", name, *(self._said(name, column) for column in self.columns)] for name in self.reported]
-        found = [
-            ["**measured**", name, *(self._found(cells.get(column)) for column in self.columns)]
+        """Texts: the reported rows, then the measured ones, or one row of dashes if nothing was measured."""
+        reported_rows = [
+            ["reported", name, *(self._reported_text(name, column) for column in self.columns)]
+            for name in self.reported
+        ]
+        measured_rows = [
+            ["**measured**", name, *(self._measured_text(cells.get(column)) for column in self.columns)]
             for name, cells in self.measured.items()
         ]
-        return said + (found or [["**measured**", GAP, *[GAP] * len(self.columns)]])
+        return reported_rows + (measured_rows or [["**measured**", GAP, *[GAP] * len(self.columns)]])
 
     def frame(self) -> pd.DataFrame:
-        """COLUMNS: one row for each cell that is reported or was measured. Unmeasured figures are empty."""
+        """COLUMNS: one row for each cell that was reported or measured; what is unknown is empty."""
         rows: list[dict[str, object]] = []
         for name, line in self.reported.items():
             for column, value in line.items():
                 note = NOT_IN_TEXT if value is None else self.notes.get((name, column), "").strip()
-                rows.append(self._place(name, column) | {"reported": value, "reported_note": note})
+                rows.append(self._position(name, column) | {"reported": value, "reported_note": note})
         for name, cells in self.measured.items():
-            rows += [self._place(name, column) | self._figures(cell) for column, cell in cells.items()]
+            rows += [self._position(name, column) | self._figures(cell) for column, cell in cells.items()]
         return pd.DataFrame(rows, columns=list(COLUMNS))
 
-    def lacking(self) -> list[Any]:
-        """The columns that no model has a measured value of."""
+    def unmeasured_columns(self) -> list[Any]:
+        """The columns without a measured value of any model."""
         return [column for column in self.columns if not any(column in cells for cells in self.measured.values())]
 
-    def missing(self) -> list[Any]:
-        """The columns that at least one model has no measured value of."""
+    def incomplete_columns(self) -> list[Any]:
+        """The columns without a measured value of at least one model."""
         return [column for column in self.columns if not all(column in cells for cells in self._rows())]
 
     def _rows(self) -> list[Mapping[Any, Cell]]:
         return list(self.measured.values()) or [{}]
 
-    def gaps(self) -> dict[str, list[Any]]:
-        """For each measured model the columns that it lacks and another model has."""
-        some = [column for column in self.columns if column not in self.lacking()]
+    def missing_by_model(self) -> dict[str, list[Any]]:
+        """For each measured model the columns that were measured for another model but not for it."""
+        some = [column for column in self.columns if column not in self.unmeasured_columns()]
         gaps = {name: [column for column in some if column not in cells] for name, cells in self.measured.items()}
         return {name: columns for name, columns in gaps.items() if columns}
 
     def column_text(self, column: Any) -> str:
-        """A column's name."""
+        """The head of a column."""
         return axis_text(self.across, column)
 
-    def _said(self, name: str, column: Any) -> str:
+    def _reported_text(self, name: str, column: Any) -> str:
         if column not in self.reported[name]:
             return GAP
         value = self.reported[name][column]
         return NOT_IN_TEXT if value is None else f"{value:,.{self.decimals}f}{self.notes.get((name, column), '')}"
 
-    def _found(self, cell: Cell | None) -> str:
+    def _measured_text(self, cell: Cell | None) -> str:
         if cell is None:
             return GAP
         text = f"{cell.mean:,.{self.decimals}f}"
@@ -109,8 +112,8 @@ class Sheet:
             text += f", n={cell.count:,}"
         return f"{text} {CUT}" if cell.cut else text
 
-    def _place(self, name: str, column: Any) -> dict[str, object]:
-        return {"sheet": self.title, "model": name, "axis": self.across, "value_of_axis": column}
+    def _position(self, name: str, column: Any) -> dict[str, object]:
+        return {"table": self.title, "model": name, "axis": self.across, "value_of_axis": column}
 
     def _figures(self, cell: Cell) -> dict[str, object]:
         seeds = " · ".join(f"{seed}: {value:.{self.decimals + 1}f}" for seed, value in cell.seeds.items())
@@ -118,7 +121,7 @@ class Sheet:
         return figures | {"samples": cell.count, "truncated": cell.cut, "seeds": seeds}
 
 
-def join(sheets: Sequence[Sheet]) -> pd.DataFrame:
-    """The frames of several sheets below one another; empty, with all COLUMNS, for none."""
-    rows = [row for sheet in sheets for row in sheet.frame().to_dict("records")]
+def join(tables: Sequence[ComparisonTable]) -> pd.DataFrame:
+    """The frames of several tables, concatenated; empty, with all COLUMNS, for no tables."""
+    rows = [row for table in tables for row in table.frame().to_dict("records")]
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"samples": "Int64", "truncated": "Int64"})

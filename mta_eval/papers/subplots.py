@@ -1,6 +1,6 @@
-"""Sheets -> one picture, a panel each: filled marks and bands for what was measured, open ones for what is reported.
+"""Comparison tables as one picture, a subplot each: filled markers for measured values, open ones for reported ones.
 
-Where no model measured a place it is hatched; curves that are plotted in the paper without values are named, not drawn.
+Columns that no model has measured are hatched; curves that the paper plots without values are named, not drawn.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
+from mta_eval.papers.comparison_table import NOT_IN_TEXT, ComparisonTable
 from mta_eval.papers.measured import Cell
-from mta_eval.papers.sheet import NOT_IN_TEXT, Sheet
 from mta_eval.results.pictures.style import (
     COLOURS,
     GREY,
@@ -43,41 +43,43 @@ MOST_BANDS = 4  # models; more bands than that hide one another
 LONGEST = 52  # characters of a name in the legend
 
 
-class Look(NamedTuple):
-    """How a panel is scaled: label and ends of y (None: as the values ask for), label of x."""
+class AxesStyle(NamedTuple):
+    """The axis labels of a subplot, and the limits of y (None: from the values)."""
 
     y_label: str
     x_label: str
     ends: tuple[float, float] | None = (0, 100)
 
 
-def draw_sheets(sheets: Sequence[Sheet], heading: str, look: Look, path: Path, across: int = 3) -> list[Path]:
-    """Draws a panel for each sheet, `across` in a row; returns `path`.png, `path`.svg and `path`.pdf.
+def draw_tables(
+    tables: Sequence[ComparisonTable], heading: str, style: AxesStyle, path: Path, across: int = 3
+) -> list[Path]:
+    """Draws a subplot for each table, `across` in a row; returns `path`.png, `path`.svg and `path`.pdf.
 
-    A model has the same colour and mark in all panels. Raises StoreError if a file cannot be written.
+    A model has the same colour and mark in all subplots. Raises StoreError if a file cannot be written.
     """
     with styled():
-        figure, panels = _page(len(sheets), across, heading, _legend(sheets), _note(sheets))
-        looks = _looks(sheets)
-        for number, (axes, sheet) in enumerate(zip(panels, sheets, strict=True)):
-            _draw_sheet(axes, sheet, looks, look, titled=len(sheets) > 1, labelled=number % across == 0)
+        figure, subplots = _page(len(tables), across, heading, _legend(tables), _note(tables))
+        line_styles = _line_styles(tables)
+        for number, (axes, table) in enumerate(zip(subplots, tables, strict=True)):
+            _draw_table(axes, table, line_styles, style, titled=len(tables) > 1, labelled=number % across == 0)
         return save(figure, path)
 
 
-def draw_unknown(panels: Sequence[tuple[str, str, str, Any, Any]], heading: str, path: Path) -> list[Path]:
-    """Draws empty panels (title, x label, y label, ends of x, ends of y) for curves whose values nobody tells here."""
+def draw_unknown(subplots: Sequence[tuple[str, str, str, Any, Any]], heading: str, path: Path) -> list[Path]:
+    """Draws empty subplots (title, x label, y label, limits of x, limits of y) for curves without stated values."""
     with styled():
-        figure, places = _page(len(panels), 3, heading, [], f"values {NOT_IN_TEXT}: plotted in the paper only")
-        for axes, (title, x_label, y_label, x_ends, y_ends) in zip(places, panels, strict=True):
+        figure, places = _page(len(subplots), 3, heading, [], f"values {NOT_IN_TEXT}: plotted in the paper only")
+        for axes, (title, x_label, y_label, x_ends, y_ends) in zip(places, subplots, strict=True):
             axes.set(xlim=x_ends, ylim=y_ends)
             _hatch(axes, x_ends[0], x_ends[1])
-            _frame(axes, title if len(panels) > 1 else "", x_label, y_label)
+            _frame(axes, title if len(subplots) > 1 else "", x_label, y_label)
             _say(axes, f"reported: {NOT_IN_TEXT}\nmeasured: nothing")
         return save(figure, path)
 
 
 def _page(count: int, across: int, heading: str, legend: Sequence[Any], note: str) -> tuple[Figure, list[Axes]]:
-    """A figure with its heading, legend and footnote written, and `count` panels, all placed in inches."""
+    """A figure with its heading, legend and footnote written, and `count` subplots, all placed in inches."""
     across = min(across, count)
     down = math.ceil(count / across)
     width, tall = (PAGE, 1.75) if across > 1 else (PAGE * 0.72, 2.3)
@@ -98,7 +100,7 @@ def _page(count: int, across: int, heading: str, legend: Sequence[Any], note: st
         )  # fmt: skip
     left, gap = 0.55, 0.34
     wide = (width - left - 0.12 - (across - 1) * gap) / across
-    panels = [
+    subplots = [
         figure.add_axes(
             (
                 (left + (number % across) * (wide + gap)) / width,
@@ -109,7 +111,7 @@ def _page(count: int, across: int, heading: str, legend: Sequence[Any], note: st
         )
         for number in range(count)
     ]
-    return figure, panels
+    return figure, subplots
 
 
 def _columns(legend: Sequence[Any], width: float) -> int:
@@ -117,73 +119,78 @@ def _columns(legend: Sequence[Any], width: float) -> int:
     return max(1, min(len(legend), int((width - 0.2) / widest)))
 
 
-def _looks(sheets: Sequence[Sheet]) -> dict[tuple[str, str], dict[str, Any]]:
+def _line_styles(tables: Sequence[ComparisonTable]) -> dict[tuple[str, str], dict[str, Any]]:
     """("measured" or "reported", name) -> colour, mark and line."""
-    looks: dict[tuple[str, str], dict[str, Any]] = {}
-    for number, name in enumerate(dict.fromkeys(name for sheet in sheets for name in sheet.measured)):
+    line_styles: dict[tuple[str, str], dict[str, Any]] = {}
+    for number, name in enumerate(dict.fromkeys(name for table in tables for name in table.measured)):
         kind = number % len(COLOURS)
         line = LINES[number // len(COLOURS) % len(LINES)]
-        looks["measured", name] = {"color": COLOURS[kind], "marker": MARKS[kind], "linestyle": line}
-    told = (
-        name for sheet in sheets for name, row in sheet.reported.items() if any(v is not None for v in row.values())
+        line_styles["measured", name] = {"color": COLOURS[kind], "marker": MARKS[kind], "linestyle": line}
+    plotted = (
+        name for table in tables for name, row in table.reported.items() if any(v is not None for v in row.values())
     )
-    for number, name in enumerate(dict.fromkeys(told)):
+    for number, name in enumerate(dict.fromkeys(plotted)):
         mark = MARKS[number % len(MARKS)]
-        looks["reported", name] = {"color": INK, "marker": mark, "linestyle": "", "markerfacecolor": "none"}
-    return looks
+        line_styles["reported", name] = {"color": INK, "marker": mark, "linestyle": "", "markerfacecolor": "none"}
+    return line_styles
 
 
-def _legend(sheets: Sequence[Sheet]) -> list[Any]:
+def _legend(tables: Sequence[ComparisonTable]) -> list[Any]:
     handles: list[Any] = [
-        Line2D([], [], markersize=4, linewidth=1.4, label=shorten(f"{source}: {name}", LONGEST), **look)
-        for (source, name), look in _looks(sheets).items()
+        Line2D([], [], markersize=4, linewidth=1.4, label=shorten(f"{source}: {name}", LONGEST), **line_style)
+        for (source, name), line_style in _line_styles(tables).items()
     ]
-    if any(sheet.lacking() for sheet in sheets):
+    if any(table.unmeasured_columns() for table in tables):
         handles.append(Patch(facecolor=PAPER, edgecolor=HATCH, hatch="////", linewidth=0, label="not measured"))
     return handles
 
 
-def _note(sheets: Sequence[Sheet]) -> str:
+def _note(tables: Sequence[ComparisonTable]) -> str:
     silent = dict.fromkeys(
-        name for sheet in sheets for name, row in sheet.reported.items() if row and None in row.values()
+        name for table in tables for name, row in table.reported.items() if row and None in row.values()
     )
     notes = []
-    if any(sheet.measured for sheet in sheets):
+    if any(table.measured for table in tables):
         notes.append("bars and bands: 95 % intervals of all samples")
-    if any(cell.seeds for sheet in sheets for cells in sheet.measured.values() for cell in cells.values()):
+    if any(cell.seeds for table in tables for cells in table.measured.values() for cell in cells.values()):
         notes.append("thin lines: every seed")
     if silent:
         notes.append(f"reported values {NOT_IN_TEXT}, plotted in the paper only: {', '.join(silent)}")
     return " · ".join(notes)
 
 
-def _draw_sheet(
-    axes: Axes, sheet: Sheet, looks: Mapping[tuple[str, str], dict[str, Any]], look: Look, titled: bool, labelled: bool
+def _draw_table(
+    axes: Axes,
+    table: ComparisonTable,
+    line_styles: Mapping[tuple[str, str], dict[str, Any]],
+    style: AxesStyle,
+    titled: bool,
+    labelled: bool,
 ) -> None:
-    places = range(len(sheet.columns))
-    for place, column in zip(places, sheet.columns, strict=True):
-        if column in sheet.lacking():
+    places = range(len(table.columns))
+    for place, column in zip(places, table.columns, strict=True):
+        if column in table.unmeasured_columns():
             _hatch(axes, place - 0.5, place + 0.5)
-    for (source, name), own in looks.items():
-        same = [one for one in looks if one[0] == source]
+    for (source, name), own in line_styles.items():
+        same = [one for one in line_styles if one[0] == source]
         xs = [place + _aside(same.index((source, name)), len(same)) for place in places]
-        if source == "measured" and name in sheet.measured:
-            cells = [sheet.measured[name].get(column) for column in sheet.columns]
+        if source == "measured" and name in table.measured:
+            cells = [table.measured[name].get(column) for column in table.columns]
             _draw_measured(axes, xs, len(same) <= MOST_BANDS, cells, own)
-        elif source == "reported" and any(value is not None for value in sheet.reported.get(name, {}).values()):
-            values = [sheet.reported[name].get(column) for column in sheet.columns]
+        elif source == "reported" and any(value is not None for value in table.reported.get(name, {}).values()):
+            values = [table.reported[name].get(column) for column in table.columns]
             ys = [NAN if value is None else value for value in values]
             axes.plot(xs, ys, markersize=5.5, markeredgewidth=1.1, zorder=4, **own)
-    axes.set_xlim(-0.5, len(sheet.columns) - 0.5)
-    if look.ends:
-        margin = 0.04 * (look.ends[1] - look.ends[0])
-        axes.set_ylim(look.ends[0] - margin, look.ends[1] + margin)
-    texts = [sheet.column_text(column) for column in sheet.columns]
+    axes.set_xlim(-0.5, len(table.columns) - 0.5)
+    if style.ends:
+        margin = 0.04 * (style.ends[1] - style.ends[0])
+        axes.set_ylim(style.ends[0] - margin, style.ends[1] + margin)
+    texts = [table.column_text(column) for column in table.columns]
     axes.set_xticks(places, texts)
     if max(map(len, texts)) > 7:
         axes.tick_params(axis="x", labelrotation=30)
-    _frame(axes, sheet.title if titled else "", look.x_label, look.y_label if labelled else "")
-    if not sheet.measured and not any(value is not None for row in sheet.reported.values() for value in row.values()):
+    _frame(axes, table.title if titled else "", style.x_label, style.y_label if labelled else "")
+    if not table.measured and not any(value is not None for row in table.reported.values() for value in row.values()):
         _say(axes, f"reported: {NOT_IN_TEXT}\nmeasured: nothing")
 
 
@@ -193,18 +200,18 @@ def _aside(number: int, count: int) -> float:
 
 
 def _draw_measured(
-    axes: Axes, places: Sequence[float], banded: bool, cells: Sequence[Cell | None], look: Mapping[str, Any]
+    axes: Axes, places: Sequence[float], banded: bool, cells: Sequence[Cell | None], line_style: Mapping[str, Any]
 ) -> None:
     for seed in dict.fromkeys(seed for cell in cells if cell for seed in cell.seeds):
         single = [cell.seeds.get(seed, NAN) if cell else NAN for cell in cells]
-        axes.plot(places, single, color=look["color"], linewidth=0.5, alpha=0.7)
+        axes.plot(places, single, color=line_style["color"], linewidth=0.5, alpha=0.7)
     means = [cell.mean if cell else NAN for cell in cells]
     lows, highs = ([NAN if end is None else end for end in ends] for ends in zip(*map(_ends, cells), strict=True))
     if banded:
-        axes.fill_between(places, lows, highs, color=look["color"], alpha=0.15, linewidth=0)
+        axes.fill_between(places, lows, highs, color=line_style["color"], alpha=0.15, linewidth=0)
     # a lone point has no band, and many bands hide one another: every point has its bar
-    axes.vlines(places, lows, highs, color=look["color"], linewidth=0.8, alpha=0.6)
-    axes.plot(places, means, markersize=4, linewidth=1.4, zorder=3, **look)
+    axes.vlines(places, lows, highs, color=line_style["color"], linewidth=0.8, alpha=0.6)
+    axes.plot(places, means, markersize=4, linewidth=1.4, zorder=3, **line_style)
 
 
 def _ends(cell: Cell | None) -> tuple[float | None, float | None]:
