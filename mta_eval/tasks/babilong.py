@@ -44,8 +44,9 @@ class Babilong:
         default="worlds", metadata={"help": "worlds (ours), file:PATH (bAbI text), dataset:NAME (RMT-team/babilong)"}
     )
     haystack: str = field(default="prose", metadata={"help": "prose, noise, essays, file:PATH, dataset:NAME"})
-    rule: Literal["one_label_only", "any_contained", "first_word"] = field(
-        default="one_label_only", metadata={"help": "the official rule, lm-eval's lax one, or the exact first word"}
+    rule: str = field(
+        default="babilong_one_label",
+        metadata={"help": "scoring rule, such as babilong_official, any_contained (as lm-eval) or first_word"},
     )
 
     def __post_init__(self) -> None:
@@ -57,6 +58,7 @@ class Babilong:
             raise SpecError(f"babilong: source is worlds, file:PATH or dataset:NAME, not {self.source!r}")
         if self.source == "worlds" and self.facts:
             tell(self.qa, Random(0), self.facts)
+        object.__setattr__(self, "rule", scoring.find(self.rule).name)
 
     @property
     def default_lengths(self) -> tuple[int, ...]:
@@ -117,11 +119,8 @@ class Babilong:
         )
 
     def score(self, sample: Sample, output: str) -> float:
-        """By `rule`; the official one removes the labels that the question names."""
-        if self.rule == "one_label_only":
-            return scoring.one_label_only(output, sample.targets[0], LABELS[self.qa], str(sample.axes["question"]))
-        marked: float = getattr(scoring, self.rule)(output, sample.targets)
-        return marked
+        """By `rule`; BABILong's rules leave out the labels that the question names."""
+        return scoring.find(self.rule).score(sample, output)
 
     def _tell(self, random: Random) -> Iterator[Story]:
         if self.source.startswith("file:"):

@@ -114,7 +114,7 @@ class LetterBlocks:
 
     def score(self, sample: Sample, output: str) -> float:
         """1 if the answer's first word is exactly the target."""
-        return scoring.first_word(output, sample.targets)
+        return scoring.find("first_word").score(sample, output)
 
     def _question(self, random: Random) -> tuple[str, str, _Others]:
         """(target block, query letters, the endless other blocks)"""

@@ -23,7 +23,6 @@ from mta_eval.tasks.pools import CITIES, DECOYS, WORDS, draw
 from mta_eval.tasks.sources import Source
 
 Kind = Literal["number", "word", "uuid"]
-Rule = Literal["auto", "first_word", "all_contained", "share_contained"]
 MOST = 20
 
 
@@ -44,7 +43,9 @@ class Niah:
         default="completion", metadata={"help": "end in the needle's stem, ask in words, or ask by chat template"}
     )
     haystack: str = field(default="prose", metadata={"help": "prose, noise, essays, file:PATH, dataset:NAME"})
-    rule: Rule = field(default="auto", metadata={"help": "auto: first_word for one value, all_contained for several"})
+    rule: str = field(
+        default="auto", metadata={"help": "scoring rule; auto: first_word for one value, all_contained for several"}
+    )
 
     def __post_init__(self) -> None:
         if not 1 <= self.needles <= MOST:
@@ -58,6 +59,8 @@ class Niah:
             )
         if self.kind == "number" and not 2 <= self.digits <= 30:
             raise SpecError(f"niah: digits must be 2 to 30, not {self.digits}")
+        if self.rule != "auto":
+            object.__setattr__(self, "rule", scoring.find(self.rule).name)
 
     @property
     def default_lengths(self) -> tuple[int, ...]:
@@ -107,11 +110,13 @@ class Niah:
 
     def score(self, sample: Sample, output: str) -> float:
         """By `rule`; `auto` asks for the exact first word where there is one value, else for all of them."""
-        rule = self.rule
-        if rule == "auto":
-            rule = "first_word" if len(sample.targets) == 1 and self.prompt == "completion" else "all_contained"
-        marked: float = getattr(scoring, rule)(output, sample.targets)
-        return marked
+        return scoring.find(self._rule).score(sample, output)
+
+    @property
+    def _rule(self) -> str:
+        if self.rule != "auto":
+            return self.rule
+        return "first_word" if self.asked * self.values == 1 and self.prompt == "completion" else "all_contained"
 
     def _draw_pairs(self, random: Random, source: Source) -> list[tuple[str, str]]:
         """(key, value) of every needle, the swept one first; no key or value twice, in another, or in the haystack."""

@@ -27,13 +27,12 @@ class Passkey:
         default="completion", metadata={"help": "end in the answer's stem, or ask by chat template"}
     )
     haystack: str = field(default="noise", metadata={"help": "noise, prose, essays, file:PATH, dataset:NAME"})
-    rule: Literal["first_integer", "first_word", "all_contained"] = field(
-        default="first_integer", metadata={"help": "how an answer is marked"}
-    )
+    rule: str = field(default="infinitebench_passkey", metadata={"help": "scoring rule"})
 
     def __post_init__(self) -> None:
         if not 2 <= self.digits <= 30:
             raise SpecError(f"passkey: digits must be 2 to 30, not {self.digits}")
+        object.__setattr__(self, "rule", scoring.find(self.rule).name)
 
     @property
     def default_lengths(self) -> tuple[int, ...]:
@@ -89,5 +88,4 @@ class Passkey:
 
     def score(self, sample: Sample, output: str) -> float:
         """By `rule`."""
-        marked: float = getattr(scoring, self.rule)(output, sample.targets)
-        return marked
+        return scoring.find(self.rule).score(sample, output)
