@@ -58,10 +58,8 @@ def _what(rescored: Rescored) -> str:
     if missing := sum(rescored.unanswered.values()):
         text += f"\n{missing} rows hold no output and are left out.\n"
     if rescored.passed:
-        text += (
-            f"\n{len(rescored.passed)} files that no rule here scores: "
-        text += f"{', '.join(map(str, rescored.passed[:10]))}\n"
-        )
+        some = ", ".join(map(str, rescored.passed[:10]))
+        text += f"\n{len(rescored.passed)} files that no rule here scores: {some}\n"
     return text
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,10 +16,9 @@ from mta_eval.scoring import rules
 
 
 @pytest.fixture(autouse=True)
-def last_word(plugin: Callable[[str, str, str], None], monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def last_word(plugin: Callable[[str, str, str], None], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rules, "_RULES", dict(rules._RULES))
     plugin("mta_eval.rules", "last_word", "plugin_package.last_word:last_word")
-    yield
 
 
 def test_a_task_scores_by_it() -> None:
@@ -75,4 +73,3 @@ def test_every_rule_has_a_card_and_a_source() -> None:
         assert rule.name == name
         assert rule.summary.endswith(".")
         assert rule.source
-    assert dataclasses.is_dataclass(scoring.Rule)
