@@ -68,7 +68,7 @@ def test_every_published_length_is_read(text: str, tokens: int | None) -> None:
 @pytest.mark.parametrize("name", ["qa10_0k.csv", "qa10_10M_a_yes.csv", "phi_qa10_512k.csv"])
 def test_names_with_other_prompts_or_none_are_read(tmp_path: Path, name: str) -> None:
     (row,) = rows_of(write_csv(tmp_path / name, [("yes", "yes", "Is Bill here? ")]))
-    assert (row.answer.qa, row.answer.task) == (10, "qa10")
+    assert (row.scored.qa, row.scored.task) == (10, "qa10")
 
 
 def test_the_published_share_of_a_babilong_csv_comes_out_under_both_rules(tmp_path: Path) -> None:
@@ -83,20 +83,20 @@ def test_the_published_share_of_a_babilong_csv_comes_out_under_both_rules(tmp_pa
 
 def test_words_that_pandas_takes_for_gaps_are_answers(tmp_path: Path) -> None:
     rows = rows_of(write_csv(tmp_path / "qa7_0k.csv", [("none", "None", "How many? "), ("one", "", "How many? ")]))
-    assert [row.answer.output for row in rows] == ["None", ""]
+    assert [row.scored.output for row in rows] == ["None", ""]
     assert all(row.answered for row in rows)
 
 
 def test_an_answer_may_have_line_ends_quotes_and_any_script(tmp_path: Path) -> None:
     output = 'a "b",\r\nc\n\n\té輸 \u2028'
     (row,) = rows_of(write_csv(tmp_path / "qa1_1k.csv", [("office", output, "Where? ")]))
-    assert row.answer.output == output
+    assert row.scored.output == output
 
 
 def test_rows_are_read_across_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mta_eval.rescoring.readers.CHUNK", 3)
     rows = rows_of(write_csv(tmp_path / "qa1_1k.csv", [("office", str(n), "Where? ") for n in range(10)]))
-    assert [row.answer.output for row in rows] == [str(n) for n in range(10)]
+    assert [row.scored.output for row in rows] == [str(n) for n in range(10)]
     assert [row.line for row in rows] == [*range(1, 11)]
 
 
