@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mta_eval.scoring import matching
-from mta_eval.tasks.babi_worlds import LABELS
+from mta_eval.tasks.babi.worlds import LABELS
 
 PLACES = ["bathroom", "bedroom", "garden", "hallway", "kitchen", "office"]
 THINGS = ["apple", "football", "milk", "nothing"]
