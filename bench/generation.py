@@ -38,9 +38,9 @@ from mta_eval.arguments import parse_lengths
 from mta_eval.core import Cell, Tokenizer
 from mta_eval.errors import ModelError, MtaEvalError, SpecError
 from mta_eval.models.tokenizer import load_tokenizer
-from mta_eval.tasks.haystack import open_haystack
 from mta_eval.tasks.niah import Niah
-from mta_eval.tasks.sources import open_source
+from mta_eval.tasks.prompts.haystack import open_haystack
+from mta_eval.tasks.prompts.sources import open_source
 
 SEED = 0
 RECOUNTED = 20  # prompts of each row that are encoded whole, outside the measured time

@@ -11,6 +11,9 @@ Each message is one line for the person at the terminal: what is wrong, where, h
 The command line prints it and exits with code 2. Anything else that escapes is a bug and shows its traceback.
 """
 
+import difflib
+from collections.abc import Iterable
+
 
 class MtaEvalError(Exception):
     """Root of the tree; catch this to catch every mistake that a user can mend."""
@@ -34,3 +37,12 @@ class ModelError(MtaEvalError):
 
 class StoreError(MtaEvalError):
     """A run folder that cannot be read, written or continued."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The end of an error line: the nearest known word, or all of them if they are few."""
+    known = list(known)
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    return f"; there is: {', '.join(known)}" if len(known) <= 20 else ""

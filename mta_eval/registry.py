@@ -9,9 +9,8 @@ every key that is no option of its own, as pairs. Names resolve through lazy tab
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.metadata import entry_points
 from types import NoneType, UnionType
@@ -19,6 +18,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 from mta_eval.core import Model, Task
 from mta_eval.errors import SpecError
+from mta_eval.errors import did_you_mean as did_you_mean
 
 T = TypeVar("T")
 
@@ -110,15 +110,6 @@ def spec_of(thing: Any) -> str:
             positional = index == 0 and field.default is dataclasses.MISSING and "=" not in option_text(value)
             options.append(option_text(value) if positional else f"{field.name}={option_text(value)}")
     return ":".join([thing.name, ",".join(options)]) if options else str(thing.name)
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """The end of an error line: the nearest known word, or all of them if they are few."""
-    known = list(known)
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    if near:
-        return f"; did you mean {near[0]!r}?"
-    return f"; there is: {', '.join(known)}" if len(known) <= 20 else ""
 
 
 def parse(spec: str) -> tuple[str, str | None, dict[str, str]]:

@@ -27,7 +27,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_toke
 
 from mta_eval.core import Sample, generator
 from mta_eval.models.tokenizer import FastTokenizer
-from mta_eval.tasks import pools, prose
+from mta_eval.tasks.prompts import pools, prose
 
 Call = Callable[..., tuple[int, str, str]]
 NAMES = ("byte_bpe", "unigram", "characters", "llama2_like", "llama3_like", "superword")

@@ -12,7 +12,7 @@ import pytest
 from mta_eval.core import generator
 from mta_eval.models.window import Window
 from mta_eval.papers.reported_mta import DOMAINS
-from mta_eval.tasks import prose
+from mta_eval.tasks.prompts import prose
 
 pytestmark = pytest.mark.usefixtures("quick_pdfs")
 

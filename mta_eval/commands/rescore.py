@@ -24,21 +24,21 @@ def rescore(
     Reads our run folders, lm-eval samples_*.jsonl, BABILong's evaluation CSVs, InfiniteBench and RULER predictions,
     needlehaystack results.
     """
-    from mta_eval.rescoring import scoring as marking
+    from mta_eval.rescoring import scoring as rescoring
     from mta_eval.rescoring import sources, tables, writing
 
     found, passed = sources.find_sources(files)
-    marks = marking.mark(found, rule or [], task)
-    marks.passed[:0] = passed
-    paths = writing.write(marks, out)
-    lines = "\n".join(tables.sections(marks)).splitlines()
+    rescored = rescoring.rescore(found, rule or [], task)
+    rescored.passed[:0] = passed
+    paths = writing.write(rescored, out)
+    lines = "\n".join(tables.sections(rescored)).splitlines()
     for line in lines[:MOST_LINES]:
         typer.echo(line)
     if len(lines) > MOST_LINES:
         typer.echo(f"… {len(lines) - MOST_LINES} more lines in {paths[0]}")
-    if marks.passed:
+    if rescored.passed:
         typer.echo(
-            f"mta-eval: {len(marks.passed)} files are no answers that a rule here marks; see {paths[0]}", err=True
+            f"mta-eval: {len(rescored.passed)} files are no answers that a rule here scores; see {paths[0]}", err=True
         )
     typer.echo()
     for path in paths:

@@ -1,4 +1,4 @@
-"""Marks -> heatmaps: tasks x lengths, and depths x lengths where depths are known; one panel for each rule."""
+"""Scores -> heatmaps: tasks x lengths, and depths x lengths where depths are known; a subplot for each rule."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mta_eval.core import Grid
-from mta_eval.rescoring.scoring import Group, Marks
+from mta_eval.rescoring.scoring import Group, Rescored
 from mta_eval.rescoring.tables import Tally, depths_of, groups_of, title_of
 from mta_eval.results.pictures import heatmap
 from mta_eval.results.statistics import estimate
@@ -18,18 +18,18 @@ MOST = 60  # pictures; a folder of a hundred models would take long and nobody w
 Cells = dict[tuple[Any, Any], Tally]
 
 
-def draw_all(marks: Marks, folder: Path) -> tuple[list[Path], int]:
+def draw_all(rescored: Rescored, folder: Path) -> tuple[list[Path], int]:
     """Draws into `folder`; returns the files, and how many pictures were left out as too many."""
-    wanted = [*_by_task(marks), *_by_depth(marks)]
+    wanted = [*_by_task(rescored), *_by_depth(rescored)]
     paths: list[Path] = []
     for name, heading, cells, y in wanted[:MOST]:
         paths += heatmap.draw(_grids(cells, y), heading, folder / name)
     return paths, max(0, len(wanted) - MOST)
 
 
-def _by_task(marks: Marks) -> Iterator[tuple[str, str, Cells, str]]:
+def _by_task(rescored: Rescored) -> Iterator[tuple[str, str, Cells, str]]:
     """A picture for each model and setting that has several lengths, unless its picture by depth shows as much."""
-    whole, deep = groups_of(marks), depths_of(marks)
+    whole, deep = groups_of(rescored), depths_of(rescored)
     owners: dict[tuple[str, str, str], list[Group]] = defaultdict(list)
     for group in whole:
         owners[group.kind, group.model, group.setting].append(group)
@@ -40,10 +40,10 @@ def _by_task(marks: Marks) -> Iterator[tuple[str, str, Cells, str]]:
             yield _name("tasks", groups[0], ""), title_of(groups[0]), cells, "task"
 
 
-def _by_depth(marks: Marks) -> Iterator[tuple[str, str, Cells, str]]:
+def _by_depth(rescored: Rescored) -> Iterator[tuple[str, str, Cells, str]]:
     """A picture for each model, setting and task whose depths are known."""
     owners: dict[Group, Cells] = defaultdict(dict)
-    for group, depths in depths_of(marks).items():
+    for group, depths in depths_of(rescored).items():
         for depth, tally in depths.items():
             owners[group._replace(length=None)][group.length, depth] = tally
     for owner, cells in owners.items():

@@ -18,7 +18,7 @@ from mta_eval.core import Record
 from mta_eval.errors import TextError
 from mta_eval.rescoring.sources import Source, parse_length
 from mta_eval.results.grid import is_number
-from mta_eval.results.rules import Answer, answer_of
+from mta_eval.scoring import ScoredOutput
 
 CHUNK = 50_000  # rows of a CSV at a time
 QA = re.compile(r"(?:^|[_-])qa(\d{1,2})(?:[_-]|$)")
@@ -27,11 +27,11 @@ QA = re.compile(r"(?:^|[_-])qa(\d{1,2})(?:[_-]|$)")
 class Row(NamedTuple):
     """One stored answer: what rules look at, where it belongs, and the score it came with (0..1).
 
-    `answered` is False where the file holds no output: nothing to mark. `depth` is from 0 to 1, `length` in tokens;
+    `answered` is False where the file holds no output: nothing to score. `depth` is from 0 to 1, `length` in tokens;
     both None where unknown. `line` counts from 1.
     """
 
-    answer: Answer
+    scored: ScoredOutput
     line: int
     model: str
     setting: str = ""
@@ -63,7 +63,7 @@ def _read_babilong(source: Source, task: str) -> Iterator[Row]:
             raise TextError(f"{str(source.path)!r} row {number} is damaged: it has no target")
         text = output if isinstance(output, str) else ""
         asked = question if isinstance(question, str) else ""
-        yield Row(Answer(text, (target,), asked, qa, task), number, source.model, source.setting, source.length)
+        yield Row(ScoredOutput(text, (target,), asked, qa, task), number, source.model, source.setting, source.length)
 
 
 def _csv_rows(path: Path) -> Iterator[tuple[Any, Any, Any]]:
@@ -158,12 +158,12 @@ def _read_records(source: Source, _: str) -> Iterator[Row]:
     for line, raw in _objects(source.path, may_be_torn=True):
         try:
             record = Record(**raw)
-            answer = answer_of(record)
+            scored = ScoredOutput.of(record, record.output or "")
         except (TypeError, ValueError) as error:
             raise _damaged(source, line, str(error)) from error
         length, depth = record.axes.get("length"), record.axes.get("depth")
         yield Row(
-            answer,
+            scored,
             line,
             record.model,
             source.setting,
@@ -220,8 +220,8 @@ def _row(source: Source, line: int, output: Any, targets: tuple[str, ...], task:
     if output is not None and not isinstance(output, str):
         raise _damaged(source, line, f"its answer is no text but {type(output).__name__}")
     qa = _qa_of(task) if source.kind == "babilong" or "babilong" in task else None
-    answer = Answer(output or "", targets, question, qa, task)
-    return Row(answer, line, source.model, source.setting, source.length, answered=output is not None)
+    scored = ScoredOutput(output or "", targets, question, qa, task)
+    return Row(scored, line, source.model, source.setting, source.length, answered=output is not None)
 
 
 @lru_cache

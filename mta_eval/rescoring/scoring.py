@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from mta_eval.errors import SpecError, TextError
 from mta_eval.rescoring.readers import Row, read_rows
 from mta_eval.rescoring.sources import Source
-from mta_eval.results.rules import INFINITEBENCH, Rule, find_rule, published_for
+from mta_eval.scoring import INFINITEBENCH, Rule, find, published_for
 
 STORED = "stored"
 EXAMPLES = 20  # rows kept for each pair of rules, task and direction
@@ -43,13 +43,13 @@ class Split(NamedTuple):
 
 
 @dataclass
-class Marks:
+class Rescored:
     """What came out.
 
     `tallies[group, depth][rule]` counts each score. `splits` are the counts of (both, only the first, only the second,
     neither) right, `examples` rows where (first rule, second rule, task, whether the first is right) differ.
-    `unanswered` are rows with no output, marked by no rule; `passed` files that no rule here can mark; `rules` the
-    names of those that marked something.
+    `unanswered` are rows with no output, scored by no rule; `passed` files that no rule here can score; `rules` the
+    names of those that scored something.
     """
 
     tallies: dict[tuple[Group, float | None], dict[str, Counter[float]]] = field(default_factory=dict)
@@ -60,38 +60,38 @@ class Marks:
     passed: list[Path] = field(default_factory=list)
 
 
-def mark(sources: Sequence[Source], names: Sequence[str], task: str = "") -> Marks:
-    """Mark the rows of all `sources` by the rules `names`, or with none by those published for each kind of answer.
+def rescore(sources: Sequence[Source], names: Sequence[str], task: str = "") -> Rescored:
+    """Score the rows of all `sources` by the rules `names`, or with none by those published for each kind of answer.
 
     A score that is stored beside an answer counts as the rule "stored". `task` names the task of files that do not
-    tell it; files and records of other tasks are left out. A file that no rule can mark is an error if the user named
-    it, and passed over if it was found in a folder. Raises SpecError for a rule that is unknown or marks nothing at
-    all, TextError for a file that is damaged or cannot be marked.
+    tell it; files and records of other tasks are left out. A file that no rule can score is an error if the user named
+    it, and passed over if it was found in a folder. Raises SpecError for a rule that is unknown or scores nothing at
+    all, TextError for a file that is damaged or cannot be scored.
     """
     rules = _rules(names)
-    marks, refusals = Marks(), []
+    rescored, refusals = Rescored(), []
     wanted = [source for source in sources if not (task and source.task and source.task != task)]
-    for source, (part, refusal) in zip(wanted, _mark_each(wanted, list(names), task), strict=True):
+    for source, (part, refusal) in zip(wanted, _rescore_each(wanted, list(names), task), strict=True):
         if refusal and source.named:
             raise TextError(refusal)
         if refusal:
             refusals.append(refusal)
-            marks.passed.append(source.path)
+            rescored.passed.append(source.path)
         else:
-            _merge(marks, part)
+            _merge(rescored, part)
     for rule in rules:
-        if rule.name not in marks.rules and (marks.tallies or not refusals):
-            raise SpecError(f"the rule {rule.name} marks none of these answers: {rule.source}")
-    if refusals and not marks.tallies:
+        if rule.name not in rescored.rules and (rescored.tallies or not refusals):
+            raise SpecError(f"the rule {rule.name} scores none of these answers: {rule.description}")
+    if refusals and not rescored.tallies:
         raise TextError(refusals[0])
-    if not marks.tallies and not marks.unanswered:
+    if not rescored.tallies and not rescored.unanswered:
         raise TextError(f"no answers{f' to {task}' if task else ''} in {sources[0].path}")
-    return marks
+    return rescored
 
 
-def _mark_each(sources: Sequence[Source], names: list[str], task: str) -> Iterator[tuple[Marks, str]]:
-    """`_mark_source` for every source, in order; several large ones by two processes."""
-    one = partial(_mark_source, names=names, task=task)
+def _rescore_each(sources: Sequence[Source], names: list[str], task: str) -> Iterator[tuple[Rescored, str]]:
+    """`_rescore_source` for every source, in order; several large ones by two processes."""
+    one = partial(_rescore_source, names=names, task=task)
     if len(sources) == 1 or sum(source.path.stat().st_size for source in sources) < LARGE:
         yield from map(one, sources)
         return
@@ -99,46 +99,46 @@ def _mark_each(sources: Sequence[Source], names: list[str], task: str) -> Iterat
         yield from pool.map(one, sources, chunksize=max(1, len(sources) // 64))
 
 
-def _mark_source(source: Source, names: list[str], task: str) -> tuple[Marks, str]:
-    """One file's marks, and why it cannot be marked: "" if it can."""
+def _rescore_source(source: Source, names: list[str], task: str) -> tuple[Rescored, str]:
+    """One file's scores, and why it cannot be scored: "" if it can."""
     given = _rules(names)
-    part, refusal = Marks(), ""
+    part, refusal = Rescored(), ""
     known: dict[tuple[str, int | None], list[Rule]] = {}
     for row in read_rows(source, task):
-        answer = row.answer
-        if task and task not in (answer.task, answer.task.partition(":")[0]):
+        scored = row.scored
+        if task and task not in (scored.task, scored.task.partition(":")[0]):
             continue
-        group = Group(source.kind, row.model, row.setting, answer.task, row.length)
+        group = Group(source.kind, row.model, row.setting, scored.task, row.length)
         if not row.answered:
             part.unanswered[group] += 1
             continue
-        kind = (answer.task, answer.qa)
+        kind = (scored.task, scored.qa)
         if kind not in known:
-            known[kind] = given if names else [find_rule(name) for name in _published(source, row)]
+            known[kind] = given if names else [find(name) for name in _published(source, row)]
         scores: dict[str, float] = {}
         for rule in known[kind]:
-            if why := rule.refuse(answer):
-                refusal = refusal or f"the rule {rule.name} cannot mark {str(source.path)!r}: {why}"
+            if why := rule.refuse(scored):
+                refusal = refusal or f"the rule {rule.name} cannot score {str(source.path)!r}: {why}"
             else:
-                scores[rule.name] = rule.mark(answer)
+                scores[rule.name] = rule(scored)
                 part.rules[rule.name] = None
         if row.stored is not None and (not names or given or STORED in names):
             scores[STORED] = row.stored
         _add(part, group, row, scores, source.path)
-    unmarked = not part.rules if given else not part.tallies
-    if not unmarked or not (known or part.tallies):
+    unscored = not part.rules if given else not part.tallies
+    if not unscored or not (known or part.tallies):
         return part, ""
     return part, refusal or _no_rule(source, known)
 
 
 def _rules(names: Iterable[str]) -> list[Rule]:
-    return [find_rule(name) for name in dict.fromkeys(names) if name != STORED]
+    return [find(name) for name in dict.fromkeys(names) if name != STORED]
 
 
 def _published(source: Source, row: Row) -> tuple[str, ...]:
-    if source.kind == "infinitebench" and row.answer.task not in INFINITEBENCH:
+    if source.kind == "infinitebench" and row.scored.task not in INFINITEBENCH:
         return ()
-    return published_for(row.answer)
+    return published_for(row.scored)
 
 
 def _no_rule(source: Source, tasks: Iterable[tuple[str, int | None]]) -> str:
@@ -150,7 +150,7 @@ def _no_rule(source: Source, tasks: Iterable[tuple[str, int | None]]) -> str:
     return f"there is no published rule here for {task} in {str(source.path)!r}, and no stored score; give --rule"
 
 
-def _add(part: Marks, group: Group, row: Row, scores: dict[str, float], path: Path) -> None:
+def _add(part: Rescored, group: Group, row: Row, scores: dict[str, float], path: Path) -> None:
     if not scores:
         return
     depth = None if row.depth is None else round(row.depth, DEPTH_DIGITS)
@@ -173,28 +173,28 @@ def _add(part: Marks, group: Group, row: Row, scores: dict[str, float], path: Pa
 
 
 def _example(group: Group, row: Row, scores: dict[str, float], path: Path) -> dict[str, Any]:
-    output = row.answer.output
+    output = row.scored.output
     return {
         "file": str(path),
         "line": row.line,
         **group._asdict(),
         "depth": row.depth,
-        "question": row.answer.question,
-        "targets": list(row.answer.targets),
+        "question": row.scored.question,
+        "targets": list(row.scored.targets),
         "output": output if len(output) <= LONGEST else output[:LONGEST] + " …",
         "scores": scores,
     }
 
 
-def _merge(marks: Marks, part: Marks) -> None:
+def _merge(rescored: Rescored, part: Rescored) -> None:
     for key, tally in part.tallies.items():
-        whole = marks.tallies.setdefault(key, defaultdict(Counter))
+        whole = rescored.tallies.setdefault(key, defaultdict(Counter))
         for name, counts in tally.items():
             whole[name].update(counts)
     for split, four in part.splits.items():
-        marks.splits[split] = [a + b for a, b in zip(marks.splits.get(split, [0] * 4), four, strict=True)]
+        rescored.splits[split] = [a + b for a, b in zip(rescored.splits.get(split, [0] * 4), four, strict=True)]
     for key_of, found in part.examples.items():
-        kept = marks.examples.setdefault(key_of, [])
+        kept = rescored.examples.setdefault(key_of, [])
         kept.extend(found[: EXAMPLES - len(kept)])
-    marks.unanswered.update(part.unanswered)
-    marks.rules |= part.rules
+    rescored.unanswered.update(part.unanswered)
+    rescored.rules |= part.rules

@@ -1,4 +1,4 @@
-"""Marks -> tables: one tidy frame, and Markdown in which the rules stand side by side."""
+"""Rescored answers -> tables: one tidy frame, and Markdown in which the rules stand side by side."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import pandas as pd
 
-from mta_eval.rescoring.scoring import STORED, Group, Marks, Split
+from mta_eval.rescoring.scoring import STORED, Group, Rescored, Split
 from mta_eval.results.statistics import Estimate, estimate
 from mta_eval.results.table import GAP, axis_text, interval_text, markdown_table, model_text
 
@@ -17,27 +17,27 @@ MOST_DEPTHS = 60
 Tally = dict[str, Counter[float]]
 
 
-def to_frame(marks: Marks) -> pd.DataFrame:
+def to_frame(rescored: Rescored) -> pd.DataFrame:
     """One row for each group, depth and rule: count, mean and 95 % interval (0..1), and the group's unanswered rows.
 
     `depth` is "any" where unknown; where it is known there is a row for each and one for "all". The cells of
     published tables are the rows with "any" or "all". A group with no answer at all has one row without a rule.
     """
     rows: list[list[object]] = []
-    for group, depths in _by_group(marks).items():
+    for group, depths in _by_group(rescored).items():
         for depth, tally in depths.items():
             for rule, counts in tally.items():
                 measured = _measure(counts)
-                rows.append([*group, depth, rule, counts.total(), *measured, marks.unanswered[group]])
-    silent = [group for group in marks.unanswered if all(group != other for other, _ in marks.tallies)]
-    rows += [[*group, ANY, None, 0, None, None, None, marks.unanswered[group]] for group in silent]
+                rows.append([*group, depth, rule, counts.total(), *measured, rescored.unanswered[group]])
+    silent = [group for group in rescored.unanswered if all(group != other for other, _ in rescored.tallies)]
+    rows += [[*group, ANY, None, 0, None, None, None, rescored.unanswered[group]] for group in silent]
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
     return frame.astype({"length": "Int64", "mean": float, "low": float, "high": float})
 
 
-def groups_of(marks: Marks) -> dict[Group, Tally]:
+def groups_of(rescored: Rescored) -> dict[Group, Tally]:
     """Each group's tally over all its depths: by kind, model, setting, task (qa2 before qa10) and length."""
-    return {group: depths[ALL if ALL in depths else ANY] for group, depths in _by_group(marks).items()}
+    return {group: depths[ALL if ALL in depths else ANY] for group, depths in _by_group(rescored).items()}
 
 
 def percent_text(mean: float, group: Group, rule: str) -> str:
@@ -57,9 +57,9 @@ def title_of(group: Group) -> str:
     return f"{model_text(group.model)} · {group.setting}" if group.setting else model_text(group.model)
 
 
-def sections(marks: Marks) -> Iterator[str]:
+def sections(rescored: Rescored) -> Iterator[str]:
     """For each model and setting: the rules side by side, then each rule's tasks x lengths if there are several."""
-    whole = groups_of(marks)
+    whole = groups_of(rescored)
     for (_, title), groups in _by_title(whole).items():
         rules = [*dict.fromkeys(rule for group in groups for rule in whole[group])]
         rows = [
@@ -72,10 +72,10 @@ def sections(marks: Marks) -> Iterator[str]:
         yield text
 
 
-def disagreements(marks: Marks) -> str:
+def disagreements(rescored: Rescored) -> str:
     """For each two rules: how many answers both, one or none of them has right; all groups, then those that differ."""
     pairs: dict[tuple[str, str], list[tuple[Group, list[int]]]] = defaultdict(list)
-    for split, counts in sorted(marks.splits.items(), key=_order_of_split):
+    for split, counts in sorted(rescored.splits.items(), key=_order_of_split):
         pairs[split.first, split.second].append((split.group, counts))
     text = ""
     for (first, second), found in pairs.items():
@@ -90,13 +90,13 @@ def disagreements(marks: Marks) -> str:
     return text
 
 
-def best_settings(marks: Marks) -> str:
+def best_settings(rescored: Rescored) -> str:
     """BABILong's published table of a model that ran with several prompts: for each task its best prompt's row.
 
     The best has the highest average over the lengths, where a length that it lacks counts -1 (booydar/babilong
     `collect_results.py`); of equals the first by name. Empty where no model has several settings.
     """
-    whole = {group: tally for group, tally in groups_of(marks).items() if group.kind == "babilong"}
+    whole = {group: tally for group, tally in groups_of(rescored).items() if group.kind == "babilong"}
     rules = [*dict.fromkeys(rule for tally in whole.values() for rule in tally)]
     text = ""
     for model in dict.fromkeys(group.model for group in whole):
@@ -171,18 +171,18 @@ def _split_texts(counts: Sequence[int]) -> list[str]:
     return [*map(str, counts), f"{100 * (counts[1] + counts[2]) / sum(counts):.3g} %"]
 
 
-def depths_of(marks: Marks) -> dict[Group, dict[float, Tally]]:
+def depths_of(rescored: Rescored) -> dict[Group, dict[float, Tally]]:
     """The tallies of each group by depth, where depths are known, in order.
 
     Where a model's answers to a task have more than MOST_DEPTHS depths, drawn freely, they fall into twentieths, each
     named by its middle.
     """
     several: dict[Group, set[float]] = defaultdict(set)
-    for group, depth in marks.tallies:
+    for group, depth in rescored.tallies:
         if depth is not None:
             several[group._replace(length=None)].add(depth)
     found: dict[Group, dict[float, Tally]] = defaultdict(dict)
-    for (group, depth), tally in sorted(marks.tallies.items(), key=lambda item: item[0][1] or 0):
+    for (group, depth), tally in sorted(rescored.tallies.items(), key=lambda item: item[0][1] or 0):
         if depth is not None:
             free = len(several[group._replace(length=None)]) > MOST_DEPTHS
             place = (min(int(depth * 20), 19) + 0.5) / 20 if free else depth
@@ -190,11 +190,11 @@ def depths_of(marks: Marks) -> dict[Group, dict[float, Tally]]:
     return found
 
 
-def _by_group(marks: Marks) -> dict[Group, dict[float | str, Tally]]:
+def _by_group(rescored: Rescored) -> dict[Group, dict[float | str, Tally]]:
     whole: dict[Group, Tally] = defaultdict(lambda: defaultdict(Counter))
-    for (group, _), tally in marks.tallies.items():
+    for (group, _), tally in rescored.tallies.items():
         _pour(tally, whole[group])
-    depths = depths_of(marks)
+    depths = depths_of(rescored)
     tables: dict[Group, dict[float | str, Tally]] = {}
     for group in _sorted(whole):
         tables[group] = {ALL if group in depths else ANY: whole[group]}

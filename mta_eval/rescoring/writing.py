@@ -1,4 +1,4 @@
-"""Marks -> the folder that `mta-eval rescore` leaves behind."""
+"""Rescored answers -> the folder that `mta-eval rescore` leaves behind."""
 
 from __future__ import annotations
 
@@ -8,63 +8,64 @@ from pathlib import Path
 
 from mta_eval.errors import StoreError
 from mta_eval.rescoring import pictures, tables
-from mta_eval.rescoring.scoring import STORED, Marks
-from mta_eval.results.rules import find_rule
+from mta_eval.rescoring.scoring import STORED, Rescored
 from mta_eval.results.table import markdown_table
+from mta_eval.scoring import find
 
 SHOWN = 3  # examples of each pair of rules and direction in rescore.md; all kept ones are in disagreements.jsonl
 NOTES = """\
-Every stored row counts, doubled ones too; an empty output is an answer, a missing one is not and is marked by no rule.
+Every stored row counts, doubled ones too; an empty output is an answer, a missing one is not and is scored by no rule.
 Intervals are of 95 %: Wilson's where all scores are 0 or 1, else the t interval of the mean.
 In the tables of disagreements "right" is a full score.
 """
 
 
-def write(marks: Marks, out: Path) -> list[Path]:
+def write(rescored: Rescored, out: Path) -> list[Path]:
     """Writes rescore.md, rescore.csv, disagreements.jsonl and the heatmaps into `out`; returns what was written.
 
     Raises StoreError if that cannot be done.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
-        drawn, left_out = pictures.draw_all(marks, out)
+        drawn, left_out = pictures.draw_all(rescored, out)
         page, frame, rows = out / "rescore.md", out / "rescore.csv", out / "disagreements.jsonl"
-        page.write_text(_page(marks, drawn, left_out), encoding="utf-8", errors="replace")
-        tables.to_frame(marks).to_csv(frame, index=False, errors="replace")
-        rows.write_text("".join(_lines(marks)), encoding="utf-8")
+        page.write_text(_page(rescored, drawn, left_out), encoding="utf-8", errors="replace")
+        tables.to_frame(rescored).to_csv(frame, index=False, errors="replace")
+        rows.write_text("".join(_lines(rescored)), encoding="utf-8")
     except OSError as error:
         raise StoreError(f"cannot write {str(out)!r}: {error.strerror}") from error
     return [page, frame, rows, *drawn]
 
 
-def _page(marks: Marks, drawn: Sequence[Path], left_out: int) -> str:
-    parts = ["# Marked again\n", _what(marks), *tables.sections(marks)]
-    if best := tables.best_settings(marks):
+def _page(rescored: Rescored, drawn: Sequence[Path], left_out: int) -> str:
+    parts = ["# Scored again\n", _what(rescored), *tables.sections(rescored)]
+    if best := tables.best_settings(rescored):
         parts.append(f"## BABILong: the best prompt\n\n{best}")
-    if differ := tables.disagreements(marks):
-        parts.append(f"## Where the rules disagree\n\n{differ}{_examples(marks)}")
+    if differ := tables.disagreements(rescored):
+        parts.append(f"## Where the rules disagree\n\n{differ}{_examples(rescored)}")
     if drawn:
         shown = "\n".join(f"![{path.stem}]({path.name})" for path in drawn if path.suffix == ".png")
-        more = f"\n\n{left_out} more are not drawn; mark fewer models at a time for theirs." if left_out else ""
+        more = f"\n\n{left_out} more are not drawn; score fewer models at a time for theirs." if left_out else ""
         parts.append(f"## Heatmaps\n\n{shown}{more}\n")
     return "\n".join(parts)
 
 
-def _what(marks: Marks) -> str:
-    rules = [f"- `{name}`: {find_rule(name).source}\n" for name in marks.rules]
-    if any(STORED in tally for tally in marks.tallies.values()):
+def _what(rescored: Rescored) -> str:
+    rules = [f"- `{name}`: {find(name).description}\n" for name in rescored.rules]
+    if any(STORED in tally for tally in rescored.tallies.values()):
         rules.append(f"- `{STORED}`: the score that stood beside the answer, by whoever gave it\n")
     text = "".join(rules) + "\n" + NOTES
-    if missing := sum(marks.unanswered.values()):
+    if missing := sum(rescored.unanswered.values()):
         text += f"\n{missing} rows hold no output and are left out.\n"
-    if marks.passed:
-        text += f"\n{len(marks.passed)} files that no rule here marks: {', '.join(map(str, marks.passed[:10]))}\n"
+    if rescored.passed:
+        some = ", ".join(map(str, rescored.passed[:10]))
+        text += f"\n{len(rescored.passed)} files that no rule here scores: {some}\n"
     return text
 
 
-def _examples(marks: Marks) -> str:
+def _examples(rescored: Rescored) -> str:
     text = ""
-    for (first, second, task, first_right), found in marks.examples.items():
+    for (first, second, task, first_right), found in rescored.examples.items():
         right, wrong = (first, second) if first_right else (second, first)
         rows = [
             [f"{one['file']}:{one['line']}", one["question"], ", ".join(one["targets"]), one["output"][:200]]
@@ -75,9 +76,9 @@ def _examples(marks: Marks) -> str:
     return text
 
 
-def _lines(marks: Marks) -> list[str]:
+def _lines(rescored: Rescored) -> list[str]:
     return [
         json.dumps({"right": first if right else second, "wrong": second if right else first, **one}) + "\n"
-        for (first, second, _, right), found in marks.examples.items()
+        for (first, second, _, right), found in rescored.examples.items()
         for one in found
     ]

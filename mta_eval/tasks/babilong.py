@@ -1,7 +1,7 @@
 """BABILong QA1-QA10 (Kuratov et al. 2024; QA1-QA5 are the MTA paper's): facts of a bAbI story hidden in text.
 
 Facts come from our own worlds, from bAbI files or from the published data set. At depth d stands the last fact that
-the answer needs; the other facts keep their order around it, at random places. Length 0 is the facts alone ("0k").
+the answer needs; the other facts keep their order template it, at random places. Length 0 is the facts alone ("0k").
 """
 
 from __future__ import annotations
@@ -12,15 +12,23 @@ from itertools import combinations
 from random import Random
 from typing import ClassVar, Literal
 
-from mta_eval import scoring
-from mta_eval.core import AxisValue, Cell, Needle, Sample, Tokenizer, generator
-from mta_eval.errors import SpecError
-from mta_eval.registry import spec_of
-from mta_eval.tasks.babi_files import read_rows, read_stories
-from mta_eval.tasks.babi_worlds import LABELS, Story, tell
-from mta_eval.tasks.fitting import answer_budget, bury, draw_of, frame
-from mta_eval.tasks.haystack import open_haystack
-from mta_eval.tasks.layout import Insert
+from mta_eval.tasks.babi.files import read_rows, read_stories
+from mta_eval.tasks.babi.worlds import LABELS, Story, tell
+from mta_eval.tasks.toolkit import (
+    Cell,
+    NeedleDraft,
+    Sample,
+    SpecError,
+    Tokenizer,
+    answer_budget,
+    build_sample,
+    depth_of,
+    draw_of,
+    find_rule,
+    generator,
+    prompt_template,
+    spec_of,
+)
 
 TRIES = 60  # stories looked at for one whose facts leave room for the wanted depth
 # sizes only to choose among stories, the same for every tokenizer
@@ -44,8 +52,9 @@ class Babilong:
         default="worlds", metadata={"help": "worlds (ours), file:PATH (bAbI text), dataset:NAME (RMT-team/babilong)"}
     )
     haystack: str = field(default="prose", metadata={"help": "prose, noise, essays, file:PATH, dataset:NAME"})
-    rule: Literal["one_label_only", "any_contained", "first_word"] = field(
-        default="one_label_only", metadata={"help": "the official rule, lm-eval's lax one, or the exact first word"}
+    rule: str = field(
+        default="babilong_one_label",
+        metadata={"help": "scoring rule, such as babilong_official, any_contained (as lm-eval) or first_word"},
     )
 
     def __post_init__(self) -> None:
@@ -57,6 +66,7 @@ class Babilong:
             raise SpecError(f"babilong: source is worlds, file:PATH or dataset:NAME, not {self.source!r}")
         if self.source == "worlds" and self.facts:
             tell(self.qa, Random(0), self.facts)
+        object.__setattr__(self, "rule", find_rule(self.rule).name)
 
     @property
     def default_lengths(self) -> tuple[int, ...]:
@@ -68,60 +78,42 @@ class Babilong:
         if self.source.startswith("dataset:"):
             return self._published(cell, seed, tokenizer)
         random = generator(seed, "babilong", self.qa, cell.repeat, draw_of(cell.length, 6000 if self.qa == 3 else 1500))
-        depth = random.random() if cell.depth is None else cell.depth
+        depth = depth_of(cell, random)
         story = _choose(list(self._tell(Random(random.getrandbits(64)))), depth, cell.length)
         random = generator(seed, "babilong places", self.qa, cell.length, cell.repeat)
-        haystack = open_haystack(self.haystack, seed, tokenizer)
-        pinned = story.support[-1]
-        ahead = sorted(depth * random.random() for _ in story.facts[:pinned])
-        behind = sorted(depth + (1 - depth) * random.random() for _ in story.facts[pinned + 1 :])
-        max_new_tokens = self._answer_budget(tokenizer)
-        fitted = bury(
-            haystack,
-            haystack.source.start(seed, cell.length, cell.repeat),
-            frame(tokenizer, *self._words(story.question, seed), chat=self.prompt == "chat"),
-            [Insert(*pair) for pair in zip(story.facts, [*ahead, depth, *behind], strict=True)],
-            cell.length,
-            max_new_tokens,
-            label=spec_of(self),
-            pinned=pinned,
-            depth=depth,
-            keep_order=True,
-        )
-        needles = tuple(
-            Needle(
-                key=story.question if index in story.support else "",
-                value=story.answer if index == pinned else "",
-                text=fact,
-                token_start=span[0],
-                token_end=span[1],
-                depth=round(deep, 6),
-                asked=index in story.support,
-            )
-            for index, (fact, span, deep) in enumerate(zip(story.facts, fitted.spans, fitted.depths, strict=True))
-        )
-        return Sample(
-            id=f"{spec_of(self)}/{cell}",
-            task=spec_of(self),
-            prompt=fitted.prompt,
+        swept = story.support[-1]
+        before = sorted(depth * random.random() for _ in story.facts[:swept])
+        after = sorted(depth + (1 - depth) * random.random() for _ in story.facts[swept + 1 :])
+        return build_sample(
+            self,
+            cell,
+            seed,
+            tokenizer,
+            words=self._words(story.question, seed),
+            needles=[
+                NeedleDraft(
+                    fact,
+                    at,
+                    key=story.question if index in story.support else "",
+                    value=story.answer if index == swept else "",
+                    asked=index in story.support,
+                )
+                for index, (fact, at) in enumerate(zip(story.facts, [*before, depth, *after], strict=True))
+            ],
             targets=(story.answer,),
-            axes=self._axes(cell, story.question),
-            length=cell.length or fitted.prompt_tokens + max_new_tokens,
-            prompt_tokens=fitted.prompt_tokens,
-            max_new_tokens=max_new_tokens,
+            rule=self.rule,
+            haystack=self.haystack,
+            swept=swept,
+            keep_order=True,
+            chat=self.prompt == "chat",
+            max_new_tokens=self._answer_budget(tokenizer),
             choices=self._choices(),
-            needles=needles,
-            chat=fitted.chat,
-            stop=() if self.prompt == "chat" else ("\n", "."),
-            target_delimiter="" if self.prompt == "chat" else " ",
+            axes={"qa": self.qa, "question": story.question},
         )
 
     def score(self, sample: Sample, output: str) -> float:
-        """By `rule`; the official one removes the labels that the question names."""
-        if self.rule == "one_label_only":
-            return scoring.one_label_only(output, sample.targets[0], LABELS[self.qa], str(sample.axes["question"]))
-        marked: float = getattr(scoring, self.rule)(output, sample.targets)
-        return marked
+        """By `rule`; BABILong's rules leave out the labels that the question names."""
+        return find_rule(self.rule).score(sample, output)
 
     def _tell(self, random: Random) -> Iterator[Story]:
         if self.source.startswith("file:"):
@@ -158,9 +150,6 @@ class Babilong:
         longest = max(self._choices(), key=len)
         return answer_budget(tokenizer, longest, 4 if self.prompt == "completion" else 24)
 
-    def _axes(self, cell: Cell, question: str) -> dict[str, AxisValue]:
-        return {"length": cell.length, "depth": cell.depth, "repeat": cell.repeat, "qa": self.qa, "question": question}
-
     def _published(self, cell: Cell, seed: int, tokenizer: Tokenizer) -> Sample:
         """Row `repeat` of the published data: its text is fixed, so its length is what it is and it has no depth."""
         if cell.depth is not None:
@@ -169,21 +158,27 @@ class Babilong:
         if cell.repeat >= len(rows):
             raise SpecError(f"babilong: the published data set has {len(rows)} samples; lower --repeats")
         row = rows[cell.repeat]
-        around = frame(tokenizer, *self._words(row["question"], seed), chat=self.prompt == "chat")
-        prompt = around.before + row["input"] + around.after
-        prompt_tokens = len(tokenizer.encode(prompt).ids) + sum(around.specials(tokenizer))
+        template = prompt_template(tokenizer, *self._words(row["question"], seed), chat=self.prompt == "chat")
+        prompt = template.before + row["input"] + template.after
+        prompt_tokens = len(tokenizer.encode(prompt).ids) + sum(template.specials(tokenizer))
         max_new_tokens = self._answer_budget(tokenizer)
         return Sample(
             id=f"{spec_of(self)}/{cell}",
             task=spec_of(self),
             prompt=prompt,
             targets=(row["target"],),
-            axes=self._axes(cell, row["question"]),
+            axes={
+                "length": cell.length,
+                "depth": None,
+                "repeat": cell.repeat,
+                "qa": self.qa,
+                "question": row["question"],
+            },
             length=prompt_tokens + max_new_tokens,
             prompt_tokens=prompt_tokens,
             max_new_tokens=max_new_tokens,
             choices=self._choices(),
-            chat=around.messages(row["input"]),
+            chat=template.messages(row["input"]),
             stop=() if self.prompt == "chat" else ("\n", "."),
             target_delimiter="" if self.prompt == "chat" else " ",
         )
@@ -200,9 +195,9 @@ def _choose(stories: list[Story], depth: float, length: int) -> Story:
     room = max(length - OVERHEAD, 0) * CHARACTERS_PER_TOKEN
 
     def unfit(story: Story) -> tuple[float, int]:
-        pinned = story.support[-1]
-        ahead = sum(map(len, story.facts[:pinned])) - depth * room
-        behind = sum(map(len, story.facts[pinned + 1 :])) - (1 - depth) * room
+        swept_needle = story.support[-1]
+        ahead = sum(map(len, story.facts[:swept_needle])) - depth * room
+        behind = sum(map(len, story.facts[swept_needle + 1 :])) - (1 - depth) * room
         return max(ahead, behind, HALF_A_FACT), abs(len(story.facts) - len(first.facts))
 
     return min((story for story in stories if story.answer == first.answer), key=unfit) if length else first

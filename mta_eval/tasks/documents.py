@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 from mta_eval.core import generator
 from mta_eval.errors import TextError
-from mta_eval.tasks import prose
-from mta_eval.tasks.sources import read_text
+from mta_eval.tasks.prompts import prose
+from mta_eval.tasks.prompts.sources import read_text
 
 OWN_PROSE = 64  # blocks of sentences, some 50,000 words
 DOMAIN_FIELDS = ("domain", "source", "pile_set_name", "redpajama_set_name")  # of a row, or of its `meta`

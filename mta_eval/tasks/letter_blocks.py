@@ -13,11 +13,21 @@ from random import Random
 from string import ascii_lowercase
 from typing import ClassVar, Literal
 
-from mta_eval import scoring
-from mta_eval.core import Cell, Needle, Sample, Tokenizer, generator
-from mta_eval.errors import LengthError, SpecError
-from mta_eval.registry import spec_of
-from mta_eval.tasks.fitting import Frame, draw_of, frame
+from mta_eval.tasks.toolkit import (
+    Cell,
+    LengthError,
+    Needle,
+    PromptTemplate,
+    Sample,
+    SpecError,
+    Tokenizer,
+    depth_of,
+    draw_of,
+    find_rule,
+    generator,
+    prompt_template,
+    spec_of,
+)
 
 PAPER = 319  # characters of blocks, "#", query and answer together
 CHOICES = 8
@@ -66,19 +76,19 @@ class LetterBlocks:
         draw = draw_of(cell.length, 1024)
         random = generator(seed, "letter_blocks", self.block, self.query, cell.repeat, draw)
         target, query, others = self._question(random)
-        depth = random.random() if cell.depth is None else cell.depth
-        around = self._frame(tokenizer, query, seed)
+        depth = depth_of(cell, random)
+        template = self._frame(tokenizer, query, seed)
         answer = self._answer(target)
         lead = "" if self._plain(tokenizer) or self.prompt == "chat" else " "
         least = len(tokenizer.encode(lead + answer).ids) + 1
         if cell.length:
-            blocks = self._fill(tokenizer, around, others, target, depth, cell.length, least)
+            blocks = self._fill(tokenizer, template, others, target, depth, cell.length, least)
         else:
             count = self._fixed_count() or EXAMPLE_BLOCKS
             blocks = others.take(count - 1)
             blocks.insert(round(depth * (count - 1)), target)
-        prompt, spans = _join(tokenizer, around, blocks)
-        specials = around.specials(tokenizer)
+        prompt, spans = _join(tokenizer, template, blocks)
+        specials = template.specials(tokenizer)
         prompt_tokens = len(spans) + sum(specials)
         return Sample(
             id=f"{spec_of(self)}/{cell}",
@@ -91,8 +101,8 @@ class LetterBlocks:
             prompt_tokens=prompt_tokens,
             max_new_tokens=cell.length - prompt_tokens if cell.length else least,
             choices=self._choices(random, blocks, target),
-            needles=self._needles(blocks, query, target, len(around.before), spans, specials[0]),
-            chat=around.messages(".".join(blocks)),
+            needles=self._needles(blocks, query, target, len(template.before), spans, specials[0]),
+            chat=template.messages(".".join(blocks)),
             stop=("\n", "."),
             target_delimiter=lead,
         )
@@ -114,7 +124,7 @@ class LetterBlocks:
 
     def score(self, sample: Sample, output: str) -> float:
         """1 if the answer's first word is exactly the target."""
-        return scoring.first_word(output, sample.targets)
+        return find_rule("first_word").score(sample, output)
 
     def _question(self, random: Random) -> tuple[str, str, _Others]:
         """(target block, query letters, the endless other blocks)"""
@@ -133,12 +143,12 @@ class LetterBlocks:
         """Whether to ask in the bare form that the paper trains on."""
         return self.prompt == "characters" or (self.prompt == "auto" and not tokenizer.can_spell("Query: A, B?"))
 
-    def _frame(self, tokenizer: Tokenizer, query: str, seed: int) -> Frame:
+    def _frame(self, tokenizer: Tokenizer, query: str, seed: int) -> PromptTemplate:
         if self._plain(tokenizer):
-            return Frame("", "#" + query)
+            return PromptTemplate("", "#" + query)
         wanted = {"all": "that block", "first": "its first letter", "last": "its last letter"}[self.target]
         before = (
-            f"Blocks of {self.block} letters are parted by full stops. Exactly one block holds all of the "
+            f"Blocks of {self.block} letters are separated by periods. Exactly one block holds all of the "
             f"{self.query} query letters. Answer with {wanted}.\n\n"
         )
         random = generator(seed, "letter_blocks examples", self.block, self.query)
@@ -148,10 +158,17 @@ class LetterBlocks:
             blocks.insert(random.randrange(EXAMPLE_BLOCKS), target)
             before += f"Blocks: {'.'.join(blocks)}\nQuery: {' '.join(letters)}\nAnswer: {self._answer(target)}\n\n"
         after = f"\nQuery: {' '.join(query)}\nAnswer:"
-        return frame(tokenizer, before + "Blocks: ", after, chat=self.prompt == "chat")
+        return prompt_template(tokenizer, before + "Blocks: ", after, chat=self.prompt == "chat")
 
     def _fill(
-        self, tokenizer: Tokenizer, around: Frame, others: _Others, target: str, depth: float, length: int, answer: int
+        self,
+        tokenizer: Tokenizer,
+        template: PromptTemplate,
+        others: _Others,
+        target: str,
+        depth: float,
+        length: int,
+        answer: int,
     ) -> list[str]:
         """The most blocks whose prompt leaves `answer` tokens of `length`, the target at `depth` of their tokens.
 
@@ -169,7 +186,7 @@ class LetterBlocks:
             if place and goal - edges[place - 1] < edges[min(place, count)] - goal:
                 place -= 1
             blocks.insert(min(place, count), target)
-            return blocks, len(_join(tokenizer, around, blocks)[1]) + sum(around.specials(tokenizer))
+            return blocks, len(_join(tokenizer, template, blocks)[1]) + sum(template.specials(tokenizer))
 
         budget = length - answer
         least = lay(1)[1]
@@ -244,6 +261,6 @@ class _Others:
         return self._blocks[:count]
 
 
-def _join(tokenizer: Tokenizer, around: Frame, blocks: list[str]) -> tuple[str, list[tuple[int, int]]]:
-    prompt = around.before + ".".join(blocks) + around.after
+def _join(tokenizer: Tokenizer, template: PromptTemplate, blocks: list[str]) -> tuple[str, list[tuple[int, int]]]:
+    prompt = template.before + ".".join(blocks) + template.after
     return prompt, tokenizer.encode(prompt).spans

@@ -7,23 +7,29 @@ Everything random hangs on (seed, length, repeat) alone, so all depths of a repe
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 from typing import ClassVar, Literal
 
-from mta_eval import scoring
-from mta_eval.core import Cell, Needle, Sample, Tokenizer, generator
-from mta_eval.errors import SpecError
-from mta_eval.registry import spec_of
-from mta_eval.tasks.fitting import Fitted, answer_budget, bury, draw_of, frame
-from mta_eval.tasks.haystack import open_haystack
-from mta_eval.tasks.layout import Insert
-from mta_eval.tasks.pools import CITIES, DECOYS, WORDS, draw
-from mta_eval.tasks.sources import Source
+from mta_eval.tasks.prompts.pools import CITIES, DECOYS, WORDS
+from mta_eval.tasks.prompts.sources import Source
+from mta_eval.tasks.toolkit import (
+    Cell,
+    NeedleDraft,
+    Sample,
+    SpecError,
+    Tokenizer,
+    answer_budget,
+    build_sample,
+    depth_of,
+    draw,
+    draw_of,
+    find_rule,
+    generator,
+    open_haystack,
+)
 
 Kind = Literal["number", "word", "uuid"]
-Rule = Literal["auto", "first_word", "all_contained", "share_contained"]
 MOST = 20
 
 
@@ -44,7 +50,9 @@ class Niah:
         default="completion", metadata={"help": "end in the needle's stem, ask in words, or ask by chat template"}
     )
     haystack: str = field(default="prose", metadata={"help": "prose, noise, essays, file:PATH, dataset:NAME"})
-    rule: Rule = field(default="auto", metadata={"help": "auto: first_word for one value, all_contained for several"})
+    rule: str = field(
+        default="auto", metadata={"help": "scoring rule; auto: first_word for one value, all_contained for several"}
+    )
 
     def __post_init__(self) -> None:
         if not 1 <= self.needles <= MOST:
@@ -58,6 +66,8 @@ class Niah:
             )
         if self.kind == "number" and not 2 <= self.digits <= 30:
             raise SpecError(f"niah: digits must be 2 to 30, not {self.digits}")
+        if self.rule != "auto":
+            object.__setattr__(self, "rule", find_rule(self.rule).name)
 
     @property
     def default_lengths(self) -> tuple[int, ...]:
@@ -67,51 +77,44 @@ class Niah:
     def sample(self, cell: Cell, seed: int, tokenizer: Tokenizer) -> Sample:
         """See core.Task."""
         random = generator(seed, "niah", cell.repeat, draw_of(cell.length, 256 + 80 * self.needles))
-        haystack = open_haystack(self.haystack, seed, tokenizer)
-        start = haystack.source.start(seed, cell.length, cell.repeat)
-        pairs = self._draw_pairs(random, haystack.source)
+        source = open_haystack(self.haystack, seed, tokenizer).source
+        pairs = self._draw_pairs(random, source)
         asked = list(dict.fromkeys(key for key, _ in pairs))[: self.asked]
         targets = tuple(value for key, value in pairs if key in asked)
-        choices = self._draw_choices(random, haystack.source, pairs)
-        depth = random.random() if cell.depth is None else cell.depth
-        places = [depth, *(random.random() for _ in pairs[1:])]
+        choices = self._draw_choices(random, source, pairs)
+        depths = [depth_of(cell, random), *(random.random() for _ in pairs[1:])]
         # the swept needle goes before others of its very depth at the start, behind them at the end
-        order = sorted(range(len(pairs)), key=lambda index: (places[index], (index == 0) == (depth == 1)))
-        max_new_tokens = self._answer_budget(tokenizer, targets)
-        fitted = bury(
-            haystack,
-            start,
-            frame(tokenizer, *self._words(asked), chat=self.prompt == "chat"),
-            [Insert(self._say(*pairs[index]), places[index]) for index in order],
-            cell.length,
-            max_new_tokens,
-            label=spec_of(self),
-            pinned=order.index(0),
-            depth=depth,
-        )
-        return Sample(
-            id=f"{spec_of(self)}/{cell}",
-            task=spec_of(self),
-            prompt=fitted.prompt,
+        order = sorted(range(len(pairs)), key=lambda index: (depths[index], (index == 0) == (depths[0] == 1)))
+        drafts = [
+            NeedleDraft(self._say(*pair), at, *pair, pair[0] in asked) for pair, at in zip(pairs, depths, strict=True)
+        ]
+        return build_sample(
+            self,
+            cell,
+            seed,
+            tokenizer,
+            words=self._words(asked),
+            needles=[drafts[index] for index in order],
             targets=targets,
-            axes={"length": cell.length, "depth": cell.depth, "repeat": cell.repeat, "needles": self.needles},
-            length=cell.length or fitted.prompt_tokens + max_new_tokens,
-            prompt_tokens=fitted.prompt_tokens,
-            max_new_tokens=max_new_tokens,
+            rule=self._rule,
+            haystack=self.haystack,
+            swept=order.index(0),
+            chat=self.prompt == "chat",
+            max_new_tokens=answer_budget(tokenizer, ", ".join(targets), 8 if self.prompt == "completion" else 24),
             choices=choices,
-            needles=_needles(fitted, [pairs[order[index]] for index in fitted.order], asked, self._say),
-            chat=fitted.chat,
+            axes={"needles": self.needles},
             stop={"completion": ("\n", "."), "instruction": ("\n",), "chat": ()}[self.prompt],
-            target_delimiter="" if self.prompt == "chat" else " ",
         )
 
     def score(self, sample: Sample, output: str) -> float:
         """By `rule`; `auto` asks for the exact first word where there is one value, else for all of them."""
-        rule = self.rule
-        if rule == "auto":
-            rule = "first_word" if len(sample.targets) == 1 and self.prompt == "completion" else "all_contained"
-        marked: float = getattr(scoring, rule)(output, sample.targets)
-        return marked
+        return find_rule(self._rule).score(sample, output)
+
+    @property
+    def _rule(self) -> str:
+        if self.rule != "auto":
+            return self.rule
+        return "first_word" if self.asked * self.values == 1 and self.prompt == "completion" else "all_contained"
 
     def _draw_pairs(self, random: Random, source: Source) -> list[tuple[str, str]]:
         """(key, value) of every needle, the swept one first; no key or value twice, in another, or in the haystack."""
@@ -147,9 +150,6 @@ class Niah:
             return random.choice(WORDS)
         return str(random.randrange(10 ** (self.digits - 1), 10**self.digits))
 
-    def _answer_budget(self, tokenizer: Tokenizer, targets: tuple[str, ...]) -> int:
-        return answer_budget(tokenizer, ", ".join(targets), 8 if self.prompt == "completion" else 24)
-
     @property
     def _noun(self) -> str:
         return {"number": "number", "word": "word", "uuid": "code"}[self.kind]
@@ -168,12 +168,3 @@ class Niah:
         before = f"The following text hides some magic {self._noun}s. Read it and remember them.\n\n"
         after = f"\n\nQuestion: What {verb} the magic {noun} of {keys}? Answer with the {noun} alone."
         return before, after + ("" if self.prompt == "chat" else "\nAnswer:")
-
-
-def _needles(
-    fitted: Fitted, pairs: list[tuple[str, str]], asked: list[str], say: Callable[[str, str], str]
-) -> tuple[Needle, ...]:
-    return tuple(
-        Needle(key, value, say(key, value), start, end, round(depth, 6), key in asked)
-        for (key, value), (start, end), depth in zip(pairs, fitted.spans, fitted.depths, strict=True)
-    )

@@ -6,14 +6,22 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import ClassVar, Literal
 
-from mta_eval import scoring
-from mta_eval.core import Cell, Needle, Sample, Tokenizer, generator
-from mta_eval.errors import SpecError
-from mta_eval.registry import spec_of
-from mta_eval.tasks.fitting import answer_budget, bury, draw_of, frame
-from mta_eval.tasks.haystack import open_haystack
-from mta_eval.tasks.layout import Insert
-from mta_eval.tasks.pools import DECOYS, draw
+from mta_eval.tasks.prompts.pools import DECOYS
+from mta_eval.tasks.toolkit import (
+    Cell,
+    NeedleDraft,
+    Sample,
+    SpecError,
+    Tokenizer,
+    answer_budget,
+    build_sample,
+    depth_of,
+    draw,
+    draw_of,
+    find_rule,
+    generator,
+    open_haystack,
+)
 
 
 @dataclass(frozen=True)
@@ -27,13 +35,12 @@ class Passkey:
         default="completion", metadata={"help": "end in the answer's stem, or ask by chat template"}
     )
     haystack: str = field(default="noise", metadata={"help": "noise, prose, essays, file:PATH, dataset:NAME"})
-    rule: Literal["first_integer", "first_word", "all_contained"] = field(
-        default="first_integer", metadata={"help": "how an answer is marked"}
-    )
+    rule: str = field(default="infinitebench_passkey", metadata={"help": "scoring rule"})
 
     def __post_init__(self) -> None:
         if not 2 <= self.digits <= 30:
             raise SpecError(f"passkey: digits must be 2 to 30, not {self.digits}")
+        object.__setattr__(self, "rule", find_rule(self.rule).name)
 
     @property
     def default_lengths(self) -> tuple[int, ...]:
@@ -43,45 +50,31 @@ class Passkey:
     def sample(self, cell: Cell, seed: int, tokenizer: Tokenizer) -> Sample:
         """See core.Task."""
         random = generator(seed, "passkey", cell.repeat, draw_of(cell.length, 512))
-        haystack = open_haystack(self.haystack, seed, tokenizer)
-        start = haystack.source.start(seed, cell.length, cell.repeat)
+        source = open_haystack(self.haystack, seed, tokenizer).source
         keys: list[str] = []
         while len(keys) < DECOYS:
-            keys.append(draw(random, self._draw_key, keys, haystack.source))
+            keys.append(draw(random, self._draw_key, keys, source))
         key, choices = keys[0], sorted(keys)
-        depth = random.random() if cell.depth is None else cell.depth
+        depth = depth_of(cell, random)
         text = f"The pass key is {key}. Remember it. {key} is the pass key."
         before = (
             "An important number is hidden in a lot of unimportant text. Find it and remember it. "
             "You will be asked about it at the end.\n\n"
         )
         after = "\nWhat is the pass key?" + (" The pass key is" if self.prompt == "completion" else "")
-        max_new_tokens = answer_budget(tokenizer, key, 4 if self.prompt == "completion" else 24)
-        fitted = bury(
-            haystack,
-            start,
-            frame(tokenizer, before, after, chat=self.prompt == "chat"),
-            [Insert(text, depth, own_line=True)],
-            cell.length,
-            max_new_tokens,
-            label=spec_of(self),
-            pinned=0,
-            depth=depth,
-        )
-        return Sample(
-            id=f"{spec_of(self)}/{cell}",
-            task=spec_of(self),
-            prompt=fitted.prompt,
+        return build_sample(
+            self,
+            cell,
+            seed,
+            tokenizer,
+            words=(before, after),
+            needles=[NeedleDraft(text, depth, "pass key", key, own_line=True)],
             targets=(key,),
-            axes={"length": cell.length, "depth": cell.depth, "repeat": cell.repeat},
-            length=cell.length or fitted.prompt_tokens + max_new_tokens,
-            prompt_tokens=fitted.prompt_tokens,
-            max_new_tokens=max_new_tokens,
+            rule=self.rule,
+            haystack=self.haystack,
+            chat=self.prompt == "chat",
+            max_new_tokens=answer_budget(tokenizer, key, 4 if self.prompt == "completion" else 24),
             choices=tuple(choices),
-            needles=(Needle("pass key", key, text, *fitted.spans[0], round(fitted.depths[0], 6), asked=True),),
-            chat=fitted.chat,
-            stop=() if self.prompt == "chat" else ("\n", "."),
-            target_delimiter="" if self.prompt == "chat" else " ",
         )
 
     def _draw_key(self, random: Random) -> str:
@@ -89,5 +82,4 @@ class Passkey:
 
     def score(self, sample: Sample, output: str) -> float:
         """By `rule`."""
-        marked: float = getattr(scoring, self.rule)(output, sample.targets)
-        return marked
+        return find_rule(self.rule).score(sample, output)

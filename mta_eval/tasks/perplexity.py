@@ -20,7 +20,7 @@ from mta_eval.core import Cell, Reading, Sample, Sweep, Tokenizer, number_of
 from mta_eval.errors import LengthError, ModelError, SpecError, TextError
 from mta_eval.registry import spec_of
 from mta_eval.tasks.documents import Document, read_documents
-from mta_eval.tasks.token_cache import recall
+from mta_eval.tasks.prompts.token_cache import recall
 from mta_eval.tasks.windows import TextWindow, cut_windows
 
 SHORTEST = 4  # tokens of a window

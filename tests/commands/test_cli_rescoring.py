@@ -35,7 +35,7 @@ def test_mistakes_are_one_line_and_code_2(tmp_path: Path, call: Call) -> None:
     path.write_text('{"prediction": "1", "ground_truth": "1"}\n')
     for arguments, message in (
         ((str(path), "--rule", "infinitebench_paskey"), "did you mean 'infinitebench_passkey'"),
-        ((str(path), "--rule", "babilong_official"), "cannot mark"),
+        ((str(path), "--rule", "babilong_official"), "cannot score"),
         ((str(tmp_path / "gone"),), "there is no"),
     ):
         code, out, err = call("rescore", *arguments, "--out", str(tmp_path / "out"))

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from mta_eval.errors import SpecError, TextError
-from mta_eval.rescoring import scoring as marking
+from mta_eval.rescoring import scoring as rescoring
 from mta_eval.rescoring import tables, writing
 from mta_eval.rescoring.readers import Row, read_rows
-from mta_eval.rescoring.scoring import Marks, mark
+from mta_eval.rescoring.scoring import Rescored, rescore
 from mta_eval.rescoring.sources import find_sources, parse_length
 
 PROMPT = "instruction_yes_examples_no_post_prompt_yes"
@@ -36,15 +36,15 @@ def rows_of(*paths: Path, task: str = "") -> list[Row]:
     return [row for source in find_sources(paths)[0] for row in read_rows(source, task)]
 
 
-def marked(*paths: Path, rules: tuple[str, ...] = (), task: str = "") -> Marks:
-    return mark(find_sources(paths)[0], rules, task)
+def rescored_of(*paths: Path, rules: tuple[str, ...] = (), task: str = "") -> Rescored:
+    return rescore(find_sources(paths)[0], rules, task)
 
 
-def means(marks: Marks) -> dict[tuple[str, str, int | None, str], float]:
+def means(rescored: Rescored) -> dict[tuple[str, str, int | None, str], float]:
     """(model, task, length, rule) -> mean in per cent."""
     return {
         (group.model, group.task, group.length, rule): round(100 * sum(counts.elements()) / counts.total(), 9)
-        for group, tally in tables.groups_of(marks).items()
+        for group, tally in tables.groups_of(rescored).items()
         for rule, counts in tally.items()
     }
 
@@ -68,12 +68,14 @@ def test_every_published_length_is_read(text: str, tokens: int | None) -> None:
 @pytest.mark.parametrize("name", ["qa10_0k.csv", "qa10_10M_a_yes.csv", "phi_qa10_512k.csv"])
 def test_names_with_other_prompts_or_none_are_read(tmp_path: Path, name: str) -> None:
     (row,) = rows_of(write_csv(tmp_path / name, [("yes", "yes", "Is Bill here? ")]))
-    assert (row.answer.qa, row.answer.task) == (10, "qa10")
+    assert (row.scored.qa, row.scored.task) == (10, "qa10")
 
 
 def test_the_published_share_of_a_babilong_csv_comes_out_under_both_rules(tmp_path: Path) -> None:
-    marks = marked(write_csv(tmp_path / "m" / f"qa1_0k_{PROMPT}.csv", [*HERE, ("office", "", "Where is John? ")]))
-    assert means(marks) == {
+    rescored = rescored_of(
+        write_csv(tmp_path / "m" / f"qa1_0k_{PROMPT}.csv", [*HERE, ("office", "", "Where is John? ")])
+    )
+    assert means(rescored) == {
         ("m", "qa1", 0, "babilong_official"): pytest.approx(100 / 3),
         ("m", "qa1", 0, "babilong_lm_eval"): pytest.approx(200 / 3),
     }
@@ -81,36 +83,36 @@ def test_the_published_share_of_a_babilong_csv_comes_out_under_both_rules(tmp_pa
 
 def test_words_that_pandas_takes_for_gaps_are_answers(tmp_path: Path) -> None:
     rows = rows_of(write_csv(tmp_path / "qa7_0k.csv", [("none", "None", "How many? "), ("one", "", "How many? ")]))
-    assert [row.answer.output for row in rows] == ["None", ""]
+    assert [row.scored.output for row in rows] == ["None", ""]
     assert all(row.answered for row in rows)
 
 
 def test_an_answer_may_have_line_ends_quotes_and_any_script(tmp_path: Path) -> None:
     output = 'a "b",\r\nc\n\n\té輸 \u2028'
     (row,) = rows_of(write_csv(tmp_path / "qa1_1k.csv", [("office", output, "Where? ")]))
-    assert row.answer.output == output
+    assert row.scored.output == output
 
 
 def test_rows_are_read_across_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mta_eval.rescoring.readers.CHUNK", 3)
     rows = rows_of(write_csv(tmp_path / "qa1_1k.csv", [("office", str(n), "Where? ") for n in range(10)]))
-    assert [row.answer.output for row in rows] == [str(n) for n in range(10)]
+    assert [row.scored.output for row in rows] == [str(n) for n in range(10)]
     assert [row.line for row in rows] == [*range(1, 11)]
 
 
 def test_a_csv_that_does_not_tell_its_task_needs_it(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "answers.csv", HERE)
     with pytest.raises(TextError, match=r"answers\.csv.*give --task qa1"):
-        marked(path)
-    assert means(marked(path, task="qa1"))[tmp_path.name, "qa1", None, "babilong_official"] == 50
+        rescored_of(path)
+    assert means(rescored_of(path, task="qa1"))[tmp_path.name, "qa1", None, "babilong_official"] == 50
 
 
 def test_a_task_leaves_other_tasks_out(tmp_path: Path) -> None:
     for task in ("qa1", "qa2"):
         write_csv(tmp_path / f"{task}_1k.csv", HERE)
-    assert {task for _, task, _, _ in means(marked(tmp_path, task="qa2"))} == {"qa2"}
+    assert {task for _, task, _, _ in means(rescored_of(tmp_path, task="qa2"))} == {"qa2"}
     with pytest.raises(TextError, match="no answers to qa3"):
-        marked(tmp_path, task="qa3")
+        rescored_of(tmp_path, task="qa3")
 
 
 @pytest.mark.parametrize("truth", ["71432", ["71432"], ["71432", "1"]])
@@ -118,24 +120,26 @@ def test_infinitebench_takes_the_first_ground_truth(tmp_path: Path, truth: Any) 
     path = write_lines(
         tmp_path / "kimi" / "preds_passkey.jsonl", [{"id": 0, "prediction": " 71432. 5", "ground_truth": truth}]
     )
-    assert means(marked(path)) == {("kimi", "passkey", None, "infinitebench_passkey"): 100}
+    assert means(rescored_of(path)) == {("kimi", "passkey", None, "infinitebench_passkey"): 100}
 
 
 def test_infinitebench_names_its_fields_in_two_ways_and_its_model_in_the_file(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "glm_preds_kv_retrieval.jsonl", [{"pred": '"ab-c".', "label": "ab-c"}])
-    assert means(marked(path)) == {("glm", "kv_retrieval", None, "infinitebench_kv_retrieval"): 100}
+    assert means(rescored_of(path)) == {("glm", "kv_retrieval", None, "infinitebench_kv_retrieval"): 100}
 
 
 def test_a_missing_prediction_is_left_out_and_counted_an_empty_one_is_wrong(tmp_path: Path) -> None:
     raw = [{"prediction": "12", "ground_truth": "12"}, {"prediction": "", "ground_truth": "12"}]
     raw += [{"prediction": None, "ground_truth": "12"}, {"ground_truth": "12"}]
-    marks = marked(write_lines(tmp_path / "m" / "preds_number_string.jsonl", raw))
-    assert means(marks) == {("m", "number_string", None, "infinitebench_number_string"): 50}
-    assert tables.to_frame(marks)["unanswered"].tolist() == [2]
+    rescored = rescored_of(write_lines(tmp_path / "m" / "preds_number_string.jsonl", raw))
+    assert means(rescored) == {("m", "number_string", None, "infinitebench_number_string"): 50}
+    assert tables.to_frame(rescored)["unanswered"].tolist() == [2]
 
 
 def test_a_group_with_no_output_at_all_is_unmeasured_not_wrong(tmp_path: Path) -> None:
-    frame = tables.to_frame(marked(write_lines(tmp_path / "preds_passkey.jsonl", [{"prediction": None, "label": "1"}])))
+    frame = tables.to_frame(
+        rescored_of(write_lines(tmp_path / "preds_passkey.jsonl", [{"prediction": None, "label": "1"}]))
+    )
     assert frame["count"].tolist() == [0]
     assert frame["mean"].isna().all()
 
@@ -144,9 +148,9 @@ def test_a_benchmark_task_without_a_rule_is_an_error_if_named_and_passed_over_in
     book = write_lines(tmp_path / "preds_longbook_qa_eng.jsonl", [{"prediction": "Ann", "ground_truth": ["Ann"]}])
     write_lines(tmp_path / "preds_passkey.jsonl", [{"prediction": "1", "ground_truth": "1"}])
     with pytest.raises(TextError, match="no published rule here for longbook_qa_eng"):
-        marked(book)
-    assert marked(tmp_path).passed == [book]
-    assert {rule for *_, rule in means(marked(book, rules=("ruler_part",)))} == {"ruler_part"}
+        rescored_of(book)
+    assert rescored_of(tmp_path).passed == [book]
+    assert {rule for *_, rule in means(rescored_of(book, rules=("ruler_part",)))} == {"ruler_part"}
 
 
 def ruler_sample(output: str, targets: list[str], length: int, **doc: Any) -> dict[str, Any]:
@@ -166,7 +170,7 @@ def test_lm_evals_ruler_samples_tell_length_depth_and_score(tmp_path: Path) -> N
     path = write_lines(tmp_path / "m" / "samples_niah_multivalue_2025-01-02T03-04-05.000678.jsonl", samples)
     rows = rows_of(path)
     assert [(row.length, row.depth, row.stored) for row in rows] == [(8192, 0.25, 1), (8192, 0.5, 0.5)]
-    assert means(marked(path)) == {
+    assert means(rescored_of(path)) == {
         ("m", "niah_multivalue", 8192, "ruler_all"): 75,
         ("m", "niah_multivalue", 8192, "stored"): 75,
     }
@@ -189,19 +193,19 @@ def test_lm_evals_babilong_samples_take_their_length_from_the_run(tmp_path: Path
         write_lines(tmp_path / f"samples_babilong_qa1_{stamp}.jsonl", [babilong_sample("kitchen, not office")])
         results = {"configs": {"babilong_qa1": {"metadata": {"max_seq_lengths": length}}}}
         (tmp_path / f"results_{stamp}.json").write_text(json.dumps(results))
-    marks = marked(tmp_path)
-    assert means(marks) == {
+    rescored = rescored_of(tmp_path)
+    assert means(rescored) == {
         (tmp_path.name, "babilong_qa1", length, rule): score
         for length in (0, 4096)
         for rule, score in (("babilong_official", 0), ("babilong_lm_eval", 100), ("stored", 100))
     }
-    assert {group.setting for group, _ in marks.tallies} == {""}
+    assert {group.setting for group, _ in rescored.tallies} == {""}
 
 
 def test_two_lm_eval_runs_of_one_task_are_told_apart(tmp_path: Path) -> None:
     for stamp in ("2025-01-01T00-00-00.1", "2025-02-01T00-00-00.1"):
         write_lines(tmp_path / f"samples_niah_single_1_{stamp}.jsonl", [ruler_sample("1", ["1"], 4096)])
-    assert {group.setting for group, _ in marked(tmp_path).tallies} == {
+    assert {group.setting for group, _ in rescored_of(tmp_path).tallies} == {
         "2025-01-01T00-00-00.1",
         "2025-02-01T00-00-00.1",
     }
@@ -211,7 +215,7 @@ def test_rulers_own_predictions_are_read_from_its_layout_in_pieces(tmp_path: Pat
     folder = tmp_path / "llama" / "synthetic" / "4096" / "pred"
     write_lines(folder / "qa_1-0.jsonl", [{"pred": "Paris", "outputs": ["Paris", "paris, France"]}])
     write_lines(folder / "qa_1-1.jsonl", [{"pred": "Rome", "outputs": ["Paris"]}])
-    assert means(marked(tmp_path)) == {
+    assert means(rescored_of(tmp_path)) == {
         ("llama", "qa_1", 4096, "ruler_part"): 50,
         ("llama", "qa_1", 4096, "ruler_all"): 25,
     }
@@ -224,13 +228,13 @@ def needle_result(depth: float, score: int, output: str, length: int = 1000) -> 
 def test_needle_results_show_the_stored_score_beside_a_rule(tmp_path: Path) -> None:
     for number, one in enumerate([needle_result(0, 10, "a sandwich"), needle_result(97.151, 1, "a Sandwich, no")]):
         (tmp_path / f"{number}_results.json").write_text(json.dumps(one, indent=number or None))
-    marks = marked(tmp_path, rules=("keyword:sandwich",))
-    assert means(marks) == {
+    rescored = rescored_of(tmp_path, rules=("keyword:sandwich",))
+    assert means(rescored) == {
         ("m", "needlehaystack", 1000, "keyword:sandwich"): 100,
         ("m", "needlehaystack", 1000, "stored"): 55,
     }
-    assert [depth for _, depth in marks.tallies] == [0, 0.9715]
-    assert "| 100 % [34–100], n=2 | 5.5 of 10, n=2 |" in "".join(tables.sections(marks))
+    assert [depth for _, depth in rescored.tallies] == [0, 0.9715]
+    assert "| 100 % [34–100], n=2 | 5.5 of 10, n=2 |" in "".join(tables.sections(rescored))
 
 
 def run_folder(folder: Path, lines: list[dict[str, Any]], torn: str = "") -> Path:
@@ -241,7 +245,7 @@ def run_folder(folder: Path, lines: list[dict[str, Any]], torn: str = "") -> Pat
     return folder
 
 
-def test_our_own_runs_are_marked_torn_or_not(tmp_path: Path) -> None:
+def test_our_own_runs_are_scored_torn_or_not(tmp_path: Path) -> None:
     cells = [
         {"axes": {"length": 64, "depth": depth}, "output": out, "score": 0.0}
         for depth, out in ((0.0, "12"), (1.0, None))
@@ -249,16 +253,16 @@ def test_our_own_runs_are_marked_torn_or_not(tmp_path: Path) -> None:
     folder = run_folder(tmp_path / "run", cells, torn='{"sample_id": "2", "ta')
     expected = {("m", "passkey", 64, "infinitebench_passkey"): 100, ("m", "passkey", 64, "stored"): 0}
     for given in (folder, folder / "records.jsonl", tmp_path):
-        marks = marked(given)
-        assert means(marks) == expected
-        assert sum(marks.unanswered.values()) == 1
+        rescored = rescored_of(given)
+        assert means(rescored) == expected
+        assert sum(rescored.unanswered.values()) == 1
 
 
 def test_two_runs_are_two_settings_and_their_reports_are_no_answers(tmp_path: Path) -> None:
     for name in ("a", "b"):
         folder = run_folder(tmp_path / name, [{"axes": {"length": 64}, "output": "12", "score": 1.0}])
         write_csv(folder / "report" / "qa1_0k.csv", HERE)
-    assert {(group.kind, group.setting) for group, _ in marked(tmp_path).tallies} == {
+    assert {(group.kind, group.setting) for group, _ in rescored_of(tmp_path).tallies} == {
         ("records", "a"),
         ("records", "b"),
     }
@@ -266,12 +270,12 @@ def test_two_runs_are_two_settings_and_their_reports_are_no_answers(tmp_path: Pa
 
 def test_the_same_file_counts_once(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "qa1_0k.csv", HERE)
-    assert tables.to_frame(marked(path, tmp_path, path))["count"].tolist() == [2, 2]
+    assert tables.to_frame(rescored_of(path, tmp_path, path))["count"].tolist() == [2, 2]
 
 
 def test_equal_folder_names_are_told_apart_by_their_paths(tmp_path: Path) -> None:
     paths = [write_csv(tmp_path / upper / "m" / "qa1_0k.csv", HERE) for upper in ("x", "y")]
-    assert len({group.model for group, _ in marked(*paths).tallies}) == 2
+    assert len({group.model for group, _ in rescored_of(*paths).tallies}) == 2
 
 
 def test_a_folder_passes_over_what_holds_no_answers(tmp_path: Path) -> None:
@@ -324,7 +328,7 @@ def test_a_bad_file_is_one_line_that_names_it(tmp_path: Path, name: str, content
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(TextError, match=message) as error:
-        marked(path)
+        rescored_of(path)
     assert name in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -336,21 +340,21 @@ def test_a_path_that_is_not_there_or_holds_nothing_is_named(tmp_path: Path) -> N
         find_sources([tmp_path])
 
 
-def test_a_rule_that_cannot_mark_these_answers_names_the_file_and_why(tmp_path: Path) -> None:
+def test_a_rule_that_cannot_score_these_answers_names_the_file_and_why(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "preds_passkey.jsonl", [{"prediction": "1", "ground_truth": "1"}])
     for given in (path, tmp_path):
-        with pytest.raises(TextError, match=r"babilong_official cannot mark .*preds_passkey.*qa1 to qa20"):
-            marked(given, rules=("babilong_official",))
-    with pytest.raises(SpecError, match="babilong_official marks none"):
-        marked(path, rules=("ruler_all", "babilong_official"))
+        with pytest.raises(TextError, match=r"babilong_official cannot score .*preds_passkey.*qa1 to qa20"):
+            rescored_of(given, rules=("babilong_official",))
+    with pytest.raises(SpecError, match="babilong_official scores none"):
+        rescored_of(path, rules=("ruler_all", "babilong_official"))
 
 
 def test_disagreements_are_counted_and_their_rows_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(marking, "EXAMPLES", 2)
+    monkeypatch.setattr(rescoring, "EXAMPLES", 2)
     rows = [HERE[0], *[HERE[1]] * 4, ("garden", "office", "Where? ")]
-    marks = marked(write_csv(tmp_path / "qa1_0k.csv", rows))
-    assert list(marks.splits.values()) == [[1, 0, 4, 1]]
-    ((key, found),) = marks.examples.items()
+    rescored = rescored_of(write_csv(tmp_path / "qa1_0k.csv", rows))
+    assert list(rescored.splits.values()) == [[1, 0, 4, 1]]
+    ((key, found),) = rescored.examples.items()
     assert key == ("babilong_official", "babilong_lm_eval", "qa1", False)
     assert [one["line"] for one in found] == [2, 3]
 
@@ -358,9 +362,9 @@ def test_disagreements_are_counted_and_their_rows_kept(tmp_path: Path, monkeypat
 def test_two_processes_find_what_one_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for task in ("qa1", "qa2", "qa3"):
         write_csv(tmp_path / f"{task}_0k.csv", HERE)
-    alone = marked(tmp_path)
-    monkeypatch.setattr(marking, "LARGE", 0)
-    together = marked(tmp_path)
+    alone = rescored_of(tmp_path)
+    monkeypatch.setattr(rescoring, "LARGE", 0)
+    together = rescored_of(tmp_path)
     assert (together.tallies, together.splits, together.examples) == (alone.tallies, alone.splits, alone.examples)
 
 
@@ -373,7 +377,7 @@ def test_each_task_takes_its_best_prompt_and_a_length_it_lacks_counts_against_it
     write_csv(tmp_path / "m/qa2_0k_a_yes.csv", [right])
     write_csv(tmp_path / "m/qa2_0k_b_yes.csv", [wrong])
     write_csv(tmp_path / "m/qa2_4k_b_yes.csv", [wrong])
-    text = tables.best_settings(marked(tmp_path, rules=("babilong_official",)))
+    text = tables.best_settings(rescored_of(tmp_path, rules=("babilong_official",)))
     cells = [
         [cell.split(" [")[0].strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if "|" in line
     ]
@@ -385,7 +389,7 @@ def test_tasks_stand_in_their_order_and_the_average_is_of_their_means(tmp_path: 
     for task, rows in (("qa10", [("yes", "yes", "?")]), ("qa2", [HERE[1]] * 3), ("qa9", [("no", "yes", "?")])):
         for length in ("0k", "1k"):
             write_csv(tmp_path / f"{task}_{length}.csv", rows)
-    text = "".join(tables.sections(marked(tmp_path, rules=("babilong_official",))))
+    text = "".join(tables.sections(rescored_of(tmp_path, rules=("babilong_official",))))
     pivot = text.split("###")[1].splitlines()[4:]
     assert [line.split("|")[1].strip() for line in pivot] == ["qa2", "qa9", "qa10", "average"]
     assert pivot[-1] == "| average | 33.33 % | 33.33 % |"
@@ -395,12 +399,12 @@ def test_free_depths_fall_into_twentieths_and_known_ones_stay(tmp_path: Path) ->
     few = [ruler_sample("1", ["1"], 4096, depth=depth) for depth in (0.0, 0.123, 1.0)]
     many = [ruler_sample("1", ["1"], 4096, depth=number / 100) for number in range(101)]
     path = tmp_path / "samples_niah_single_1.jsonl"
-    assert [depth for depths in tables.depths_of(marked(write_lines(path, few))).values() for depth in depths] == [
+    assert [depth for depths in tables.depths_of(rescored_of(write_lines(path, few))).values() for depth in depths] == [
         0,
         0.123,
         1,
     ]
-    (depths,) = tables.depths_of(marked(write_lines(path, many))).values()
+    (depths,) = tables.depths_of(rescored_of(write_lines(path, many))).values()
     assert [*depths] == [pytest.approx((number + 0.5) / 20) for number in range(20)]
     assert sum(tally["ruler_all"].total() for tally in depths.values()) == 101
 
@@ -411,7 +415,7 @@ def test_the_folder_holds_page_table_rows_and_pictures(tmp_path: Path) -> None:
             write_csv(tmp_path / "in/m" / f"{task}_{length}.csv", HERE)
     for depth in (0, 50):
         (tmp_path / f"in/{depth}.json").write_text(json.dumps(needle_result(depth, 7, "\ud800 | <b>")))
-    paths = writing.write(marked(tmp_path / "in"), tmp_path / "out")
+    paths = writing.write(rescored_of(tmp_path / "in"), tmp_path / "out")
     assert all(path.stat().st_size for path in paths)
     assert {path.name for path in paths} >= {
         "rescore.md",

@@ -9,8 +9,8 @@ from mta_eval.core import Cell, Sample
 from mta_eval.errors import LengthError, SpecError, TextError
 from mta_eval.models.tokenizer import FastTokenizer
 from mta_eval.registry import build_task
-from mta_eval.tasks.babi_files import read_stories
-from mta_eval.tasks.babi_worlds import LABELS
+from mta_eval.tasks.babi.files import read_stories
+from mta_eval.tasks.babi.worlds import LABELS
 
 BABI = """1 Mary moved to the bathroom.
 2 John went to the hallway.

@@ -13,9 +13,9 @@ from mta_eval.core import Cell, Sample
 from mta_eval.errors import LengthError, ModelError, SpecError
 from mta_eval.models.tokenizer import FastTokenizer, load_tokenizer
 from mta_eval.registry import build_task
-from mta_eval.tasks import prose
 from mta_eval.tasks.niah import Niah
-from mta_eval.tasks.pools import CITIES, WORDS
+from mta_eval.tasks.prompts import prose
+from mta_eval.tasks.prompts.pools import CITIES, WORDS
 
 Audit = Callable[[Sample, FastTokenizer], None]
 SPECS = [

@@ -10,8 +10,8 @@ from mta_eval.errors import LengthError, ModelError, SpecError, TextError
 from mta_eval.models.tokenizer import FastTokenizer
 from mta_eval.models.window import Window
 from mta_eval.registry import build_task, spec_of
-from mta_eval.tasks import prose
 from mta_eval.tasks.perplexity import Perplexity, stretches
+from mta_eval.tasks.prompts import prose
 
 
 def text_of(seed: int, blocks: int = 1) -> str:

@@ -10,7 +10,7 @@ from mta_eval.core import Encoding, generator
 from mta_eval.errors import LengthError
 from mta_eval.models.tokenizer import FastTokenizer
 from mta_eval.models.window import Window
-from mta_eval.tasks import prose
+from mta_eval.tasks.prompts import prose
 from mta_eval.tasks.windows import TextWindow, cut_windows
 
 PROSE = "".join("".join(prose.write(generator(3, "windows", index))) for index in range(2))

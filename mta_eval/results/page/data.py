@@ -16,11 +16,11 @@ from typing import Any
 
 from markupsafe import Markup
 
+from mta_eval import scoring
 from mta_eval.core import QuotedNeedle, Record, Run
 from mta_eval.results.grid import axis_value, axis_values
 from mta_eval.results.mistakes import KINDS
 from mta_eval.results.page.sections import Section
-from mta_eval.results.rules import RULES, scores
 from mta_eval.results.table import axis_text
 
 BLOCK = 250  # samples that are packed together
@@ -57,7 +57,7 @@ def make_index(sections: Sequence[Section]) -> dict[str, Any]:
         "models": models,
         **{name: [axis_text(name, value) for value in values] for name, values in axes.items()},
         "kinds": kinds,
-        "rules": {name: rule.source for name, rule in RULES.items()},
+        "rules": {name: scoring.find(name).description for name in scoring.names()},
         "sections": [section.slug for section in sections],
         "rows": rows,
     }
@@ -100,7 +100,7 @@ def _rest(record: Record, command: str) -> dict[str, Any]:
         "memory": record.peak_memory,
         "choices": record.choices,
         "needles": [_needle(needle) for needle in record.needles],
-        "rules": {rule: _number(score) for rule, score in scores(record).items()},
+        "rules": {rule: _number(score) for rule, score in scoring.scores(record).items()},
         "command": command,
     }
 

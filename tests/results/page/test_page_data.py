@@ -10,7 +10,7 @@ import pytest
 from mta_eval.core import Record, Run, Sweep
 from mta_eval.results.page.data import BLOCK, make_blocks, make_index, script_json
 from mta_eval.results.page.sections import make_sections
-from mta_eval.results.rules import scores
+from mta_eval.scoring import scores
 
 NEEDLE = {"text": "The key is 7.", "token_start": 4, "depth": 0.25, "asked": True, "before": "a", "after": "b"}
 

@@ -11,9 +11,9 @@ from functools import lru_cache
 from itertools import accumulate
 
 from mta_eval.core import Tokenizer
-from mta_eval.tasks import prose
-from mta_eval.tasks.sources import Source, open_source
-from mta_eval.tasks.token_cache import recall
+from mta_eval.tasks.prompts import prose
+from mta_eval.tasks.prompts.sources import Source, open_source
+from mta_eval.tasks.prompts.token_cache import recall
 
 Spans = list[tuple[int, int]]
 STRETCH = 64  # blocks: how far one entry of the token cache reaches, and where it begins
@@ -30,7 +30,7 @@ class Haystack:
     def __init__(self, source: Source, tokenizer: Tokenizer) -> None:
         self.source = source
         self.tokenizer = tokenizer
-        self.local = True
+        self.splice_safe = True
         self.audits = 0
         self._units: list[str] = []
         self._ends = [0]  # _ends[i]: tokens before unit i
@@ -100,7 +100,7 @@ class Haystack:
             self.tokenizer,
             lambda: _count(before, blocks, after, self.tokenizer),
         )
-        self.local = self.local and bool(local)
+        self.splice_safe = self.splice_safe and bool(local)
         self._units += units
         self._ends += list(accumulate(counts, initial=self._ends[-1]))[1:]
         self._blocks += count

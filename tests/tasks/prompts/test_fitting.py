@@ -13,10 +13,10 @@ from mta_eval.core import Cell, Sample
 from mta_eval.errors import LengthError
 from mta_eval.models.tokenizer import FastTokenizer
 from mta_eval.registry import build_task
-from mta_eval.tasks.counting import Counter
-from mta_eval.tasks.haystack import Haystack, open_haystack
-from mta_eval.tasks.layout import Insert, Layout
-from mta_eval.tasks.sources import open_source
+from mta_eval.tasks.prompts.counting import Counter
+from mta_eval.tasks.prompts.haystack import Haystack, open_haystack
+from mta_eval.tasks.prompts.layout import Layout, NeedlePlacement
+from mta_eval.tasks.prompts.sources import open_source
 
 Audit = Callable[[Sample, FastTokenizer], None]
 DEPTHS = (0.0, 0.1, 0.25, 0.37, 0.5, 0.63, 0.75, 0.9, 1.0)
@@ -98,7 +98,7 @@ def test_spliced_counts_are_whole_counts(local_tokenizer: FastTokenizer) -> None
     hay = Haystack(open_source("prose", 5), local_tokenizer)
     counter = Counter(hay, local_tokenizer.specials)
     for number in range(60):
-        inserts = [Insert(f"The magic number of Rome is {number}{index}.", index / 5) for index in range(5)]
+        inserts = [NeedlePlacement(f"The magic number of Rome is {number}{index}.", index / 5) for index in range(5)]
         sizes = [counter.size(insert.text) for insert in inserts]
         layout = Layout(hay, number * 3, ("Read this.\n\n", "\n\nWell?"), inserts, sizes)
         layout.aim(300 + 37 * number, 2, number / 59, keep_order=False)
@@ -125,14 +125,14 @@ def test_local_tokenizers_are_counted_by_splicing_and_superword_is_found_out(
 ) -> None:
     for repeat in range(4):
         audit(build_task("niah:needles=4").sample(Cell(3000, 0.5, repeat), 77, tokenizer), tokenizer)
-    assert open_haystack("prose", 77, tokenizer).local is (tokenizer is not superword)
+    assert open_haystack("prose", 77, tokenizer).splice_safe is (tokenizer is not superword)
 
 
 def test_a_tokenizer_caught_late_is_counted_whole_from_then_on(superword: FastTokenizer, audit: Audit) -> None:
     hay = open_haystack("noise", 4711, superword)
-    hay.local = True  # as if the table had seen nothing
+    hay.splice_safe = True  # as if the table had seen nothing
     audit(build_task("passkey").sample(Cell(1000, 0.5, 0), 4711, superword), superword)
-    assert not hay.local
+    assert not hay.splice_safe
 
 
 def test_samples_do_not_depend_on_the_order_of_calls(tokenizer: FastTokenizer) -> None:

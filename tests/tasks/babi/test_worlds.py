@@ -15,7 +15,7 @@ from babi_reader import answer, find_faults, parse, trace
 
 from mta_eval.core import generator
 from mta_eval.errors import SpecError
-from mta_eval.tasks.babi_worlds import LABELS, tell
+from mta_eval.tasks.babi.worlds import LABELS, tell
 
 LEAST = {1: 1, 2: 2, 3: 3, 4: 1, 5: 4, 6: 1, 7: 1, 8: 1, 9: 1, 10: 1}
 every_qa = pytest.mark.parametrize("qa", range(1, 11))
@@ -203,7 +203,7 @@ def test_the_same_generator_tells_the_same_story_and_the_global_one_is_left_alon
 
 def test_the_same_stories_are_told_whatever_the_hash_seed():
     script = (
-        "from mta_eval.core import generator; from mta_eval.tasks.babi_worlds import tell\n"
+        "from mta_eval.core import generator; from mta_eval.tasks.babi.worlds import tell\n"
         "for qa in range(1, 11): print(tell(qa, generator(5, qa)))"
     )
     told = {

@@ -11,8 +11,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from mta_eval.tasks.haystack import Haystack, Spans
-from mta_eval.tasks.token_cache import recall
+from mta_eval.tasks.prompts.haystack import Haystack, Spans
+from mta_eval.tasks.prompts.token_cache import recall
 
 
 class Piece(NamedTuple):
@@ -108,7 +108,7 @@ class Counter:
     def _border(self, spans: Spans, before: str) -> int:
         """The first token that ends after the text `before`. Raises NotLocalError if it reaches into its words."""
         first = bisect_right(spans, len(before), key=lambda span: span[1])
-        if self.haystack.local and first < len(spans) and before[spans[first][0] :].strip():
+        if self.haystack.splice_safe and first < len(spans) and before[spans[first][0] :].strip():
             raise NotLocalError
         return first
 

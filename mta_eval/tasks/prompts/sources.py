@@ -15,7 +15,7 @@ from typing import Protocol
 from mta_eval.core import generator
 from mta_eval.errors import SpecError, TextError
 from mta_eval.registry import did_you_mean
-from mta_eval.tasks import prose
+from mta_eval.tasks.prompts import prose
 
 LONGEST_SENTENCE = 4000  # characters; a text that has a longer one is not prose, and depths would be a fiction
 SENTENCE_END = r"[.!?…]++[\"'”’)\]]*+(?=\s|$)"

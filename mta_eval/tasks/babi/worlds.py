@@ -15,7 +15,7 @@ from random import Random
 from typing import NamedTuple
 
 from mta_eval.errors import SpecError
-from mta_eval.tasks.babi_events import OBJECTS, OPPOSITE, PLACES, STEPS, Gift, Sighting, World, draw_map, watch
+from mta_eval.tasks.babi.events import OBJECTS, OPPOSITE, PLACES, STEPS, Gift, Sighting, World, draw_map, watch
 
 _PEOPLE = ("Mary", "John", "Daniel", "Sandra")
 _GIVERS = ("Fred", "Jeff", "Bill", "Mary")

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from mta_eval.errors import SpecError, TextError
-from mta_eval.tasks.babi_worlds import Story
-from mta_eval.tasks.sources import read_text
+from mta_eval.tasks.babi.worlds import Story
+from mta_eval.tasks.prompts.sources import read_text
 
 
 @lru_cache(maxsize=16)

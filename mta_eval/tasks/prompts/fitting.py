@@ -1,6 +1,6 @@
-"""Fitting: needles buried at their depths, and a prompt that fills its length to the token.
+"""Fitting: needles inserted at their depths, and a prompt that fills its length to the token.
 
-A prompt is a frame (instruction, question, chat template) around a context of whole haystack sentences with inserts
+A prompt is a template (instruction, question, chat template) around a context of whole haystack sentences with inserts
 between them. Whole sentences rarely add up, so the last one is shortened until the prompt fills the budget.
 `layout.py` says what stands where, `counting.py` how many tokens that is. The spliced count is audited against the
 whole one for the first prompt of every haystack, the 4th, the 16th and so on.
@@ -16,33 +16,15 @@ from functools import cache, partial
 from math import log
 
 from mta_eval.core import Message, Tokenizer
-from mta_eval.errors import LengthError, ModelError
-from mta_eval.tasks.counting import Counter, NotLocalError, Piece, Pieces, Run
-from mta_eval.tasks.haystack import Haystack
-from mta_eval.tasks.layout import Insert, Layout
+from mta_eval.errors import LengthError
+from mta_eval.tasks.prompts.counting import Counter, NotLocalError, Piece, Pieces, Run
+from mta_eval.tasks.prompts.haystack import Haystack
+from mta_eval.tasks.prompts.layout import Layout, NeedlePlacement
+from mta_eval.tasks.prompts.template import PromptTemplate
 
 SLACK = 4  # tokens that a prompt may stay under its length
 UNITS_TRIED = 64  # sentences looked at for one with a beginning of the right size
 LONGEST_GAP = 200  # characters looked at between two words
-
-
-@dataclass(frozen=True)
-class Frame:
-    """What surrounds the context, as the model reads it, and the messages behind it where there is a chat."""
-
-    before: str
-    after: str
-    question: tuple[str, str] | None = None  # the user's words around the context, where a chat template wraps them
-
-    def specials(self, tokenizer: Tokenizer) -> tuple[int, int]:
-        """Tokens added before and after the prompt; a rendered chat spells its own out."""
-        return tokenizer.specials if self.question is None else (0, 0)
-
-    def messages(self, context: str) -> tuple[Message, ...] | None:
-        """The chat around `context`, or None for a plain prompt."""
-        if self.question is None:
-            return None
-        return ({"role": "user", "content": self.question[0] + context + self.question[1]},)
 
 
 @dataclass(frozen=True)
@@ -57,22 +39,8 @@ class Fitted:
     chat: tuple[Message, ...] | None
 
 
-def frame(tokenizer: Tokenizer, before: str, after: str, chat: bool) -> Frame:
-    """The texts around the context; with `chat`, one user message in the model's own template.
-
-    Raises ModelError if there is no template, or it does not keep the message as it is.
-    """
-    if not chat:
-        return Frame(before, after)
-    hole = "<the context goes here>"
-    parts = tokenizer.render([{"role": "user", "content": before + hole + after}]).split(hole)
-    if len(parts) != 2:
-        raise ModelError("the chat template does not hold the user's message exactly once; use prompt=instruction")
-    return Frame(parts[0], parts[1], (before, after))
-
-
 def answer_budget(tokenizer: Tokenizer, answer: str, slack: int) -> int:
-    """max_new_tokens: the tokens of the answer and some to spare."""
+    """max_new_tokens: the tokens of the answer and some to slack_tokens."""
     return len(tokenizer.encode(" " + answer).ids) + slack
 
 
@@ -84,59 +52,61 @@ def draw_of(length: int, roomy: int) -> int:
     return length if length >= roomy else 0
 
 
-def bury(
+def insert_needles(
     haystack: Haystack,
     start: int,
-    around: Frame,
-    inserts: Sequence[Insert],
+    template: PromptTemplate,
+    inserts: Sequence[NeedlePlacement],
     length: int,
     max_new_tokens: int,
     *,
     label: str,
-    pinned: int | None = None,
+    swept_needle: int | None = None,
     depth: float | None = None,
     keep_order: bool = False,
 ) -> Fitted:
-    """Put `inserts` (sorted by place) between the sentences of `haystack` from unit `start` on.
+    """Put `inserts` (sorted by depth) between the sentences of `haystack` from unit `start` on.
 
-    The insert number `pinned` begins at `depth` of the context, within half a sentence; the others stand near their
-    `place` on its two sides. Unless `keep_order`, crowded neighbours give way to the pinned one.
+    The insert number `swept_needle` begins at `depth` of the context, within half a sentence; the others are placed
+    near their own depths on its two sides. Unless `keep_order`, neighbours that overlap its place are moved behind it.
     The prompt fills `length` but for the answer's `max_new_tokens`; length 0 means no haystack at all.
     Raises LengthError, naming the length this sample of `label` needs, if the inserts alone do not fit.
     """
-    fitter = _Fitter(haystack, start, around, inserts)
+    fitter = _Fitter(haystack, start, template, inserts)
     bare = fitter.layout.pieces(start, None)
     if not length:
         return fitter.finish(bare)
     least = max_new_tokens + fitter.counter.measure(bare)[0]
     if least > length:
         raise LengthError(f"{label} does not fit length {length}: this sample needs {least} tokens in this tokenizer")
-    fitter.aim(length - max_new_tokens, pinned, depth, keep_order)
+    fitter.aim(length - max_new_tokens, swept_needle, depth, keep_order)
     try:
         return fitter.fit(length - max_new_tokens)
     except NotLocalError:
-        haystack.local = False
+        haystack.splice_safe = False
         return fitter.fit(length - max_new_tokens)
 
 
 class _Fitter:
     """One prompt in the making."""
 
-    def __init__(self, haystack: Haystack, start: int, around: Frame, inserts: Sequence[Insert]) -> None:
-        self.haystack, self.start, self.around = haystack, start, around
-        self.counter = Counter(haystack, around.specials(haystack.tokenizer))
+    def __init__(
+        self, haystack: Haystack, start: int, template: PromptTemplate, inserts: Sequence[NeedlePlacement]
+    ) -> None:
+        self.haystack, self.start, self.template = haystack, start, template
+        self.counter = Counter(haystack, template.specials(haystack.tokenizer))
         point = self.counter.size("A.")
         sizes = [self.counter.size("A. " + insert.text) - point for insert in inserts]
-        self.layout = Layout(haystack, start, (around.before, around.after), inserts, sizes)
+        self.layout = Layout(haystack, start, (template.before, template.after), inserts, sizes)
 
-    def aim(self, budget: int, pinned: int | None, depth: float | None, keep_order: bool) -> None:
+    def aim(self, budget: int, swept_needle: int | None, depth: float | None, keep_order: bool) -> None:
         """Place the inserts for a prompt of `budget` tokens."""
-        around = self.counter.size(self.around.before) + self.counter.size(self.around.after)
-        self.layout.aim(budget - around - sum(self.counter.specials), pinned, depth, keep_order)
+        template = self.counter.size(self.template.before) + self.counter.size(self.template.after)
+        self.layout.aim(budget - template - sum(self.counter.specials), swept_needle, depth, keep_order)
 
     def fit(self, budget: int) -> Fitted:
         """The longest context that fits: whole sentences first, then a shortened one."""
-        if self.haystack.local:
+        if self.haystack.splice_safe:
             return self.finish(self._choose(budget))
         self.counter.bias = bias = 0
         for _ in range(4):  # a spliced count is off by much the same everywhere: learn by how much
@@ -150,32 +120,32 @@ class _Fitter:
 
     def _choose(self, budget: int) -> Pieces:
         @cache
-        def spare(end: int, fragment: str | None) -> int:
+        def slack_tokens(end: int, fragment: str | None) -> int:
             return budget - self.counter.measure(self.layout.pieces(end, fragment))[0]
 
-        end = self.haystack.reach(self.start, self.layout.hay)
-        while end > self.start and spare(end, None) < 0:
+        end = self.haystack.reach(self.start, self.layout.filler_tokens)
+        while end > self.start and slack_tokens(end, None) < 0:
             end -= 1
-        while spare(end + 1, None) >= 0:
+        while slack_tokens(end + 1, None) >= 0:
             end += 1
-        if spare(end, None) <= SLACK:
+        if slack_tokens(end, None) <= SLACK:
             return self.layout.pieces(end, None)
         for unit in range(end, end + UNITS_TRIED):
-            if fragment := _beginning(self.haystack.unit(unit).strip(), partial(spare, end)):
+            if fragment := _beginning(self.haystack.unit(unit).strip(), partial(slack_tokens, end)):
                 return self.layout.pieces(end, fragment)
         raise LengthError(f"the haystack has no text that fills a prompt of {budget} tokens; take another haystack")
 
     def finish(self, pieces: Pieces) -> Fitted:
         """The prompt of `pieces`, audited now and then. Raises NotLocalError when the audit fails."""
-        hay = self.haystack
-        count, spans = self.counter.spliced(pieces) if hay.local else self.counter.whole(pieces)
-        if hay.local and any(isinstance(piece, Run) for piece in pieces):
-            hay.audits += 1
-            if _is_power_of_four(hay.audits) and self.counter.whole(pieces) != (count, spans):
+        haystack = self.haystack
+        count, spans = self.counter.spliced(pieces) if haystack.splice_safe else self.counter.whole(pieces)
+        if haystack.splice_safe and any(isinstance(piece, Run) for piece in pieces):
+            haystack.audits += 1
+            if _is_power_of_four(haystack.audits) and self.counter.whole(pieces) != (count, spans):
                 raise NotLocalError
-        texts = [piece.text if isinstance(piece, Piece) else hay.text(*piece) for piece in pieces]
-        first = self.counter.specials[0] + self.counter.size(self.around.before)
-        last = count - self.counter.specials[1] - self.counter.size(self.around.after)
+        texts = [piece.text if isinstance(piece, Piece) else haystack.text(*piece) for piece in pieces]
+        first = self.counter.specials[0] + self.counter.size(self.template.before)
+        last = count - self.counter.specials[1] - self.counter.size(self.template.after)
         depths = [min(max((start - first) / max(last - first - (end - start), 1), 0.0), 1.0) for start, end in spans]
         return Fitted(
             prompt="".join(texts),
@@ -183,23 +153,23 @@ class _Fitter:
             order=tuple(self.layout.order),
             spans=tuple(spans),
             depths=tuple(depths),
-            chat=self.around.messages("".join(texts[1:-1])),
+            chat=self.template.messages("".join(texts[1:-1])),
         )
 
 
-def _beginning(text: str, spare: Callable[[str], int]) -> str | None:
+def _beginning(text: str, slack_tokens: Callable[[str], int]) -> str | None:
     """The longest beginning of `text` that fits, closed with a full stop; cut at a word's end if that is enough.
 
-    `spare` tells how many tokens a fragment leaves of the prompt's budget. None if no beginning fills it.
+    `slack_tokens` tells how many tokens a fragment leaves of the prompt's budget. None if no beginning fills it.
     """
     words = [match.end() for match in re.finditer(r"\w+", text)]
-    best = _last_that_fits(words, lambda cut: spare(_close(text[:cut])))
-    if best and spare(_close(text[:best])) <= SLACK:
+    best = _last_that_fits(words, lambda cut: slack_tokens(_close(text[:cut])))
+    if best and slack_tokens(_close(text[:best])) <= SLACK:
         return _close(text[:best])
     stop = next((word for word in words if word > best), len(text))
     for cut in range(min(stop, best + LONGEST_GAP), max(best, 1) - 1, -1):
         for fragment in (_close(text[:cut]), text[:cut] + "."):
-            if 0 <= spare(fragment) <= SLACK:
+            if 0 <= slack_tokens(fragment) <= SLACK:
                 return fragment
     return None
 
@@ -209,9 +179,9 @@ def _close(text: str) -> str:
     return re.sub(r"[\s,;:.!?–—-]+$", "", text) + "."
 
 
-def _last_that_fits(cuts: list[int], spare: Callable[[int], int]) -> int:
-    """The last of ascending `cuts` that leaves spare >= 0; 0 if none does."""
-    return cuts[index - 1] if (index := bisect_left(cuts, True, key=lambda cut: spare(cut) < 0)) else 0
+def _last_that_fits(cuts: list[int], slack_tokens: Callable[[int], int]) -> int:
+    """The last of ascending `cuts` that leaves slack_tokens >= 0; 0 if none does."""
+    return cuts[index - 1] if (index := bisect_left(cuts, True, key=lambda cut: slack_tokens(cut) < 0)) else 0
 
 
 def _is_power_of_four(number: int) -> bool:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mta_eval import scoring
-from mta_eval.tasks.babi_worlds import LABELS
+from mta_eval.scoring import matching
+from mta_eval.tasks.babi.worlds import LABELS
 
 PLACES = ["bathroom", "bedroom", "garden", "hallway", "kitchen", "office"]
 THINGS = ["apple", "football", "milk", "nothing"]
@@ -34,13 +34,13 @@ def official(target: str, output: str, question: str, labels: list[str]) -> floa
 
 @given(TALK, st.sampled_from(PLACES), st.sampled_from(["Where is Mary?", "Where was the football before the office?"]))
 def test_one_label_only_is_the_official_rule_for_places(output: str, target: str, question: str) -> None:
-    assert scoring.one_label_only(output, target, PLACES, question) == official(target, output, question, PLACES)
+    assert matching.one_label_only(output, target, PLACES, question) == official(target, output, question, PLACES)
 
 
 @given(TALK, st.sampled_from([*THINGS, "apple,milk", "milk,football,apple"]))
 def test_one_label_only_is_the_official_rule_for_sets(output: str, target: str) -> None:
     question = "What is Daniel carrying?"
-    assert scoring.one_label_only(output, target, THINGS, question) == official(target, output, question, THINGS)
+    assert matching.one_label_only(output, target, THINGS, question) == official(target, output, question, THINGS)
 
 
 @pytest.mark.parametrize(
@@ -57,21 +57,21 @@ def test_one_label_only_is_the_official_rule_for_sets(output: str, target: str) 
     ],
 )
 def test_only_one_label_may_be_said_in_the_first_sentence(output: str, target: str, score: float) -> None:
-    assert scoring.one_label_only(output, target, PLACES, "Where was Mary before the garden?") == score
+    assert matching.one_label_only(output, target, PLACES, "Where was Mary before the garden?") == score
 
 
 def test_a_label_inside_a_longer_label_does_not_count() -> None:
     numbers = ["none", "one", "three", "two"]
-    assert scoring.one_label_only("none", "none", numbers, "How many?") == 1
-    assert scoring.one_label_only("one", "one", numbers, "How many?") == 1
-    assert scoring.one_label_only("none", "one", numbers, "How many?") == 0
-    assert scoring.one_label_only("one or none", "none", numbers, "How many?") == 0
+    assert matching.one_label_only("none", "none", numbers, "How many?") == 1
+    assert matching.one_label_only("one", "one", numbers, "How many?") == 1
+    assert matching.one_label_only("none", "one", numbers, "How many?") == 0
+    assert matching.one_label_only("one or none", "none", numbers, "How many?") == 0
 
 
 def test_a_set_must_be_named_whole_in_any_order() -> None:
-    assert scoring.one_label_only("milk and apple", "apple,milk", THINGS, "?") == 1
-    assert scoring.one_label_only("milk", "apple,milk", THINGS, "?") == 0
-    assert scoring.one_label_only("milk, apple, football", "apple,milk", THINGS, "?") == 0
+    assert matching.one_label_only("milk and apple", "apple,milk", THINGS, "?") == 1
+    assert matching.one_label_only("milk", "apple,milk", THINGS, "?") == 0
+    assert matching.one_label_only("milk, apple, football", "apple,milk", THINGS, "?") == 0
 
 
 NUMBER = st.integers(10, 99999).map(str)
@@ -86,17 +86,17 @@ def test_first_word_is_the_first_word_bare_of_its_punctuation(target: str, befor
     output = " " + before + target + after
     words = output.split()
     wanted = words[0].strip(string.punctuation) == target
-    assert scoring.first_word(output, [target]) == float(wanted), output
+    assert matching.first_word(output, [target]) == float(wanted), output
 
 
 @pytest.mark.parametrize("output", ["Cello", " cello.", '"cello"', "**cello**", "CELLO\nand", "(cello)", "cello, I"])
 def test_first_word_takes_the_target_in_any_dress(output: str) -> None:
-    assert scoring.first_word(output, ["cello"]) == 1
+    assert matching.first_word(output, ["cello"]) == 1
 
 
 @pytest.mark.parametrize("output", ["", " ", "the cello", "cellos", "cello-player", "violoncello", "cell", "1cello"])
 def test_first_word_takes_nothing_else(output: str) -> None:
-    assert scoring.first_word(output, ["cello"]) == 0
+    assert matching.first_word(output, ["cello"]) == 0
 
 
 TEXT = st.text(alphabet="aAbB1 2.,İß٣", max_size=30)
@@ -107,9 +107,9 @@ TARGETS = st.lists(st.text(alphabet="aAbB12", min_size=1, max_size=3), min_size=
 def test_contained_rules_are_rulers(output: str, targets: list[str]) -> None:
     """RULER's string_match_all (a share) and string_match_part (a maximum)."""
     hits = [1.0 if target.lower() in output.lower() else 0.0 for target in targets]
-    assert scoring.share_contained(output, targets) == pytest.approx(sum(hits) / len(hits))
-    assert scoring.any_contained(output, targets) == max(hits)
-    assert scoring.all_contained(output, targets) == min(hits)
+    assert matching.share_contained(output, targets) == pytest.approx(sum(hits) / len(hits))
+    assert matching.any_contained(output, targets) == max(hits)
+    assert matching.all_contained(output, targets) == min(hits)
 
 
 @given(st.text(alphabet="ab12 .-,³٣", max_size=20), st.sampled_from(["1", "2", "12", "121"]))
@@ -117,7 +117,7 @@ def test_contained_rules_are_rulers(output: str, targets: list[str]) -> None:
 def test_first_integer_is_infinite_benchs(output: str, target: str) -> None:
     """The first piece that is not empty when everything but 0-9 parts the answer."""
     first = next((piece for piece in re.split("[^0-9]", output) if piece), "")
-    assert scoring.first_integer(output, [target]) == float(first == target)
+    assert matching.first_integer(output, [target]) == float(first == target)
 
 
 def published(output: str, target: str, labels: list[str], question: str) -> bool:
@@ -139,8 +139,8 @@ def published(output: str, target: str, labels: list[str], question: str) -> boo
 @st.composite
 def babilong_answers(draw: st.DrawFn) -> tuple[int, str, str, str]:
     """A task's number, an output, a target, a question: of the task's labels, words that hold one, and marks."""
-    qa = draw(st.sampled_from(sorted(scoring.BABILONG_LABELS)))
-    labels = list(scoring.BABILONG_LABELS[qa])
+    qa = draw(st.sampled_from(sorted(matching.BABILONG_LABELS)))
+    labels = list(matching.BABILONG_LABELS[qa])
     words = [
         *labels,
         ".",
@@ -165,24 +165,24 @@ def babilong_answers(draw: st.DrawFn) -> tuple[int, str, str, str]:
 @given(babilong_answers())
 def test_babilong_official_is_the_published_rule_for_every_task(answer: tuple[int, str, str, str]) -> None:
     qa, output, target, question = answer
-    labels = list(scoring.BABILONG_LABELS[qa])
-    assert scoring.babilong_official(output, target, labels, question) == published(output, target, labels, question)
+    labels = list(matching.BABILONG_LABELS[qa])
+    assert matching.babilong_official(output, target, labels, question) == published(output, target, labels, question)
 
 
 def test_babilong_official_keeps_the_published_quirks() -> None:
-    numbers, answers, things = (scoring.BABILONG_LABELS[qa] for qa in (7, 6, 8))
-    assert scoring.babilong_official("none", "none", numbers, "How many?") == 0  # says "one" as well
-    assert scoring.one_label_only("none", "none", numbers, "How many?") == 1
-    assert scoring.babilong_official("nobody knows", "no", answers, "Is he?") == 1
-    assert scoring.babilong_official("milk, apple", "apple,milk", things, "What?") == 1
-    assert scoring.babilong_official("milk", "milk,milk", things, "What?") == 0  # two parts, one label
-    assert scoring.babilong_official("e,n", "e,n", scoring.BABILONG_LABELS[19], "How?") == 1  # no set
-    assert scoring.babilong_official("kitchen Question: the office?", "kitchen", PLACES, "?") == 0  # no end of it
+    numbers, answers, things = (matching.BABILONG_LABELS[qa] for qa in (7, 6, 8))
+    assert matching.babilong_official("none", "none", numbers, "How many?") == 0  # says "one" as well
+    assert matching.one_label_only("none", "none", numbers, "How many?") == 1
+    assert matching.babilong_official("nobody knows", "no", answers, "Is he?") == 1
+    assert matching.babilong_official("milk, apple", "apple,milk", things, "What?") == 1
+    assert matching.babilong_official("milk", "milk,milk", things, "What?") == 0  # two parts, one label
+    assert matching.babilong_official("e,n", "e,n", matching.BABILONG_LABELS[19], "How?") == 1  # no set
+    assert matching.babilong_official("kitchen Question: the office?", "kitchen", PLACES, "?") == 0  # no end of it
 
 
 def test_the_published_labels_are_those_of_our_worlds() -> None:
     assert {qa: set(labels) for qa, labels in LABELS.items()} == {
-        qa: set(labels) for qa, labels in scoring.BABILONG_LABELS.items() if qa <= 10
+        qa: set(labels) for qa, labels in matching.BABILONG_LABELS.items() if qa <= 10
     }
 
 
@@ -192,15 +192,15 @@ def test_word_contained_is_infinite_benchs(output: str, target: str) -> None:
     parted = output
     for mark in ("\n", ":", '"', "'", ".", ",", "?", "!", "{", "}"):
         parted = parted.replace(mark, " ")
-    assert scoring.word_contained(output, target) == float(target in parted.split())
+    assert matching.word_contained(output, target) == float(target in parted.split())
 
 
 @pytest.mark.parametrize(
     ("output", "score"), [('"ab-1"', 1), ("it is {ab-1}.", 1), ("(ab-1)", 0), ("ab-1;", 0), ("AB-1", 0), ("", 0)]
 )
 def test_word_contained_knows_ten_marks_and_the_case(output: str, score: int) -> None:
-    assert scoring.word_contained(output, "ab-1") == score
+    assert matching.word_contained(output, "ab-1") == score
 
 
 def test_without_controls_turns_them_into_newlines_and_bares_the_ends() -> None:
-    assert scoring.without_controls(" \x00a\tb\x1f ") == "a\nb"
+    assert matching.without_controls(" \x00a\tb\x1f ") == "a\nb"

@@ -4,7 +4,7 @@ import re
 from itertools import pairwise
 
 from mta_eval.core import generator
-from mta_eval.tasks import prose
+from mta_eval.tasks.prompts import prose
 
 
 def blocks(seed: int, count: int) -> list[list[str]]:

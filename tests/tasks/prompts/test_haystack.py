@@ -14,8 +14,8 @@ from mta_eval.core import Cell, Sample, generator
 from mta_eval.errors import MtaEvalError, SpecError, TextError
 from mta_eval.models.tokenizer import FastTokenizer
 from mta_eval.registry import build_task
-from mta_eval.tasks.haystack import Haystack, open_haystack
-from mta_eval.tasks.sources import open_source, read_text, split_sentences
+from mta_eval.tasks.prompts.haystack import Haystack, open_haystack
+from mta_eval.tasks.prompts.sources import open_source, read_text, split_sentences
 
 Audit = Callable[[Sample, FastTokenizer], None]
 STORY = """“Where were you?” he asked. “At home!” she said (it was true). They laughed…
@@ -96,7 +96,7 @@ def test_the_table_of_tokens_adds_up_to_the_text_encoded_at_once(local_tokenizer
             lead = len(local_tokenizer.encode(text[: len(text) - len(hay.text(first, last))] + "|").ids) - 1
             whole = len(local_tokenizer.encode(text).ids) - max(lead, 0)
             assert abs(hay.tokens(first, last) - whole) <= 1  # the last white space may go either way
-        assert hay.local
+        assert hay.splice_safe
 
 
 def test_reach_and_nearest_agree_with_the_table(byte_bpe: FastTokenizer) -> None:
@@ -121,7 +121,7 @@ def test_a_source_holds_what_stands_in_it(tmp_path: Path) -> None:
 
 
 def test_a_key_in_the_haystack_is_never_drawn(byte_bpe: FastTokenizer, tmp_path: Path) -> None:
-    from mta_eval.tasks.pools import CITIES
+    from mta_eval.tasks.prompts.pools import CITIES
 
     file = tmp_path / "cities.txt"
     file.write_text(" ".join(f"Once I saw {city}." for city in CITIES[:-6]).replace("Once I saw ", "Once I saw\n"))

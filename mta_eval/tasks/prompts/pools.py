@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 
 from mta_eval.errors import SpecError
-from mta_eval.tasks.sources import Source
+from mta_eval.tasks.prompts.sources import Source
 
 DECOYS = 4  # choices offered at least
 

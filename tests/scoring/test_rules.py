@@ -6,14 +6,14 @@ import pytest
 
 from mta_eval.core import Record
 from mta_eval.errors import SpecError
-from mta_eval.results.rules import OTHER_TASKS, OUR_TASKS, RULES, Answer, find_rule, published_for, scores
+from mta_eval.scoring import OTHER_TASKS, OUR_TASKS, ScoredOutput, find, published_for, scores
 
 
 def record(task: str, output: str | None, targets: list[str], **axes: Any) -> Record:
     return Record(f"{task}/0", task, "m", {"length": 64, **axes}, targets, output, None, 60, 4, 0.1)
 
 
-def test_a_niah_record_gets_every_rule_that_can_mark_one_number() -> None:
+def test_a_niah_record_gets_every_rule_that_can_score_one_number() -> None:
     found = scores(record("niah:kind=number", " It is 1234567, I think", ["1234567"]))
     assert found == {
         "ruler_all": 1,
@@ -51,58 +51,58 @@ def test_what_was_not_answered_has_no_scores() -> None:
 @pytest.mark.parametrize(
     ("answer", "names"),
     [
-        (Answer("", ("kitchen",), "Where?", 1, "qa1"), ("babilong_official", "babilong_lm_eval")),
-        (Answer("", ("1",), task="passkey"), ("infinitebench_passkey",)),
-        (Answer("", ("1",), task="number_string"), ("infinitebench_number_string",)),
-        (Answer("", ("1",), task="kv_retrieval_both"), ("infinitebench_kv_retrieval",)),
-        (Answer("", ("1",), task="niah_single_1"), ("ruler_all",)),
-        (Answer("", ("1", "2"), task="qa_1"), ("ruler_part", "ruler_all")),
-        (Answer("", ("1", "2"), task="ruler_qa_squad"), ("ruler_part", "ruler_all")),
-        (Answer("", ("a",), task="letter_blocks:n=5"), ("first_word",)),
-        (Answer("", (), task="needlehaystack"), ()),
+        (ScoredOutput("", ("kitchen",), "Where?", 1, "qa1"), ("babilong_official", "babilong_lm_eval")),
+        (ScoredOutput("", ("1",), task="passkey"), ("infinitebench_passkey",)),
+        (ScoredOutput("", ("1",), task="number_string"), ("infinitebench_number_string",)),
+        (ScoredOutput("", ("1",), task="kv_retrieval_both"), ("infinitebench_kv_retrieval",)),
+        (ScoredOutput("", ("1",), task="niah_single_1"), ("ruler_all",)),
+        (ScoredOutput("", ("1", "2"), task="qa_1"), ("ruler_part", "ruler_all")),
+        (ScoredOutput("", ("1", "2"), task="ruler_qa_squad"), ("ruler_part", "ruler_all")),
+        (ScoredOutput("", ("a",), task="letter_blocks:n=5"), ("first_word",)),
+        (ScoredOutput("", (), task="needlehaystack"), ()),
     ],
 )
-def test_each_benchmark_has_the_rules_published_for_it(answer: Answer, names: tuple[str, ...]) -> None:
+def test_each_benchmark_has_the_rules_published_for_it(answer: ScoredOutput, names: tuple[str, ...]) -> None:
     assert published_for(answer) == names
 
 
 @pytest.mark.parametrize(
     ("name", "answer"),
     [
-        ("babilong_official", Answer("", ("12345",), "What?", None, "passkey")),
-        ("babilong_official", Answer("", ("kitchen",), "", 1, "qa1")),
-        ("babilong_lm_eval", Answer("", ("kitchen",), "", 21, "qa21")),
-        ("infinitebench_passkey", Answer("", ("kitchen",), task="x")),
-        ("infinitebench_passkey", Answer("", ("1", "2"), task="x")),
-        ("infinitebench_kv_retrieval", Answer("", ("two words",), task="x")),
-        ("ruler_all", Answer("", (), task="needlehaystack")),
+        ("babilong_official", ScoredOutput("", ("12345",), "What?", None, "passkey")),
+        ("babilong_official", ScoredOutput("", ("kitchen",), "", 1, "qa1")),
+        ("babilong_lm_eval", ScoredOutput("", ("kitchen",), "", 21, "qa21")),
+        ("infinitebench_passkey", ScoredOutput("", ("kitchen",), task="x")),
+        ("infinitebench_passkey", ScoredOutput("", ("1", "2"), task="x")),
+        ("infinitebench_kv_retrieval", ScoredOutput("", ("two words",), task="x")),
+        ("ruler_all", ScoredOutput("", (), task="needlehaystack")),
     ],
 )
-def test_a_rule_says_why_it_cannot_mark_an_answer(name: str, answer: Answer) -> None:
-    assert RULES[name].refuse(answer).startswith("it ")
+def test_a_rule_says_why_it_cannot_score_an_answer(name: str, answer: ScoredOutput) -> None:
+    assert find(name).refuse(answer).startswith("it ")
 
 
 def test_rulers_rules_look_at_the_cleaned_output() -> None:
-    answer = Answer("a\x00b", ("a\x00b",))
-    assert find_rule("ruler_all").mark(answer) == 0  # the control character is a newline by then
-    assert find_rule("all_contained").mark(answer) == 1
+    answer = ScoredOutput("a\x00b", ("a\x00b",))
+    assert find("ruler_all")(answer) == 0  # the control character is a newline by then
+    assert find("all_contained")(answer) == 1
 
 
 def test_a_keyword_rule_wants_every_word() -> None:
-    rule = find_rule("keyword:Sandwich, dolores park")
+    rule = find("keyword:Sandwich, dolores park")
     assert rule.name == "keyword:Sandwich,dolores park"
-    assert rule.mark(Answer("eat a SANDWICH in Dolores Park", ())) == 1
-    assert rule.mark(Answer("eat a sandwich", ())) == 0
+    assert rule(ScoredOutput("eat a SANDWICH in Dolores Park", ())) == 1
+    assert rule(ScoredOutput("eat a sandwich", ())) == 0
 
 
 @pytest.mark.parametrize("name", ["keyword", "keyword:", "keyword: ,"])
 def test_a_keyword_rule_without_words_is_refused(name: str) -> None:
     with pytest.raises(SpecError, match="needs the words"):
-        find_rule(name)
+        find(name)
 
 
 def test_an_unknown_rule_names_the_nearest() -> None:
     with pytest.raises(SpecError, match="no rule 'ruler_al'; did you mean 'ruler_all'"):
-        find_rule("ruler_al")
-    with pytest.raises(SpecError, match="The rules are: babilong_official"):
-        find_rule("zzz")
+        find("ruler_al")
+    with pytest.raises(SpecError, match="there is: babilong_official"):
+        find("zzz")

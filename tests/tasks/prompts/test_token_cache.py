@@ -10,10 +10,11 @@ import pytest
 
 from mta_eval.core import Cell, Sample, Sweep
 from mta_eval.models.tokenizer import FastTokenizer
-from mta_eval.tasks import haystack, perplexity, token_cache
+from mta_eval.tasks import perplexity
 from mta_eval.tasks.niah import Niah
 from mta_eval.tasks.perplexity import Perplexity
-from mta_eval.tasks.token_cache import recall
+from mta_eval.tasks.prompts import haystack, token_cache
+from mta_eval.tasks.prompts.token_cache import recall
 
 TEXT = "some words "
 
@@ -141,7 +142,7 @@ def test_the_entry_not_used_for_longest_goes_first(
 
 WRITER = """
 import sys, pathlib
-from mta_eval.tasks import token_cache
+from mta_eval.tasks.prompts import token_cache
 for _ in range(100):
     token_cache._write(pathlib.Path(sys.argv[1]), list(range(5000)))
 """
@@ -202,5 +203,5 @@ def test_a_tokenizer_that_joins_sentences_is_known_as_such_from_the_cache(
         haystack.open_haystack.cache_clear()
         hay = haystack.open_haystack("prose", 0, superword)
         hay.tokens(0, 100)
-        assert not hay.local
+        assert not hay.splice_safe
     assert len(list(folder.iterdir())) == 1

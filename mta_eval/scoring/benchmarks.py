@@ -1,0 +1,43 @@
+"""Which rules are published for which outputs, and which fit our own records."""
+
+from __future__ import annotations
+
+from mta_eval.core import Record
+from mta_eval.scoring.rules import ScoredOutput, find
+
+INFINITEBENCH = {
+    "passkey": "infinitebench_passkey",
+    "number_string": "infinitebench_number_string",
+    **dict.fromkeys(("kv_retrieval", "kv_retrieval_prefix", "kv_retrieval_both"), "infinitebench_kv_retrieval"),
+}
+OTHER_TASKS = ("ruler_all", "ruler_part", "all_contained", "first_word")
+OUR_TASKS = {
+    "babilong": ("babilong_official", "babilong_lm_eval", "babilong_one_label", "first_word"),
+    "letter_blocks": ("first_word", "ruler_all"),
+    "niah": (*OTHER_TASKS, "infinitebench_passkey", "infinitebench_kv_retrieval"),
+    "passkey": ("infinitebench_passkey", "first_word", "ruler_all", "infinitebench_kv_retrieval"),
+}
+
+
+def published_for(scored: ScoredOutput) -> tuple[str, ...]:
+    """The names of the rules that are published for this kind of output, its own benchmark's first; maybe none."""
+    task = scored.task.partition(":")[0]
+    if scored.qa is not None:
+        return ("babilong_official", "babilong_lm_eval")
+    if task in INFINITEBENCH:
+        return (INFINITEBENCH[task],)
+    if task == "letter_blocks":
+        return ("first_word",)
+    if not scored.targets:
+        return ()
+    # RULER's own metric for its two question-answering tasks, and lm-eval's for the same; all others have one
+    return ("ruler_part", "ruler_all") if task.removeprefix("ruler_").startswith("qa_") else ("ruler_all",)
+
+
+def scores(record: Record) -> dict[str, float]:
+    """What every rule that fits `record` makes of its output, by the rule's name; empty where nothing was answered."""
+    if record.output is None:
+        return {}
+    scored = ScoredOutput.of(record, record.output)
+    rules = [find(name) for name in OUR_TASKS.get(record.task.partition(":")[0], OTHER_TASKS)]
+    return {rule.name: rule(scored) for rule in rules if not rule.refuse(scored)}

@@ -1,0 +1,1 @@
+"""bAbI: worlds that tell stories, and files of published ones."""

@@ -1,0 +1,41 @@
+"""Prompt templates: the instruction before the context, the question after it, and the chat template around both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mta_eval.core import Message, Tokenizer
+from mta_eval.errors import ModelError
+
+
+@dataclass(frozen=True)
+class PromptTemplate:
+    """What surrounds the context, as the model reads it, and the messages behind it where there is a chat."""
+
+    before: str
+    after: str
+    question: tuple[str, str] | None = None  # the user's words around the context, where a chat template wraps them
+
+    def specials(self, tokenizer: Tokenizer) -> tuple[int, int]:
+        """Tokens added before and after the prompt; a rendered chat spells its own out."""
+        return tokenizer.specials if self.question is None else (0, 0)
+
+    def messages(self, context: str) -> tuple[Message, ...] | None:
+        """The chat around `context`, or None for a plain prompt."""
+        if self.question is None:
+            return None
+        return ({"role": "user", "content": self.question[0] + context + self.question[1]},)
+
+
+def prompt_template(tokenizer: Tokenizer, before: str, after: str, chat: bool) -> PromptTemplate:
+    """The texts around the context; with `chat`, one user message in the model's own template.
+
+    Raises ModelError if there is no template, or it does not keep the message as it is.
+    """
+    if not chat:
+        return PromptTemplate(before, after)
+    hole = "<the context goes here>"
+    parts = tokenizer.render([{"role": "user", "content": before + hole + after}]).split(hole)
+    if len(parts) != 2:
+        raise ModelError("the chat template does not hold the user's message exactly once; use prompt=instruction")
+    return PromptTemplate(parts[0], parts[1], (before, after))
