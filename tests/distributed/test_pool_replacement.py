@@ -28,7 +28,7 @@ PLAN = Plan(
 
 
 class FakeSlot:
-    """A slot that answers in this process. Before each record it takes one of `script`: "answer", "die" or "lost"."""
+    """A slot that answers in this process. Each record takes an event of `script`: answer, die, lost, error."""
 
     script: ClassVar[deque[str]] = deque()
     available = True
@@ -58,8 +58,11 @@ class FakeSlot:
 
     def receive(self) -> Record | None:
         assert self.stream is not None
-        if self.script and self.script.popleft() == "die":
+        event = self.script.popleft() if self.script else "answer"
+        if event == "die":
             raise WorkerDiedError("The actor is dead")
+        if event == "error":
+            raise ModelError("the script ends the run")
         record = next(self.stream, None)
         self.started = record is not None
         if record is None:
@@ -148,3 +151,23 @@ def test_without_a_replica_the_run_ends_with_an_error(
     monkeypatch.setattr(FakeSlot, "available", False)
     with pytest.raises(ModelError, match=r"no room for a replica in 0\.05 seconds: 2 replicas of 1 CPU wanted"):
         list(replicas.run(PLAN))
+
+
+def test_a_record_ends_a_series_of_deaths_of_the_whole_pool(replicas: pool.ReplicaPool) -> None:
+    FakeSlot.script.extend([*["die"] * 6, "answer", *["die"] * 4])  # more than nine, but not one after the other
+    records = list(replicas.run(PLAN))
+    assert len(records) == 9
+
+
+def test_a_run_that_breaks_off_yields_what_came_before_its_turn(
+    replicas: pool.ReplicaPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def last(streams: list[object], **_: float) -> tuple[list[object], list[object]]:
+        return streams[-1:], streams[:-1]
+
+    monkeypatch.setattr(sys.modules["ray"], "wait", last)
+    FakeSlot.script.extend([*["answer"] * 4, "error"])  # the second group and its end, then the third
+    records: list[Record] = []
+    with pytest.raises(ModelError, match="the script ends the run"):
+        records.extend(replicas.run(PLAN))
+    assert bare(records) == bare(list(runner.run(PLAN)))[3:6]

@@ -111,3 +111,33 @@ def test_when_a_run_ends_early_what_came_before_its_turn_is_not_lost() -> None:
     assert len(list(queue.take_ready())) == 1
     second.records.extend(answered(queue, second))
     assert list(queue.take_unordered()) == second.records
+
+
+def test_a_queue_has_no_records_of_what_is_done() -> None:
+    everything = ids(list(runner.run(PLAN)))
+    queue = WorkQueue(PLAN, set(everything[:7]), FACTS)
+    records: list[Record] = []
+    while group := queue.next_group(1):
+        group.records.extend(answered(queue, group))
+        records += queue.take_ready()
+    assert ids(records) == everything[7:]
+    assert queue.finished
+
+
+def test_a_request_has_the_witness_of_its_task_and_model() -> None:
+    queue = WorkQueue(PLAN, (), FACTS)
+    hashes = {(record.model, record.sample_id): record.prompt_sha256 for record in runner.run(PLAN)}
+    while group := queue.next_group(16):
+        request = queue.request(group)
+        assert (request.model, request.task, request.facts) == (group.model, group.task, FACTS[group.model])
+        assert hashes[group.model, f"{group.task}/{request.witness_cell}"] == request.witness_sha256
+
+
+def test_groups_that_come_back_are_answered_in_their_order() -> None:
+    queue = WorkQueue(PLAN, (), FACTS)
+    first, second = queue.next_group(4), queue.next_group(4)
+    assert first is not None
+    assert second is not None
+    queue.put_back(first)
+    queue.put_back(second)
+    assert [queue.next_group(4), queue.next_group(4)] == [first, second]
