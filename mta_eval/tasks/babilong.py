@@ -1,5 +1,9 @@
 """BABILong QA1-QA10 (Kuratov et al. 2024; QA1-QA5 are the MTA paper's): facts of a bAbI story hidden in text.
 
+    Text: … Mary went to the kitchen. The rain had stopped. … Mary moved to the garden. …
+    Question: Where is Mary?
+    Answer: -> garden
+
 Facts come from our own worlds, from bAbI files or from the published data set. At depth d stands the last fact that
 the answer needs; the other facts keep their order template it, at random places. Length 0 is the facts alone ("0k").
 """

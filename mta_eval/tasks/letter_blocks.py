@@ -1,6 +1,8 @@
 """The MTA paper's motivating task (section 4.1): which block of letters holds all the query letters?
 
-Blocks of N distinct letters, joined by full stops; L query letters; exactly one block holds them all. Every block is
+    hjnvt.qfoyj.lmzte.xnuaw#zl -> lmzte
+
+Blocks of N distinct letters, joined by periods; L query letters; exactly one block holds them all. Every block is
 whole, so every sample can be answered: what tokens are left over go to the answer's budget, not to a cut block.
 """
 
@@ -8,11 +10,11 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
-from math import perm
 from random import Random
 from string import ascii_lowercase
 from typing import ClassVar, Literal
 
+from mta_eval.tasks.prompts.pools import OtherBlocks
 from mta_eval.tasks.toolkit import (
     Cell,
     LengthError,
@@ -126,11 +128,11 @@ class LetterBlocks:
         """1 if the answer's first word is exactly the target."""
         return find_rule("first_word").score(sample, output)
 
-    def _question(self, random: Random) -> tuple[str, str, _Others]:
+    def _question(self, random: Random) -> tuple[str, str, OtherBlocks]:
         """(target block, query letters, the endless other blocks)"""
         target = "".join(random.sample(ascii_lowercase, self.block))
         query = "".join(random.sample(target, self.query))
-        return target, query, _Others(random, self.block, query)
+        return target, query, OtherBlocks(random, self.block, query)
 
     def _answer(self, block: str) -> str:
         return {"all": block, "first": block[0], "last": block[-1]}[self.target]
@@ -164,7 +166,7 @@ class LetterBlocks:
         self,
         tokenizer: Tokenizer,
         template: PromptTemplate,
-        others: _Others,
+        others: OtherBlocks,
         target: str,
         depth: float,
         length: int,
@@ -236,29 +238,6 @@ class LetterBlocks:
             )
             for block, (start, end) in zip(blocks, edges, strict=True)
         )
-
-
-class _Others:
-    """An endless list of blocks that lack at least one query letter; no block twice while there are enough."""
-
-    def __init__(self, random: Random, size: int, query: str) -> None:
-        # a stream of its own: how many blocks are drawn must not change what is drawn after
-        self._random = Random(random.getrandbits(64))
-        self._size, self._query = size, set(query)
-        self._blocks: list[str] = []
-        self._seen: set[str] = set()
-
-    def take(self, count: int) -> list[str]:
-        """The first `count` blocks."""
-        while len(self._blocks) < count:
-            block = "".join(self._random.sample(ascii_lowercase, self._size))
-            if self._query <= set(block):
-                continue
-            if block in self._seen and len(self._seen) < perm(26, self._size) // 4:
-                continue
-            self._seen.add(block)
-            self._blocks.append(block)
-        return self._blocks[:count]
 
 
 def _join(tokenizer: Tokenizer, template: PromptTemplate, blocks: list[str]) -> tuple[str, list[tuple[int, int]]]:

@@ -1,7 +1,11 @@
 """Multi-needle Needle-in-a-Haystack, after the MTA paper (section 4.4, Figure 4) and the DIFF Transformer protocol.
 
+    … The miller mended the fence. The magic number of Riga is 4071842. The bread was warm. …
+
+    The magic number of Riga is -> 4071842
+
 Each needle gives a city its magic number. The asked needle begins at the swept depth, the others at random depths.
-Everything random hangs on (seed, length, repeat) alone, so all depths of a repeat share haystack and needles.
+All random choices depend on (seed, length, repeat) alone, so all depths of a repeat share haystack and needles.
 """
 
 from __future__ import annotations

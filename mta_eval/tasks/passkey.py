@@ -1,4 +1,12 @@
-"""Passkey retrieval, as Landmark Attention and LongHeads run it: one key on a line of its own in repeated noise."""
+"""Passkey retrieval, as Landmark Attention and LongHeads run it: one key on a line of its own in repeated noise.
+
+    The grass is green. The sky is blue. The sun is yellow. Here we go. There and back again. …
+    The pass key is 71432. Remember it. 71432 is the pass key.
+    The grass is green. …
+    What is the pass key? The pass key is -> 71432
+
+Sources: Mohtashami and Jaggi 2023 (Landmark Attention), Lu et al. 2024 (LongHeads).
+"""
 
 from __future__ import annotations
 

@@ -163,3 +163,10 @@ def test_a_token_that_reaches_over_every_border_is_not_predicted_twice(stride: i
     for window in cut_windows(text, Made(threes_from_the_end, 0), 9, stride):
         told += range(window.border, window.end)
     assert len(set(told)) == len(told) > len(text) / 2
+
+
+def test_windows_end_where_a_word_does(byte_bpe: FastTokenizer) -> None:
+    text = "".join(unit for unit in prose.write(generator(0, "words", 0)))
+    windows = list(cut_windows(text, byte_bpe, 61, 0))
+    assert len(windows) > 10
+    assert all(text[window.end].isspace() and not text[window.end - 1].isspace() for window in windows[:-1])

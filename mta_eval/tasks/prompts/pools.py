@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import perm
 from random import Random
+from string import ascii_lowercase
 
 from mta_eval.errors import SpecError
 from mta_eval.tasks.prompts.sources import Source
@@ -52,3 +54,26 @@ def draw(random: Random, make: Callable[[Random], str], used: Sequence[str], sou
         if not clash and not source.holds(text):
             return text
     raise SpecError("this haystack holds nearly everything that could be hidden in it; take other needles")
+
+
+class OtherBlocks:
+    """An endless list of blocks that lack at least one query letter; no block twice while there are enough."""
+
+    def __init__(self, random: Random, size: int, query: str) -> None:
+        # a stream of its own: how many blocks are drawn must not change what is drawn after
+        self._random = Random(random.getrandbits(64))
+        self._size, self._query = size, set(query)
+        self._blocks: list[str] = []
+        self._seen: set[str] = set()
+
+    def take(self, count: int) -> list[str]:
+        """The first `count` blocks."""
+        while len(self._blocks) < count:
+            block = "".join(self._random.sample(ascii_lowercase, self._size))
+            if self._query <= set(block):
+                continue
+            if block in self._seen and len(self._seen) < perm(26, self._size) // 4:
+                continue
+            self._seen.add(block)
+            self._blocks.append(block)
+        return self._blocks[:count]

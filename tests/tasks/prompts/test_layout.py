@@ -1,0 +1,34 @@
+"""Where needles are placed when others take up the place of the swept one."""
+
+from __future__ import annotations
+
+import pytest
+
+from mta_eval.models.tokenizer import FastTokenizer
+from mta_eval.tasks.prompts.fitting import insert_needles
+from mta_eval.tasks.prompts.haystack import open_haystack
+from mta_eval.tasks.prompts.layout import Layout, NeedlePlacement
+from mta_eval.tasks.prompts.template import PromptTemplate
+
+LARGE = " ".join(f"The city number {number} is large." for number in range(20))
+
+
+@pytest.mark.parametrize(("sizes", "swept", "depth"), [([50, 10], 1, 0.1), ([10, 50], 0, 0.9)], ids=["before", "after"])
+def test_a_large_needle_is_moved_to_the_other_side_of_the_swept_one(
+    sizes: list[int], swept: int, depth: float, byte_bpe: FastTokenizer
+) -> None:
+    for keep_order, order in ((False, [1, 0]), (True, [0, 1])):
+        inserts = [NeedlePlacement("A.", depth), NeedlePlacement("B.", depth)]
+        layout = Layout(open_haystack("prose", 0, byte_bpe), 0, ("", ""), inserts, list(sizes))
+        layout.aim(100, swept, depth, keep_order)
+        assert layout.order == order
+
+
+@pytest.mark.parametrize("depth", [0.1, 0.9])
+def test_the_swept_needle_has_its_depth_beside_a_large_one(depth: float, byte_bpe: FastTokenizer) -> None:
+    inserts = [NeedlePlacement(LARGE, depth), NeedlePlacement("The sea is wide.", depth)]
+    inserts = inserts if depth < 0.5 else inserts[::-1]
+    swept = 1 if depth < 0.5 else 0
+    haystack, template = open_haystack("prose", 0, byte_bpe), PromptTemplate("", "\n\nQuestion?")
+    fitted = insert_needles(haystack, 0, template, inserts, 600, 10, label="x", swept_needle=swept, depth=depth)
+    assert fitted.depths[fitted.order.index(swept)] == pytest.approx(depth, abs=0.06)

@@ -1,0 +1,85 @@
+"""The public surface of a task: its names, and a task of another package that needs nothing else."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mta_eval.core import Cell
+from mta_eval.errors import SpecError
+from mta_eval.registry import build_task
+from mta_eval.tasks import toolkit
+from mta_eval.tasks.niah import Niah
+
+SOURCE = Path(__file__).parents[1] / "helpers" / "plugin_package" / "variable_tracking.py"
+SMALLEST = "\n".join(line[4:] for line in (toolkit.__doc__ or "").splitlines() if line.startswith("    "))
+PUBLIC = {
+    *("Axes", "Cell", "ClassVar", "LengthError", "Needle", "NeedleDraft", "PromptTemplate", "Sample", "SpecError"),
+    *("Task", "Tokenizer", "answer_budget", "build_sample", "dataclass", "depth_of", "draw", "draw_of", "field"),
+    *("find_rule", "generator", "open_haystack", "prompt_template", "spec_of"),
+}
+
+
+@pytest.fixture
+def installed(plugin: Callable[[str, str, str], None]) -> None:
+    plugin("mta_eval.tasks", "variable_tracking", "plugin_package.variable_tracking:VariableTracking")
+
+
+def test_its_public_names_are_these_and_all_there() -> None:
+    assert set(toolkit.__all__) == PUBLIC
+    assert all(hasattr(toolkit, name) for name in PUBLIC)
+
+
+def test_a_task_of_another_package_needs_few_lines_and_the_toolkit_only() -> None:
+    tree = ast.parse(SOURCE.read_text())
+    imports = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert {module for module in imports if module and module.startswith("mta_eval")} == {"mta_eval.tasks.toolkit"}
+    docstrings = {
+        line
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        for line in range(node.lineno, (node.end_lineno or 0) + 1)
+    }
+    lines = SOURCE.read_text().splitlines()
+    assert sum(bool(line.strip()) and number not in docstrings for number, line in enumerate(lines, 1)) <= 25
+
+
+@pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize("cell", [Cell(300, 0.0, 0), Cell(600, 0.5, 1), Cell(900, 1.0, 0), Cell(600, None, 2)], ids=str)
+def test_its_samples_hold_what_every_sample_holds(cell: Cell, byte_bpe: Any, audit: Callable[..., None]) -> None:
+    task = build_task("variable_tracking:hops=3")
+    sample = task.sample(cell, 0, byte_bpe)
+    audit(sample, byte_bpe)
+    assert [needle.key for needle in sample.needles] == list(sample.targets)
+    assert len(sample.targets) == 4
+    first = sample.targets[0]
+    assert [task.score(sample, output) for output in (", ".join(sample.targets), first, "none")] == [1, 0.25, 0]
+
+
+@pytest.mark.usefixtures("installed")
+def test_it_runs_on_the_command_line(call: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:
+    arguments = ("variable_tracking", "--model", "window:300", "--lengths", "300", "--depths", "0.9")
+    code, _, err = call("run", *arguments, "--repeats", "2", "--out", "run")
+    assert code == 0, err
+    records = [json.loads(line) for line in (tmp_path / "run" / "records.jsonl").read_text().splitlines()]
+    assert [record["task"] for record in records] == ["variable_tracking"] * 2
+    assert all(len(record["targets"]) == 5 and 0 <= record["score"] <= 1 for record in records)
+
+
+def test_the_task_of_the_docstring_works(byte_bpe: Any, audit: Callable[..., None]) -> None:
+    names = {name: getattr(toolkit, name) for name in toolkit.__all__} | {"__name__": "colour"}
+    exec(compile(SMALLEST, "toolkit docstring", "exec", dont_inherit=True), names)
+    task = names["Colour"]()
+    sample = task.sample(Cell(300, 0.5, 0), 0, byte_bpe)
+    audit(sample, byte_bpe)
+    assert task.score(sample, f" {sample.targets[0]}.") == 1
+
+
+def test_a_rule_that_cannot_score_the_sample_is_refused_before_the_run(byte_bpe: Any) -> None:
+    with pytest.raises(SpecError, match=r"cannot score niah:rule=babilong_official: it scores BABILong"):
+        Niah(rule="babilong_official").sample(Cell(300, 0.5, 0), 0, byte_bpe)
