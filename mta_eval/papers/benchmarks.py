@@ -7,7 +7,7 @@ from functools import partial
 
 from mta_eval.core import Record
 from mta_eval.papers.exhibit import Exhibit, of_sheets
-from mta_eval.papers.measured import NAMES, Cell, Measure, Measured, accuracy, average, perplexity, task_name
+from mta_eval.papers.measured import NAMES, Measure, Measured, task_name
 from mta_eval.papers.reported_mta import (
     AVERAGE,
     BENCHMARKS,
@@ -20,6 +20,8 @@ from mta_eval.papers.reported_mta import (
     TABLE_9,
 )
 from mta_eval.papers.sheet import Sheet
+from mta_eval.results.measures import Measurement as Cell
+from mta_eval.results.measures import accuracy, average, perplexity
 
 TASKS = {  # as lm-eval names them
     "BoolQ": ("boolq",),

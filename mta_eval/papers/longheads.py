@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mta_eval.core import Record
 from mta_eval.papers.exhibit import Exhibit, of_sheets
-from mta_eval.papers.measured import Cell, Measure, Measured, accuracy, measured_models, perplexity, task_name
+from mta_eval.papers.measured import Measure, Measured, measured_models, task_name
 from mta_eval.papers.panels import Look, draw_sheets
 from mta_eval.papers.reported_longheads import (
     MEMORY,
@@ -19,6 +19,8 @@ from mta_eval.papers.reported_longheads import (
 )
 from mta_eval.papers.sheet import Sheet
 from mta_eval.papers.source import PREFACE, Source
+from mta_eval.results.measures import Measurement as Cell
+from mta_eval.results.measures import accuracy, perplexity
 from mta_eval.results.table import length_text
 
 NOTHING = (

@@ -9,10 +9,12 @@ from typing import Any
 
 from mta_eval.core import Record
 from mta_eval.papers.exhibit import Exhibit, of_sheets
-from mta_eval.papers.measured import Cell, Measured, accuracy, options, task_name
+from mta_eval.papers.measured import Measured, options, task_name
 from mta_eval.papers.panels import Look, draw_sheets
 from mta_eval.papers.reported_mta import DEPTHS, NEEDLES, NEEDLES_BY_DEPTH, plotted
 from mta_eval.papers.sheet import Sheet
+from mta_eval.results.measures import Measurement as Cell
+from mta_eval.results.measures import accuracy
 from mta_eval.results.table import length_text
 
 TASK = "niah"

@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
-from mta_eval.papers.measured import Cell
 from mta_eval.papers.sheet import NOT_IN_TEXT, Sheet
+from mta_eval.results.measures import Measurement as Cell
 from mta_eval.results.pictures.style import (
     COLOURS,
     GREY,

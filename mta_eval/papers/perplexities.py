@@ -8,7 +8,7 @@ from functools import partial
 
 from mta_eval.core import Record
 from mta_eval.papers.exhibit import Block, Exhibit, of_sheets
-from mta_eval.papers.measured import Cell, Measured, average, perplexity, task_name
+from mta_eval.papers.measured import Measured, task_name
 from mta_eval.papers.reported_mta import (
     AVERAGE,
     DOMAINS,
@@ -19,6 +19,8 @@ from mta_eval.papers.reported_mta import (
     TABLE_10,
 )
 from mta_eval.papers.sheet import Sheet
+from mta_eval.results.measures import Measurement as Cell
+from mta_eval.results.measures import average, perplexity
 from mta_eval.results.table import GAP
 
 TASK = "perplexity"

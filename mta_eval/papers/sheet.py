@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from mta_eval.papers.measured import Cell
+from mta_eval.results.measures import Measurement as Cell
 from mta_eval.results.table import CUT, GAP, axis_text
 
 NOT_IN_TEXT = "not in text"
