@@ -63,7 +63,8 @@ def test_a_report_of_a_plain_run_imports_no_paper(tmp_path: Path) -> None:
         axes = {"length": 512, "depth": 0.5, "repeat": 0}
         answered = Record("niah/512/0.50/0", "niah", "m", axes, ["1"], "1", 1.0, 9, 9, 0.1)
         axes = {"length": 512, "domain": "book", "nats": 9.0, "predicted": 8, "bytes": 30}
-        read = Record("perplexity/512/any/0", "perplexity", "m", axes, [], None, 0.3, 9, 0, 0.1, positions=[[1, 9.0, 8]])
+        positions = [[1, 9.0, 8]]
+        read = Record("perplexity/512/any/0", "perplexity", "m", axes, [], None, 0.3, 9, 0, 0.1, positions=positions)
         write_report([answered, read], Path(sys.argv[1]))
         print(*(name for name in sys.modules if name.startswith("mta_eval.papers")))
     """
