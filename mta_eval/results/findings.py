@@ -8,7 +8,7 @@ from statistics import mean
 from typing import NamedTuple
 
 from mta_eval.core import Record
-from mta_eval.results.clusters import cluster_of, scores_of
+from mta_eval.results.draws import draw_of, scores_of
 from mta_eval.results.statistics import Estimate, contrast, estimate, margin
 from mta_eval.results.table import GAP, axis_text, gap_text, length_text, model_text, percent_text
 
@@ -68,7 +68,7 @@ def middle(records: Sequence[Record]) -> Estimate | None:
     for record in records:
         if record.score is not None and record.axes.get("depth") is not None:
             side = inside if MIDDLE[0] <= record.number("depth") <= MIDDLE[1] else outside
-            side.append((record.score, cluster_of(record)))
+            side.append((record.score, draw_of(record)))
     if not inside or not outside:
         return None
     whole = {draw for _, draw in inside} & {draw for _, draw in outside}

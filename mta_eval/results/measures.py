@@ -14,7 +14,7 @@ from statistics import mean, stdev
 from scipy import special
 
 from mta_eval.core import Record
-from mta_eval.results.clusters import estimate_of
+from mta_eval.results.draws import estimate_of
 from mta_eval.results.statistics import ENDS
 
 

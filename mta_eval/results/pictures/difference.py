@@ -14,7 +14,7 @@ from mta_eval.errors import SpecError
 from mta_eval.results.grid import grids_by_model
 from mta_eval.results.pictures.cells import CellText, Panel
 from mta_eval.results.pictures.heatmap import axis_names, has_gaps, tick_texts
-from mta_eval.results.pictures.sheet import Scale, Words, compose
+from mta_eval.results.pictures.heatmap_page import Scale, Words, compose
 from mta_eval.results.pictures.style import DIVERGING, drawable, save, styled
 from mta_eval.results.table import CUT, CUT_NOTE, model_text
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from mta_eval.core import Grid
 from mta_eval.results.pictures.cells import CellText, Panel
-from mta_eval.results.pictures.sheet import Scale, Words, compose
+from mta_eval.results.pictures.heatmap_page import Scale, Words, compose
 from mta_eval.results.pictures.style import (
     GAP_NOTE,
     SCORES,
