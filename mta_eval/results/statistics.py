@@ -61,8 +61,8 @@ def interval(scores: Sequence[float], draws: Draws = None) -> tuple[float, float
     variance = _variance(sums, counts, mean)
     if variance < ALIKE**2:
         return _all_alike(mean, groups, 0.0)
-    reach = float(special.stdtrit(groups - 1, ENDS[1])) * math.sqrt(variance)
-    return max(0.0, mean - reach), min(1.0, mean + reach)
+    half_width = float(special.stdtrit(groups - 1, ENDS[1])) * math.sqrt(variance)
+    return max(0.0, mean - half_width), min(1.0, mean + half_width)
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
@@ -110,7 +110,7 @@ def difference(first: Sequence[float], second: Sequence[float], draws: Draws = N
     mean = float(gaps.mean())
     if len(sums) == 1:
         return Estimate(mean, -1.0, 1.0)
-    total, size = _draw([sums, counts], seed)
+    total, size = _resample([sums, counts], seed)
     return _between(mean, total / size, len(sums))
 
 
@@ -132,15 +132,15 @@ def contrast(
     mean = math.fsum(first) / len(first) - math.fsum(second) / len(second)
     if len(names) == 1:
         return Estimate(mean, -1.0, 1.0)
-    upper, above, lower, below = _draw([*sides[0], *sides[1]], seed)
-    whole = (above > 0) & (below > 0)  # a draw may leave one side empty
+    upper, above, lower, below = _resample([*sides[0], *sides[1]], seed)
+    whole = (above > 0) & (below > 0)  # a resample may leave one side empty
     return _between(mean, upper[whole] / above[whole] - lower[whole] / below[whole], len(names))
 
 
 def margin(first: Estimate, second: Estimate, share: float) -> Estimate:
     """`second` minus `share` times `first`, two independent means, with its interval made of theirs.
 
-    The method of variance estimates recovery (MOVER; Zou and Donner 2008): no draws, and sound at 0 and at 1.
+    The method of variance estimates recovery (MOVER; Zou and Donner 2008): no resampling, and sound at 0 and at 1.
     """
     mean = second.mean - share * first.mean
     below = math.hypot(second.mean - second.low, share * (first.high - first.mean))
@@ -198,19 +198,19 @@ def _by_draw(values: Numbers, draws: Draws, names: Sequence[Hashable] = ()) -> t
     return sums.astype(np.float64), counts.astype(np.float64)
 
 
-def _between(mean: float, drawn: Numbers, draws: int) -> Estimate:
-    """A difference with the middle of its draws; where all draws are alike, with what they leave open.
+def _between(mean: float, resampled: Numbers, draws: int) -> Estimate:
+    """A difference with the middle of its `resampled` values; where all draws are alike, with what they leave open.
 
-    Draws reach no further than the draws themselves, so few of them get at least the t interval.
+    Resamples lie no further out than the draws themselves, so few draws get at least the t interval.
     """
     tail = special.ndtr(math.sqrt(draws / (draws - 1)) * special.stdtrit(draws - 1, ENDS[0]))
-    low, high = np.quantile(drawn, (tail, 1 - tail))
+    low, high = np.quantile(resampled, (tail, 1 - tail))
     if high - low < ALIKE:
         low, high = _all_alike(mean, draws, -1.0)
     elif draws < FEW:
-        error = float(np.std(drawn)) * math.sqrt(draws / (draws - 1))
-        reach = float(special.stdtrit(draws - 1, ENDS[1])) * error
-        low, high = max(-1.0, min(low, mean - reach)), min(1.0, max(high, mean + reach))
+        error = float(np.std(resampled)) * math.sqrt(draws / (draws - 1))
+        half_width = float(special.stdtrit(draws - 1, ENDS[1])) * error
+        low, high = max(-1.0, min(low, mean - half_width)), min(1.0, max(high, mean + half_width))
     return Estimate(mean, float(low), float(high))
 
 
@@ -220,17 +220,17 @@ def _all_alike(mean: float, draws: int, least: float) -> tuple[float, float]:
     return mean - others * (mean - least), mean + others * (1 - mean)
 
 
-def _draw(columns: Sequence[Numbers], seed: int) -> list[Numbers]:
-    """The sums of the columns in each of RESAMPLES draws of their rows, with replacement.
+def _resample(columns: Sequence[Numbers], seed: int) -> list[Numbers]:
+    """The sums of the columns in each of RESAMPLES resamples of their rows, with replacement.
 
-    Not scipy's bootstrap: it warns where a draw has no statistic, as a contrast may have none.
+    Not scipy's bootstrap: it warns where a resample has no statistic, as a contrast may have none.
     """
     drawn, table = np.random.default_rng(seed), np.column_stack(columns)
     rows = len(table)
     step, sums = max(1, BATCH // rows), []
     for start in range(0, RESAMPLES, step):
         chosen = drawn.integers(rows, size=(min(step, RESAMPLES - start), rows))
-        chosen += rows * np.arange(len(chosen))[:, np.newaxis]  # each draw counts at places of its own
+        chosen += rows * np.arange(len(chosen))[:, np.newaxis]  # each resample counts at places of its own
         times = np.bincount(chosen.ravel(), minlength=chosen.size).reshape(chosen.shape)
         sums.append(times @ table)
     return list(np.concatenate(sums).T)

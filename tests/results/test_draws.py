@@ -13,7 +13,7 @@ def record(score: float | None = 1.0, task: str = "niah", sample_id: str = "s", 
     return Record(sample_id, task, "m", axes, ["7"], "7", score, 100, 8, 0.1)
 
 
-def test_depths_of_one_draw_are_one_cluster() -> None:
+def test_depths_of_one_draw_are_one_draw() -> None:
     assert draw_of(record(length=512, depth=0.0, repeat=1)) == draw_of(record(length=512, depth=1.0, repeat=1))
 
 

@@ -1,4 +1,4 @@
-"""Panels of cells side by side under one heading, with one colour bar: what all heatmaps are made of."""
+"""Heatmaps side by side on one page: a subplot for each grid, one heading, one colour bar."""
 
 from __future__ import annotations
 
