@@ -84,9 +84,9 @@ def _measure(records: Sequence[Record]) -> dict[str, Measurement]:
             cells[str(domain)] = cell
     if len(cells) > 1 and (whole := average(cells.values())):
         cells[AVERAGE] = whole
-    told = [(one.number("nats"), one.number("bytes")) for one in records if one.axes.get("bytes")]
-    if told:
-        cells[BITS] = _bits(perplexity_of_sums(told))
+    sums = [(one.number("nats"), one.number("bytes")) for one in records if one.axes.get("bytes")]
+    if sums:
+        cells[BITS] = _bits(perplexity_of_sums(sums))
     return cells
 
 

@@ -263,7 +263,7 @@ def test_a_difference_of_few_draws_has_at_least_the_t_interval(gaps: tuple[float
     assert found.high == pytest.approx(min(1, wanted.high), rel=0.03)
 
 
-@pytest.mark.parametrize("count", [6, 10])
+@pytest.mark.parametrize("count", [7, 10])
 def test_the_percentiles_of_few_draws_are_expanded(count: int) -> None:
     gaps = np.random.default_rng(count).uniform(-0.6, 0.6, count)
     found = difference([0.0] * count, gaps.tolist())
