@@ -62,14 +62,18 @@ def attend_document(
         return softmax_attention(q, k, v, dropout)
     if path == "auto" and chosen_path(q, v, kernels, queries, dropout) == "fused":
         with torch.autocast(q.device.type, enabled=False):
-            return fused.fused_attention(
-                *(part.to(v.dtype) for part in (q, k, v)),
+            out = fused.fused_attention(
+                q.to(v.dtype),
+                k.to(v.dtype),
+                v,
                 kernels.convolve_before,
                 history=needed,
                 key_padding=kernels.key_padding,
                 mix_after=kernels.mix_after,
                 dropout=dropout,
             )
+        assert isinstance(out, torch.Tensor)  # a pair only with log-sum-exps
+        return out
     work = v.dtype
     if q.device.type == "cpu" and work in (torch.bfloat16, torch.float16):
         work = torch.float32  # scores in half precision would lose what a fused kernel keeps

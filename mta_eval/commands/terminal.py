@@ -87,7 +87,7 @@ def print_summary(records: Sequence[Record], folder: Path) -> None:
     ]
     print_table([SUMMARY_HEAD[column] for column in shown], [[row[column] for column in shown] for row in rows], left=2)
     if any(record.was_read for record in records):
-        from mta_eval.results.perplexity_table import perplexity_rows  # seconds to load: it knows the papers' pictures
+        from mta_eval.results.perplexity_table import perplexity_rows
 
         if table := perplexity_rows(records):
             print_table(*table, left=3)

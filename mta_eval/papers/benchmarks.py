@@ -8,7 +8,7 @@ from functools import partial
 from mta_eval.core import Record
 from mta_eval.papers.artifact import PaperArtifact, artifact_of
 from mta_eval.papers.comparison_table import ComparisonTable
-from mta_eval.papers.measured import NAMES, Cell, Measure, Measured, accuracy, average, perplexity, task_name
+from mta_eval.papers.measured import NAMES, Measure, Measured, task_name
 from mta_eval.papers.reported_mta import (
     AVERAGE,
     BENCHMARKS,
@@ -20,6 +20,7 @@ from mta_eval.papers.reported_mta import (
     TABLE_8,
     TABLE_9,
 )
+from mta_eval.results.measures import Measurement, accuracy, average, perplexity
 
 TASKS = {  # as lm-eval names them
     "BoolQ": ("boolq",),
@@ -71,7 +72,8 @@ def table_8(counts: Mapping[str, int]) -> PaperArtifact:
     """Parameters of the 880M models; `counts` are those of our own models of the same sizes, by attention."""
     column = "parameters"
     measured = {
-        f"{NAMES.get(kind, kind)}, counted here": {column: Cell(count, None, None, 0)} for kind, count in counts.items()
+        f"{NAMES.get(kind, kind)}, counted here": {column: Measurement(count, None, None, 0)}
+        for kind, count in counts.items()
     }
     reported = {name: {column: float(count)} for name, (count, _) in TABLE_8.items()}
     notes = {(name, column): f" (plain + {formula})" for name, (_, formula) in TABLE_8.items() if formula}
@@ -101,9 +103,9 @@ def table_9() -> PaperArtifact:
 
 def cells_by_model(
     models: Sequence[Measured], wanted: Mapping[str, Callable[[Record], bool]], measure: Measure, whole: str = ""
-) -> dict[str, dict[str, Cell]]:
+) -> dict[str, dict[str, Measurement]]:
     """Model -> column -> cell of the records that the column wants; with a column `whole` for the average of all."""
-    cells_of: dict[str, dict[str, Cell]] = {}
+    cells_of: dict[str, dict[str, Measurement]] = {}
     for model in models:
         cells = {name: cell for name, wants in wanted.items() if (cell := model.cell(wants, measure))}
         mean = average(cells.get(name) for name in wanted) if whole else None

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from mta_eval.papers.measured import Cell
+from mta_eval.results.measures import Measurement
 from mta_eval.results.table import CUT, GAP, axis_text
 
 NOT_IN_TEXT = "not in text"
@@ -41,7 +41,7 @@ class ComparisonTable:
     across: str
     columns: tuple[Any, ...]
     reported: Mapping[str, Mapping[Any, float | None]]
-    measured: Mapping[str, Mapping[Any, Cell]]
+    measured: Mapping[str, Mapping[Any, Measurement]]
     unit: str
     decimals: int = 1
     notes: Mapping[tuple[str, Any], str] = field(default_factory=dict)
@@ -81,7 +81,7 @@ class ComparisonTable:
         """The columns without a measured value of at least one model."""
         return [column for column in self.columns if not all(column in cells for cells in self._rows())]
 
-    def _rows(self) -> list[Mapping[Any, Cell]]:
+    def _rows(self) -> list[Mapping[Any, Measurement]]:
         return list(self.measured.values()) or [{}]
 
     def missing_by_model(self) -> dict[str, list[Any]]:
@@ -100,7 +100,7 @@ class ComparisonTable:
         value = self.reported[name][column]
         return NOT_IN_TEXT if value is None else f"{value:,.{self.decimals}f}{self.notes.get((name, column), '')}"
 
-    def _measured_text(self, cell: Cell | None) -> str:
+    def _measured_text(self, cell: Measurement | None) -> str:
         if cell is None:
             return GAP
         text = f"{cell.mean:,.{self.decimals}f}"
@@ -115,7 +115,7 @@ class ComparisonTable:
     def _position(self, name: str, column: Any) -> dict[str, object]:
         return {"table": self.title, "model": name, "axis": self.across, "value_of_axis": column}
 
-    def _figures(self, cell: Cell) -> dict[str, object]:
+    def _figures(self, cell: Measurement) -> dict[str, object]:
         seeds = " · ".join(f"{seed}: {value:.{self.decimals + 1}f}" for seed, value in cell.seeds.items())
         figures = {"measured": cell.mean, "low": cell.low, "high": cell.high, "std_over_seeds": cell.std}
         return figures | {"samples": cell.count, "truncated": cell.cut, "seeds": seeds}

@@ -10,9 +10,10 @@ from typing import Any
 from mta_eval.core import Record
 from mta_eval.papers.artifact import PaperArtifact, artifact_of
 from mta_eval.papers.comparison_table import ComparisonTable
-from mta_eval.papers.measured import Cell, Measured, accuracy, average, options, task_name
+from mta_eval.papers.measured import Measured, options, task_name
 from mta_eval.papers.reported_mta import AXES, DISTRACTION, QUESTIONS, plotted
 from mta_eval.papers.subplots import AxesStyle, draw_tables, draw_unknown
+from mta_eval.results.measures import Measurement, accuracy, average
 from mta_eval.results.table import length_text
 
 TASK = "babilong"
@@ -22,7 +23,7 @@ WHERE = (
     "`mta-eval run` counts it; 0k are the facts alone."
 )
 
-By = dict[str, dict[int, dict[Any, Cell]]]  # model -> question -> length -> accuracy
+By = dict[str, dict[int, dict[Any, Measurement]]]  # model -> question -> length -> accuracy
 
 
 def figure_5(models: Sequence[Measured]) -> PaperArtifact:
@@ -82,7 +83,7 @@ def by_question(models: Sequence[Measured]) -> By:
     for model in (one.only(lambda record: task_name(record) == TASK) for one in models):
         for kind in dict.fromkeys(map(_kind, model.records)):
             own = model.only(lambda record, kind=kind: _kind(record) == kind)  # type: ignore[misc]
-            tasks: dict[int, dict[Any, Cell]] = {}
+            tasks: dict[int, dict[Any, Measurement]] = {}
             for qa in QUESTIONS:
                 for length in DISTRACTION:
                     if cell := own.cell(partial(_is, qa, length), accuracy):

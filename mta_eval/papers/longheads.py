@@ -9,7 +9,7 @@ from pathlib import Path
 from mta_eval.core import Record
 from mta_eval.papers.artifact import PaperArtifact, artifact_of
 from mta_eval.papers.comparison_table import ComparisonTable
-from mta_eval.papers.measured import Cell, Measure, Measured, accuracy, measured_models, perplexity, task_name
+from mta_eval.papers.measured import Measure, Measured, measured_models, task_name
 from mta_eval.papers.reported_longheads import (
     MEMORY,
     PASSKEY,
@@ -19,6 +19,7 @@ from mta_eval.papers.reported_longheads import (
 )
 from mta_eval.papers.source import PREFACE, PageSource
 from mta_eval.papers.subplots import AxesStyle, draw_tables
+from mta_eval.results.measures import Measurement, accuracy, perplexity
 from mta_eval.results.table import length_text
 
 NOTHING = (
@@ -102,7 +103,7 @@ def _table(
     title: str, models: Sequence[Measured], task: str, measure: Measure, reported: Rows, unit: str, decimals: int
 ) -> ComparisonTable:
     """Models by length, at all lengths that were reported or measured."""
-    measured: dict[str, dict[int, Cell]] = {}
+    measured: dict[str, dict[int, Measurement]] = {}
     for model in models:
         wanted: Callable[[Record], bool] = partial(_is, task)
         lengths = sorted({int(record.axes.get("length") or 0) for record in model.records if wanted(record)})
@@ -121,10 +122,10 @@ def _at(task: str, length: int, record: Record) -> bool:
     return _is(task, record) and (record.axes.get("length") or 0) == length
 
 
-def _peak(records: Sequence[Record]) -> Cell | None:
+def _peak(records: Sequence[Record]) -> Measurement | None:
     """The highest memory of them in 10⁹ bytes; None if no record knows it."""
     peaks = [record.peak_memory for record in records if record.peak_memory is not None]
-    return Cell(max(peaks) / 1e9, None, None, len(peaks)) if peaks else None
+    return Measurement(max(peaks) / 1e9, None, None, len(peaks)) if peaks else None
 
 
 def _instructions(table: ComparisonTable, command: str) -> list[str]:

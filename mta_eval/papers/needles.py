@@ -10,9 +10,10 @@ from typing import Any
 from mta_eval.core import Record
 from mta_eval.papers.artifact import PaperArtifact, artifact_of
 from mta_eval.papers.comparison_table import ComparisonTable
-from mta_eval.papers.measured import Cell, Measured, accuracy, options, task_name
+from mta_eval.papers.measured import Measured, options, task_name
 from mta_eval.papers.reported_mta import DEPTHS, NEEDLES, NEEDLES_BY_DEPTH, plotted
 from mta_eval.papers.subplots import AxesStyle, draw_tables
+from mta_eval.results.measures import Measurement, accuracy
 from mta_eval.results.table import length_text
 
 TASK = "niah"
@@ -64,12 +65,14 @@ def figure_8(models: Sequence[Measured]) -> PaperArtifact:
     )
 
 
-def by_axes(models: Sequence[Measured], axes: Sequence[Mapping[str, Any]], across: str) -> dict[str, dict[Any, Cell]]:
+def by_axes(
+    models: Sequence[Measured], axes: Sequence[Mapping[str, Any]], across: str
+) -> dict[str, dict[Any, Measurement]]:
     """Model -> value of `across` -> accuracy of the niah records with all of those axes and one needle asked for.
 
     What other options of the task differ makes a row of its own: "smollm2, kind=uuid".
     """
-    cells_of: dict[str, dict[Any, Cell]] = {}
+    cells_of: dict[str, dict[Any, Measurement]] = {}
     for model in (one.only(_counts) for one in models):
         for kind in dict.fromkeys(map(_kind, model.records)):
             own = model.only(lambda record, kind=kind: _kind(record) == kind)  # type: ignore[misc]

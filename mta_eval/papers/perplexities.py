@@ -9,7 +9,7 @@ from functools import partial
 from mta_eval.core import Record
 from mta_eval.papers.artifact import Block, PaperArtifact, artifact_of
 from mta_eval.papers.comparison_table import ComparisonTable
-from mta_eval.papers.measured import Cell, Measured, average, perplexity, task_name
+from mta_eval.papers.measured import Measured, task_name
 from mta_eval.papers.reported_mta import (
     AVERAGE,
     DOMAINS,
@@ -19,6 +19,7 @@ from mta_eval.papers.reported_mta import (
     TABLE_5,
     TABLE_10,
 )
+from mta_eval.results.measures import Measurement, average, perplexity
 from mta_eval.results.table import GAP
 
 TASK = "perplexity"
@@ -104,12 +105,12 @@ def table_10(models: Sequence[Measured]) -> PaperArtifact:
     )
 
 
-def by_domain(models: Sequence[Measured], length: int) -> dict[str, dict[str, Cell]]:
+def by_domain(models: Sequence[Measured], length: int) -> dict[str, dict[str, Measurement]]:
     """Model -> domain -> perplexity in windows of `length`, and the average if every domain has one.
 
     Records that name no length count at 2048.
     """
-    cells_of: dict[str, dict[str, Cell]] = {}
+    cells_of: dict[str, dict[str, Measurement]] = {}
     for model in (one.only(lambda record: task_name(record).startswith(TASK)) for one in models):
         cells = {domain: cell for domain in DOMAINS if (cell := model.cell(partial(_is, domain, length), perplexity))}
         whole = average(cells.get(domain) for domain in DOMAINS)

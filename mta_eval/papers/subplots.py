@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
 from mta_eval.papers.comparison_table import NOT_IN_TEXT, ComparisonTable
-from mta_eval.papers.measured import Cell
+from mta_eval.results.measures import Measurement
 from mta_eval.results.pictures.style import (
     COLOURS,
     GREY,
@@ -200,7 +200,11 @@ def _aside(number: int, count: int) -> float:
 
 
 def _draw_measured(
-    axes: Axes, places: Sequence[float], banded: bool, cells: Sequence[Cell | None], line_style: Mapping[str, Any]
+    axes: Axes,
+    places: Sequence[float],
+    banded: bool,
+    cells: Sequence[Measurement | None],
+    line_style: Mapping[str, Any],
 ) -> None:
     for seed in dict.fromkeys(seed for cell in cells if cell for seed in cell.seeds):
         single = [cell.seeds.get(seed, NAN) if cell else NAN for cell in cells]
@@ -214,7 +218,7 @@ def _draw_measured(
     axes.plot(places, means, markersize=4, linewidth=1.4, zorder=3, **line_style)
 
 
-def _ends(cell: Cell | None) -> tuple[float | None, float | None]:
+def _ends(cell: Measurement | None) -> tuple[float | None, float | None]:
     return (cell.low, cell.high) if cell else (None, None)
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from mta_eval.core import Record
 from mta_eval.errors import SpecError, StoreError
-from mta_eval.results.clusters import cluster_of
+from mta_eval.results.draws import draw_of
 from mta_eval.results.grid import axis_value, axis_values, check_axes
 from mta_eval.results.statistics import Estimate, difference, holm, mcnemar, sign_flip
 from mta_eval.results.table import axis_text, gap_text, percent_text
@@ -135,8 +135,8 @@ def _by_cell(pairs: Sequence[Pair], x: str, y: str) -> dict[tuple[Any, Any], lis
 
 
 def _measure(task: str, pairs: Sequence[Pair], cell: tuple[Any, Any] | None = None) -> Compared:
-    first, second, clusters = _scores(pairs)
-    gap = difference(first, second, clusters)
+    first, second, draws = _scores(pairs)
+    gap = difference(first, second, draws)
     count = len(pairs)
     means = sum(first) / count, sum(second) / count
     x, y = cell or (None, None)
@@ -145,17 +145,17 @@ def _measure(task: str, pairs: Sequence[Pair], cell: tuple[Any, Any] | None = No
 
 
 def _p_of(pairs: Sequence[Pair]) -> float:
-    first, second, clusters = _scores(pairs)
+    first, second, draws = _scores(pairs)
     # McNemar's test takes pairs for independent, which those of one draw are not
-    if {*first, *second} <= {0.0, 1.0} and len(set(clusters)) == len(clusters):
+    if {*first, *second} <= {0.0, 1.0} and len(set(draws)) == len(draws):
         return mcnemar(*_only_one(first, second))
-    return sign_flip([other - one for one, other in zip(first, second, strict=True)], clusters)
+    return sign_flip([other - one for one, other in zip(first, second, strict=True)], draws)
 
 
 def _scores(pairs: Sequence[Pair]) -> tuple[list[float], list[float], list[Hashable]]:
     """The scores of the first, those of the second, and the draws of the pairs."""
     first, second = ([pair[side].score or 0.0 for pair in pairs] for side in (0, 1))
-    return first, second, [cluster_of(pair.first) for pair in pairs]
+    return first, second, [draw_of(pair.first) for pair in pairs]
 
 
 def _only_one(first: Sequence[float], second: Sequence[float]) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from typing import Any, TypeGuard
 
 from mta_eval.core import Grid, Record
 from mta_eval.errors import SpecError
-from mta_eval.results.clusters import estimate_of
+from mta_eval.results.draws import estimate_of
 
 # Not in `Record.axes`, but every record has them, so they span a grid as well as any axis.
 PSEUDO_AXES = ("task", "model")

@@ -11,8 +11,9 @@ from typing import Any
 
 from mta_eval.core import Record, Run, Sweep
 from mta_eval.errors import StoreError
+from mta_eval.results.record_json import read_record
 
-KEPT = ("task", "axes", "targets", "prompt_tokens", "max_new_tokens", "choices", "needles")
+COPIED = ("task", "axes", "targets", "prompt_tokens", "max_new_tokens", "choices", "needles")
 NOT_OURS = "holds no samples of our tasks in lm-eval; for those of others see mta-eval rescore"
 
 
@@ -37,7 +38,7 @@ def read(path: Path) -> tuple[Run, list[Record]]:
             len({cell["repeat"] for cell in cells}),
             rows[0]["doc"]["seed"],
         )
-    except (KeyError, TypeError, IndexError) as error:
+    except (KeyError, TypeError, IndexError, ValueError) as error:
         raise StoreError(f"{str(path)!r} {NOT_OURS}") from error
     tasks = tuple(dict.fromkeys(record.task for record in records))
     return Run(tasks, (model,), sweep, "generate", "refuse", "", {}, {"asked by": "lm-eval"}), records
@@ -45,16 +46,16 @@ def read(path: Path) -> tuple[Run, list[Record]]:
 
 def _record(row: dict[str, Any], model: str) -> Record:
     doc = row["doc"]
-    told = {key: doc[key] for key in KEPT}
-    return Record(
-        sample_id=doc["id"],
-        model=model,
-        output=row["filtered_resps"][0],
-        score=row["acc"],
-        seconds=math.nan,
-        prompt_sha256=hashlib.sha256(doc["prompt"].encode()).hexdigest(),
-        **told,
-    )
+    fields = {
+        "sample_id": doc["id"],
+        "model": model,
+        "output": row["filtered_resps"][0],
+        "score": row["acc"],
+        "seconds": math.nan,
+        "prompt_sha256": hashlib.sha256(doc["prompt"].encode()).hexdigest(),
+        **{key: doc[key] for key in COPIED},
+    }
+    return read_record(json.dumps(fields))
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
@@ -73,11 +74,11 @@ def _model(path: Path) -> str:
     stamp = path.stem.rpartition("_")[2]
     try:
         about = json.loads((path.parent / f"results_{stamp}.json").read_text("utf-8"))
-        model, told = about["config"]["model"], about["config"]["model_args"]
-        if isinstance(told, str):  # as Python callers give it
-            told = dict(pair.partition("=")[::2] for pair in told.split(",") if pair)
-        source = told.pop("pretrained", about["model_name"])
-        return f"{model}:{source}" + "".join(f",{key}={_text(value)}" for key, value in told.items())
+        model, arguments = about["config"]["model"], about["config"]["model_args"]
+        if isinstance(arguments, str):  # as Python callers give it
+            arguments = dict(pair.partition("=")[::2] for pair in arguments.split(",") if pair)
+        source = arguments.pop("pretrained", about["model_name"])
+        return f"{model}:{source}" + "".join(f",{key}={_text(value)}" for key, value in arguments.items())
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return path.resolve().parent.name
 

@@ -83,8 +83,8 @@ def _examples(records: Sequence[Record], kinds: Sequence[str | None]) -> list[tu
 
 
 def _example(kind: str, record: Record, page: str) -> list[str]:
-    said = record.error if record.error is not None else record.output or ""
-    said = repr(said[:LONGEST]) + ("…" if len(said) > LONGEST else "")
+    answer = record.error if record.error is not None else record.output or ""
+    answer = repr(answer[:LONGEST]) + ("…" if len(answer) > LONGEST else "")
     name = record.sample_id.replace("[", "&#91;").replace("]", "&#93;")
     link = f"[{name}]({link_to(record, page)})"
-    return [kind, record.task, model_text(record.model), ", ".join(record.targets), said, link]
+    return [kind, record.task, model_text(record.model), ", ".join(record.targets), answer, link]

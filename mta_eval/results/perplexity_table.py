@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 
 from mta_eval.core import Record
-from mta_eval.papers.measured import Cell, average, of_sums, perplexity
 from mta_eval.results.grid import axis_value, axis_values
+from mta_eval.results.measures import Measurement, average, perplexity, perplexity_of_sums
 from mta_eval.results.table import GAP, length_text, markdown_table, model_text
 
 AVERAGE, BITS = "average of the domains", "bits per byte"
@@ -58,13 +58,13 @@ def perplexity_frame(records: Sequence[Record]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["task", "length", "model", "domain", "value", "low", "high", "count"])
 
 
-def by_position(records: Sequence[Record]) -> dict[int, Cell]:
+def by_position(records: Sequence[Record]) -> dict[int, Measurement]:
     """Perplexity of the tokens that have so many before them in the window: the first place of a stretch -> it."""
     pairs: dict[int, list[tuple[float, float]]] = defaultdict(list)
     for record in records:
         for place, nats, tokens in record.positions:
             pairs[int(place)].append((nats, tokens))
-    return {place: of_sums(pairs[place]) for place in sorted(pairs)}
+    return {place: perplexity_of_sums(pairs[place]) for place in sorted(pairs)}
 
 
 def _groups(records: Sequence[Record]) -> Groups:
@@ -76,32 +76,32 @@ def _groups(records: Sequence[Record]) -> Groups:
     return dict(groups)
 
 
-def _measure(records: Sequence[Record]) -> dict[str, Cell]:
+def _measure(records: Sequence[Record]) -> dict[str, Measurement]:
     """Domain -> perplexity, then AVERAGE and BITS, of one model."""
-    cells: dict[str, Cell] = {}
+    cells: dict[str, Measurement] = {}
     for domain in axis_values(records, "domain"):
         if cell := perplexity([record for record in records if axis_value(record, "domain") == domain]):
             cells[str(domain)] = cell
     if len(cells) > 1 and (whole := average(cells.values())):
         cells[AVERAGE] = whole
-    told = [(one.number("nats"), one.number("bytes")) for one in records if one.axes.get("bytes")]
-    if told:
-        cells[BITS] = _bits(of_sums(told))
+    sums = [(one.number("nats"), one.number("bytes")) for one in records if one.axes.get("bytes")]
+    if sums:
+        cells[BITS] = _bits(perplexity_of_sums(sums))
     return cells
 
 
-def _bits(cell: Cell) -> Cell:
+def _bits(cell: Measurement) -> Measurement:
     """exp(nats per byte) as bits per byte."""
     mean, low, high = (None if end is None else math.log2(end) for end in (cell.mean, cell.low, cell.high))
-    return Cell(mean or 0.0, low, high, cell.count)
+    return Measurement(mean or 0.0, low, high, cell.count)
 
 
-def _text(cell: Cell | None) -> str:
+def _text(cell: Measurement | None) -> str:
     if cell is None:
         return GAP
     ends = "" if cell.low is None or cell.high is None else f" [{cell.low:.2f}–{cell.high:.2f}]"
     return f"{cell.mean:.2f}{ends}"
 
 
-def _fields(cell: Cell) -> dict[str, float | int | None]:
+def _fields(cell: Measurement) -> dict[str, float | int | None]:
     return {"value": cell.mean, "low": cell.low, "high": cell.high, "count": cell.count}

@@ -142,8 +142,8 @@ def _markdown(
     facts: Facts,
 ) -> str:
     parts = ["# Report of mta-eval\n", "## What was run\n"]
-    for heading, told in facts:
-        parts += [f"### {heading}\n", markdown_table(("what", "value"), told, left=2)]
+    for heading, rows in facts:
+        parts += [f"### {heading}\n", markdown_table(("what", "value"), rows, left=2)]
     parts += ["## Summary\n", summary_markdown(summary)]
     if read := perplexity_markdown(records):
         parts += ["### Perplexity\n", read]

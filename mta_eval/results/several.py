@@ -35,17 +35,17 @@ def read_several(folders: Sequence[Path]) -> tuple[list[tuple[str, Run]], list[R
         for name, run, records in loaded
         for record in records
     ]
-    questions, lacking = [], {}
+    questions, missing = [], {}
     for (name, run, records), folder in zip(loaded, folders, strict=True):
         answered = sum(record.error is None for record in records)
         wanted = run.samples or _samples_of(run)
         if wanted:
-            told = {name: value for name, value in run.environment.items() if name != "samples"}
-            run = dataclasses.replace(run, environment={"answered": f"{answered} of {wanted} samples"} | told)
+            environment = {name: value for name, value in run.environment.items() if name != "samples"}
+            run = dataclasses.replace(run, environment={"answered": f"{answered} of {wanted} samples"} | environment)
         if wanted > answered and folder.is_dir():
-            lacking[str(folder)] = wanted - answered
+            missing[str(folder)] = wanted - answered
         questions.append((name, run))
-    return questions, told_apart, lacking
+    return questions, told_apart, missing
 
 
 def _samples_of(run: Run) -> int:

@@ -1,6 +1,6 @@
 """How sure a mean or a difference is. Knows numbers only, no records and no grids.
 
-Scores are from 0 to 1. `clusters`, where given, names for each score the group that it was drawn with (samples that
+Scores are from 0 to 1. `draws`, where given, names for each score the group that it was drawn with (samples that
 share a text): groups are independent of each other, what is in a group need not be.
 """
 
@@ -17,12 +17,12 @@ from scipy import special  # scipy.stats, a second's import, only where a test n
 CONFIDENCE = 0.95
 ENDS = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
 RESAMPLES = 9999
-FLIPPED_IN_FULL = 13  # clusters: 8192 ways
-FEW = 6  # clusters: fewer, all of one sign, are so in over 5 % of cases by chance
+FLIPPED_IN_FULL = 13  # draws: 8192 ways
+FEW = 6  # draws: fewer, all of one sign, are so in over 5 % of cases by chance
 BATCH = 100_000  # numbers drawn at a time: few enough for a processor's cache
 ALIKE = 1e-12  # a spread below this is the rounding of none
 Numbers = npt.NDArray[np.float64]
-Clusters = Sequence[Hashable] | None
+Draws = Sequence[Hashable] | None
 
 
 class Estimate(NamedTuple):
@@ -33,18 +33,18 @@ class Estimate(NamedTuple):
     high: float
 
 
-def estimate(scores: Sequence[float], clusters: Clusters = None) -> Estimate:
+def estimate(scores: Sequence[float], draws: Draws = None) -> Estimate:
     """The mean of `scores` (at least one) with its interval. Raises ValueError for no scores."""
-    low, high = interval(scores, clusters)
+    low, high = interval(scores, draws)
     return Estimate(math.fsum(scores) / len(scores), low, high)
 
 
-def interval(scores: Sequence[float], clusters: Clusters = None) -> tuple[float, float]:
+def interval(scores: Sequence[float], draws: Draws = None) -> tuple[float, float]:
     """The 95 % interval (low, high) of the mean of `scores`.
 
-    Right-or-wrong scores get the Wilson interval, which stays honest at 0 of 4 and 4 of 4; clusters that agree more
-    than chance make their number count for less (the design effect, Rao and Scott 1992; with t for few clusters, Korn
-    and Graubard 1998). Fractional scores get the t interval of their mean over clusters, cut to 0..1; one cluster
+    Right-or-wrong scores get the Wilson interval, which stays honest at 0 of 4 and 4 of 4; draws that agree more
+    than chance make their number count for less (the design effect, Rao and Scott 1992; with t for few draws, Korn
+    and Graubard 1998). Fractional scores get the t interval of their mean over draws, cut to 0..1; one draw
     tells nothing about the spread, so its interval is all of 0..1. Raises ValueError for no scores.
     """
     if not scores:
@@ -52,7 +52,7 @@ def interval(scores: Sequence[float], clusters: Clusters = None) -> tuple[float,
     count = len(scores)
     mean = math.fsum(scores) / count
     values = np.asarray(scores, dtype=np.float64)
-    sums, counts = _by_cluster(values, clusters)
+    sums, counts = _by_draw(values, draws)
     groups = len(sums)
     if np.isin(values, (0, 1)).all():
         return _wilson(mean, _effective_count(sums, counts, mean) if groups < count else count)
@@ -61,8 +61,8 @@ def interval(scores: Sequence[float], clusters: Clusters = None) -> tuple[float,
     variance = _variance(sums, counts, mean)
     if variance < ALIKE**2:
         return _all_alike(mean, groups, 0.0)
-    reach = float(special.stdtrit(groups - 1, ENDS[1])) * math.sqrt(variance)
-    return max(0.0, mean - reach), min(1.0, mean + reach)
+    half_width = float(special.stdtrit(groups - 1, ENDS[1])) * math.sqrt(variance)
+    return max(0.0, mean - half_width), min(1.0, mean + half_width)
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
@@ -74,12 +74,12 @@ def mcnemar(only_first: int, only_second: int) -> float:
     return float(stats.binomtest(only_first, only_first + only_second).pvalue)
 
 
-def sign_flip(differences: Sequence[float], clusters: Clusters = None, seed: int = 0) -> float:
-    """The two-sided p that paired differences are 0 in the mean, by flipping the signs of whole clusters.
+def sign_flip(differences: Sequence[float], draws: Draws = None, seed: int = 0) -> float:
+    """The two-sided p that paired differences are 0 in the mean, by flipping the signs of whole draws.
 
-    Exact up to FLIPPED_IN_FULL clusters that differ; for right-or-wrong pairs without clusters it is McNemar's exact p.
+    Exact up to FLIPPED_IN_FULL draws that differ; for right-or-wrong pairs without draws it is McNemar's exact p.
     """
-    sums, _ = _by_cluster(np.asarray(differences, dtype=np.float64), clusters)
+    sums, _ = _by_draw(np.asarray(differences, dtype=np.float64), draws)
     sums = sums[np.abs(sums) > ALIKE]  # what does not differ stays the same when flipped
     if len(sums) < 2:
         return 1.0
@@ -90,27 +90,27 @@ def sign_flip(differences: Sequence[float], clusters: Clusters = None, seed: int
             (sums,), lambda x, axis: x.sum(axis=axis), permutation_type="samples", vectorized=True, n_resamples=np.inf
         )
         return float(found.pvalue)
-    # of clusters with the same sum, it matters only how many are flipped
+    # of draws with the same sum, it matters only how many are flipped
     sizes, counts = np.unique(np.abs(sums).round(12), return_counts=True)
     drawn = (2 * np.random.default_rng(seed).binomial(counts, 0.5, (RESAMPLES, len(counts))) - counts) @ sizes
     return float((1 + np.sum(np.abs(drawn) >= abs(sums.sum()) - 1e-9)) / (1 + RESAMPLES))
 
 
-def difference(first: Sequence[float], second: Sequence[float], clusters: Clusters = None, seed: int = 0) -> Estimate:
-    """The mean of second - first over pairs, with the percentile interval of the paired bootstrap over clusters.
+def difference(first: Sequence[float], second: Sequence[float], draws: Draws = None, seed: int = 0) -> Estimate:
+    """The mean of second - first over pairs, with the percentile interval of the paired bootstrap over draws.
 
-    Its ends lie further out the fewer clusters there are (the expanded percentile interval, Hesterberg 2015), with
-    less than six at least as far as those of the t interval. One cluster tells nothing: its interval is -1..1. Raises
+    Its ends lie further out the fewer draws there are (the expanded percentile interval, Hesterberg 2015), with
+    less than six at least as far as those of the t interval. One draw tells nothing: its interval is -1..1. Raises
     ValueError for no pairs.
     """
     if not first:
         raise ValueError("a difference needs at least one pair")
     gaps = np.subtract(second, first)
-    sums, counts = _by_cluster(gaps, clusters)
+    sums, counts = _by_draw(gaps, draws)
     mean = float(gaps.mean())
     if len(sums) == 1:
         return Estimate(mean, -1.0, 1.0)
-    total, size = _draw([sums, counts], seed)
+    total, size = _resample([sums, counts], seed)
     return _between(mean, total / size, len(sums))
 
 
@@ -121,26 +121,26 @@ def contrast(
     others: Sequence[Hashable],
     seed: int = 0,
 ) -> Estimate:
-    """The mean of `first` minus that of `second`, which may share clusters (`groups` of first, `others` of second).
+    """The mean of `first` minus that of `second`, which may share draws (`groups` of first, `others` of second).
 
     The interval is that of `difference`. Raises ValueError if one side has no scores.
     """
     if not first or not second:
         raise ValueError("a contrast needs scores on both sides")
     names = list(dict.fromkeys([*groups, *others]))
-    sides = [_by_cluster(np.asarray(scores), own, names) for scores, own in ((first, groups), (second, others))]
+    sides = [_by_draw(np.asarray(scores), own, names) for scores, own in ((first, groups), (second, others))]
     mean = math.fsum(first) / len(first) - math.fsum(second) / len(second)
     if len(names) == 1:
         return Estimate(mean, -1.0, 1.0)
-    upper, above, lower, below = _draw([*sides[0], *sides[1]], seed)
-    whole = (above > 0) & (below > 0)  # a draw may leave one side empty
+    upper, above, lower, below = _resample([*sides[0], *sides[1]], seed)
+    whole = (above > 0) & (below > 0)  # a resample may leave one side empty
     return _between(mean, upper[whole] / above[whole] - lower[whole] / below[whole], len(names))
 
 
 def margin(first: Estimate, second: Estimate, share: float) -> Estimate:
     """`second` minus `share` times `first`, two independent means, with its interval made of theirs.
 
-    The method of variance estimates recovery (MOVER; Zou and Donner 2008): no draws, and sound at 0 and at 1.
+    The method of variance estimates recovery (MOVER; Zou and Donner 2008): no resampling, and sound at 0 and at 1.
     """
     mean = second.mean - share * first.mean
     below = math.hypot(second.mean - second.low, share * (first.high - first.mean))
@@ -168,7 +168,7 @@ def _wilson(mean: float, count: float) -> tuple[float, float]:
 
 
 def _effective_count(sums: Numbers, counts: Numbers, mean: float) -> float:
-    """How many independent samples tell as much: all of them at most, and at least as if each cluster were of a piece.
+    """How many independent samples tell as much: all of them at most, and at least as if each draw were of a piece.
 
     Where all are alike, the spread is unknown, and the least is taken.
     """
@@ -182,55 +182,55 @@ def _effective_count(sums: Numbers, counts: Numbers, mean: float) -> float:
 
 
 def _variance(sums: Numbers, counts: Numbers, mean: float) -> float:
-    """Of the mean, from the spread between clusters (at least two)."""
+    """Of the mean, from the spread between draws (at least two)."""
     residuals = sums - mean * counts
     groups = len(sums)
     return float(groups / (groups - 1) * np.sum(residuals**2)) / float(np.sum(counts)) ** 2
 
 
-def _by_cluster(values: Numbers, clusters: Clusters, names: Sequence[Hashable] = ()) -> tuple[Numbers, Numbers]:
-    """Sum and size of each cluster: of `names`, or else of all in order of appearance."""
-    if clusters is None:
+def _by_draw(values: Numbers, draws: Draws, names: Sequence[Hashable] = ()) -> tuple[Numbers, Numbers]:
+    """Sum and size of each draw: of `names`, or else of all in order of appearance."""
+    if draws is None:
         return values, np.ones(len(values))
-    places = {name: place for place, name in enumerate(names or dict.fromkeys(clusters))}
-    index = np.array([places[name] for name in clusters])
+    places = {name: place for place, name in enumerate(names or dict.fromkeys(draws))}
+    index = np.array([places[name] for name in draws])
     sums, counts = np.bincount(index, values, len(places)), np.bincount(index, minlength=len(places))
     return sums.astype(np.float64), counts.astype(np.float64)
 
 
-def _between(mean: float, drawn: Numbers, clusters: int) -> Estimate:
-    """A difference with the middle of its draws; where all clusters are alike, with what they leave open.
+def _between(mean: float, resampled: Numbers, draws: int) -> Estimate:
+    """A difference with the middle of its `resampled` values; where all draws are alike, with what they leave open.
 
-    Draws reach no further than the clusters themselves, so few of them get at least the t interval.
+    Resamples lie no further out than the draws themselves, so few draws get at least the t interval.
     """
-    tail = special.ndtr(math.sqrt(clusters / (clusters - 1)) * special.stdtrit(clusters - 1, ENDS[0]))
-    low, high = np.quantile(drawn, (tail, 1 - tail))
+    tail = special.ndtr(math.sqrt(draws / (draws - 1)) * special.stdtrit(draws - 1, ENDS[0]))
+    low, high = np.quantile(resampled, (tail, 1 - tail))
     if high - low < ALIKE:
-        low, high = _all_alike(mean, clusters, -1.0)
-    elif clusters < FEW:
-        error = float(np.std(drawn)) * math.sqrt(clusters / (clusters - 1))
-        reach = float(special.stdtrit(clusters - 1, ENDS[1])) * error
-        low, high = max(-1.0, min(low, mean - reach)), min(1.0, max(high, mean + reach))
+        low, high = _all_alike(mean, draws, -1.0)
+    elif draws < FEW:
+        error = float(np.std(resampled)) * math.sqrt(draws / (draws - 1))
+        half_width = float(special.stdtrit(draws - 1, ENDS[1])) * error
+        low, high = max(-1.0, min(low, mean - half_width)), min(1.0, max(high, mean + half_width))
     return Estimate(mean, float(low), float(high))
 
 
-def _all_alike(mean: float, clusters: int, least: float) -> tuple[float, float]:
-    """What clusters that are all alike leave open, from `least` to 1: up to a share of them may be otherwise."""
-    _, others = _wilson(0.0, clusters)
+def _all_alike(mean: float, draws: int, least: float) -> tuple[float, float]:
+    """What draws that are all alike leave open, from `least` to 1: up to a share of them may be otherwise."""
+    _, others = _wilson(0.0, draws)
     return mean - others * (mean - least), mean + others * (1 - mean)
 
 
-def _draw(columns: Sequence[Numbers], seed: int) -> list[Numbers]:
-    """The sums of the columns in each of RESAMPLES draws of their rows, with replacement.
+def _resample(columns: Sequence[Numbers], seed: int) -> list[Numbers]:
+    """The sums of the columns in each of RESAMPLES resamples of their rows, with replacement.
 
-    Not scipy's bootstrap: it warns where a draw has no statistic, as a contrast may have none.
+    Not scipy's bootstrap: it warns where a resample has no statistic, as a contrast may have none.
     """
     drawn, table = np.random.default_rng(seed), np.column_stack(columns)
     rows = len(table)
     step, sums = max(1, BATCH // rows), []
     for start in range(0, RESAMPLES, step):
         chosen = drawn.integers(rows, size=(min(step, RESAMPLES - start), rows))
-        chosen += rows * np.arange(len(chosen))[:, np.newaxis]  # each draw counts at places of its own
+        chosen += rows * np.arange(len(chosen))[:, np.newaxis]  # each resample counts at places of its own
         times = np.bincount(chosen.ravel(), minlength=chosen.size).reshape(chosen.shape)
         sums.append(times @ table)
     return list(np.concatenate(sums).T)

@@ -9,7 +9,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mta_eval.core import Grid, Record
-from mta_eval.results.clusters import estimate_of
+from mta_eval.results.draws import estimate_of
 from mta_eval.results.statistics import Estimate
 
 if TYPE_CHECKING:

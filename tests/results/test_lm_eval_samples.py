@@ -8,11 +8,19 @@ from typing import Any
 
 import pytest
 
+from mta_eval.core import QuotedNeedle
 from mta_eval.errors import StoreError
 from mta_eval.results.lm_eval_samples import read
 from mta_eval.results.several import read_several
 
-NEEDLE = {"key": "Paris", "value": "7", "text": "It is 7.", "token_start": 5, "token_end": 9, "depth": 0.0}
+NEEDLE: dict[str, Any] = {
+    "key": "Paris",
+    "value": "7",
+    "text": "It is 7.",
+    "token_start": 5,
+    "token_end": 9,
+    "depth": 0.0,
+}
 NEEDLE |= {"asked": True, "before": "Once. ", "after": " Then."}
 
 
@@ -39,7 +47,7 @@ def test_records_and_question_come_back(tmp_path: Path) -> None:
     assert (run.tasks, run.models) == (("niah",), ("m",))
     assert [record.score for record in records] == [1, 0, 1, 1]
     assert records[0].output == " 7"
-    assert records[0].needles == [NEEDLE]
+    assert records[0].needles == [QuotedNeedle(**NEEDLE)]
     assert records[0].prompt_tokens == 90
     assert len(records[0].prompt_sha256) == 64
 

@@ -3,13 +3,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from quoted_needles import quoted
 
 from mta_eval.core import Record
 from mta_eval.results.mistake_table import link_to, mistake_frame, mistake_rows, mistakes_markdown
 
 
 def record(output: str, score: float = 0.0, number: int = 0, model: str = "m", **more: Any) -> Record:
-    known: dict[str, Any] = {"targets": ["7421903"], "needles": [{"value": "1182630"}]} | more
+    known: dict[str, Any] = {"targets": ["7421903"], "needles": [quoted("1182630")]} | more
     return Record(
         f"niah/512/0.50/{number}",
         "niah",

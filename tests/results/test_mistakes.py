@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from quoted_needles import quoted
 
 from mta_eval.core import Record
 from mta_eval.results.mistakes import KINDS, _repeats, kind_of
@@ -15,7 +16,7 @@ from mta_eval.results.mistakes import KINDS, _repeats, kind_of
 def record(output: str | None, targets: tuple[str, ...] = ("7421903",), **more: Any) -> Record:
     known: dict[str, Any] = {
         "score": 0.0,
-        "needles": [{"value": "7421903"}, {"value": "1182630"}, {"value": "5530017"}],
+        "needles": [quoted("7421903"), quoted("1182630"), quoted("5530017")],
     } | more
     return Record("s", "niah", "m", {}, list(targets), output, prompt_tokens=9, max_new_tokens=9, seconds=0.1, **known)
 
@@ -91,7 +92,7 @@ def test_some_of_several_values_is_incomplete_and_all_in_another_form_is_malform
 
 
 def test_an_empty_value_of_a_needle_is_said_by_nobody() -> None:
-    assert kind_of(record("the garden", ("kitchen",), needles=[{"value": ""}])) == "other"
+    assert kind_of(record("the garden", ("kitchen",), needles=[quoted("")])) == "other"
 
 
 def test_what_broke_down_or_was_cut_or_is_right_is_told_first() -> None:

@@ -81,49 +81,49 @@ def wilson(share: float, count: float) -> tuple[float, float]:
 
 
 def test_the_design_effect_is_that_of_a_calculation_by_hand() -> None:
-    # three clusters of 4: 4, 2 and 0 right; residuals of their sums from 4 * 0.5 are 2, 0, -2
+    # three draws of 4: 4, 2 and 0 right; residuals of their sums from 4 * 0.5 are 2, 0, -2
     scores = [1.0] * 4 + [1.0, 1.0, 0.0, 0.0] + [0.0] * 4
-    clusters = [name for name in "abc" for _ in range(4)]
+    draws = [name for name in "abc" for _ in range(4)]
     variance = 3 / 2 * (2**2 + 0 + 2**2) / 12**2
     effect = variance / (0.5 * 0.5 / 12)
     assert effect == pytest.approx(4)
-    # 12 / 4 = 3 are worth as much, and t for 2 degrees of freedom would make it less than the three clusters: 3
-    assert interval(scores, clusters) == pytest.approx(wilson(0.5, 3))
+    # 12 / 4 = 3 are worth as much, and t for 2 degrees of freedom would make it less than the three draws: 3
+    assert interval(scores, draws) == pytest.approx(wilson(0.5, 3))
 
 
-def test_few_clusters_that_agree_by_chance_only_count_for_less_than_all_their_samples() -> None:
-    # ten clusters of 2 with one right each: no design effect at all, so 20 times (t of 19 / t of 9) squared
-    scores, clusters = [1.0, 0.0] * 10, [number // 2 for number in range(20)]
+def test_few_draws_that_agree_by_chance_only_count_for_less_than_all_their_samples() -> None:
+    # ten draws of 2 with one right each: no design effect at all, so 20 times (t of 19 / t of 9) squared
+    scores, draws = [1.0, 0.0] * 10, [number // 2 for number in range(20)]
     worth = 20 * (stats.t.ppf(0.975, 19) / stats.t.ppf(0.975, 9)) ** 2
-    assert interval(scores, clusters) == pytest.approx(wilson(0.5, worth))
+    assert interval(scores, draws) == pytest.approx(wilson(0.5, worth))
 
 
-def test_clusters_of_one_change_nothing() -> None:
+def test_draws_of_one_change_nothing() -> None:
     scores = [1.0, 0.0, 1.0, 1.0, 0.0]
     assert interval(scores, "abcde") == interval(scores)
     assert interval([0.1, 0.5, 0.6], "abc") == pytest.approx(interval([0.1, 0.5, 0.6]))
 
 
 @pytest.mark.parametrize("right", [0.0, 1.0])
-def test_where_all_are_alike_each_cluster_counts_once(right: float) -> None:
+def test_where_all_are_alike_each_draw_counts_once(right: float) -> None:
     low, high = interval([right] * 20, [number // 5 for number in range(20)])
     assert (low, high) == pytest.approx(wilson(right, 4))
 
 
-def test_one_big_cluster_that_is_all_right_does_not_count_as_two_for_a_small_one() -> None:
-    # 19 samples of one text and 1 of another: (19 + 1)² / (19² + 1²) clusters of one size
+def test_one_big_draw_that_is_all_right_does_not_count_as_two_for_a_small_one() -> None:
+    # 19 samples of one text and 1 of another: (19 + 1)² / (19² + 1²) draws of one size
     assert interval([1.0] * 20, ["big"] * 19 + ["small"]) == pytest.approx(wilson(1.0, 400 / 362))
 
 
-def test_one_cluster_of_right_and_wrong_is_worth_one_sample() -> None:
+def test_one_draw_of_right_and_wrong_is_worth_one_sample() -> None:
     assert interval([1.0, 0.0, 1.0, 0.0], ["a"] * 4) == pytest.approx(wilson(0.5, 1))
 
 
-def test_clustered_fractions_get_the_t_interval_of_their_cluster_means() -> None:
-    scores, clusters = [0.1, 0.3, 0.4, 0.6, 0.2, 0.4], ["a", "a", "b", "b", "c", "c"]
+def test_grouped_fractions_get_the_t_interval_of_their_draw_means() -> None:
+    scores, draws = [0.1, 0.3, 0.4, 0.6, 0.2, 0.4], ["a", "a", "b", "b", "c", "c"]
     means = [0.2, 0.5, 0.3]
     expected = stats.t.interval(0.95, 2, loc=1 / 3, scale=stats.sem(means))
-    assert interval(scores, clusters) == pytest.approx((max(0, expected[0]), expected[1]))
+    assert interval(scores, draws) == pytest.approx((max(0, expected[0]), expected[1]))
 
 
 def test_fractions_that_are_all_alike_are_not_certainty() -> None:
@@ -140,13 +140,13 @@ def draws_of_texts(random: np.random.Generator, groups: int, size: int, alike: f
 
 
 @pytest.mark.parametrize("groups", [3, 5, 12, 40])
-def test_the_interval_of_clustered_scores_covers_the_truth_where_wilson_alone_does_not(groups: int) -> None:
+def test_the_interval_of_grouped_scores_covers_the_truth_where_wilson_alone_does_not(groups: int) -> None:
     random = np.random.default_rng(groups)
-    clusters = [number // 5 for number in range(5 * groups)]
+    draws = [number // 5 for number in range(5 * groups)]
     covered = plain = 0
     for _ in range(400):
         scores = draws_of_texts(random, groups, 5, 0.5).ravel().tolist()
-        low, high = interval(scores, clusters)
+        low, high = interval(scores, draws)
         covered += low <= 0.7 <= high
         low, high = interval(scores)
         plain += low <= 0.7 <= high
@@ -189,9 +189,9 @@ def test_pairs_of_which_one_at_most_differs_prove_nothing(gaps: list[float]) -> 
     assert sign_flip(gaps) == 1.0
 
 
-def test_a_cluster_flips_as_a_whole() -> None:
-    gaps, clusters = [1.0] * 20, [number // 5 for number in range(20)]
-    assert sign_flip(gaps, clusters) == pytest.approx(2 / 2**4)
+def test_a_draw_flips_as_a_whole() -> None:
+    gaps, draws = [1.0] * 20, [number // 5 for number in range(20)]
+    assert sign_flip(gaps, draws) == pytest.approx(2 / 2**4)
     assert sign_flip(gaps) < 1e-3
 
 
@@ -205,11 +205,11 @@ def test_many_pairs_are_flipped_at_random_and_the_same_every_time() -> None:
 
 def test_two_models_that_differ_in_nothing_are_seldom_found_to_differ_although_depths_share_a_text() -> None:
     random = np.random.default_rng(3)
-    clusters = [number // 5 for number in range(50)]
+    draws = [number // 5 for number in range(50)]
     found = alone = 0
     for _ in range(200):
         gaps = (draws_of_texts(random, 10, 5, 0.6) - draws_of_texts(random, 10, 5, 0.6)).ravel()
-        found += sign_flip(gaps.tolist(), clusters) < 0.05
+        found += sign_flip(gaps.tolist(), draws) < 0.05
         alone += mcnemar(int((gaps < 0).sum()), int((gaps > 0).sum())) < 0.05
     assert found <= 0.09 * 200
     assert alone > 0.15 * 200  # which takes the depths of one text for independent
@@ -247,15 +247,15 @@ def test_pairs_that_are_all_alike_leave_open_what_wilson_leaves_open(pairs: int)
     assert better.low == pytest.approx(-1.0 if pairs == 1 else 1 - 2 * others)
 
 
-def test_one_cluster_of_many_pairs_tells_nothing() -> None:
+def test_one_draw_of_many_pairs_tells_nothing() -> None:
     assert difference([0.0] * 9, [1.0, 0.5, 0.0] * 3, ["a"] * 9)[1:] == (-1.0, 1.0)
     assert contrast([1.0, 0.0], [0.0], ["a", "a"], ["a"])[1:] == (-1.0, 1.0)
 
 
 @pytest.mark.parametrize("gaps", [(0.2, 0.3), (0.1, 0.3, 0.2), (0.1, 0.3, 0.2, 0.25), (0.1, 0.3, 0.2, 0.5, 0.0)])
 def test_a_difference_of_few_draws_has_at_least_the_t_interval(gaps: tuple[float, ...]) -> None:
-    clusters = [number for number in range(len(gaps)) for _ in range(2)]
-    found = difference([0.0] * 2 * len(gaps), [gap for gap in gaps for _ in range(2)], clusters)
+    draws = [number for number in range(len(gaps)) for _ in range(2)]
+    found = difference([0.0] * 2 * len(gaps), [gap for gap in gaps for _ in range(2)], draws)
     wanted = stats.ttest_1samp(gaps, 0).confidence_interval()
     assert found.mean == pytest.approx(np.mean(gaps))
     reach = found.mean - max(-1, wanted.low)
@@ -263,18 +263,31 @@ def test_a_difference_of_few_draws_has_at_least_the_t_interval(gaps: tuple[float
     assert found.high == pytest.approx(min(1, wanted.high), rel=0.03)
 
 
+@pytest.mark.parametrize("count", [7, 10])
+def test_the_percentiles_of_few_draws_are_expanded(count: int) -> None:
+    gaps = np.random.default_rng(count).uniform(-0.6, 0.6, count)
+    found = difference([0.0] * count, gaps.tolist())
+    means = np.random.default_rng(99).choice(gaps, (100_000, count)).mean(axis=1)
+    tail = stats.norm.cdf(math.sqrt(count / (count - 1)) * stats.t.ppf(0.025, count - 1))
+    assert found.low == pytest.approx(np.quantile(means, tail), abs=0.012)
+    assert found.high == pytest.approx(np.quantile(means, 1 - tail), abs=0.012)
+    not_expanded = np.quantile(means, (stats.norm.cdf(stats.t.ppf(0.025, count - 1)), 0.975))
+    assert found.low < not_expanded[0] - 0.012
+    assert found.high > not_expanded[1] + 0.012
+
+
 def test_two_draws_of_one_sign_do_not_make_a_difference_sure() -> None:
     assert contrast([1.0, 0.7, 0.2, 0.1], [0.5, 0.4, 0.1, 0.0], ["a", "a", "b", "b"], ["a", "a", "b", "b"]).low < 0
 
 
 @pytest.mark.parametrize("groups", [5, 20])
-def test_the_interval_of_a_clustered_difference_covers_the_truth(groups: int) -> None:
+def test_the_interval_of_a_grouped_difference_covers_the_truth(groups: int) -> None:
     random = np.random.default_rng(groups)
-    clusters = [number // 5 for number in range(5 * groups)]
+    draws = [number // 5 for number in range(5 * groups)]
     covered = plain = 0
     for _ in range(60):
         first, second = (draws_of_texts(random, groups, 5, 0.5).ravel().tolist() for _ in range(2))
-        one, other = difference(first, second, clusters), difference(first, second)
+        one, other = difference(first, second, draws), difference(first, second)
         covered += one.low <= 0 <= one.high
         plain += other.low <= 0 <= other.high
     assert covered >= 0.9 * 60

@@ -115,7 +115,7 @@ def _plain(
     starts = torch.zeros(1, dtype=torch.int32, device=q.device) if documents is None else starts_of(documents)
     seed = torch.randint(2**31 - 1, (1,), device=q.device) if dropout else starts
     sizes = geometry(q, k, v, kernel, history, kernels.key_padding, documents is not None, dropout)
-    out, lse = Fused.apply(q, k, v, kernel, starts, seed, sizes, configuration)  # type: ignore[no-untyped-call]
+    out, lse = Fused.apply(q, k, v, kernel, starts, seed, sizes, configuration)
     return out, lse
 
 

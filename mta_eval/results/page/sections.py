@@ -87,10 +87,10 @@ def _places(records: Sequence[Record], grids: Sequence[Grid]) -> Iterator[Place]
     x, y = grids[0].x, grids[0].y  # all grids of a section share their axes and the values on them
     columns = {value: column for column, value in enumerate(grids[0].xs)}
     rows = {value: row for row, value in enumerate(grids[0].ys)}
-    panels = {grid.title: place for place, grid in enumerate(grids)}
+    numbers = {grid.title: place for place, grid in enumerate(grids)}
     for record in records:
-        panel = 0 if "model" in (x, y) else panels[record.model]
-        yield Place(panel, rows[axis_value(record, y)], columns[axis_value(record, x)])
+        number = 0 if "model" in (x, y) else numbers[record.model]
+        yield Place(number, rows[axis_value(record, y)], columns[axis_value(record, x)])
 
 
 def cell_label(section: Section, place: Place) -> str:

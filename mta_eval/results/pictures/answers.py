@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from mta_eval.core import Grid, Record
-from mta_eval.results.clusters import cluster_of
+from mta_eval.results.draws import draw_of
 from mta_eval.results.grid import axis_value, axis_values
 from mta_eval.results.pictures.charts import Plan, models_of
 from mta_eval.results.pictures.lines import Axis, Chart, Points
@@ -96,7 +96,7 @@ def _hits(record: Record, several: bool) -> list[_Hit]:
 
 
 def _share(cell: Sequence[_Hit]) -> tuple[float, float, float] | None:
-    return estimate([float(hit.found) for hit in cell], [cluster_of(hit.record) for hit in cell]) if cell else None
+    return estimate([float(hit.found) for hit in cell], [draw_of(hit.record) for hit in cell]) if cell else None
 
 
 def by_sign(task: str, records: Sequence[Record]) -> Plan | None:
@@ -114,11 +114,11 @@ def by_sign(task: str, records: Sequence[Record]) -> Plan | None:
     for record in scored:
         target = record.targets[0].lower()
         said = re.search(pattern, (record.output or "").lower())
-        word, cluster = said[0] if said else "", cluster_of(record)
+        word, draw = said[0] if said else "", draw_of(record)
         for place, sign in enumerate(target):
-            scores, clusters = rights[record.model, place]
+            scores, draws = rights[record.model, place]
             scores.append(float(word[place : place + 1] == sign))
-            clusters.append(cluster)
+            draws.append(draw)
     places = max(len(record.targets[0]) for record in scored)
     found: dict[str, Points] = {
         model: {n: estimate(*rights[model, n]) for n in range(places) if (model, n) in rights}

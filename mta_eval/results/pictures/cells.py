@@ -1,4 +1,4 @@
-"""One panel of coloured cells: numbers in them, hatched gaps, ticks at their middles. Sizes are inches and points."""
+"""One subplot of coloured cells: numbers in them, hatched gaps, ticks at their middles. Sizes are inches and points."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class CellText(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Panel:
+class Subplot:
     """One table of cells: values and texts [row][column], the first row on top; an unmeasured value is None.
 
     `framed` cells get a border. `ids` begins the id of every cell in the SVG; row and column follow.
@@ -52,36 +52,36 @@ class CellSize(NamedTuple):
         return self.width >= text_width("100", SMALL) + 0.03 and self.height >= 0.1
 
 
-def draw_panel(axes: Axes, panel: Panel, colours: Any, size: CellSize, ticked: bool) -> None:
-    """Fills `axes`, which must be as large as all cells, with the cells of `panel`; rows are named if `ticked`."""
-    axes.set(xlim=(0, len(panel.columns)), ylim=(len(panel.rows), 0))
-    for row, values in enumerate(panel.values):
+def draw_subplot(axes: Axes, subplot: Subplot, colours: Any, size: CellSize, ticked: bool) -> None:
+    """Fills `axes`, which must be as large as all cells, with the cells of `subplot`; rows are named if `ticked`."""
+    axes.set(xlim=(0, len(subplot.columns)), ylim=(len(subplot.rows), 0))
+    for row, values in enumerate(subplot.values):
         for column, value in enumerate(values):
             colour = None if value is None else colours.to_rgba(value)
             # not add_patch, which measures every one to find limits that are known
             patch = axes.add_artist(_cell(row, column, colour, size))
-            patch.set_gid(f"{panel.ids}:{row}:{column}")
+            patch.set_gid(f"{subplot.ids}:{row}:{column}")
             if colour is not None:
-                _write(axes, panel.texts[row][column], (row, column), ink_on(colour), size)
-            if colour is not None and panel.framed is not None and panel.framed[row][column]:
+                _write(axes, subplot.texts[row][column], (row, column), ink_on(colour), size)
+            if colour is not None and subplot.framed is not None and subplot.framed[row][column]:
                 inset = 0.022 / size.width, 0.022 / size.height
                 corner = column + inset[0], row + inset[1]
                 frame = Rectangle(corner, 1 - 2 * inset[0], 1 - 2 * inset[1], fill=False, edgecolor=INK, linewidth=1.3)
                 axes.add_artist(frame)
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0, labelsize=TICK, pad=2.5)
-    slanted = slant(panel, size)
+    slanted = slant(subplot, size)
     step = max(1, math.ceil(0.24 / size.width)) if slanted else 1
-    shown = range(0, len(panel.columns), step)
-    axes.set_xticks([n + 0.5 for n in shown], [panel.columns[n] for n in shown], **(SLANT if slanted else {}))
+    shown = range(0, len(subplot.columns), step)
+    axes.set_xticks([n + 0.5 for n in shown], [subplot.columns[n] for n in shown], **(SLANT if slanted else {}))
     step = max(1, math.ceil(0.11 / size.height))
-    shown = range(0, len(panel.rows), step)
-    axes.set_yticks([n + 0.5 for n in shown], [panel.rows[n] for n in shown] if ticked else [])
+    shown = range(0, len(subplot.rows), step)
+    axes.set_yticks([n + 0.5 for n in shown], [subplot.rows[n] for n in shown] if ticked else [])
 
 
-def slant(panel: Panel, size: CellSize) -> bool:
+def slant(subplot: Subplot, size: CellSize) -> bool:
     """Whether the names of the columns are too wide to lie flat."""
-    return max(text_width(text, TICK) for text in panel.columns) > size.width - 0.04
+    return max(text_width(text, TICK) for text in subplot.columns) > size.width - 0.04
 
 
 def _cell(row: int, column: int, colour: Any, size: CellSize) -> Rectangle:

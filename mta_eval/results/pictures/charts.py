@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from mta_eval.core import Record
-from mta_eval.results.clusters import estimate_of
+from mta_eval.results.draws import estimate_of
 from mta_eval.results.grid import axis_values, is_number
 from mta_eval.results.pictures.lines import MOST_LINES, Axis, Chart, Points
 from mta_eval.results.table import axis_text

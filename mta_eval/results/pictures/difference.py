@@ -12,9 +12,9 @@ from matplotlib.colors import Normalize
 from mta_eval.core import Grid, Record
 from mta_eval.errors import SpecError
 from mta_eval.results.grid import grids_by_model
-from mta_eval.results.pictures.cells import CellText, Panel
+from mta_eval.results.pictures.cells import CellText, Subplot
 from mta_eval.results.pictures.heatmap import axis_names, has_gaps, tick_texts
-from mta_eval.results.pictures.sheet import Scale, Words, compose
+from mta_eval.results.pictures.heatmap_page import Scale, Words, compose
 from mta_eval.results.pictures.style import DIVERGING, drawable, save, styled
 from mta_eval.results.table import CUT, CUT_NOTE, model_text
 
@@ -52,7 +52,7 @@ def draw_difference(
         raise SpecError(f"significant must have {len(grid_a.ys)} rows of {len(grid_a.xs)}, as the grids have")
     places = [[(row, column) for column in range(len(grid_a.xs))] for row in range(len(grid_a.ys))]
     values = [[_difference(grid_a, grid_b, *place) for place in row] for row in places]
-    panel = Panel(
+    subplot = Subplot(
         "",
         tick_texts(grid_a.x, grid_a.xs),
         tick_texts(grid_a.y, grid_a.ys),
@@ -62,7 +62,7 @@ def draw_difference(
         significant,
     )
     with styled():
-        png, svg, _ = save(compose([panel], _scale(values), _words(grid_a, grid_b, panel)), path)
+        png, svg, _ = save(compose([subplot], _scale(values), _words(grid_a, grid_b, subplot)), path)
     return png, svg
 
 
@@ -98,12 +98,12 @@ def _scale(values: Sequence[Sequence[float | None]]) -> Scale:
     return Scale(ScalarMappable(Normalize(-limit, limit), DIVERGING), "difference (points)", ticks, texts)
 
 
-def _words(first: Grid, second: Grid, panel: Panel) -> Words:
+def _words(first: Grid, second: Grid, subplot: Subplot) -> Words:
     notes = ["points: per cent of the second minus per cent of the first"]
-    if panel.framed is not None:
-        some = any(map(any, panel.framed))
+    if subplot.framed is not None:
+        some = any(map(any, subplot.framed))
         notes.append("framed: the difference is significant" if some else "no cell differs significantly")
-    notes += ["hatched: not measured by both"] * has_gaps([panel])
+    notes += ["hatched: not measured by both"] * has_gaps([subplot])
     notes += [CUT_NOTE] * any(map(any, (*first.truncated, *second.truncated)))
     heading = f"{drawable(model_text(second.title))} minus {drawable(model_text(first.title))}"
     counts = sorted({count for row in first.count for count in row if count}) or [0]

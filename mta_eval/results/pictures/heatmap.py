@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from mta_eval.core import Grid
-from mta_eval.results.pictures.cells import CellText, Panel
-from mta_eval.results.pictures.sheet import Scale, Words, compose
+from mta_eval.results.pictures.cells import CellText, Subplot
+from mta_eval.results.pictures.heatmap_page import Scale, Words, compose
 from mta_eval.results.pictures.style import (
     GAP_NOTE,
     SCORES,
@@ -35,31 +35,31 @@ TICKS = (0, 0.25, 0.5, 0.75, 1)
 def draw(
     grids: Sequence[Grid], heading: str, path_stem: Path, measure: str = "mean score", ids: str = "cell"
 ) -> list[Path]:
-    """Draws one panel for each grid under a common heading; returns `path_stem`.png and `path_stem`.svg.
+    """Draws one subplot for each grid under a common heading; returns `path_stem`.png and `path_stem`.svg.
 
     A PDF is written beside them. `measure` says what the means are of; the colours always span 0 to 1, so that any two
     pictures compare. In the SVG a cell has the id `<ids>:<name of path_stem>:<number of the grid>:<row>:<column>`,
     all counted from 0. The same grids give the same SVG, byte for byte. Needs at least one grid, each with at least
     one cell. Raises StoreError if a file cannot be written.
     """
-    panels = [_panel(grid, f"{ids}:{path_stem.name}:{number}") for number, grid in enumerate(grids)]
+    subplots = [_subplot(grid, f"{ids}:{path_stem.name}:{number}") for number, grid in enumerate(grids)]
     cut = any(cut for grid in grids for row in grid.truncated for cut in row)
     words = Words(
         heading,
         axis_names(grids[0].x)[0],
         axis_names(grids[0].y),
-        " · ".join([GAP_NOTE] * has_gaps(panels) + [CUT_NOTE] * cut),
+        " · ".join([GAP_NOTE] * has_gaps(subplots) + [CUT_NOTE] * cut),
         f"numbers: {measure} in %, of {counts_text(grids)} in each cell",
     )
     with styled():
         scale = Scale(SCORES, measure, TICKS, [percent_text(tick) for tick in TICKS])
-        png, svg, _ = save(compose(panels, scale, words), path_stem)
+        png, svg, _ = save(compose(subplots, scale, words), path_stem)
     return [png, svg]
 
 
-def _panel(grid: Grid, ids: str) -> Panel:
+def _subplot(grid: Grid, ids: str) -> Subplot:
     texts = [[_cell_text(grid, row, column) for column in range(len(grid.xs))] for row in range(len(grid.ys))]
-    return Panel(
+    return Subplot(
         drawable(model_text(grid.title)),
         tick_texts(grid.x, grid.xs),
         tick_texts(grid.y, grid.ys),
@@ -92,9 +92,9 @@ def tick_texts(axis: str, values: Sequence[Any]) -> list[str]:
     return [shorten(axis_text(axis, value), LONGEST_TICK) for value in values]
 
 
-def has_gaps(panels: Sequence[Panel]) -> bool:
+def has_gaps(subplots: Sequence[Subplot]) -> bool:
     """Whether a cell was not measured."""
-    return any(value is None for panel in panels for row in panel.values for value in row)
+    return any(value is None for subplot in subplots for row in subplot.values for value in row)
 
 
 def counts_text(grids: Sequence[Grid]) -> str:

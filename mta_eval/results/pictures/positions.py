@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from mta_eval.core import Record
-from mta_eval.papers.measured import Cell
 from mta_eval.results.grid import axis_value, axis_values
+from mta_eval.results.measures import Measurement
 from mta_eval.results.perplexity_table import by_position
 from mta_eval.results.pictures.style import (
     COLOURS,
@@ -33,14 +33,14 @@ from mta_eval.results.table import length_text, model_text
 HEIGHT = 3.2  # inches
 LONGEST = 40  # characters of a name in the legend
 DASHES = ("-", "--", ":")
-Lines = Mapping[str, Mapping[int, Cell]]
+Lines = Mapping[str, Mapping[int, Measurement]]
 
 
-def lines_by_position(records: Sequence[Record]) -> dict[str, dict[int, Cell]]:
+def lines_by_position(records: Sequence[Record]) -> dict[str, dict[int, Measurement]]:
     """For each model, and each length of the window where there are several, its perplexity by position."""
     read = [record for record in records if record.was_read and record.positions]
     models, lengths = list(dict.fromkeys(record.model for record in read)), axis_values(read, "length")
-    found: dict[str, dict[int, Cell]] = {}
+    found: dict[str, dict[int, Measurement]] = {}
     for model in models:
         for length in lengths:
             of = [one for one in read if one.model == model and axis_value(one, "length") == length]
@@ -88,7 +88,7 @@ def draw_positions(lines: Lines, title: str, path: Path) -> list[Path]:
         return save(figure, path)
 
 
-def _draw(axes: Axes, name: str, cells: Mapping[int, Cell], number: int) -> None:
+def _draw(axes: Axes, name: str, cells: Mapping[int, Measurement], number: int) -> None:
     colour, mark = COLOURS[number % len(COLOURS)], MARKS[number % len(MARKS)]
     dash = DASHES[number // len(COLOURS) % len(DASHES)]
     places, means = list(cells), [cell.mean for cell in cells.values()]

@@ -3,16 +3,18 @@ from __future__ import annotations
 import base64
 import json
 import zlib
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from quoted_needles import quoted
 
 from mta_eval.core import Record, Run, Sweep
 from mta_eval.results.page.data import BLOCK, make_blocks, make_index, script_json
 from mta_eval.results.page.sections import make_sections
 from mta_eval.scoring import scores
 
-NEEDLE = {"text": "The key is 7.", "token_start": 4, "depth": 0.25, "asked": True, "before": "a", "after": "b"}
+NEEDLE = quoted("7", 4, True, "The key is 7.", depth=0.25, before="a", after="b")
 
 
 def record(number: int = 0, task: str = "passkey", model: str = "mta", **more: Any) -> Record:
@@ -77,7 +79,7 @@ def test_a_sample_has_its_needles_and_its_score_under_every_rule() -> None:
 
 
 def test_a_needle_of_an_older_record_has_no_text_around_it() -> None:
-    older = {name: value for name, value in NEEDLE.items() if name not in ("before", "after")}
+    older = replace(NEEDLE, before="", after="")
     assert unpacked(record(needles=[older]))[0]["needles"] == [["The key is 7.", None, None, "25 %", 4, 1]]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from quoted_needles import quoted
 
 from mta_eval.core import Record
 from mta_eval.results.report import write_report
@@ -41,8 +42,7 @@ CONTRAST = """() => {
 def made(model: str, length: int, depth: float, repeat: int) -> Record:
     """Right where the needle is in the first half or the text is short; one of five is right elsewhere."""
     right = length == 512 or depth < 0.5 or repeat == 0
-    needle = {"key": "Oslo", "value": "7421", "text": "The magic number of Oslo is 7421.", "depth": depth}
-    needle |= {"token_start": int(length * depth), "token_end": int(length * depth) + 9, "asked": True}
+    text, around = "The magic number of Oslo is 7421.", {"before": "They rowed home. ", "after": " Then it rained."}
     return Record(
         sample_id=f"niah/{length}/{depth:.2f}/{repeat}",
         task="niah",
@@ -54,7 +54,7 @@ def made(model: str, length: int, depth: float, repeat: int) -> Record:
         prompt_tokens=length - 24,
         max_new_tokens=24,
         seconds=0.5,
-        needles=[needle | {"before": "They rowed home. ", "after": " Then it rained."}],
+        needles=[quoted("7421", int(length * depth), True, text, depth=depth, **around)],
     )
 
 
@@ -73,9 +73,7 @@ RECORDS = [
     ),
     odd(0, output=HOSTILE, score=0.0, targets=[HOSTILE], model=HOSTILE),
     odd(1, output=None, score=None, error=HOSTILE),
-    odd(
-        2, needles=[{"key": "", "value": "1", "text": "1", "token_start": 3, "token_end": 4, "depth": 0, "asked": True}]
-    ),
+    odd(2, needles=[quoted("1", 3, True)]),
     odd(3, truncated=True, output="half", score=0.5),
 ]
 

@@ -3,24 +3,25 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from mta_eval.core import Record
+from quoted_needles import quoted
+
+from mta_eval.core import QuotedNeedle, Record
 from mta_eval.results.pictures.answers import by_sign, hits_by_needle
 
 NUMBERS = itertools.count()
 
 
-def needle(value: str, start: int, asked: bool, text: str = "") -> dict[str, Any]:
-    text = text or f"The magic number of Oslo is {value}."
-    return {"key": "Oslo", "value": value, "text": text, "token_start": start, "token_end": start + 9, "asked": asked}
+def needle(value: str, start: int, asked: bool, text: str = "") -> QuotedNeedle:
+    return quoted(value, start, asked, text or f"The magic number of Oslo is {value}.")
 
 
-def record(targets: list[str], output: str | None, needles: list[dict[str, Any]], **more: Any) -> Record:
+def record(targets: list[str], output: str | None, needles: list[QuotedNeedle], **more: Any) -> Record:
     score = None if output is None else float(all(target in output for target in targets))
     name = f"niah/{next(NUMBERS)}"
     return Record(name, "niah", "mta", {"length": 1024} | more, targets, output, score, 9, 9, 0.1, needles=needles)
 
 
-def three(asked: str) -> list[dict[str, Any]]:
+def three(asked: str) -> list[QuotedNeedle]:
     """Three needles, not in the order of the context; those named in `asked` are asked."""
     return [needle(value, start, value in asked) for value, start in (("22", 50), ("11", 10), ("33", 90))]
 

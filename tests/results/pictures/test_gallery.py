@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from quoted_needles import quoted
 
 from mta_eval.core import Record
 from mta_eval.errors import SpecError, StoreError
@@ -23,13 +24,10 @@ pytestmark = pytest.mark.usefixtures("quick_pdfs")
 
 def record(task: str, model: str, score: float | None, needles: int = 1, **axes: Any) -> Record:
     places = " ".join(f"{name}={value}" for name, value in axes.items())
-    found = [
-        {"key": f"k{n}", "value": f"{n}234", "text": f"k{n} is {n}234", "token_start": 10 * n, "asked": n == 1}
-        for n in range(1, needles + 1)
-    ]
+    known = [quoted(f"{n}234", 10 * n, n == 1, f"k{n} is {n}234") for n in range(1, needles + 1)]
     output = None if score is None else "1234" if score else "9994"
     error = "out of memory" if score is None else None
-    return Record(f"{task}/{places}", task, model, axes, ["1234"], output, score, 9, 9, 0.1, error=error, needles=found)
+    return Record(f"{task}/{places}", task, model, axes, ["1234"], output, score, 9, 9, 0.1, error=error, needles=known)
 
 
 def sweep(

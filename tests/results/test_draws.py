@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from mta_eval.core import Record
-from mta_eval.results.clusters import cluster_of, estimate_of, scores_of
+from mta_eval.results.draws import draw_of, estimate_of, scores_of
 from mta_eval.results.statistics import estimate
 
 
@@ -13,8 +13,8 @@ def record(score: float | None = 1.0, task: str = "niah", sample_id: str = "s", 
     return Record(sample_id, task, "m", axes, ["7"], "7", score, 100, 8, 0.1)
 
 
-def test_depths_of_one_draw_are_one_cluster() -> None:
-    assert cluster_of(record(length=512, depth=0.0, repeat=1)) == cluster_of(record(length=512, depth=1.0, repeat=1))
+def test_depths_of_one_draw_are_one_draw() -> None:
+    assert draw_of(record(length=512, depth=0.0, repeat=1)) == draw_of(record(length=512, depth=1.0, repeat=1))
 
 
 @pytest.mark.parametrize(
@@ -27,18 +27,18 @@ def test_depths_of_one_draw_are_one_cluster() -> None:
     ],
 )
 def test_another_length_repeat_seed_or_task_is_another_draw(other: Record) -> None:
-    assert cluster_of(record(length=512, repeat=1, seed=0)) != cluster_of(other)
+    assert draw_of(record(length=512, repeat=1, seed=0)) != draw_of(other)
 
 
 def test_answers_of_other_projects_without_a_repeat_stand_for_themselves() -> None:
-    assert cluster_of(record(sample_id="a", length=512)) != cluster_of(record(sample_id="b", length=512))
+    assert draw_of(record(sample_id="a", length=512)) != draw_of(record(sample_id="b", length=512))
 
 
 def test_only_what_was_scored_counts() -> None:
     records = [record(1.0, length=1, repeat=0), record(None, length=1, repeat=1), record(0.0, length=1, repeat=2)]
-    scores, clusters = scores_of(records)
+    scores, draws = scores_of(records)
     assert scores == [1.0, 0.0]
-    assert clusters == [cluster_of(records[0]), cluster_of(records[2])]
+    assert draws == [draw_of(records[0]), draw_of(records[2])]
     assert estimate_of(records) == estimate([1.0, 0.0])
     assert estimate_of([record(None)]) is None
 

@@ -1,4 +1,4 @@
-"""Panels of cells side by side under one heading, with one colour bar: what all heatmaps are made of."""
+"""Heatmaps side by side on one page: a subplot for each grid, one heading, one colour bar."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
 
-from mta_eval.results.pictures.cells import Panel, draw_panel
+from mta_eval.results.pictures.cells import Subplot, draw_subplot
 from mta_eval.results.pictures.layout import BAR, BESIDE, Layout, lay_out
 from mta_eval.results.pictures.style import COLUMN, GREY, HEADING, LABEL, LINE, NOTE, TICK, TITLE, text_width, wrap
 
 
 @dataclass(frozen=True)
 class Scale:
-    """The colours of all panels: matplotlib's `mappable`, and the ticks and the name of its bar."""
+    """The colours of all subplots: matplotlib's `mappable`, and the ticks and the name of its bar."""
 
     mappable: Any
     label: str
@@ -25,7 +25,7 @@ class Scale:
 
 
 class Words(NamedTuple):
-    """What stands around the panels. `ys` are names of the rows, the longest first, of which one that fits is taken;
+    """What stands around the subplots. `ys` are names of the rows, the longest first, of which one that fits is taken;
     `small_note` joins the footnote where cells are small and hold a number."""
 
     heading: str
@@ -35,18 +35,18 @@ class Words(NamedTuple):
     small_note: str = ""
 
 
-def compose(panels: Sequence[Panel], scale: Scale, words: Words) -> Figure:
-    """The finished figure, at most a page wide. Needs at least one panel, each with at least one cell."""
-    layout = lay_out(panels, words.ys)
+def compose(subplots: Sequence[Subplot], scale: Scale, words: Words) -> Figure:
+    """The finished figure, at most a page wide. Needs at least one subplot, each with at least one cell."""
+    layout = lay_out(subplots, words.ys)
     width = max(COLUMN, layout.left + layout.body + BESIDE)
     head = wrap(words.heading, width - 0.2, HEADING, bold=True)
     notes = [words.small_note] * (layout.cell.small and layout.cell.written) + [words.footnote]
     foot = wrap(" · ".join(filter(None, notes)), width - 0.2, NOTE, lines=4)
     top, bottom = len(head) * HEADING * LINE + 0.1, len(foot) * NOTE * LINE + 0.06
-    height = top + math.ceil(len(panels) / layout.across) * layout.block + bottom
+    height = top + math.ceil(len(subplots) / layout.across) * layout.block + bottom
     figure = Figure((width, height))
     left = layout.left + (width - layout.left - layout.body - BESIDE) / 2
-    _draw_panels(figure, panels, scale, words.x, layout, (left, height - top - layout.over))
+    _draw_subplots(figure, subplots, scale, words.x, layout, (left, height - top - layout.over))
     tall = min(layout.rows * layout.cell.height, 2.4)
     _draw_bar(figure, scale, (left + layout.body + 0.12, height - top - layout.over - tall, BAR, tall))
     figure.text(0.5, 1 - 0.06 / height, "\n".join(head), fontsize=HEADING, weight="bold", ha="center", va="top")
@@ -54,18 +54,18 @@ def compose(panels: Sequence[Panel], scale: Scale, words: Words) -> Figure:
     return figure
 
 
-def _draw_panels(
-    figure: Figure, panels: Sequence[Panel], scale: Scale, x_name: str, layout: Layout, corner: tuple[float, float]
+def _draw_subplots(
+    figure: Figure, subplots: Sequence[Subplot], scale: Scale, x_name: str, layout: Layout, corner: tuple[float, float]
 ) -> None:
-    """Draws all panels, the cells of the first one below and right of `corner`."""
+    """Draws all subplots, the cells of the first one below and right of `corner`."""
     width, height = figure.get_size_inches()
-    shared = all(panel.rows == panels[0].rows for panel in panels)
-    for place, panel in enumerate(panels):
+    shared = all(subplot.rows == subplots[0].rows for subplot in subplots)
+    for place, subplot in enumerate(subplots):
         row, column = divmod(place, layout.across)
-        across, down = len(panel.columns) * layout.cell.width, len(panel.rows) * layout.cell.height
+        across, down = len(subplot.columns) * layout.cell.width, len(subplot.rows) * layout.cell.height
         x, y = corner[0] + column * layout.pitch, corner[1] - row * layout.block - down
         axes = figure.add_axes((x / width, y / height, across / width, down / height))
-        draw_panel(axes, panel, scale.mappable, layout.cell, ticked=column == 0 or not shared)
+        draw_subplot(axes, subplot, scale.mappable, layout.cell, ticked=column == 0 or not shared)
         axes.set_title(
             "\n".join(layout.titles[place]),
             fontsize=TITLE,

@@ -8,7 +8,7 @@ from mta_eval.core import Record
 from mta_eval.results.statistics import Estimate, estimate
 
 
-def cluster_of(record: Record) -> Hashable:
+def draw_of(record: Record) -> Hashable:
     """The draw of a record: its seed, task, length and repeat. Depths of one draw share needles and text.
 
     A record without a repeat, of another project's making, stands for itself.
@@ -20,12 +20,12 @@ def cluster_of(record: Record) -> Hashable:
 
 
 def scores_of(records: Sequence[Record]) -> tuple[list[float], list[Hashable]]:
-    """The scores of those that have one, and the cluster of each."""
-    scored = [(record.score, cluster_of(record)) for record in records if record.score is not None]
-    return [score for score, _ in scored], [cluster for _, cluster in scored]
+    """The scores of those that have one, and the draw of each."""
+    scored = [(record.score, draw_of(record)) for record in records if record.score is not None]
+    return [score for score, _ in scored], [draw for _, draw in scored]
 
 
 def estimate_of(records: Sequence[Record]) -> Estimate | None:
     """The mean score of those that have one, with an interval that takes draws for independent, or None."""
-    scores, clusters = scores_of(records)
-    return estimate(scores, clusters) if scores else None
+    scores, draws = scores_of(records)
+    return estimate(scores, draws) if scores else None
