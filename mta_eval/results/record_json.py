@@ -15,7 +15,10 @@ from mta_eval.core import AnswerMode, AxisValue, Finish, Json, OverLength, Quote
 
 T = TypeVar("T")
 SCHEMA = 2
-LATER = "was written by a newer mta-eval; update this one"
+
+
+class NewerSchemaError(ValueError):
+    """What was read was written by a newer mta-eval: it is not damaged, and nothing is to be removed."""
 
 
 def record_line(record: Record) -> str:
@@ -32,7 +35,7 @@ def read_record(line: str | bytes) -> Record:
     for name, read in RECORD.items():
         if name in fields.left or name in NEEDED:
             given[name] = read(fields.take(name), name)
-    fields.refuse_rest()
+    fields.refuse_rest("a record")
     return Record(**given)  # type: ignore[arg-type]  # each was checked by its reader
 
 
@@ -45,7 +48,7 @@ def read_run_text(text: str) -> Run:
     """The question of a run.json of any schema. Raises ValueError that says which field is wrong, and how."""
     fields = _Fields(_object(json.loads(text), "the file"))
     fields.check_schema()
-    sweep = _Fields(_object(fields.take("sweep"), "sweep"))
+    sweep = _Fields(_object(fields.take("sweep"), "sweep"), "sweep.")
     run = Run(
         tasks=tuple(_texts(fields.take("tasks"), "tasks")),
         models=tuple(_texts(fields.take("models"), "models")),
@@ -63,6 +66,8 @@ def read_run_text(text: str) -> Run:
         },
         environment=dict(_object(fields.take("environment", {}), "environment")),
     )
+    sweep.refuse_rest("sweep")
+    fields.refuse_rest("a run")
     for value, name, allowed in ((run.answer, "answer", AnswerMode), (run.over_length, "over_length", OverLength)):
         if value not in get_args(allowed):
             raise ValueError(f"{name} is {value!r}, not one of {', '.join(get_args(allowed))}")
@@ -70,24 +75,28 @@ def read_run_text(text: str) -> Run:
 
 
 class _Fields:
-    """The fields of an object, taken one by one."""
+    """The fields of an object, taken one by one; `prefix` names the object in errors."""
 
-    def __init__(self, given: Mapping[str, Json]) -> None:
+    def __init__(self, given: Mapping[str, Json], prefix: str = "") -> None:
         self.left = dict(given)
+        self.prefix = prefix
 
     def take(self, name: str, *default: Json) -> Json:
         if name not in self.left and not default:
-            raise ValueError(f"{name} is missing")
+            raise ValueError(f"{self.prefix}{name} is missing")
         return self.left.pop(name, *default)
 
     def check_schema(self) -> None:
         schema = _integer(self.take("schema", 1), "schema")
         if schema > SCHEMA:
-            raise ValueError(f"it {LATER} (schema {schema}, known are 1 to {SCHEMA})")
+            known = f"schema {schema}, known are 1 to {SCHEMA}"
+            raise NewerSchemaError(f"was written by a newer mta-eval ({known}); update this one")
+        if schema < 1:
+            raise _wrong(schema, "schema", f"a number from 1 to {SCHEMA}")
 
-    def refuse_rest(self) -> None:
+    def refuse_rest(self, noun: str) -> None:
         if self.left:
-            raise ValueError(f"{next(iter(self.left))!r} is no field of a record")
+            raise ValueError(f"{next(iter(self.left))!r} is no field of {noun}")
 
 
 def _wrong(value: object, name: str, wanted: str) -> ValueError:
@@ -136,9 +145,16 @@ def _count(value: Json, name: str) -> int:
 
 
 def _number(value: Json, name: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
         raise _wrong(value, name, "a finite number")
     return value
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond the largest float
+        return False
 
 
 def _seconds(value: Json, name: str) -> float:
@@ -164,6 +180,8 @@ def _axes(value: Json, name: str) -> dict[str, AxisValue]:
     for axis, found in _object(value, name).items():
         if found is not None and not isinstance(found, str | int | float):
             raise _wrong(found, f"{name}.{axis}", "a number, a text, true, false or null")
+        if isinstance(found, int | float) and not _is_finite(found):
+            raise _wrong(found, f"{name}.{axis}", "a finite number")
         axes[axis] = found
     return axes
 
@@ -175,8 +193,8 @@ def _needles(value: Json, name: str) -> list[QuotedNeedle]:
 
 
 def _needle(given: Mapping[str, Json], name: str) -> QuotedNeedle:
-    fields = _Fields(given)
-    return QuotedNeedle(
+    fields = _Fields(given, f"{name}.")
+    needle = QuotedNeedle(
         key=_text(fields.take("key"), f"{name}.key"),
         value=_text(fields.take("value"), f"{name}.value"),
         text=_text(fields.take("text"), f"{name}.text"),
@@ -187,6 +205,8 @@ def _needle(given: Mapping[str, Json], name: str) -> QuotedNeedle:
         before=_text(fields.take("before", ""), f"{name}.before"),
         after=_text(fields.take("after", ""), f"{name}.after"),
     )
+    fields.refuse_rest(name)
+    return needle
 
 
 def _positions(value: Json, name: str) -> list[list[float]]:

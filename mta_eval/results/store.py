@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from mta_eval.core import Record, Run, Sweep
 from mta_eval.errors import StoreError
-from mta_eval.results.record_json import read_record, read_run_text, record_line, run_text
+from mta_eval.results.record_json import NewerSchemaError, read_record, read_run_text, record_line, run_text
 
 QUESTION, RECORDS = "run.json", "records.jsonl"
 
@@ -95,7 +95,9 @@ def read_run(folder: Path) -> Run:
         raise StoreError(_no_run(folder)) from error
     except OSError as error:
         raise StoreError(f"cannot read {str(path)!r}: {error.strerror}") from error
-    except ValueError as error:
+    except NewerSchemaError as error:
+        raise StoreError(f"{str(path)!r} {error}") from error
+    except (ValueError, RecursionError) as error:
         raise StoreError(f"{str(path)!r} is damaged: {error}; nothing was changed") from error
 
 
@@ -134,6 +136,8 @@ def _read_records(folder: Path) -> list[Record]:
     for number, line in enumerate(whole.split(b"\n") if whole else [], 1):
         try:
             record = read_record(line)
+        except NewerSchemaError as error:
+            raise StoreError(f"{str(path)!r} line {number} {error}") from error
         except (ValueError, RecursionError) as error:
             raise StoreError(
                 f"{str(path)!r} line {number} is damaged: {error}; remove that line and run again"
