@@ -335,7 +335,7 @@ class Run:
 class Grid:
     """Scores averaged over two axes; every table and picture is drawn from one.
 
-    `mean`, `low`, `high` (95 % interval) and `count` are indexed [y][x]; an unmeasured cell has mean None, count 0.
+    `mean`, `low`, `high` (95 % interval) and `count` are indexed `[y][x]`; an unmeasured cell has mean None, count 0.
     `truncated` counts the records of a cell whose prompt was cut.
     """
 

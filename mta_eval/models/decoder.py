@@ -1,0 +1,7 @@
+"""Moved to `mta_eval.attention.decoder`; this path goes in 0.3."""
+
+from __future__ import annotations
+
+from mta_eval.deprecation import moved
+
+__getattr__ = moved(__name__, "mta_eval.attention.decoder")
