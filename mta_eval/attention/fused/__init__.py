@@ -112,7 +112,7 @@ def _plain(
     if missing:
         q, history = F.pad(q, (0, 0, missing, 0)), history + missing
     q, k, v = q.contiguous(), _last_contiguous(k), _last_contiguous(v)
-    starts = torch.zeros(1, dtype=torch.int32, device=q.device) if documents is None else starts_of(documents)
+    starts = q.new_empty(1, dtype=torch.int32) if documents is None else starts_of(documents)  # not read, if empty
     seed = torch.randint(2**31 - 1, (1,), device=q.device) if dropout else starts
     sizes = geometry(q, k, v, kernel, history, kernels.key_padding, documents is not None, dropout)
     out, lse = Fused.apply(q, k, v, kernel, starts, seed, sizes, configuration)  # type: ignore[no-untyped-call]
