@@ -87,6 +87,7 @@ def test_larger_cases_are_the_oracles(name: str) -> None:
     check(name, run("fused_cases.py", [SLOW[name]], TRITON_INTERPRET="1")[0], SLOW[name])
 
 
+SPILLED = 64  # bytes a thread: the main kernel's quickest blocks on an H200 (4 stages) spill 56, and gain a tenth
 CARDS = {80: 166_912, 90: 232_448, 100: 232_448}
 SHAPES: dict[str, dict[str, Any]] = {
     "paper": {},
@@ -109,7 +110,7 @@ def test_every_configuration_fits_its_card(shape: str, capability: int) -> None:
     found = run("compiled_kernels.py", task, TRITON_INTERPRET="0")
     assert len(found) == 8
     assert {one["kernel"]: one["shared"] for one in found if one["shared"] > CARDS[capability]} == {}
-    assert {one["kernel"]: one["stack"] for one in found if one["stack"]} == {}, "registers spill"
+    assert {one["kernel"]: one["stack"] for one in found if one["stack"] > SPILLED} == {}, "registers spill"
 
 
 @needs_triton
@@ -117,7 +118,7 @@ def test_the_main_kernel_fits_the_card_that_it_was_tuned_for() -> None:
     task = {"capability": 90, "memory": CARDS[90], "only": ["attend_kernel"]}
     (found,) = run("compiled_kernels.py", task, TRITON_INTERPRET="0")
     assert found["shared"] <= CARDS[90]
-    assert not found["stack"], "registers spill"
+    assert found["stack"] <= SPILLED, "registers spill"
 
 
 def tensors(size: int = 8, heads: int = 2, groups: int = 2, tokens: int = 9) -> list[torch.Tensor]:
