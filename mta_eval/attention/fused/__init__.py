@@ -138,9 +138,9 @@ def _mixed(
     for at in range(0, size, each):
         some = values[:, :, at : at + each].transpose(2, 3).flatten(3)
         out, lse = _plain(q, k, some, kernels, history, documents, 0.0, configuration)
-        parts.append(out.unflatten(3, (-1, width)))
+        parts.append(out.reshape(*out.shape[:3], -1, width))
     joined = torch.cat(parts, 3) if len(parts) > 1 else parts[0]
-    joined = joined.unflatten(1, (groups, size))  # (B, group, g, T, h, D_v)
+    joined = joined.reshape(batch, groups, size, *joined.shape[2:])  # (B, group, g, T, h, D_v)
     return torch.einsum("nhg,bngthd->bnhtd", mix.to(joined.dtype), joined).flatten(1, 2), lse
 
 

@@ -263,7 +263,8 @@ def configuration_for(q: torch.Tensor, sizes: Geometry) -> Configuration:
     """The configuration for the device of q; off a GPU, in the interpreter, that of a large one."""
     memory = LARGE_MEMORY + 1
     if q.is_cuda:
-        memory = torch.cuda.get_device_properties(q.device).shared_memory_per_block_optin
+        properties: Any = torch.cuda.get_device_properties(q.device)
+        memory = properties.shared_memory_per_block_optin
     return configuration(sizes.item, sizes.size, sizes.value, memory)
 
 
