@@ -49,8 +49,9 @@ HALF_SMALL = Configuration(
 HALF_WIDE = Configuration(  # values of more than 128 elements: accumulators take the registers
     attend=Blocks(64, 64, 4, 2),
     weigh=Blocks(64, 64, 4, 3),
-    query=Blocks(64, 64, 4, 2),
+    query=Blocks(64, 64, 8, 2),
     column=Blocks(64, 64, 4, 3, columns=64),
+    tokens=32,
 )
 HALF_WIDE_SMALL = HALF_WIDE._replace(attend=Blocks(64, 32, 4, 2))
 FULL = Configuration(
