@@ -38,7 +38,7 @@ def recipe_of(attention: Any, steps: int) -> Any:
     """The paper's preset for so many steps."""
     from mta_eval.models.checkpoints.recipes import recipe_for
 
-    return recipe_for("letter_blocks", attention, "paper", 42, 5, "all", steps=steps, evaluate_every=10**9)
+    return recipe_for("letter_blocks", attention, "paper", 42, 5, "all", steps=steps, evaluate_every=10**9, batch=BATCH)
 
 
 def model_of(recipe: Any, device: str) -> nn.Module:

@@ -10,7 +10,7 @@ REMOVED_IN = "0.3"
 
 
 def moved(old: str, new: str, renamed: Mapping[str, str] | None = None) -> Callable[[str], object]:
-    """A module's `__getattr__` that looks names up in the module `new`, under their new names where `renamed` has them."""
+    """A module's `__getattr__` that looks names up in the module `new`, by the names that `renamed` gives them."""
 
     def find(name: str) -> object:
         if name.startswith("__"):

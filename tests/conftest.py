@@ -12,7 +12,6 @@ os.environ["HF_DATASETS_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "true"
 os.environ["OMP_NUM_THREADS"] = "1"  # small tensors are many times slower on threads that wait for one another
 os.environ["TQDM_DISABLE"] = "1"  # as the command line does
-os.environ["TRITON_INTERPRET"] = "1"  # Triton's kernels run on a CPU; read when triton is first imported
 os.environ["MTA_EVAL_TOKEN_CACHE"] = "off"  # tests never touch the user's
 
 import re

@@ -112,7 +112,7 @@ def _plain(
     if missing:
         q, history = F.pad(q, (0, 0, missing, 0)), history + missing
     q, k, v = q.contiguous(), _last_contiguous(k), _last_contiguous(v)
-    starts = torch.zeros(1, dtype=torch.int32, device=q.device) if documents is None else starts_of(documents)
+    starts = q.new_empty(1, dtype=torch.int32) if documents is None else starts_of(documents)  # not read, if empty
     seed = torch.randint(2**31 - 1, (1,), device=q.device) if dropout else starts
     sizes = geometry(q, k, v, kernel, history, kernels.key_padding, documents is not None, dropout)
     out, lse = Fused.apply(q, k, v, kernel, starts, seed, sizes, configuration)
@@ -138,9 +138,9 @@ def _mixed(
     for at in range(0, size, each):
         some = values[:, :, at : at + each].transpose(2, 3).flatten(3)
         out, lse = _plain(q, k, some, kernels, history, documents, 0.0, configuration)
-        parts.append(out.unflatten(3, (-1, width)))
+        parts.append(out.reshape(*out.shape[:3], -1, width))
     joined = torch.cat(parts, 3) if len(parts) > 1 else parts[0]
-    joined = joined.unflatten(1, (groups, size))  # (B, group, g, T, h, D_v)
+    joined = joined.reshape(batch, groups, size, *joined.shape[2:])  # (B, group, g, T, h, D_v)
     return torch.einsum("nhg,bngthd->bnhtd", mix.to(joined.dtype), joined).flatten(1, 2), lse
 
 

@@ -49,9 +49,11 @@ HALF_SMALL = Configuration(
 HALF_WIDE = Configuration(  # values of more than 128 elements: accumulators take the registers
     attend=Blocks(64, 64, 4, 2),
     weigh=Blocks(64, 64, 4, 3),
-    query=Blocks(64, 64, 4, 2),
+    query=Blocks(64, 64, 8, 2),
     column=Blocks(64, 64, 4, 3, columns=64),
+    tokens=32,
 )
+HALF_WIDE_SMALL = HALF_WIDE._replace(attend=Blocks(64, 32, 4, 2))
 FULL = Configuration(
     attend=Blocks(64, 32, 4, 2),
     weigh=Blocks(64, 32, 4, 2),
@@ -66,5 +68,5 @@ def configuration(item: int, size: int, value: int, memory: int) -> Configuratio
     if item >= 4:
         return FULL
     if max(size, value) > 128:
-        return HALF_WIDE
+        return HALF_WIDE if memory > LARGE_MEMORY else HALF_WIDE_SMALL
     return HALF_LARGE if memory > LARGE_MEMORY else HALF_SMALL

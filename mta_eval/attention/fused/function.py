@@ -263,8 +263,8 @@ def configuration_for(q: torch.Tensor, sizes: Geometry) -> Configuration:
     """The configuration for the device of q; off a GPU, in the interpreter, that of a large one."""
     memory = LARGE_MEMORY + 1
     if q.is_cuda:
-        # a field that torch's stubs do not have
-        memory = int(getattr(torch.cuda.get_device_properties(q.device), "shared_memory_per_block_optin"))  # noqa: B009
+        properties: Any = torch.cuda.get_device_properties(q.device)
+        memory = properties.shared_memory_per_block_optin
     return configuration(sizes.item, sizes.size, sizes.value, memory)
 
 
