@@ -45,7 +45,7 @@ TEMPLATE = (
 def corpus() -> list[str]:
     """Prose as running text, and everything that a needle may say."""
     random = generator(0, "corpus")
-    texts = ["".join(prose.write(random)) for _ in range(24)]
+    texts = ["".join(prose.write_prose(random)) for _ in range(24)]
     texts += [f"The magic number of {city} is {random.randrange(10**6, 10**7)}." for city in pools.CITIES]
     texts += [f"The magic word of {city} is {random.choice(pools.WORDS)}.\n\n" for city in pools.CITIES]
     texts += [f"{uuid.UUID(int=random.getrandbits(128), version=4)}" for _ in range(60)]

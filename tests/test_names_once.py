@@ -6,45 +6,16 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "mta_eval"
 COMMAND = "the name of a command and of the function that does its work"
-LM_EVAL = "lm-eval finds its tasks by these class names"
-RENAME = "to be renamed"
+REGISTRY = "each registry has them, and is named before them"
+ORACLE = "read as naive.attention"
 EXCEPTIONS = {
-    "Answer": RENAME,
-    "Babilong": LM_EVAL,
-    "Cell": RENAME,
-    "Document": RENAME,
-    "Engine": RENAME,
-    "Layout": RENAME,
-    "LetterBlocks": LM_EVAL,
-    "Niah": LM_EVAL,
-    "Passkey": LM_EVAL,
-    "Plan": RENAME,
-    "Rows": RENAME,
-    "Run": RENAME,
-    "Source": RENAME,
-    "attention": COMMAND,
-    "check": RENAME,
-    "compare": COMMAND,
-    "draw": RENAME,
-    "draw_attention": RENAME,
+    "attention": ORACLE,
+    "find": REGISTRY,
     "import_checkpoint": COMMAND,
-    "length_text": RENAME,
-    "load": RENAME,
-    "long_heads": RENAME,
-    "parse_length": RENAME,
-    "percent_text": RENAME,
-    "read": RENAME,
-    "read_rows": RENAME,
-    "register": RENAME,
+    "names": REGISTRY,
     "retrofit": COMMAND,
-    "run": RENAME,
-    "save": RENAME,
-    "scores": RENAME,
-    "show": COMMAND,
-    "to_frame": RENAME,
+    "run": COMMAND,
     "train": COMMAND,
-    "watch": COMMAND,
-    "write": RENAME,
 }
 
 

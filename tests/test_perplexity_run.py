@@ -25,7 +25,7 @@ def texts(tmp_path: Path) -> Path:
     folder = tmp_path / "texts"
     folder.mkdir()
     for number, domain in enumerate(DOMAINS):
-        blocks = [prose.write(generator(number, "run", index)) for index in range(3)]
+        blocks = [prose.write_prose(generator(number, "run", index)) for index in range(3)]
         (folder / f"{domain}.txt").write_text("".join(unit for block in blocks for unit in block))
     return folder
 

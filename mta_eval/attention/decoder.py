@@ -26,7 +26,7 @@ from transformers.utils.output_capturing import capture_outputs
 
 from mta_eval import registry
 from mta_eval.attention.configuration import MTAConfig
-from mta_eval.attention.documents import packed, positions, read_mask
+from mta_eval.attention.documents import packed, read_mask, token_positions
 from mta_eval.attention.layer import AttentionLayer
 from mta_eval.attention.registration import register_classes
 
@@ -118,7 +118,7 @@ class MTAModel(MTAPreTrainedModel, LlamaModel):
         if position_ids is None:
             position_ids = torch.arange(past, past + current, device=hidden.device)[None]
             if tokens.documents is not None and attention_mask is not None:
-                position_ids = positions(attention_mask)[:, past:]
+                position_ids = token_positions(attention_mask)[:, past:]
         rotation = self.rotary_emb(hidden, position_ids=position_ids)
         for layer in self.layers:
             hidden = layer(

@@ -13,7 +13,7 @@ import torch
 
 
 @dataclass(frozen=True)
-class Document:
+class DocumentTokens:
     """The tokens of one document, in batch rows where it stands at the same places.
 
     `rows` are batch indices; `queries` and `keys` index the current tokens (of T) and all tokens (of S); `past` of
@@ -41,7 +41,7 @@ class Tokens:
 
     current: int
     total: int
-    documents: tuple[Document, ...] | None = None
+    documents: tuple[DocumentTokens, ...] | None = None
     kept: torch.Tensor | None = None
 
 
@@ -81,7 +81,7 @@ def read_mask(mask: torch.Tensor | None, current: int, total: int, halo: int) ->
             rows.append(row)
     device = mask.device
     documents = tuple(
-        Document(torch.tensor(rows, device=device), queries.to(device), keys.to(device), place.to(device))
+        DocumentTokens(torch.tensor(rows, device=device), queries.to(device), keys.to(device), place.to(device))
         for rows, (keys, queries, place) in places.values()
     )
     return Tokens(current, total, documents, kept.to(device))
@@ -128,7 +128,7 @@ def packed(position_ids: torch.Tensor) -> torch.Tensor | None:
     return 1 + torch.nn.functional.pad(border, (1, 0)).long().cumsum(1)
 
 
-def positions(mask: torch.Tensor) -> torch.Tensor:
+def token_positions(mask: torch.Tensor) -> torch.Tensor:
     """Each token's position in its own document, from 0, for a mask (B, S); padding gets 0."""
     found = torch.zeros_like(mask, dtype=torch.long)
     for number in sorted(set(mask.flatten().tolist()) - {0}):

@@ -24,7 +24,7 @@ def can_fuse(kernels: Kernels, queries: int) -> bool:
     return queries > 1 and kernels.convolve_after is None and kernels.mix_before is None
 
 
-def fused_attention(
+def attend_by_flex(
     q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, kernels: Kernels, history: int = 0
 ) -> torch.Tensor:
     """As `tiles.multi_token_attention`, for kernels that `can_fuse` allows; without dropout."""

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from mta_eval.attention import fused
 from mta_eval.attention.documents import Tokens, by_document
-from mta_eval.attention.flex import can_fuse, fused_attention
+from mta_eval.attention.flex import attend_by_flex, can_fuse
 from mta_eval.attention.kernels import Kernels
 from mta_eval.attention.tiles import full_matrix_attention, multi_token_attention
 
@@ -81,7 +81,7 @@ def attend_document(
         q, k, v, kernels, given = q.to(work), k.to(work), v.to(work), kernels.to(work), v.dtype
         fuses = not dropout and (q.is_cuda or not torch.is_grad_enabled())  # on a CPU it has no gradients
         if path == "flex" and fuses and can_fuse(kernels, queries):
-            return fused_attention(q, k, v, kernels, needed).to(given)
+            return attend_by_flex(q, k, v, kernels, needed).to(given)
         compute = full_matrix_attention if path == "definition" else multi_token_attention
         return compute(q, k, v, kernels, needed, dropout).to(given)
 

@@ -31,7 +31,7 @@ def attention(
     at = parse_depth(depth, "attention")
     cell = Cell(parse_length(length) if length else inspection.default_length(checkpoints), at, repeat)
     if len(checkpoints) == 1:
-        typer.echo(inspection.draw_attention(checkpoints[0], task, cell, seed, rows or 16, heads, out))
+        typer.echo(inspection.draw_checkpoint_attention(checkpoints[0], task, cell, seed, rows or 16, heads, out))
     else:
         for line in inspection.compare_attention(checkpoints, task, cell, seed, rows or 2, heads, out):
             typer.echo(line)

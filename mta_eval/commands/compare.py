@@ -28,12 +28,11 @@ def compare(
 ) -> None:
     """Print how two models differ on the same samples: the difference, its interval, and where it is significant."""
     from mta_eval.results import several
-    from mta_eval.results.comparison import HEAD, comparison_rows, pair_up
-    from mta_eval.results.comparison import compare as compare_pairs
+    from mta_eval.results.comparison import HEAD, compare_pairs, comparison_rows, pair_up
     from mta_eval.results.comparison_page import conclusions, write_comparison
 
     runs = [first_run] if second_run is None else [first_run, second_run]
-    folders = [several.read(folder)[1] for folder in runs]
+    folders = [several.read_run_or_samples(folder)[1] for folder in runs]
     ours, theirs = pick_models(runs, folders, (first, second))
     pairs = pair_up(ours, theirs)
     compared = compare_pairs(pairs.pairs, x, y)

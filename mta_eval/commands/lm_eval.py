@@ -24,9 +24,9 @@ def path() -> None:
 
 
 def _hand_over(context: typer.Context) -> None:
-    from mta_eval.integrations.lm_eval.command import run
+    from mta_eval.integrations.lm_eval.command import run_harness
 
-    run([context.info_name or "", *context.args])
+    run_harness([context.info_name or "", *context.args])
 
 
 @app.command(context_settings=THROUGH)

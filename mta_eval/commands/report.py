@@ -27,10 +27,10 @@ def report(
 ) -> None:
     """Draw heatmaps and write tables and a page of one or more runs."""
     home = runs[0].parent if runs[0].is_file() else runs[0]  # a file: the samples of lm-eval
-    write(runs, x, y, out or home / "report", attention, every if watch else None)
+    write_report_of_runs(runs, x, y, out or home / "report", attention, every if watch else None)
 
 
-def write(runs: Sequence[Path], x: str, y: str, out: Path, attention: bool, every: float | None) -> None:
+def write_report_of_runs(runs: Sequence[Path], x: str, y: str, out: Path, attention: bool, every: float | None) -> None:
     """Write the report of runs and print its paths; with `every`, again and again while they are being written."""
     from mta_eval.results import several
     from mta_eval.results.inspection import attention_pictures

@@ -28,9 +28,9 @@ def rescore(
     from mta_eval.rescoring import sources, tables, writing
 
     found, passed = sources.find_sources(files)
-    rescored = rescoring.rescore(found, rule or [], task)
+    rescored = rescoring.rescore_files(found, rule or [], task)
     rescored.passed[:0] = passed
-    paths = writing.write(rescored, out)
+    paths = writing.write_rescored(rescored, out)
     lines = "\n".join(tables.sections(rescored)).splitlines()
     for line in lines[:MOST_LINES]:
         typer.echo(line)

@@ -44,6 +44,6 @@ def suite(
     models = registry.build_all(model, registry.build_model)
     ended = run_suite(SUITES[name.value], models, choices, out, terminal.print_lines, terminal.print_summary)
     if ended.runs:
-        report.write(ended.runs, "length", "depth", out / "report", attention=False, every=None)
+        report.write_report_of_runs(ended.runs, "length", "depth", out / "report", attention=False, every=None)
     if ended.failed:
         raise SystemExit(1)

@@ -31,7 +31,7 @@ def watch(runs: Runs, x: Columns = "length", y: Rows = "depth", every: Interval 
 
         def draw(_being_written: bool) -> None:
             _, records, missing = several.read_several(runs)
-            shown = scores(records, missing, x, y)
+            shown = scores_table(records, missing, x, y)
             # a log gets the last one alone, which rich would end in the middle of a line
             live.update(shown if console.is_terminal else Group(shown, ""), refresh=True)
 
@@ -50,7 +50,7 @@ def repeat_while_written(runs: Sequence[Path], every: float, draw: Callable[[boo
         time.sleep(every)
 
 
-def scores(records: Sequence[Record], missing: dict[str, int], x: str, y: str) -> RenderableType:
+def scores_table(records: Sequence[Record], missing: dict[str, int], x: str, y: str) -> RenderableType:
     """A table for each task and model, and how many samples are still missing."""
     from rich.console import Group
     from rich.text import Text

@@ -23,7 +23,7 @@ def draw_all(rescored: Rescored, folder: Path) -> tuple[list[Path], int]:
     wanted = [*_by_task(rescored), *_by_depth(rescored)]
     paths: list[Path] = []
     for name, heading, cells, y in wanted[:MOST]:
-        paths += heatmap.draw(_grids(cells, y), heading, folder / name)
+        paths += heatmap.draw_heatmap(_grids(cells, y), heading, folder / name)
     return paths, max(0, len(wanted) - MOST)
 
 

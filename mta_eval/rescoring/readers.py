@@ -16,7 +16,7 @@ import pandas as pd
 
 from mta_eval.core import Record
 from mta_eval.errors import TextError
-from mta_eval.rescoring.sources import Source, parse_length
+from mta_eval.rescoring.sources import AnswerFile, length_in_name
 from mta_eval.results.grid import is_number
 from mta_eval.scoring import ScoredOutput
 
@@ -41,7 +41,7 @@ class Row(NamedTuple):
     answered: bool = True
 
 
-def read_rows(source: Source, task: str = "") -> Iterator[Row]:
+def read_answer_rows(source: AnswerFile, task: str = "") -> Iterator[Row]:
     """The rows of `source`; `task` names the task where the source does not. Raises TextError."""
     try:
         yield from READERS[source.kind](source, task)
@@ -51,7 +51,7 @@ def read_rows(source: Source, task: str = "") -> Iterator[Row]:
         raise TextError(f"cannot read {str(source.path)!r}: {error.strerror}") from error
 
 
-def _read_babilong(source: Source, task: str) -> Iterator[Row]:
+def _read_babilong(source: AnswerFile, task: str) -> Iterator[Row]:
     """The evaluation CSV of booydar/babilong. An empty output is an answer, and wrong: so they are published."""
     task = source.task or task
     qa = _qa_of(task)
@@ -81,7 +81,7 @@ def _csv_rows(path: Path) -> Iterator[tuple[Any, Any, Any]]:
         raise TextError(f"{str(path)!r} is damaged: {reason}") from error
 
 
-def _read_infinitebench(source: Source, task: str) -> Iterator[Row]:
+def _read_infinitebench(source: AnswerFile, task: str) -> Iterator[Row]:
     """The predictions of OpenBMB/InfiniteBench: `prediction` or `pred`; `ground_truth` or `label`, text or a list.
 
     Of a list the first counts, as published.
@@ -99,7 +99,7 @@ def _read_infinitebench(source: Source, task: str) -> Iterator[Row]:
         yield _row(source, line, output, (str(target),), task)
 
 
-def _read_ruler(source: Source, task: str) -> Iterator[Row]:
+def _read_ruler(source: AnswerFile, task: str) -> Iterator[Row]:
     for line, raw in _objects(source.path):
         targets = _texts(raw["outputs"]) if "outputs" in raw else ()
         if not targets:
@@ -107,7 +107,7 @@ def _read_ruler(source: Source, task: str) -> Iterator[Row]:
         yield _row(source, line, raw.get("pred"), targets, source.task or task)
 
 
-def _read_needlehaystack(source: Source, task: str) -> Iterator[Row]:
+def _read_needlehaystack(source: AnswerFile, task: str) -> Iterator[Row]:
     """One file for each cell. Its score, 1 to 10, is a judge's: stored as a share of 10. There is no target."""
     for line, raw in _objects(source.path):
         score, length, depth = raw.get("score"), raw.get("context_length"), raw.get("depth_percent")
@@ -124,7 +124,7 @@ def _read_needlehaystack(source: Source, task: str) -> Iterator[Row]:
         )
 
 
-def _read_lm_eval(source: Source, task: str) -> Iterator[Row]:
+def _read_lm_eval(source: AnswerFile, task: str) -> Iterator[Row]:
     """lm-eval's samples_*.jsonl. Length and depth are the doc's where it has them, else the length is its run's."""
     for line, raw in _objects(source.path):
         doc = raw["doc"] if isinstance(raw.get("doc"), dict) else {}
@@ -132,7 +132,7 @@ def _read_lm_eval(source: Source, task: str) -> Iterator[Row]:
         while isinstance(output, list):
             output = output[0] if output else None
         targets = _texts(doc.get("outputs") or doc.get("targets") or doc.get("target", raw.get("target")))
-        length = parse_length(str(doc.get("max_length", doc.get("length", ""))))
+        length = length_in_name(str(doc.get("max_length", doc.get("length", ""))))
         depth = doc.get("depth")
         of_filter = [raw["filter"]] if raw.get("filter", "none") != "none" else []
         row = _row(source, line, output, targets, source.task or task, str(doc.get("question", "")))
@@ -153,7 +153,7 @@ def _stored(raw: dict[str, Any], length: int | None) -> float | None:
     return None
 
 
-def _read_records(source: Source, _: str) -> Iterator[Row]:
+def _read_records(source: AnswerFile, _: str) -> Iterator[Row]:
     """Our own records. Of a run that was killed the last line may be torn: it is passed over."""
     for line, raw in _objects(source.path, may_be_torn=True):
         try:
@@ -174,7 +174,7 @@ def _read_records(source: Source, _: str) -> Iterator[Row]:
         )
 
 
-READERS: dict[str, Callable[[Source, str], Iterator[Row]]] = {
+READERS: dict[str, Callable[[AnswerFile, str], Iterator[Row]]] = {
     "babilong": _read_babilong,
     "infinitebench": _read_infinitebench,
     "lm_eval": _read_lm_eval,
@@ -216,7 +216,7 @@ def _whole_json(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         yield number, one
 
 
-def _row(source: Source, line: int, output: Any, targets: tuple[str, ...], task: str, question: str = "") -> Row:
+def _row(source: AnswerFile, line: int, output: Any, targets: tuple[str, ...], task: str, question: str = "") -> Row:
     if output is not None and not isinstance(output, str):
         raise _damaged(source, line, f"its answer is no text but {type(output).__name__}")
     qa = _qa_of(task) if source.kind == "babilong" or "babilong" in task else None
@@ -236,5 +236,5 @@ def _texts(value: Any) -> tuple[str, ...]:
     return tuple(map(str, value)) if isinstance(value, list) else (str(value),)
 
 
-def _damaged(source: Source, line: int, why: str) -> TextError:
+def _damaged(source: AnswerFile, line: int, why: str) -> TextError:
     return TextError(f"{str(source.path)!r} line {line} is damaged: {why}")

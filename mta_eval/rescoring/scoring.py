@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mta_eval.errors import SpecError, TextError
-from mta_eval.rescoring.readers import Row, read_rows
-from mta_eval.rescoring.sources import Source
+from mta_eval.rescoring.readers import Row, read_answer_rows
+from mta_eval.rescoring.sources import AnswerFile
 from mta_eval.scoring import INFINITEBENCH, Rule, find, published_for
 
 STORED = "stored"
@@ -60,7 +60,7 @@ class Rescored:
     passed: list[Path] = field(default_factory=list)
 
 
-def rescore(sources: Sequence[Source], names: Sequence[str], task: str = "") -> Rescored:
+def rescore_files(sources: Sequence[AnswerFile], names: Sequence[str], task: str = "") -> Rescored:
     """Score the rows of all `sources` by the rules `names`, or with none by those published for each kind of answer.
 
     A score that is stored beside an answer counts as the rule "stored". `task` names the task of files that do not
@@ -89,7 +89,7 @@ def rescore(sources: Sequence[Source], names: Sequence[str], task: str = "") -> 
     return rescored
 
 
-def _rescore_each(sources: Sequence[Source], names: list[str], task: str) -> Iterator[tuple[Rescored, str]]:
+def _rescore_each(sources: Sequence[AnswerFile], names: list[str], task: str) -> Iterator[tuple[Rescored, str]]:
     """`_rescore_source` for every source, in order; several large ones by two processes."""
     one = partial(_rescore_source, names=names, task=task)
     if len(sources) == 1 or sum(source.path.stat().st_size for source in sources) < LARGE:
@@ -99,12 +99,12 @@ def _rescore_each(sources: Sequence[Source], names: list[str], task: str) -> Ite
         yield from pool.map(one, sources, chunksize=max(1, len(sources) // 64))
 
 
-def _rescore_source(source: Source, names: list[str], task: str) -> tuple[Rescored, str]:
+def _rescore_source(source: AnswerFile, names: list[str], task: str) -> tuple[Rescored, str]:
     """One file's scores, and why it cannot be scored: "" if it can."""
     given = _rules(names)
     part, refusal = Rescored(), ""
     known: dict[tuple[str, int | None], list[Rule]] = {}
-    for row in read_rows(source, task):
+    for row in read_answer_rows(source, task):
         scored = row.scored
         if task and task not in (scored.task, scored.task.partition(":")[0]):
             continue
@@ -135,13 +135,13 @@ def _rules(names: Iterable[str]) -> list[Rule]:
     return [find(name) for name in dict.fromkeys(names) if name != STORED]
 
 
-def _published(source: Source, row: Row) -> tuple[str, ...]:
+def _published(source: AnswerFile, row: Row) -> tuple[str, ...]:
     if source.kind == "infinitebench" and row.scored.task not in INFINITEBENCH:
         return ()
     return published_for(row.scored)
 
 
-def _no_rule(source: Source, tasks: Iterable[tuple[str, int | None]]) -> str:
+def _no_rule(source: AnswerFile, tasks: Iterable[tuple[str, int | None]]) -> str:
     task = next((task for task, _ in tasks), "")
     if not task:
         return (

@@ -39,7 +39,7 @@ KINDS: tuple[
 
 
 @dataclass(frozen=True)
-class Source:
+class AnswerFile:
     """A file of stored answers. `task`, `setting` are "" and `length` (tokens) None where its name does not tell.
 
     `setting`: what tells apart two files of one model, task and length, such as BABILong's prompt setting.
@@ -55,13 +55,13 @@ class Source:
     named: bool = True
 
 
-def find_sources(paths: Sequence[Path]) -> tuple[list[Source], list[Path]]:
+def find_sources(paths: Sequence[Path]) -> tuple[list[AnswerFile], list[Path]]:
     """The answer files among `paths` (files, run folders, folders to search), and the files that are none.
 
     A file named by the user must be one; in a folder, others are passed over. The same file counts once.
     Raises TextError for what cannot be read, is of no known kind, or if nothing is found.
     """
-    found: dict[Path, Source] = {}
+    found: dict[Path, AnswerFile] = {}
     passed: list[Path] = []
     for given in paths:
         for path, named in _files(given):
@@ -78,7 +78,7 @@ def find_sources(paths: Sequence[Path]) -> tuple[list[Source], list[Path]]:
 
 
 @lru_cache
-def parse_length(text: str) -> int | None:
+def length_in_name(text: str) -> int | None:
     """A length as BABILong writes it, in tokens: "0k" -> 0, "4k" -> 4096, "1M" -> 1048576; None if it is none."""
     match = re.fullmatch(r"(\d+)([kKmM]?)", text.strip())
     return int(match[1]) * UNITS[match[2].lower()] if match else None
@@ -143,12 +143,12 @@ def _unknown(path: Path) -> str:
     )
 
 
-def _describe(path: Path, kind: str, given: Path, named: bool) -> Source:
+def _describe(path: Path, kind: str, given: Path, named: bool) -> AnswerFile:
     inside = path.parent.relative_to(given).as_posix() if given.is_dir() else "."
     folder = path.parent.resolve().name if inside == "." else inside
-    source = Source(path, kind, model=folder, named=named)
+    source = AnswerFile(path, kind, model=folder, named=named)
     if kind == "babilong" and (match := BABILONG_NAME.search(path.stem)):
-        return replace(source, task=match[1], length=parse_length(match[2]), setting=match[3] or "")
+        return replace(source, task=match[1], length=length_in_name(match[2]), setting=match[3] or "")
     if kind == "infinitebench":
         return _describe_infinitebench(source)
     if kind == "lm_eval" and (match := LM_EVAL_NAME.search(path.stem)):
@@ -164,17 +164,17 @@ def _lm_eval_length(path: Path, task: str, stamp: str | None) -> int | None:
     lm-eval's BABILong runs one length at a time and writes it into no sample.
     """
     if match := LENGTH_IN_NAME.search(task):
-        return parse_length(match[1])
+        return length_in_name(match[1])
     try:
         results = json.loads((path.parent / f"results_{stamp}.json").read_text("utf-8-sig"))
         told = results["configs"][task]["metadata"]["max_seq_lengths"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
     several = told if isinstance(told, list) else [told]
-    return parse_length(str(several[0])) if len(several) == 1 else None
+    return length_in_name(str(several[0])) if len(several) == 1 else None
 
 
-def _describe_infinitebench(source: Source) -> Source:
+def _describe_infinitebench(source: AnswerFile) -> AnswerFile:
     before, _, after = source.path.stem.rpartition("preds_")
     task = next((name for name in INFINITEBENCH_TASKS if after.startswith(name)), "")
     if not task:
@@ -182,17 +182,17 @@ def _describe_infinitebench(source: Source) -> Source:
     return replace(source, task=task, model=before.rstrip("_-") or source.model)
 
 
-def _describe_ruler(source: Source) -> Source:
+def _describe_ruler(source: AnswerFile) -> AnswerFile:
     """RULER writes MODEL/synthetic/LENGTH/pred/TASK.jsonl, or TASK-0.jsonl in several pieces."""
     parents = source.path.resolve().parents
     in_layout = len(parents) > 3 and parents[0].name == "pred"
     task = re.sub(r"-\d+$", "", source.path.stem)
     if not in_layout:
         return replace(source, task=task)
-    return replace(source, task=task, length=parse_length(parents[1].name), model=parents[3].name)
+    return replace(source, task=task, length=length_in_name(parents[1].name), model=parents[3].name)
 
 
-def _tell_models_apart(sources: list[Source]) -> list[Source]:
+def _tell_models_apart(sources: list[AnswerFile]) -> list[AnswerFile]:
     """Two folders of one name are two models: their paths tell them apart."""
     folders: dict[tuple[str, str], set[Path]] = defaultdict(set)
     for source in sources:
@@ -205,11 +205,11 @@ def _tell_models_apart(sources: list[Source]) -> list[Source]:
     ]
 
 
-def _home(source: Source) -> Path:
+def _home(source: AnswerFile) -> Path:
     return source.path.parents[3] if source.path.parent.name == "pred" else source.path.parent
 
 
-def _tell_runs_apart(sources: list[Source]) -> list[Source]:
+def _tell_runs_apart(sources: list[AnswerFile]) -> list[AnswerFile]:
     """lm-eval stamps each run with its time, and our runs have their folder: with several, that is the setting."""
     runs = sum(source.kind == "records" for source in sources)
     twins: dict[tuple[str, str, int | None], int] = defaultdict(int)

@@ -17,7 +17,7 @@ MOST_DEPTHS = 60
 Tally = dict[str, Counter[float]]
 
 
-def to_frame(rescored: Rescored) -> pd.DataFrame:
+def rescored_frame(rescored: Rescored) -> pd.DataFrame:
     """One row for each group, depth and rule: count, mean and 95 % interval (0..1), and the group's unanswered rows.
 
     `depth` is "any" where unknown; where it is known there is a row for each and one for "all". The cells of
@@ -40,14 +40,14 @@ def groups_of(rescored: Rescored) -> dict[Group, Tally]:
     return {group: depths[ALL if ALL in depths else ANY] for group, depths in _by_group(rescored).items()}
 
 
-def percent_text(mean: float, group: Group, rule: str) -> str:
+def group_percent_text(mean: float, group: Group, rule: str) -> str:
     """A mean as the published tables have it: "92.71 %"; a judge's score out of ten: "7.5 of 10"."""
     if group.kind == "needlehaystack" and rule == STORED:
         return f"{10 * mean:.4g} of 10"
     return f"{100 * mean:.2f}".rstrip("0").rstrip(".") + " %"
 
 
-def length_text(group: Group) -> str:
+def group_length_text(group: Group) -> str:
     """The group's length as it stands in tables; "–" where it is unknown."""
     return GAP if group.length is None else axis_text("length", group.length)
 
@@ -63,7 +63,7 @@ def sections(rescored: Rescored) -> Iterator[str]:
     for (_, title), groups in _by_title(whole).items():
         rules = [*dict.fromkeys(rule for group in groups for rule in whole[group])]
         rows = [
-            [group.task, length_text(group), *(_cell(whole[group].get(rule), group, rule) for rule in rules)]
+            [group.task, group_length_text(group), *(_cell(whole[group].get(rule), group, rule) for rule in rules)]
             for group in groups
         ]
         text = f"## {title}\n\n" + markdown_table(["task", "length", *rules], rows, left=2)
@@ -83,7 +83,8 @@ def disagreements(rescored: Rescored) -> str:
         rows = [["all", "", "", *_split_texts(total)]]
         differing = [(group, counts) for group, counts in found if counts[1] or counts[2]]
         rows += [
-            [title_of(group), group.task, length_text(group), *_split_texts(counts)] for group, counts in differing
+            [title_of(group), group.task, group_length_text(group), *_split_texts(counts)]
+            for group, counts in differing
         ]
         head = ["answers", "task", "length", "both", f"only {first}", f"only {second}", "neither", "differ"]
         text += f"### {first} and {second}\n\n{markdown_table(head, rows, left=3)}\n"
@@ -148,7 +149,7 @@ def _average(
         return GAP
     mean = sum(_mean(whole[group][rule]) for group in here) / len(here)
     missing = f" ({len(here)} of {len(tasks)} tasks)" if len(here) < len(tasks) else ""
-    return percent_text(mean, here[0], rule) + missing
+    return group_percent_text(mean, here[0], rule) + missing
 
 
 def _cell(counts: Counter[float] | None, group: Group, rule: str) -> str:
@@ -156,7 +157,7 @@ def _cell(counts: Counter[float] | None, group: Group, rule: str) -> str:
         return GAP
     mean, low, high = _measure(counts)
     interval = "" if group.kind == "needlehaystack" and rule == STORED else f" {interval_text(low, high)}"
-    return f"{percent_text(mean, group, rule)}{interval}, n={counts.total()}"
+    return f"{group_percent_text(mean, group, rule)}{interval}, n={counts.total()}"
 
 
 def _measure(counts: Counter[float]) -> Estimate:

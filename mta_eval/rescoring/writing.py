@@ -20,7 +20,7 @@ In the tables of disagreements "right" is a full score.
 """
 
 
-def write(rescored: Rescored, out: Path) -> list[Path]:
+def write_rescored(rescored: Rescored, out: Path) -> list[Path]:
     """Writes rescore.md, rescore.csv, disagreements.jsonl and the heatmaps into `out`; returns what was written.
 
     Raises StoreError if that cannot be done.
@@ -30,7 +30,7 @@ def write(rescored: Rescored, out: Path) -> list[Path]:
         drawn, left_out = pictures.draw_all(rescored, out)
         page, frame, rows = out / "rescore.md", out / "rescore.csv", out / "disagreements.jsonl"
         page.write_text(_page(rescored, drawn, left_out), encoding="utf-8", errors="replace")
-        tables.to_frame(rescored).to_csv(frame, index=False, errors="replace")
+        tables.rescored_frame(rescored).to_csv(frame, index=False, errors="replace")
         rows.write_text("".join(_lines(rescored)), encoding="utf-8")
     except OSError as error:
         raise StoreError(f"cannot write {str(out)!r}: {error.strerror}") from error

@@ -87,7 +87,7 @@ def pair_up(first: Sequence[Record], second: Sequence[Record]) -> Pairs:
     return Pairs(scored, len(ours) - len(common), len(theirs) - len(common), len(pairs) - len(scored))
 
 
-def compare(pairs: Sequence[Pair], x: str, y: str) -> list[Compared]:
+def compare_pairs(pairs: Sequence[Pair], x: str, y: str) -> list[Compared]:
     """For each task a line for all of it, and one for each cell of the axes `x` and `y`, corrected over those cells.
 
     Raises SpecError if no record has an axis, or one is "model": the two models stand side by side already.

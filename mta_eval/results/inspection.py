@@ -57,7 +57,9 @@ def default_length(checkpoints: Sequence[str]) -> int:
     return min(1024, *(registry.build_model(spec).max_length for spec in specs))
 
 
-def draw_attention(checkpoint: str, task: str, cell: Cell, seed: int, rows: int, heads: int, out: Path) -> str:
+def draw_checkpoint_attention(
+    checkpoint: str, task: str, cell: Cell, seed: int, rows: int, heads: int, out: Path
+) -> str:
     """The attention from a sample's last `rows` tokens to its asked needle, for the `heads` heads that look at it most.
 
     Returns one line about what was found. Raises SpecError if the task hides nothing, ModelError, StoreError.

@@ -17,7 +17,7 @@ COPIED = ("task", "axes", "targets", "prompt_tokens", "max_new_tokens", "choices
 NOT_OURS = "holds no samples of our tasks in lm-eval; for those of others see mta-eval rescore"
 
 
-def read(path: Path) -> tuple[Run, list[Record]]:
+def read_samples_file(path: Path) -> tuple[Run, list[Record]]:
     """The question and records of a samples_*.jsonl. Raises StoreError if it cannot be read or is of other tasks.
 
     The model's name is put together from the results_*.json beside it as a spec, so that the same model in another

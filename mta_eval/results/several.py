@@ -24,7 +24,7 @@ def read_several(folders: Sequence[Path]) -> tuple[list[tuple[str, Run]], list[R
     """
     folders = _once(folders)
     names = _names([folder.resolve() for folder in folders])
-    loaded = [(name, *read(folder)) for name, folder in zip(names, folders, strict=True)]
+    loaded = [(name, *read_run_or_samples(folder)) for name, folder in zip(names, folders, strict=True)]
     seeds, answered_twice = _overlaps([(run.sweep.seed, records) for _, run, records in loaded])
     told_apart = [
         dataclasses.replace(record, model=f"{record.model} ({name})")
@@ -84,6 +84,6 @@ def _names(folders: Sequence[Path]) -> list[str]:
     return names
 
 
-def read(path: Path) -> tuple[Run, list[Record]]:
+def read_run_or_samples(path: Path) -> tuple[Run, list[Record]]:
     """The question and the records of a run folder or of a samples_*.jsonl of lm-eval. Raises StoreError."""
-    return lm_eval_samples.read(path) if path.is_file() else store.read(path)
+    return lm_eval_samples.read_samples_file(path) if path.is_file() else store.read(path)

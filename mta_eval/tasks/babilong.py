@@ -27,7 +27,7 @@ from mta_eval.tasks.toolkit import (
     answer_budget,
     build_sample,
     depth_of,
-    draw_of,
+    draw_key,
     find_rule,
     generator,
     prompt_template,
@@ -81,7 +81,9 @@ class Babilong:
         """See core.Task."""
         if self.source.startswith("dataset:"):
             return self._published(cell, seed, tokenizer)
-        random = generator(seed, "babilong", self.qa, cell.repeat, draw_of(cell.length, 6000 if self.qa == 3 else 1500))
+        random = generator(
+            seed, "babilong", self.qa, cell.repeat, draw_key(cell.length, 6000 if self.qa == 3 else 1500)
+        )
         depth = depth_of(cell, random)
         story = _choose(list(self._tell(Random(random.getrandbits(64)))), depth, cell.length)
         random = generator(seed, "babilong places", self.qa, cell.length, cell.repeat)

@@ -51,7 +51,7 @@ def read_documents(where: str, column: str, split: str, seed: int) -> tuple[Docu
 
 
 def _own_prose(seed: int) -> Document:
-    blocks = (prose.write(generator(seed, "prose", index)) for index in range(OWN_PROSE))
+    blocks = (prose.write_prose(generator(seed, "prose", index)) for index in range(OWN_PROSE))
     return Document("prose", "".join(unit for block in blocks for unit in block))
 
 

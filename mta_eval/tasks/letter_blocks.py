@@ -24,7 +24,7 @@ from mta_eval.tasks.toolkit import (
     SpecError,
     Tokenizer,
     depth_of,
-    draw_of,
+    draw_key,
     find_rule,
     generator,
     prompt_template,
@@ -75,7 +75,7 @@ class LetterBlocks:
 
     def sample(self, cell: Cell, seed: int, tokenizer: Tokenizer) -> Sample:
         """See core.Task."""
-        draw = draw_of(cell.length, 1024)
+        draw = draw_key(cell.length, 1024)
         random = generator(seed, "letter_blocks", self.block, self.query, cell.repeat, draw)
         target, query, others = self._question(random)
         depth = depth_of(cell, random)

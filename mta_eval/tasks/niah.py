@@ -16,7 +16,7 @@ from random import Random
 from typing import ClassVar, Literal
 
 from mta_eval.tasks.prompts.pools import CITIES, DECOYS, WORDS
-from mta_eval.tasks.prompts.sources import Source
+from mta_eval.tasks.prompts.sources import TextSource
 from mta_eval.tasks.toolkit import (
     Cell,
     NeedleDraft,
@@ -27,7 +27,7 @@ from mta_eval.tasks.toolkit import (
     build_sample,
     depth_of,
     draw,
-    draw_of,
+    draw_key,
     find_rule,
     generator,
     open_haystack,
@@ -80,7 +80,7 @@ class Niah:
 
     def sample(self, cell: Cell, seed: int, tokenizer: Tokenizer) -> Sample:
         """See core.Task."""
-        random = generator(seed, "niah", cell.repeat, draw_of(cell.length, 256 + 80 * self.needles))
+        random = generator(seed, "niah", cell.repeat, draw_key(cell.length, 256 + 80 * self.needles))
         source = open_haystack(self.haystack, seed, tokenizer).source
         pairs = self._draw_pairs(random, source)
         asked = list(dict.fromkeys(key for key, _ in pairs))[: self.asked]
@@ -120,7 +120,7 @@ class Niah:
             return self.rule
         return "first_word" if self.asked * self.values == 1 and self.prompt == "completion" else "all_contained"
 
-    def _draw_pairs(self, random: Random, source: Source) -> list[tuple[str, str]]:
+    def _draw_pairs(self, random: Random, source: TextSource) -> list[tuple[str, str]]:
         """(key, value) of every needle, the swept one first; no key or value twice, in another, or in the haystack."""
         keys: list[str] = []
         pairs: list[tuple[str, str]] = []
@@ -134,7 +134,7 @@ class Niah:
             used.append(pairs[-1][1])
         return pairs
 
-    def _draw_choices(self, random: Random, source: Source, pairs: list[tuple[str, str]]) -> tuple[str, ...]:
+    def _draw_choices(self, random: Random, source: TextSource, pairs: list[tuple[str, str]]) -> tuple[str, ...]:
         """All values in the context, filled up with decoys, in random order; none where several values are asked."""
         if self.asked * self.values > 1:
             return ()

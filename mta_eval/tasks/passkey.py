@@ -25,7 +25,7 @@ from mta_eval.tasks.toolkit import (
     build_sample,
     depth_of,
     draw,
-    draw_of,
+    draw_key,
     find_rule,
     generator,
     open_haystack,
@@ -57,7 +57,7 @@ class Passkey:
 
     def sample(self, cell: Cell, seed: int, tokenizer: Tokenizer) -> Sample:
         """See core.Task."""
-        random = generator(seed, "passkey", cell.repeat, draw_of(cell.length, 512))
+        random = generator(seed, "passkey", cell.repeat, draw_key(cell.length, 512))
         source = open_haystack(self.haystack, seed, tokenizer).source
         keys: list[str] = []
         while len(keys) < DECOYS:

@@ -35,7 +35,7 @@ from mta_eval.core import Axes, Cell, Needle, Sample, Task, Tokenizer, generator
 from mta_eval.errors import LengthError, SpecError
 from mta_eval.registry import spec_of
 from mta_eval.scoring import find as find_rule
-from mta_eval.tasks.prompts.fitting import answer_budget, draw_of, insert_needles
+from mta_eval.tasks.prompts.fitting import answer_budget, draw_key, insert_needles
 from mta_eval.tasks.prompts.haystack import open_haystack
 from mta_eval.tasks.prompts.layout import NeedlePlacement
 from mta_eval.tasks.prompts.pools import draw
@@ -58,7 +58,7 @@ __all__ = [
     "dataclass",
     "depth_of",
     "draw",
-    "draw_of",
+    "draw_key",
     "field",
     "find_rule",
     "generator",

@@ -9,10 +9,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mta_eval.attention.documents import Document, Tokens, packed, positions, read_mask
+from mta_eval.attention.documents import DocumentTokens, Tokens, packed, read_mask, token_positions
 
 
-def lists(document: Document) -> tuple[list[int], list[int], list[int], list[int]]:
+def lists(document: DocumentTokens) -> tuple[list[int], list[int], list[int], list[int]]:
     rows, queries, keys, history = (
         tensor.tolist() for tensor in (document.rows, document.queries, document.keys, document.history)
     )
@@ -89,7 +89,7 @@ def test_without_a_halo_nothing_is_kept_or_needed() -> None:
 def test_every_token_that_is_no_padding_is_in_one_document(lines: list[list[int]]) -> None:
     tokens, mask = read(lines, 9), torch.tensor(lines)
     seen = torch.zeros_like(mask)
-    whole = Document(torch.arange(len(lines)), torch.arange(9), torch.arange(9), torch.arange(0))
+    whole = DocumentTokens(torch.arange(len(lines)), torch.arange(9), torch.arange(9), torch.arange(0))
     for document in (whole,) if tokens.documents is None else tokens.documents:
         assert torch.equal(document.queries, document.keys)
         assert document.past == 0
@@ -123,14 +123,14 @@ def test_a_document_whose_queries_are_gone_is_refused() -> None:
 
 def test_positions_count_within_each_document() -> None:
     mask = torch.tensor([[0, 0, 1, 1, 1, 1, 1], [3, 3, 3, 0, 1, 1, 0], [1, 2, 1, 2, 0, 2, 5], [0] * 7])
-    assert positions(mask).tolist() == [
+    assert token_positions(mask).tolist() == [
         [0, 0, 0, 1, 2, 3, 4],
         [0, 1, 2, 0, 0, 1, 0],
         [0, 0, 1, 1, 0, 2, 0],
         [0] * 7,
     ]
-    assert positions(mask > 0)[1].tolist() == [0, 1, 2, 0, 3, 4, 0]
-    assert positions(mask).dtype == torch.long
+    assert token_positions(mask > 0)[1].tolist() == [0, 1, 2, 0, 3, 4, 0]
+    assert token_positions(mask).dtype == torch.long
 
 
 def test_positions_that_start_again_are_packed_documents() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mta_eval.attention import flex as fused
 from mta_eval.attention import naive
-from mta_eval.attention.flex import can_fuse, fused_attention
+from mta_eval.attention.flex import attend_by_flex, can_fuse
 from mta_eval.attention.kernels import Kernels
 
 DOUBLE = torch.float64
@@ -57,7 +57,7 @@ def test_the_fused_form_is_the_definition(case: Any, cut: int) -> None:
     past = min(cut, q.shape[2] - 2)
     history = min(kernels.halo, past)
     assert can_fuse(kernels, q.shape[2] - past)
-    found = fused_attention(q[:, :, past - history :], k, v, kernels, history)
+    found = attend_by_flex(q[:, :, past - history :], k, v, kernels, history)
     assert far_off(found, naive.attention(q, k, v, kernels)[:, :, past:]) < 1e-10
 
 
@@ -66,7 +66,7 @@ def test_the_fused_form_is_the_definition(case: Any, cut: int) -> None:
 def test_the_papers_kernel_around_the_length_of_its_band(tokens: int, groups: int) -> None:
     q, k, v = inputs(4, groups, tokens, batch=2)
     kernels = Kernels(convolve_before=random(4, 4, 6, 11), mix_after=random(5, 2, 2, 2))
-    assert far_off(fused_attention(q, k, v, kernels), naive.attention(q, k, v, kernels)) < 1e-10
+    assert far_off(attend_by_flex(q, k, v, kernels), naive.attention(q, k, v, kernels)) < 1e-10
 
 
 @pytest.mark.parametrize("padding", ["both", "left", "right"])
@@ -74,7 +74,7 @@ def test_the_papers_kernel_around_the_length_of_its_band(tokens: int, groups: in
 def test_kernels_of_one_row_or_one_key(size: tuple[int, int], padding: Any) -> None:
     q, k, v = inputs(2, 1, 7)
     kernels = Kernels(convolve_before=random(4, 2, *size), key_padding=padding)
-    assert far_off(fused_attention(q, k, v, kernels), naive.attention(q, k, v, kernels)) < 1e-10
+    assert far_off(attend_by_flex(q, k, v, kernels), naive.attention(q, k, v, kernels)) < 1e-10
 
 
 def differentiable(q: Any, k: Any, v: Any, *, score_mod: Any, scale: float, **_: Any) -> Any:
@@ -96,7 +96,7 @@ def test_gradients_are_the_definitions(tokens: int, past: int, mixes: bool, monk
     history = min(2, past)
     q, k, v = leaves
     whole = naive.attention(q, k, v, kernels)[:, :, past:]
-    found = fused_attention(q[:, :, past - history :], k, v, kernels, history)
+    found = attend_by_flex(q[:, :, past - history :], k, v, kernels, history)
     into = random(9, *whole.shape)
     pairs = zip(torch.autograd.grad(found, learned, into), torch.autograd.grad(whole, learned, into), strict=True)
     assert max(far_off(*pair) for pair in pairs) < 1e-9
@@ -104,12 +104,12 @@ def test_gradients_are_the_definitions(tokens: int, past: int, mixes: bool, monk
 
 def test_a_later_token_changes_nothing_before_it() -> None:
     tensors, kernels = inputs(4, 2, 40), Kernels(random(4, 4, 3, 5), mix_after=random(5, 2, 2, 2))
-    whole = fused_attention(*tensors, kernels)
+    whole = attend_by_flex(*tensors, kernels)
     for token in (1, 3, 8, 20, 39):
         changed = [tensor.clone() for tensor in tensors]
         for tensor in changed:
             tensor[:, :, token] += 3
-        found = fused_attention(*changed, kernels)
+        found = attend_by_flex(*changed, kernels)
         assert torch.equal(found[:, :, :token], whole[:, :, :token]), token
         assert not torch.equal(found[:, :, token], whole[:, :, token]), token
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from mta_eval.commands.watch import repeat_while_written, scores, watch
+from mta_eval.commands.watch import repeat_while_written, scores_table, watch
 from mta_eval.core import Record, Run, Sweep
 from mta_eval.errors import SpecError, StoreError
 from mta_eval.results.store import RunFolder
@@ -23,7 +23,7 @@ def record(repeat: int, depth: float = 0.0) -> Record:
 
 def shown(records: list[Record], lacking: dict[str, int]) -> str:
     console = Console(file=io.StringIO(), width=100)
-    console.print(scores(records, lacking, "length", "depth"))
+    console.print(scores_table(records, lacking, "length", "depth"))
     text: str = console.file.getvalue()  # type: ignore[attr-defined]
     return text
 

@@ -10,9 +10,9 @@ import pytest
 from mta_eval.errors import SpecError, TextError
 from mta_eval.rescoring import scoring as rescoring
 from mta_eval.rescoring import tables, writing
-from mta_eval.rescoring.readers import Row, read_rows
-from mta_eval.rescoring.scoring import Rescored, rescore
-from mta_eval.rescoring.sources import find_sources, parse_length
+from mta_eval.rescoring.readers import Row, read_answer_rows
+from mta_eval.rescoring.scoring import Rescored, rescore_files
+from mta_eval.rescoring.sources import find_sources, length_in_name
 
 PROMPT = "instruction_yes_examples_no_post_prompt_yes"
 Rows = list[tuple[str, str, str]]
@@ -33,11 +33,11 @@ def write_lines(path: Path, objects: list[dict[str, Any]]) -> Path:
 
 
 def rows_of(*paths: Path, task: str = "") -> list[Row]:
-    return [row for source in find_sources(paths)[0] for row in read_rows(source, task)]
+    return [row for source in find_sources(paths)[0] for row in read_answer_rows(source, task)]
 
 
 def rescored_of(*paths: Path, rules: tuple[str, ...] = (), task: str = "") -> Rescored:
-    return rescore(find_sources(paths)[0], rules, task)
+    return rescore_files(find_sources(paths)[0], rules, task)
 
 
 def means(rescored: Rescored) -> dict[tuple[str, str, int | None, str], float]:
@@ -62,7 +62,7 @@ def test_a_babilong_csv_tells_its_task_length_prompt_and_model(tmp_path: Path) -
     ("text", "tokens"), [("0k", 0), ("1k", 1024), ("128k", 131072), ("1M", 1048576), ("10M", 10485760), ("x", None)]
 )
 def test_every_published_length_is_read(text: str, tokens: int | None) -> None:
-    assert parse_length(text) == tokens
+    assert length_in_name(text) == tokens
 
 
 @pytest.mark.parametrize("name", ["qa10_0k.csv", "qa10_10M_a_yes.csv", "phi_qa10_512k.csv"])
@@ -133,11 +133,11 @@ def test_a_missing_prediction_is_left_out_and_counted_an_empty_one_is_wrong(tmp_
     raw += [{"prediction": None, "ground_truth": "12"}, {"ground_truth": "12"}]
     rescored = rescored_of(write_lines(tmp_path / "m" / "preds_number_string.jsonl", raw))
     assert means(rescored) == {("m", "number_string", None, "infinitebench_number_string"): 50}
-    assert tables.to_frame(rescored)["unanswered"].tolist() == [2]
+    assert tables.rescored_frame(rescored)["unanswered"].tolist() == [2]
 
 
 def test_a_group_with_no_output_at_all_is_unmeasured_not_wrong(tmp_path: Path) -> None:
-    frame = tables.to_frame(
+    frame = tables.rescored_frame(
         rescored_of(write_lines(tmp_path / "preds_passkey.jsonl", [{"prediction": None, "label": "1"}]))
     )
     assert frame["count"].tolist() == [0]
@@ -270,7 +270,7 @@ def test_two_runs_are_two_settings_and_their_reports_are_no_answers(tmp_path: Pa
 
 def test_the_same_file_counts_once(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "qa1_0k.csv", HERE)
-    assert tables.to_frame(rescored_of(path, tmp_path, path))["count"].tolist() == [2, 2]
+    assert tables.rescored_frame(rescored_of(path, tmp_path, path))["count"].tolist() == [2, 2]
 
 
 def test_equal_folder_names_are_told_apart_by_their_paths(tmp_path: Path) -> None:
@@ -415,7 +415,7 @@ def test_the_folder_holds_page_table_rows_and_pictures(tmp_path: Path) -> None:
             write_csv(tmp_path / "in/m" / f"{task}_{length}.csv", HERE)
     for depth in (0, 50):
         (tmp_path / f"in/{depth}.json").write_text(json.dumps(needle_result(depth, 7, "\ud800 | <b>")))
-    paths = writing.write(rescored_of(tmp_path / "in"), tmp_path / "out")
+    paths = writing.write_rescored(rescored_of(tmp_path / "in"), tmp_path / "out")
     assert all(path.stat().st_size for path in paths)
     assert {path.name for path in paths} >= {
         "rescore.md",

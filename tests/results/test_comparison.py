@@ -12,7 +12,6 @@ from mta_eval.errors import SpecError, StoreError
 from mta_eval.results.comparison import (
     HEAD,
     Compared,
-    compare,
     comparison_frame,
     comparison_rows,
     p_text,
@@ -56,7 +55,7 @@ def at_the_end(_length: int, depth: float, _repeat: int) -> float:
 
 
 def compared(first: list[Record], second: list[Record], x: str = "length", y: str = "depth") -> list[Compared]:
-    return compare(pair_up(first, second).pairs, x, y)
+    return compare_pairs(pair_up(first, second).pairs, x, y)
 
 
 def test_what_one_model_has_right_and_the_other_wrong_is_counted_and_tested() -> None:
@@ -116,7 +115,7 @@ def test_what_only_one_was_asked_and_what_failed_is_left_out_and_counted() -> No
     ]
     pairs = pair_up(first, second)
     assert (len(pairs.pairs), pairs.only_first, pairs.only_second, pairs.unscored) == (18, 0, 20, 2)
-    whole, *cells = compare(pairs.pairs, "length", "depth")
+    whole, *cells = compare_pairs(pairs.pairs, "length", "depth")
     assert [cell.pairs for cell in cells] == [9, 9]
     assert whole.pairs == 18
 

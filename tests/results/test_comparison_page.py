@@ -7,7 +7,7 @@ import pytest
 
 from mta_eval.core import Record
 from mta_eval.errors import StoreError
-from mta_eval.results.comparison import Pairs, compare, pair_up
+from mta_eval.results.comparison import Pairs, compare_pairs, pair_up
 from mta_eval.results.comparison_page import conclusions, write_comparison
 
 pytestmark = pytest.mark.usefixtures("quick_pdfs")
@@ -35,7 +35,7 @@ def answers(model: str, right: int, task: str = "niah", **axes: int) -> list[Rec
 
 def write(out: Path, first: list[Record], second: list[Record], x: str = "length", y: str = "depth") -> list[Path]:
     pairs = pair_up(first, second)
-    return write_comparison(pairs, compare(pairs.pairs, x, y), (first[0].model, second[0].model), x, y, out)
+    return write_comparison(pairs, compare_pairs(pairs.pairs, x, y), (first[0].model, second[0].model), x, y, out)
 
 
 def test_a_comparison_is_a_page_a_table_and_a_picture(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_nothing_in_a_name_breaks_the_page(tmp_path: Path) -> None:
 
 def test_conclusions_say_what_was_left_out() -> None:
     pairs = pair_up(answers("a", 0), answers("b", 10))
-    found = compare(pairs.pairs, "length", "depth")
+    found = compare_pairs(pairs.pairs, "length", "depth")
     lines = conclusions(found, Pairs(pairs.pairs, 3, 0, 2), "a", "b")
     assert lines[0].startswith("niah: 0 % -> 100 %, +100 [")
     assert lines[1:] == [

@@ -10,7 +10,7 @@ import pytest
 
 from mta_eval.core import QuotedNeedle
 from mta_eval.errors import StoreError
-from mta_eval.results.lm_eval_samples import read
+from mta_eval.results.lm_eval_samples import read_samples_file
 from mta_eval.results.several import read_several
 
 NEEDLE: dict[str, Any] = {
@@ -42,7 +42,7 @@ def write(folder: Path, rows: list[dict[str, Any]], about: Any = None) -> Path:
 
 def test_records_and_question_come_back(tmp_path: Path) -> None:
     rows = [row(512, 1.0), row(512, 0.0, score=0.0), row(1024, 1.0), row(1024, 0.0)]
-    run, records = read(write(tmp_path / "m", rows))
+    run, records = read_samples_file(write(tmp_path / "m", rows))
     assert (run.sweep.lengths, run.sweep.depths, run.sweep.repeats, run.sweep.seed) == ((512, 1024), (1.0, 0.0), 1, 0)
     assert (run.tasks, run.models) == (("niah",), ("m",))
     assert [record.score for record in records] == [1, 0, 1, 1]
@@ -63,7 +63,7 @@ def test_records_and_question_come_back(tmp_path: Path) -> None:
 )
 def test_the_model_is_named_by_its_arguments(told: Any, name: str, tmp_path: Path) -> None:
     about = {"config": {"model": "mta", "model_args": told}, "model_name": "named"}
-    assert read(write(tmp_path / "folder", [row(512, 0.0)], about))[0].models == (name,)
+    assert read_samples_file(write(tmp_path / "folder", [row(512, 0.0)], about))[0].models == (name,)
 
 
 def test_what_a_limit_left_out_is_counted(tmp_path: Path) -> None:
@@ -93,5 +93,5 @@ def test_samples_of_two_seeds_are_told_apart(tmp_path: Path) -> None:
 def test_what_is_not_ours_is_one_clear_line(text: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "samples.jsonl").write_text(text)
     with pytest.raises(StoreError, match=message) as error:
-        read(tmp_path / "samples.jsonl")
+        read_samples_file(tmp_path / "samples.jsonl")
     assert "\n" not in str(error.value)

@@ -15,7 +15,7 @@ from mta_eval.tasks.prompts import prose
 
 
 def text_of(seed: int, blocks: int = 1) -> str:
-    return "".join("".join(prose.write(generator(seed, "text", index))) for index in range(blocks))
+    return "".join("".join(prose.write_prose(generator(seed, "text", index))) for index in range(blocks))
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from mta_eval.models.window import Window
 from mta_eval.tasks.prompts import prose
 from mta_eval.tasks.windows import TextWindow, cut_windows
 
-PROSE = "".join("".join(prose.write(generator(3, "windows", index))) for index in range(2))
+PROSE = "".join("".join(prose.write_prose(generator(3, "windows", index))) for index in range(2))
 ODD = (
     "Zoë’s naïve café…\n\n\n\t  tabs,   spaces \u00a0and 12345678901234567890 digits; 中文没有空格的一句话。"
     "🙂🙃 👩‍👩‍👧‍👦 Pneumonoultramicroscopicsilicovolcanoconiosis x=1;y=2;\r\n#include <stdio.h>\n" * 6 + "   \n"
@@ -166,7 +166,7 @@ def test_a_token_that_reaches_over_every_border_is_not_predicted_twice(stride: i
 
 
 def test_windows_end_where_a_word_does(byte_bpe: FastTokenizer) -> None:
-    text = "".join(unit for unit in prose.write(generator(0, "words", 0)))
+    text = "".join(unit for unit in prose.write_prose(generator(0, "words", 0)))
     windows = list(cut_windows(text, byte_bpe, 61, 0))
     assert len(windows) > 10
     assert all(text[window.end].isspace() and not text[window.end - 1].isspace() for window in windows[:-1])

@@ -197,7 +197,7 @@ def attend_kernel(
         tl.store(out + column[None, :], sum_b, mask=real[:, None] & (column < VALUE)[None, :])
 
 
-def attend(
+def launch_attend(
     q: torch.Tensor,
     wide: torch.Tensor,
     band: torch.Tensor,

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from mta_eval.attention.fused.configurations import LARGE_MEMORY, Configuration, configuration
-from mta_eval.attention.fused.forward import attend
+from mta_eval.attention.fused.forward import launch_attend
 from mta_eval.attention.fused.geometry import LN2, Geometry, power, up
 from mta_eval.attention.fused.gradients import (
     GRANULE,
@@ -50,7 +50,7 @@ class Fused(torch.autograd.Function):
         precise = kernel.float().contiguous()
         with on_device(q):
             wide, band = prepare(q, k, precise, starts, sizes)
-            out, lse = attend(q, wide, band, v, starts, seed, sizes, blocks.attend)
+            out, lse = launch_attend(q, wide, band, v, starts, seed, sizes, blocks.attend)
         ctx.save_for_backward(q, k, v, kernel, starts, seed, out, lse)
         ctx.sizes, ctx.blocks = sizes, blocks
         return out, lse.view(sizes.batch, sizes.heads, sizes.queries) * LN2

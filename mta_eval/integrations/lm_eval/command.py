@@ -22,7 +22,7 @@ NEEDED = "lm-eval is not installed; pip install 'mta-eval[lm-eval]'"
 LOG = logging.getLogger("lm_eval.mta_eval")  # lm-eval's own loggers are the ones that it shows
 
 
-def run(arguments: Sequence[str]) -> None:
+def run_harness(arguments: Sequence[str]) -> None:
     """Hand `arguments` (run …, ls …, validate …) to lm-eval. Raises SpecError for what lm-eval trips over."""
     try:
         import lm_eval.tasks

@@ -49,7 +49,7 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Cell:
+class PageCell:
     """One cell of a table: its text, and its label and address where it has samples to open."""
 
     text: str
@@ -155,7 +155,7 @@ def _summary(summary: Sequence[Summary]) -> Iterator[tuple[list[tuple[str, float
         yield list(zip(summary_texts(row), measured, strict=True)), bar
 
 
-def _tables(section: Section) -> Iterator[tuple[str, str, list[str], list[tuple[str, list[Cell]]], bool]]:
+def _tables(section: Section) -> Iterator[tuple[str, str, list[str], list[tuple[str, list[PageCell]]], bool]]:
     """For each grid: title, corner, heads of the columns, rows (head, cells), and whether prompts were cut."""
     filled = set(section.places)
     for number, grid in enumerate(section.grids):
@@ -170,10 +170,10 @@ def _tables(section: Section) -> Iterator[tuple[str, str, list[str], list[tuple[
         yield model_text(grid.title), f"{grid.y} \\ {grid.x}", heads, rows, any(map(any, grid.truncated))
 
 
-def _cell(section: Section, place: Place, text: str, filled: set[Place]) -> Cell:
+def _cell(section: Section, place: Place, text: str, filled: set[Place]) -> PageCell:
     address = ":".join(map(str, (section.slug, *place))) if place in filled else None
     text = "failed" if text == GAP and address else text
-    return Cell(text, cell_label(section, place), address)
+    return PageCell(text, cell_label(section, place), address)
 
 
 def _script() -> str:

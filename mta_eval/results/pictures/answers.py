@@ -13,7 +13,7 @@ from typing import NamedTuple
 from mta_eval.core import Grid, Record
 from mta_eval.results.draws import draw_of
 from mta_eval.results.grid import axis_value, axis_values
-from mta_eval.results.pictures.charts import Plan, models_of
+from mta_eval.results.pictures.charts import ChartPlan, models_of
 from mta_eval.results.pictures.lines import Axis, Chart, Points
 from mta_eval.results.statistics import estimate
 
@@ -99,7 +99,7 @@ def _share(cell: Sequence[_Hit]) -> tuple[float, float, float] | None:
     return estimate([float(hit.found) for hit in cell], [draw_of(hit.record) for hit in cell]) if cell else None
 
 
-def by_sign(task: str, records: Sequence[Record]) -> Plan | None:
+def by_sign(task: str, records: Sequence[Record]) -> ChartPlan | None:
     """How often each sign of the answer is right, by its place, where all targets are one word of the same kind.
 
     Compared, place by place, are the target and the first word of that kind in the answer (a number for a number);
@@ -127,7 +127,9 @@ def by_sign(task: str, records: Sequence[Record]) -> Plan | None:
     axis = Axis(f"{name} of the answer (text, not tokens)", [str(n + 1) for n in range(places)])
     charts = [Chart("all lengths and depths", found)]
     what = f"Share of answers whose {name} at this place is the target's, all lengths and depths together"
-    return Plan("sign", task, task, f"{task}: right by {name} of the answer", charts, axis, "right", what, len(scored))
+    return ChartPlan(
+        "sign", task, task, f"{task}: right by {name} of the answer", charts, axis, "right", what, len(scored)
+    )
 
 
 def _kind(records: Sequence[Record]) -> tuple[str, str] | None:

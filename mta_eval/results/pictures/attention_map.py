@@ -27,7 +27,7 @@ from mta_eval.results.pictures.kernels import (
     UNDATED,
     draw_cells,
     drawable,
-    save,
+    save_picture,
     surround,
     symmetric,
     tick,
@@ -84,7 +84,7 @@ def draw_attention(
         box = _draw_maps(figure, max(overview.x1 + 1, 2.1), panels, names, texts, needle)
         wrapped = textwrap.fill(drawable(title), int(box.x1 * 10))
         figure.text(box.x1 / 2, 0.55, wrapped, ha="center", va="bottom", fontsize=11, weight="bold")
-        return save(figure, path)
+        return save_picture(figure, path)
 
 
 def check_picture_path(path: Path) -> None:

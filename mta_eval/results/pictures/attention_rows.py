@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from mta_eval.results.pictures.attention_map import EM, MARK, MONO, check_picture_path, token_text
-from mta_eval.results.pictures.kernels import drawable, save, symmetric
+from mta_eval.results.pictures.kernels import drawable, save_picture, symmetric
 from mta_eval.results.pictures.style import GREY, STYLE
 from mta_eval.results.table import model_text, percent_text
 
@@ -65,7 +65,7 @@ def draw_rows(
             top = _draw_model(figure, one, tokens, target, scale, top)
         figure.text(LABELS, 0.62, textwrap.fill(drawable(title), 110), fontsize=11, weight="bold", va="bottom")
         _draw_scale(figure, scale, top)
-        return save(figure, path)
+        return save_picture(figure, path)
 
 
 def _draw_model(

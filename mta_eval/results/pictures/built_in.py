@@ -10,7 +10,7 @@ from mta_eval.results.comparison import differing, pair_up
 from mta_eval.results.grid import grids_by_model
 from mta_eval.results.pictures import answers, charts
 from mta_eval.results.pictures.difference import draw_pairs
-from mta_eval.results.pictures.heatmap import draw
+from mta_eval.results.pictures.heatmap import draw_heatmap
 from mta_eval.results.pictures.lines import draw_charts
 from mta_eval.results.pictures.positions import draw_positions, lines_by_position
 from mta_eval.results.pictures.registry import Drawing, Subject, picture
@@ -31,13 +31,13 @@ def heatmap(subject: Subject) -> Drawing:
     scored = sum(record.score is not None for record in subject.records)
 
     def draw_into(path: Path) -> object:
-        return draw(grids_by_model(subject.records, *axes), heading, path, measure)
+        return draw_heatmap(grids_by_model(subject.records, *axes), heading, path, measure)
 
     return Drawing(title, _sentence(note, scored), draw_into)
 
 
 @picture("difference", needs=("score",), scope="grid")
-def difference(subject: Subject) -> Drawing | None:
+def difference_picture(subject: Subject) -> Drawing | None:
     """The difference of two models by two axes, if there are just two and they answered the same samples."""
     models, axes = charts.models_of(subject.records), (subject.x, subject.y)
     if len(models) != 2 or "model" in axes:
@@ -55,31 +55,31 @@ def difference(subject: Subject) -> Drawing | None:
 
 
 @picture("by_depth", needs=("answers", "depth"))
-def by_depth(subject: Subject) -> Drawing | None:
+def by_depth_picture(subject: Subject) -> Drawing | None:
     """The score by depth, a line for each model and a chart for each length."""
     return _charts(charts.by_depth(subject.task, subject.records))
 
 
 @picture("by_length", needs=("answers", "length"))
-def by_length(subject: Subject) -> Drawing | None:
+def by_length_picture(subject: Subject) -> Drawing | None:
     """The score by length, all depths together, a line for each model."""
     return _charts(charts.by_length(subject.task, subject.records))
 
 
 @picture("by_needles", scope="run")
-def by_needles(subject: Subject) -> Iterator[Drawing]:
+def by_needles_picture(subject: Subject) -> Iterator[Drawing]:
     """The score by number of needles, over tasks that differ in nothing else (Figure 3 of the MTA paper)."""
     yield from filter(None, map(_charts, charts.by_needles(subject.records)))
 
 
 @picture("by_qa", scope="run")
-def by_qa(subject: Subject) -> Iterator[Drawing]:
+def by_qa_picture(subject: Subject) -> Iterator[Drawing]:
     """The score by length for each question of BABILong (Figures 5 and 7 of the MTA paper)."""
     yield from filter(None, map(_charts, charts.by_qa(subject.records)))
 
 
 @picture("by_sign", needs=("answers",))
-def by_sign(subject: Subject) -> Drawing | None:
+def by_sign_picture(subject: Subject) -> Drawing | None:
     """How often each letter or digit of the answer is right, by its place."""
     return _charts(answers.by_sign(subject.task, subject.records))
 
@@ -92,11 +92,13 @@ def hits(subject: Subject) -> Drawing | None:
         return None
     heading = f"{subject.task}: hits by needle"
     note = _sentence(matrix.what, matrix.samples)
-    return Drawing("Hits by needle", note, lambda path: draw(matrix.grids, heading, path, "share found", "hits"))
+    return Drawing(
+        "Hits by needle", note, lambda path: draw_heatmap(matrix.grids, heading, path, "share found", "hits")
+    )
 
 
 @picture("positions", needs=("positions",))
-def positions(subject: Subject) -> Drawing | None:
+def positions_picture(subject: Subject) -> Drawing | None:
     """Perplexity by position in the window, a line for each model."""
     lines = lines_by_position(subject.records)
     if not lines:
@@ -108,10 +110,20 @@ def positions(subject: Subject) -> Drawing | None:
     return Drawing("Perplexity by position", note, lambda path: draw_positions(lines, heading, path))
 
 
-PICTURES = (heatmap, difference, by_depth, by_length, by_needles, by_qa, by_sign, hits, positions)
+PICTURES = (
+    heatmap,
+    difference_picture,
+    by_depth_picture,
+    by_length_picture,
+    by_needles_picture,
+    by_qa_picture,
+    by_sign_picture,
+    hits,
+    positions_picture,
+)
 
 
-def _charts(plan: charts.Plan | None) -> Drawing | None:
+def _charts(plan: charts.ChartPlan | None) -> Drawing | None:
     if plan is None:
         return None
     title = plan.heading.removeprefix(f"{plan.name}: ")

@@ -17,7 +17,7 @@ MOST_CHARTS = 9
 BANDS = "bands: 95 % intervals"
 
 
-class Plan(NamedTuple):
+class ChartPlan(NamedTuple):
     """A picture of charts: what it shows, of which task ("" for several), and from how many scored samples."""
 
     kind: str
@@ -37,7 +37,7 @@ class Plan(NamedTuple):
         return BANDS if most <= MOST_LINES or len(self.charts) == 1 else f"more than {MOST_LINES} lines: no bands"
 
 
-def by_depth(task: str, records: Sequence[Record]) -> Plan | None:
+def by_depth(task: str, records: Sequence[Record]) -> ChartPlan | None:
     """Score by depth: a chart for each length, or all lengths in one where models or lengths are many."""
     scored = [record for record in records if record.score is not None and is_number(record.axes.get("depth"))]
     depths, lengths = axis_values(scored, "depth"), axis_values(scored, "length")
@@ -50,10 +50,10 @@ def by_depth(task: str, records: Sequence[Record]) -> Plan | None:
         groups = {_titled("length", value): _at(scored, "length", value) for value in lengths}
     charts = [Chart(title, lines(group, "depth", depths)) for title, group in groups.items()]
     what = "Mean score by depth of the needle" + (", all lengths together" if pooled and lengths[1:] else "")
-    return Plan("depth", task, task, f"{task}: score by depth", charts, axis, "mean score", what, len(scored))
+    return ChartPlan("depth", task, task, f"{task}: score by depth", charts, axis, "mean score", what, len(scored))
 
 
-def by_length(task: str, records: Sequence[Record]) -> Plan | None:
+def by_length(task: str, records: Sequence[Record]) -> ChartPlan | None:
     """Score by length, all depths together."""
     scored = [record for record in records if record.score is not None and is_number(record.axes.get("length"))]
     lengths = axis_values(scored, "length")
@@ -62,10 +62,10 @@ def by_length(task: str, records: Sequence[Record]) -> Plan | None:
     charts = [Chart("all depths", lines(scored, "length", lengths))]
     what = "Mean score by length, all depths together"
     heading = f"{task}: score by length"
-    return Plan("length", task, task, heading, charts, _length_axis(lengths), "mean score", what, len(scored))
+    return ChartPlan("length", task, task, heading, charts, _length_axis(lengths), "mean score", what, len(scored))
 
 
-def by_needles(records: Sequence[Record]) -> Iterator[Plan]:
+def by_needles(records: Sequence[Record]) -> Iterator[ChartPlan]:
     """Score by number of needles over tasks that differ in nothing else (Figure 3 of the MTA paper)."""
     for family, group in _families(records, "needles").items():
         counts = sorted({count for _, count in group})
@@ -80,12 +80,12 @@ def by_needles(records: Sequence[Record]) -> Iterator[Plan]:
         charts = [Chart(title, _lines(pairs, counts)) for title, pairs in groups.items()]
         axis = Axis("needles in the context", [str(count) for count in counts])
         heading = f"{family}: score by number of needles"
-        yield Plan(
+        yield ChartPlan(
             "needles", "", family, heading, charts, axis, "mean score", "Mean score by number of needles", len(group)
         )
 
 
-def by_qa(records: Sequence[Record]) -> Iterator[Plan]:
+def by_qa(records: Sequence[Record]) -> Iterator[ChartPlan]:
     """Score by length for each QA of tasks that differ in nothing else, and for all of them where all were measured
     (Figures 5 and 7 of the MTA paper)."""
     for family, group in _families(records, "qa").items():
@@ -104,7 +104,7 @@ def by_qa(records: Sequence[Record]) -> Iterator[Plan]:
         charts.insert(0, Chart(f"all of QA{', '.join(map(str, numbers))}", whole))
         axis, heading = _length_axis(lengths), f"{family}: score by length for each QA"
         what = "Mean score by length of the text for each QA"
-        yield Plan("qa", "", family, heading, charts, axis, "mean score", what, len(group))
+        yield ChartPlan("qa", "", family, heading, charts, axis, "mean score", what, len(group))
 
 
 def lines(records: Sequence[Record], axis: str, values: Sequence[Any]) -> dict[str, Points]:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from matplotlib.figure import Figure
 
 from mta_eval.results.pictures.cells import Subplot, draw_subplot
-from mta_eval.results.pictures.layout import BAR, BESIDE, Layout, lay_out
+from mta_eval.results.pictures.layout import BAR, BESIDE, PictureLayout, lay_out
 from mta_eval.results.pictures.style import COLUMN, GREY, HEADING, LABEL, LINE, NOTE, TICK, TITLE, text_width, wrap
 
 
@@ -55,7 +55,12 @@ def compose(subplots: Sequence[Subplot], scale: Scale, words: Words) -> Figure:
 
 
 def _draw_subplots(
-    figure: Figure, subplots: Sequence[Subplot], scale: Scale, x_name: str, layout: Layout, corner: tuple[float, float]
+    figure: Figure,
+    subplots: Sequence[Subplot],
+    scale: Scale,
+    x_name: str,
+    layout: PictureLayout,
+    corner: tuple[float, float],
 ) -> None:
     """Draws all subplots, the cells of the first one below and right of `corner`."""
     width, height = figure.get_size_inches()

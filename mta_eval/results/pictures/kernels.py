@@ -41,7 +41,7 @@ def draw_convolutions(kernels: Any, title: str, path: Path, left: int | None = N
     """
     with mpl.rc_context({**STYLE, "svg.hashsalt": f"of {path.name}"}):
         figure = _compose_convolutions(np.asarray(kernels, dtype=float), title, left)
-        return [save(figure, path.with_name(path.name + suffix)) for suffix in (".png", ".svg")]
+        return [save_picture(figure, path.with_name(path.name + suffix)) for suffix in (".png", ".svg")]
 
 
 def draw_mixing(kernels: Any, title: str, path: Path) -> list[Path]:
@@ -51,7 +51,7 @@ def draw_mixing(kernels: Any, title: str, path: Path) -> list[Path]:
     """
     with mpl.rc_context({**STYLE, "svg.hashsalt": f"of {path.name}"}):
         figure = _compose_mixing(np.asarray(kernels, dtype=float), title)
-        return [save(figure, path.with_name(path.name + suffix)) for suffix in (".png", ".svg")]
+        return [save_picture(figure, path.with_name(path.name + suffix)) for suffix in (".png", ".svg")]
 
 
 def kernel_rows(kernels: Any, layer: int, kernel: str, left: int | None = None) -> list[dict[str, Any]]:
@@ -134,7 +134,7 @@ def _compose_mixing(kernels: np.ndarray, title: str) -> Figure:
     return figure
 
 
-def save(figure: Figure, path: Path) -> Path:
+def save_picture(figure: Figure, path: Path) -> Path:
     """Writes a picture in the format that the path's suffix names, and returns the path. Raises StoreError."""
     kind = path.suffix[1:].lower()
     try:

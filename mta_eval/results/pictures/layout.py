@@ -20,7 +20,7 @@ BESIDE = 0.85  # right of the subplots, for the bar and its texts
 
 
 @dataclass(frozen=True)
-class Layout:
+class PictureLayout:
     """Inches of a cell, and of what stands around the cells of a subplot. `across` subplots stand in a row.
 
     `left` is the room for the rows' names and `y`, what they are called; `pitch` leads from one subplot to the next;
@@ -54,7 +54,7 @@ class Layout:
         return self.over + self.rows * self.cell.height + self.ticks
 
 
-def lay_out(subplots: Sequence[Subplot], y_names: Sequence[str]) -> Layout:
+def lay_out(subplots: Sequence[Subplot], y_names: Sequence[str]) -> PictureLayout:
     """Cells with two lines of text where all subplots fit a page with them, else small ones.
 
     The rows are called by the first of `y_names` that is not longer than they are high, or by the last.
@@ -70,7 +70,7 @@ def lay_out(subplots: Sequence[Subplot], y_names: Sequence[str]) -> Layout:
     return _spread(subplots, CellSize(0.25, 0.18 if rows <= 30 else 0.07, True), 0.44, y_names)
 
 
-def _spread(subplots: Sequence[Subplot], least: CellSize, widest: float, y_names: Sequence[str]) -> Layout:
+def _spread(subplots: Sequence[Subplot], least: CellSize, widest: float, y_names: Sequence[str]) -> PictureLayout:
     """As many subplots in a row as there is room for, spread evenly over the rows, and cells as wide as that allows."""
     columns, rows = max(len(subplot.columns) for subplot in subplots), max(len(subplot.rows) for subplot in subplots)
     long = (name for name in y_names if _longest(name) < rows * least.height + 0.3)
@@ -87,7 +87,7 @@ def _spread(subplots: Sequence[Subplot], least: CellSize, widest: float, y_names
     titles = wrap_apart([subplot.title for subplot in subplots], pitch - 0.1, TITLE, bold=True)
     slanted = [text_width(text, TICK) for subplot in subplots if slant(subplot, cell) for text in subplot.columns]
     ticks = 0.44 + max(slanted, default=0) * 0.5
-    return Layout(cell, across, left, y, pitch, titles, ticks, columns, rows)
+    return PictureLayout(cell, across, left, y, pitch, titles, ticks, columns, rows)
 
 
 def _longest(text: str) -> float:

@@ -163,7 +163,7 @@ def draw_map(random: Random, count: int) -> tuple[list[tuple[str, str, str]], di
     return steps, spots
 
 
-def watch(
+def follow(
     random: Random, count: int, people: tuple[str, ...], places: tuple[str, ...], *, deny: bool
 ) -> tuple[list[str], dict[str, Sighting]]:
     """See people come and go in `count` facts, half of them definite.

@@ -15,7 +15,7 @@ from random import Random
 from typing import NamedTuple
 
 from mta_eval.errors import SpecError
-from mta_eval.tasks.babi.events import OBJECTS, OPPOSITE, PLACES, STEPS, Gift, Sighting, World, draw_map, watch
+from mta_eval.tasks.babi.events import OBJECTS, OPPOSITE, PLACES, STEPS, Gift, Sighting, World, draw_map, follow
 
 _PEOPLE = ("Mary", "John", "Daniel", "Sandra")
 _GIVERS = ("Fred", "Jeff", "Bill", "Mary")
@@ -199,12 +199,12 @@ def _look_at_hands(random: Random, count: int) -> tuple[World, dict[str, tuple[i
 
 
 def _ask_after_denials(random: Random, count: int) -> Telling:
-    facts, seen = watch(random, count, _PEOPLE, PLACES, deny=True)
+    facts, seen = follow(random, count, _PEOPLE, PLACES, deny=True)
     return facts, _ask_whether(random, seen, PLACES)
 
 
 def _ask_after_doubts(random: Random, count: int) -> Telling:
-    facts, seen = watch(random, count, _SEEN, _TOWN, deny=False)
+    facts, seen = follow(random, count, _SEEN, _TOWN, deny=False)
     return facts, _ask_whether(random, seen, _TOWN)
 
 

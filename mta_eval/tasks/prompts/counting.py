@@ -22,14 +22,14 @@ class Piece(NamedTuple):
     mark: int = -1
 
 
-class Run(NamedTuple):
+class FillerRun(NamedTuple):
     """Haystack units first..last-1."""
 
     first: int
     last: int
 
 
-Pieces = list[Piece | Run]
+Pieces = list[Piece | FillerRun]
 Measured = tuple[int, list[tuple[int, int]]]
 SHORTEST_RUN = 4  # shorter ones are encoded with their seam
 

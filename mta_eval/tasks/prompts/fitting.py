@@ -17,7 +17,7 @@ from math import log
 
 from mta_eval.core import Message, Tokenizer
 from mta_eval.errors import LengthError
-from mta_eval.tasks.prompts.counting import Counter, NotLocalError, Piece, Pieces, Run
+from mta_eval.tasks.prompts.counting import Counter, FillerRun, NotLocalError, Piece, Pieces
 from mta_eval.tasks.prompts.haystack import Haystack
 from mta_eval.tasks.prompts.layout import Layout, NeedlePlacement
 from mta_eval.tasks.prompts.template import PromptTemplate
@@ -44,7 +44,7 @@ def answer_budget(tokenizer: Tokenizer, answer: str, slack: int) -> int:
     return len(tokenizer.encode(" " + answer).ids) + slack
 
 
-def draw_of(length: int, roomy: int) -> int:
+def draw_key(length: int, roomy: int) -> int:
     """Which draw of needles a length gets: its own if `roomy` tokens hold any draw, else that of all short lengths.
 
     So lengths are independent samples, and yet what fits one short length fits every longer one.
@@ -139,7 +139,7 @@ class _Fitter:
         """The prompt of `pieces`, audited now and then. Raises NotLocalError when the audit fails."""
         haystack = self.haystack
         count, spans = self.counter.spliced(pieces) if haystack.splice_safe else self.counter.whole(pieces)
-        if haystack.splice_safe and any(isinstance(piece, Run) for piece in pieces):
+        if haystack.splice_safe and any(isinstance(piece, FillerRun) for piece in pieces):
             haystack.audits += 1
             if _is_power_of_four(haystack.audits) and self.counter.whole(pieces) != (count, spans):
                 raise NotLocalError

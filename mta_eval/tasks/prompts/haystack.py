@@ -12,7 +12,7 @@ from itertools import accumulate
 
 from mta_eval.core import Tokenizer
 from mta_eval.tasks.prompts import prose
-from mta_eval.tasks.prompts.sources import Source, open_source
+from mta_eval.tasks.prompts.sources import TextSource, open_source
 from mta_eval.tasks.prompts.token_cache import recall
 
 Spans = list[tuple[int, int]]
@@ -27,7 +27,7 @@ class Haystack:
     to the count of the whole; they are then estimates only.
     """
 
-    def __init__(self, source: Source, tokenizer: Tokenizer) -> None:
+    def __init__(self, source: TextSource, tokenizer: Tokenizer) -> None:
         self.source = source
         self.tokenizer = tokenizer
         self.splice_safe = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from mta_eval.tasks.prompts.counting import Piece, Pieces, Run
+from mta_eval.tasks.prompts.counting import FillerRun, Piece, Pieces
 from mta_eval.tasks.prompts.haystack import Haystack
 
 
@@ -99,7 +99,7 @@ class Layout:
             pieces.append(Piece(break_ + opening))
             break_ = ""
             if unit + 1 < border:
-                pieces.append(Run(unit + 1, border))
+                pieces.append(FillerRun(unit + 1, border))
             unit, tail = border, haystack.unit(border - 1)[-1]
 
         def add(text: str, mark: bool, own_line: bool = False) -> None:
@@ -131,9 +131,9 @@ def _exchange(row: list[Any], one: int, other: int) -> None:
 def _trim(pieces: Pieces, haystack: Haystack) -> None:
     """Drop the white space at the context's end; the template brings its own."""
     last = pieces[-1]
-    if isinstance(last, Run):
+    if isinstance(last, FillerRun):
         if last.last - last.first > 1:
-            pieces[-1] = Run(last.first, last.last - 1)
+            pieces[-1] = FillerRun(last.first, last.last - 1)
             pieces.append(Piece(haystack.unit(last.last - 1).rstrip()))
         else:
             pieces[-1] = Piece(haystack.unit(last.first).rstrip())

@@ -8,7 +8,7 @@ from random import Random
 from string import ascii_lowercase
 
 from mta_eval.errors import SpecError
-from mta_eval.tasks.prompts.sources import Source
+from mta_eval.tasks.prompts.sources import TextSource
 
 DECOYS = 4  # choices offered at least
 
@@ -43,7 +43,7 @@ walrus|xylophone|yacht|yogurt|zeppelin|zucchini""".replace("\n", "").split("|")
 )
 
 
-def draw(random: Random, make: Callable[[Random], str], used: Sequence[str], source: Source) -> str:
+def draw(random: Random, make: Callable[[Random], str], used: Sequence[str], source: TextSource) -> str:
     """A fresh text: not in the haystack, and neither inside a used one nor around it.
 
     Raises SpecError if none is found.

@@ -85,7 +85,7 @@ _PATTERNS = tuple(
 )
 
 
-def write(random: Random) -> list[str]:
+def write_prose(random: Random) -> list[str]:
     """The next BLOCK sentences as units that join to running text.
 
     A unit opens with a space inside a paragraph and closes with an empty line at its end, so that units border on

@@ -43,7 +43,7 @@ PROSE_STEP = 37  # sentences between the windows of two repeats, at least
 KINDS = ("prose", "noise", "essays", "file:PATH", "dataset:NAME")
 
 
-class Source(Protocol):
+class TextSource(Protocol):
     """An endless text in blocks of units (sentences with the white space around them)."""
 
     def block(self, index: int) -> list[str]:
@@ -67,7 +67,7 @@ class Prose:
 
     def block(self, index: int) -> list[str]:
         """See Source."""
-        return prose.write(generator(self._seed, "prose", index))
+        return prose.write_prose(generator(self._seed, "prose", index))
 
     def start(self, seed: int, length: int, repeat: int) -> int:
         """See Source. Repeats step through the text, so that few of them need little of it."""
@@ -106,7 +106,7 @@ class Written:
 
 
 @lru_cache(maxsize=16)
-def open_source(spec: str, seed: int) -> Source:
+def open_source(spec: str, seed: int) -> TextSource:
     """The text a spec names, opened once for all tokenizers. Raises SpecError, TextError."""
     kind, _, where = spec.partition(":")
     if spec == "prose":

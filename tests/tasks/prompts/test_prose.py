@@ -8,7 +8,7 @@ from mta_eval.tasks.prompts import prose
 
 
 def blocks(seed: int, count: int) -> list[list[str]]:
-    return [prose.write(generator(seed, "prose", index)) for index in range(count)]
+    return [prose.write_prose(generator(seed, "prose", index)) for index in range(count)]
 
 
 def test_units_are_single_sentences_with_the_white_space_around_them() -> None:
