@@ -1,6 +1,7 @@
 """Records and run.json as JSON, and the one validating reader of both: every version that was ever written.
 
 Schema 1 is mta-eval 0.1 (no `schema` in the file, no `finish`, `thought`, `output_tokens`), 2 is today's.
+Over 250 lines, so that every field and what it may hold stand on one page.
 """
 
 from __future__ import annotations
@@ -61,9 +62,7 @@ def read_run_text(text: str) -> Run:
         answer=_text(fields.take("answer"), "answer"),
         over_length=_text(fields.take("over_length"), "over_length"),
         version=_text(fields.take("version"), "version"),
-        tokenizers={
-            name: _text(value, "tokenizers") for name, value in _object(fields.take("tokenizers"), "tokenizers").items()
-        },
+        tokenizers=_text_by_name(fields.take("tokenizers"), "tokenizers"),
         environment=dict(_object(fields.take("environment", {}), "environment")),
     )
     sweep.refuse_rest("sweep")
@@ -120,6 +119,10 @@ def _text(value: Json, name: str) -> str:
     if not isinstance(value, str):
         raise _wrong(value, name, "a text")
     return value
+
+
+def _text_by_name(value: Json, name: str) -> dict[str, str]:
+    return {key: _text(item, f"{name}.{key}") for key, item in _object(value, name).items()}
 
 
 def _texts(value: Json, name: str) -> list[str]:

@@ -12,6 +12,7 @@ from mta_eval.errors import SpecError, StoreError
 from mta_eval.results.comparison import (
     HEAD,
     Compared,
+    compare_pairs,
     comparison_frame,
     comparison_rows,
     p_text,

@@ -1,4 +1,7 @@
-"""The main kernel: flash attention over widened keys, whose widened queries are read and never stored."""
+"""The main kernel: flash attention over widened keys, whose widened queries are read and never stored.
+
+Over 250 lines, so that the kernels that belong together stand beside what launches them.
+"""
 
 from __future__ import annotations
 

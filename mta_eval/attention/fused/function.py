@@ -1,4 +1,7 @@
-"""The forward and backward pass put together, as one differentiable function of q, k, v and the kernel."""
+"""The forward and backward pass put together, as one differentiable function of q, k, v and the kernel.
+
+Over 250 lines, so that the kernels that belong together stand beside what launches them.
+"""
 
 from __future__ import annotations
 

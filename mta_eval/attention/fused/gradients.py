@@ -7,6 +7,8 @@ operations instead of 27, no atomics, and gives the same bits every time.
 
 A stripe holds rows u = 0 .. rows - 1 of the stored queries and more rows of zeros, and keys of one stripe. Its blocks
 above the diagonal are zeros as far as a product may read, and nothing beyond.
+
+Over 250 lines, so that the kernels that belong together stand beside what launches them.
 """
 
 from __future__ import annotations

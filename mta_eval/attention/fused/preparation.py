@@ -1,4 +1,7 @@
-"""What the main kernel reads beside queries and values: widened keys, and the logits next to the diagonal."""
+"""What the main kernel reads beside queries and values: widened keys, and the logits next to the diagonal.
+
+Over 250 lines, so that the kernels that belong together stand beside what launches them.
+"""
 
 from __future__ import annotations
 

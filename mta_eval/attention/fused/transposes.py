@@ -1,4 +1,7 @@
-"""The backward pass where it is linear in the context: through the band, and from widened keys back to keys."""
+"""The backward pass where it is linear in the context: through the band, and from widened keys back to keys.
+
+Over 250 lines, so that the kernels that belong together stand beside what launches them.
+"""
 
 from __future__ import annotations
 

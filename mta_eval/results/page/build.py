@@ -89,7 +89,7 @@ def build_page(
     shown: dict[str, list[Shown]] = {name: [] for name in ("", *slugs)}
     for picture in pictures:
         task = picture.task if picture.task in slugs else ""
-        shown[task].append(show(picture.svg, picture.title, picture.note, slugs.get(task, "")))
+        shown[task].append(inline_picture(picture.svg, picture.title, picture.note, slugs.get(task, "")))
     attention = "Where the question's last tokens look, model by model"
     return _template().render(
         reload=reload,
@@ -105,7 +105,7 @@ def build_page(
         perplexity=perplexity_rows(records),
         perplexity_note=PERPLEXITY_NOTE,
         sections=[
-            (section, shown[section.name], list(_tables(section)), look and show(look.path, attention), look)
+            (section, shown[section.name], list(_tables(section)), look and inline_picture(look.path, attention), look)
             for section, look in zip(sections, looks, strict=True)
         ],
         overall=shown[""],
@@ -117,7 +117,7 @@ def build_page(
     )
 
 
-def show(svg: Path, title: str, note: str = "", slug: str = "") -> Shown:
+def inline_picture(svg: Path, title: str, note: str = "", slug: str = "") -> Shown:
     """A picture drawn here, ready to stand in a page; its texts were escaped by matplotlib.
 
     Two pictures of one page must not share ids: matplotlib's counted ones become classes, and a heatmap's cells carry
