@@ -294,6 +294,8 @@ def plugin(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str, str], None]:
     real, added = importlib.metadata.entry_points, []
 
     def entry_points(**selection: str) -> Any:
+        if not selection.get("group", "").startswith("mta_eval."):
+            return real(**selection)
         extra = [entry for entry in added if entry.group == selection.get("group", entry.group)]
         return importlib.metadata.EntryPoints([*real(**selection), *extra])
 
