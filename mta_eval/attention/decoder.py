@@ -1,7 +1,7 @@
 """The decoder of the attention family in Hugging Face form: MTAForCausalLM, whose attention variant is an option.
 
-Everything but the attention is transformers' Llama. `attn_implementation` chooses the path: "sdpa" (row tiles, the
-default), "flex_attention" (fused, for GPUs) or "eager" (the definition, on the full matrix).
+Everything but the attention is transformers' Llama. `attn_implementation` chooses the path: "sdpa" (the
+default: fused kernels on a GPU, else row tiles), "flex_attention", or "eager" (the definition, on the full matrix).
 """
 
 from __future__ import annotations

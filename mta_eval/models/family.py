@@ -26,7 +26,8 @@ class FamilyCheckpoint(Wrapped):
     dtype: Dtype = field(default="auto", metadata={"help": DTYPE_HELP})
     device: str = field(default="auto", metadata={"help": DEVICE_HELP})
     attention: Literal["sdpa", "flex_attention", "eager"] = field(
-        default="sdpa", metadata={"help": "row tiles, FlexAttention (GPU), or the definition on the full matrix"}
+        default="sdpa",
+        metadata={"help": "fused kernels on a GPU or row tiles, FlexAttention, or the definition on the full matrix"},
     )
     max_length_override: int = field(default=0, metadata={"help": "take longer prompts than the model's config says"})
 
