@@ -27,7 +27,7 @@ class FamilyCheckpoint(Wrapped):
     device: str = field(default="auto", metadata={"help": DEVICE_HELP})
     attention: Literal["sdpa", "flex_attention", "eager"] = field(
         default="sdpa",
-        metadata={"help": "fused kernels on a GPU or row tiles, FlexAttention, or the definition on the full matrix"},
+        metadata={"help": "fused kernels or row tiles, FlexAttention, or the whole matrix"},
     )
     max_length_override: int = field(default=0, metadata={"help": "take longer prompts than the model's config says"})
 
