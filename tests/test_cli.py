@@ -47,7 +47,7 @@ BAD: dict[str, tuple[tuple[str, ...], str]] = {
     "folder without text": (("run", "niah:haystack=file:bare", *WINDOW, "--out", "r"), "holds no .txt"),
     "missing model folder": (("run", "niah", "--model", "hf:/no/where", "--out", "r"), "no file or folder"),
     "folder without model": (("run", "niah", "--model", "hf:./bare", "--out", "r"), "cannot load the model"),
-    "tokenizer cannot answer": (("run", "niah", "--model", "tokenizer:./bare", "--out", "r"), "no tokenizer in folder"),
+    "tokenizer cannot answer": (("run", "niah", "--model", "tokenizer:./bare", "--out", "r"), "generates no answers"),
     "missing run": (("report", "nowhere"), "there is no run folder 'nowhere'"),
     "qa 11": (("run", "babilong:qa=11", *WINDOW, "--out", "r"), "qa must be 1 to 10"),
     "babilong file missing": (("run", "babilong:source=file:nowhere", *WINDOW, "--out", "r"), "no such file"),

@@ -11,8 +11,8 @@ import pytest
 
 from mta_eval.errors import TextError
 from mta_eval.integrations.lm_eval.benchmarks import Benchmarks
-from mta_eval.papers.measured import perplexity
 from mta_eval.registry import build_model
+from mta_eval.results.measures import perplexity
 from mta_eval.results.store import read
 
 lm_eval = pytest.importorskip("lm_eval")
