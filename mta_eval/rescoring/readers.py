@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from mta_eval.core import Record
 from mta_eval.errors import TextError
 from mta_eval.rescoring.sources import AnswerFile, length_in_name
 from mta_eval.results.grid import is_number
+from mta_eval.results.record_json import record_of
 from mta_eval.scoring import ScoredOutput
 
 CHUNK = 50_000  # rows of a CSV at a time
@@ -157,7 +157,7 @@ def _read_records(source: AnswerFile, _: str) -> Iterator[Row]:
     """Our own records. Of a run that was killed the last line may be torn: it is passed over."""
     for line, raw in _objects(source.path, may_be_torn=True):
         try:
-            record = Record(**raw)
+            record = record_of(raw)
             scored = ScoredOutput.of(record, record.output or "")
         except (TypeError, ValueError) as error:
             raise _damaged(source, line, str(error)) from error

@@ -30,7 +30,12 @@ def record_line(record: Record) -> str:
 
 def read_record(line: str | bytes) -> Record:
     """The record of a line, of any schema. Raises ValueError that says which field is wrong, and how."""
-    fields = _Fields(_object(json.loads(line), "the line"))
+    return record_of(json.loads(line))
+
+
+def record_of(value: Json) -> Record:
+    """The record that a parsed line is. Raises ValueError as `read_record` does."""
+    fields = _Fields(_object(value, "the line"))
     fields.check_schema()
     given: dict[str, object] = {}
     for name, read in RECORD.items():

@@ -156,7 +156,7 @@ BAD: dict[str, tuple[tuple[str, ...], str]] = {
     "a task with options": (("letter_blocks:block=8", "--out", "x"), "no recipe to train"),
     "no place": (("letter_blocks",), "--out"),
     "preset": (("letter_blocks", "--out", "x", "--preset", "gpu"), "--preset"),
-    "attention": (("letter_blocks", "--out", "x", "--model", "mamba"), "--model"),
+    "attention": (("letter_blocks", "--out", "x", "--model", "mamba"), "no attention variant is called"),
     "target": (("letter_blocks", "--out", "x", "--target", "middle"), "--target"),
     "block": (("letter_blocks", "--out", "x", "--block", "26"), "block must be 1 to 25"),
     "block below the query": (("letter_blocks", "--out", "x", "--block", "1"), "query must be 1 to block=1"),

@@ -69,6 +69,8 @@ def check_command(words: list[str], block: Block) -> None:
         assert arguments[0] == "install", block
         extras = set(re.findall(r"mta-eval\[([\w-]+)\]", " ".join(arguments)))
         assert extras <= project()["optional-dependencies"].keys(), block
+    elif program == "python" and arguments[:2] == ["-m", "pytest"]:
+        assert all((ROOT / name).exists() for name in arguments[2:] if not name.startswith("-")), block
     elif program == "python":
         script, *options = arguments
         text = (ROOT / script).read_text()
