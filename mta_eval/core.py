@@ -12,6 +12,8 @@ Words: `length` is the whole window in tokens (BOS, chat template, prompt and an
 
 from __future__ import annotations
 
+import datetime
+import hashlib
 import random
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,7 +21,8 @@ from typing import ClassVar, Literal, NamedTuple, Protocol, TypeAlias, runtime_c
 
 from mta_eval.errors import SpecError
 
-AxisValue: TypeAlias = int | float | str | bool | None
+Scalar: TypeAlias = int | float | str | bool | None
+AxisValue: TypeAlias = Scalar
 Axes: TypeAlias = Mapping[str, AxisValue]
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 Message: TypeAlias = dict[str, str]
@@ -27,6 +30,7 @@ AnswerMode = Literal["generate", "choose"]
 OverLength = Literal["refuse", "mark"]
 Finish = Literal["stop", "length", "refused", "failed"]
 Ability = Literal["answers", "chooses", "reads"]
+Thinking = Literal["auto", "off", "keep"]
 
 
 @dataclass(frozen=True)
@@ -92,11 +96,40 @@ class QuotedNeedle(Needle):
 
 
 @dataclass(frozen=True)
+class PromptSettings:
+    """How a run asks, whatever the task: part of the question, and of every prompt.
+
+    Of chat prompts alone: `system` is the system prompt, `answer_prefix` begins the model's answer for it,
+    `template_options` are variables of the chat template (sorted by name), `date` is the day that a template which
+    asks for it is told is today, and `thinking` switches the model's thinking by its template: "off", "keep" (on) or
+    "auto" (as the template has it). `thinking_tokens` is the budget of a thought and `answer_tokens` that of an
+    answer, 0 for the task's own; both are taken from the window.
+    """
+
+    system: str = ""
+    answer_prefix: str = ""
+    template_options: tuple[tuple[str, Scalar], ...] = ()
+    thinking: Thinking = "auto"
+    thinking_tokens: int = 0
+    answer_tokens: int = 0
+    date: str = "2025-01-01"
+
+    def __post_init__(self) -> None:
+        if min(self.thinking_tokens, self.answer_tokens) < 0:
+            raise SpecError("the budgets of thoughts and answers are numbers of tokens, 0 or more")
+        try:
+            datetime.date.fromisoformat(self.date)
+        except ValueError as error:
+            raise SpecError(f"{self.date!r} is no date; write it as 2025-01-31") from error
+
+
+@dataclass(frozen=True)
 class Sample:
     """One question to a model.
 
     `prompt` is the very string the model reads; with `chat` it is those messages rendered by the model's chat
-    template, special tokens spelled out. `prompt_tokens + max_new_tokens` fills `length`, never more.
+    template as `settings` say, special tokens spelled out. `prompt_tokens`, `max_new_tokens` of answer and
+    `settings.thinking_tokens` together fill `length`, never more.
     """
 
     id: str
@@ -112,6 +145,12 @@ class Sample:
     chat: tuple[Message, ...] | None = None
     stop: tuple[str, ...] = ()
     target_delimiter: str = " "  # stands between the prompt and a choice
+    settings: PromptSettings = PromptSettings()
+
+    @property
+    def budget(self) -> int:
+        """All tokens that a model may generate: those of its thought and of its answer."""
+        return self.max_new_tokens + self.settings.thinking_tokens
 
 
 @dataclass(frozen=True)
@@ -120,7 +159,8 @@ class Answer:
 
     `thought` is what a thinking model wrote before its answer; it is never scored. `finish` says why it ended: "stop"
     (an end token or a stop string), "length" (the budget of tokens was used up), "refused" or "failed". The counts are
-    tokens of the prompt and of everything generated; None where the backend does not say.
+    tokens of the prompt and of everything generated; None where the backend does not say. `unverified`: the backend
+    did not confirm that it read as many tokens as the prompt has.
     """
 
     text: str
@@ -128,21 +168,34 @@ class Answer:
     finish: Finish = "stop"
     prompt_tokens: int | None = None
     output_tokens: int | None = None
+    unverified: bool = False
 
 
 @dataclass(frozen=True)
 class ModelIdentity:
     """What makes a model the same model tomorrow: hashes of its parts, "" for a part that it has not or cannot tell.
 
-    `weights` and `config` of the checkpoint, its `revision` on a hub, the chat `template`, and the `generation`
-    settings (end tokens and the like).
+    `weights` and `config` of the checkpoint, the `adapter` on top of it, its `revision` on a hub, the chat `template`,
+    and the `generation` settings (end tokens and the like).
     """
 
     weights: str = ""
     config: str = ""
+    adapter: str = ""
     revision: str = ""
     template: str = ""
     generation: str = ""
+
+    @property
+    def fingerprint(self) -> str:
+        """All parts in 16 hexadecimal digits; "" where nothing is known."""
+        parts = [f"{name}={value}" for name, value in vars(self).items() if value]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16] if parts else ""
+
+    def changed(self, now: ModelIdentity) -> str:
+        """The first part, of those known both times, that is another now; "" if none is."""
+        pairs = ((name, value, getattr(now, name)) for name, value in vars(self).items())
+        return next((name for name, before, after in pairs if before and after and before != after), "")
 
 
 class Encoding(NamedTuple):
@@ -164,6 +217,13 @@ class Tokenizer(Protocol):
     @property
     def specials(self) -> tuple[int, int]:
         """How many special tokens (BOS, EOS) the tokenizer puts before and after a plain prompt."""
+
+    @property
+    def prompt_settings(self) -> PromptSettings:
+        """How `render` renders, and which budgets are not the task's own."""
+
+    def with_settings(self, settings: PromptSettings) -> Tokenizer:
+        """The same vocabulary with other settings."""
 
     def encode(self, text: str) -> Encoding:
         """The tokens of `text` alone, special tokens written in it included, none added."""
@@ -265,8 +325,9 @@ class Record:
     was cut to the model's window (`--over-length mark`). `needles` are those asked, and all if there are few.
     `seconds`: its share of the time, where a model answers several at once. `peak_memory`: bytes at the highest while
     it was answered, weights included; None if unknown. A sample that was read and not answered has a score but no
-    output; see `Reading` for its `positions`. `finish`, `thought` and `output_tokens` are those of the `Answer`;
-    `finish` is None where nothing was generated, and in records of version 0.1.
+    output; see `Reading` for its `positions`. `finish`, `thought`, `output_tokens` and `unverified` are those of the
+    `Answer`; `finish` is None where nothing was generated, and in records of version 0.1. `fingerprint` is that of the
+    model's identity.
     """
 
     sample_id: str
@@ -289,6 +350,8 @@ class Record:
     finish: Finish | None = None
     thought: str = ""
     output_tokens: int | None = None
+    unverified: bool = False
+    fingerprint: str = ""
 
     @property
     def was_read(self) -> bool:
@@ -312,6 +375,8 @@ class Run:
     version: str
     tokenizers: dict[str, str]
     environment: Mapping[str, Json] = field(default_factory=dict)
+    prompt: PromptSettings = PromptSettings()
+    identities: Mapping[str, ModelIdentity] = field(default_factory=dict)
 
     @property
     def settings(self) -> dict[str, dict[str, str]]:
@@ -360,6 +425,11 @@ class Plan:
     sweep: Sweep
     answer: AnswerMode = "generate"
     over_length: OverLength = "refuse"
+    settings: PromptSettings = PromptSettings()
+
+    def tokenizer_of(self, model: str) -> Tokenizer:
+        """What a task gets of a model: its tokenizer with the settings of this plan."""
+        return self.models[model].tokenizer.with_settings(self.settings)
 
     def sweep_of(self, task: str, model: str) -> Sweep:
         """What of the sweep a model is asked.
@@ -383,7 +453,7 @@ class Plan:
 
     def cells_of(self, task: str, model: str) -> Sequence[Cell]:
         """The cells that a model is asked of a task, in order."""
-        return cells_of(self.tasks[task], self.sweep_of(task, model), self.models[model].tokenizer)
+        return cells_of(self.tasks[task], self.sweep_of(task, model), self.tokenizer_of(model))
 
     def remaining(self, task: str, model: str, done: Collection[tuple[str, str]]) -> list[Cell]:
         """The cells of `cells_of` that are not in `done`, pairs of (model, sample id)."""

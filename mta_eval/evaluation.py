@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from mta_eval.core import (
     ModelIdentity,
     OverLength,
     Plan,
+    PromptSettings,
     Record,
     Run,
     Sample,
@@ -44,17 +46,20 @@ def evaluate(
     *,
     answer: AnswerMode = "generate",
     over_length: OverLength = "refuse",
+    settings: PromptSettings | None = None,
     out: str | Path | None = None,
 ) -> pd.DataFrame:
     """Ask a model the tasks of a sweep: a row for each sample (see results/frame.py for the columns).
 
     `model` is a spec ("smollm2"), a `core.Model`, or what a notebook has: (model, tokenizer) of transformers. Tasks are
-    specs ("niah:needles=4") or `core.Task`s. With `out` every answer is kept in that run folder at once, and what is
-    there already is not asked again; a model in memory is then known by its class alone. Raises MtaEvalError.
+    specs ("niah:needles=4") or `core.Task`s; `settings` are those of their prompts. With `out` every answer is kept in
+    that run folder at once, and what is there already is not asked again; a model whose weights or configuration have
+    changed since is refused. Raises MtaEvalError.
     """
     built = [registry.build_task(task) if isinstance(task, str) else task for task in _list(tasks)]
     name, adapter = _named(model)
-    plan = Plan({registry.spec_of(task): task for task in built}, {name: adapter}, sweep, answer, over_length)
+    by_name = {registry.spec_of(task): task for task in built}
+    plan = Plan(by_name, {name: adapter}, sweep, answer, over_length, settings or PromptSettings())
     runner.check(plan)
     return _frame(list(runner.run(plan)) if out is None else answer_all(plan, Path(out)))
 
@@ -94,19 +99,23 @@ def _answer_in_folder(plan: Plan, out: Path, replicas: ReplicaPool | None, show:
         version=VERSION,
         tokenizers={name: model.tokenizer.fingerprint for name, model in plan.models.items()},
         environment=_environment(plan, settings) | executor,
+        prompt=plan.settings,
+        identities={name: identity_of(model) for name, model in plan.models.items()},
     )
+    fingerprints = {name: identity.fingerprint for name, identity in question.identities.items()}
     with RunFolder(out, question) as folder:
         check_prompts(plan, read(out)[1], question)
         with show(plan, len(folder.done), settings) as advance:
             for record in replicas.run(plan, folder.done) if replicas else runner.run(plan, folder.done):
-                folder.append(record)
+                folder.append(replace(record, fingerprint=fingerprints[record.model]))
                 advance(record)
     return read(out)[1]
 
 
 def make_again(record: Record, task: Task, model: Model, question: Run) -> Sample:
     """The sample behind a record. Raises StoreError if its prompt is not the one that was answered."""
-    sample = task.sample(cell_of(record.sample_id), question.sweep.seed, model.tokenizer)
+    tokenizer = model.tokenizer.with_settings(question.prompt)
+    sample = task.sample(cell_of(record.sample_id), question.sweep.seed, tokenizer)
     if record.truncated:
         sample, _ = runner.fit_window(sample, model, "mark")
     if hashlib.sha256(sample.prompt.encode()).hexdigest() != record.prompt_sha256:
@@ -124,7 +133,7 @@ def check_prompts(plan: Plan, records: Sequence[Record], question: Run) -> None:
 
 
 def _environment(plan: Plan, settings: Mapping[str, Mapping[str, str]]) -> dict[str, Json]:
-    """What else shaped the answers: versions, and the dtype, device and identity of each model."""
+    """What else shaped the answers: versions, and the dtype and device of each model."""
     from importlib.metadata import PackageNotFoundError
     from importlib.metadata import version as version_of
 
@@ -136,15 +145,13 @@ def _environment(plan: Plan, settings: Mapping[str, Mapping[str, str]]) -> dict[
             continue
     about: dict[str, Json] = {"models": {name: dict(facts) for name, facts in settings.items()}}
     about |= {"versions": versions, "samples": len(plan)}
-    about["identities"] = {name: _identity(model) for name, model in plan.models.items()}
     left_out = {name: list(lengths) for name in plan.models if (lengths := plan.left_out(name))}
     return about | ({"lengths beyond the window": left_out} if left_out else {})
 
 
-def _identity(model: Model) -> dict[str, str]:
-    """The parts of a model's identity that it can tell; adapters of other packages may be older than the word."""
-    identity = model.identity() if hasattr(model, "identity") else ModelIdentity()
-    return {name: value for name, value in vars(identity).items() if value}
+def identity_of(model: Model) -> ModelIdentity:
+    """What a model says of its identity; adapters of other packages may be older than the word."""
+    return model.identity() if hasattr(model, "identity") else ModelIdentity()
 
 
 def _named(model: str | Model | tuple[Any, Any]) -> tuple[str, Model]:

@@ -53,9 +53,9 @@ def check(plan: Plan) -> None:
                         f"length {length} is beyond the window of {model_name}, {model.max_length} tokens; "
                         f"drop it{mark}"
                     )
-                cells = cells_of(task, replace(sweep, lengths=(length,)), model.tokenizer)
+                cells = cells_of(task, replace(sweep, lengths=(length,)), plan.tokenizer_of(model_name))
                 for cell in islice(cells, CHECKED if length <= SHORT else 1):
-                    sample = task.sample(cell, sweep.seed, model.tokenizer)
+                    sample = task.sample(cell, sweep.seed, plan.tokenizer_of(model_name))
                 if plan.answer == "choose" and not reading and not sample.choices:
                     raise SpecError(f"{task_name} offers no choices; use --answer generate")
 
@@ -83,7 +83,7 @@ def answer(plan: Plan, model_name: str, task_name: str, cells: Sequence[Cell]) -
 def make(plan: Plan, model_name: str, task_name: str, cell: Cell) -> tuple[Sample, bool]:
     """The sample of a cell as the model is asked it, and whether it was cut to the model's window."""
     model = plan.models[model_name]
-    sample = plan.tasks[task_name].sample(cell, plan.sweep.seed, model.tokenizer)
+    sample = plan.tasks[task_name].sample(cell, plan.sweep.seed, plan.tokenizer_of(model_name))
     return fit_window(sample, model, plan.over_length)
 
 
@@ -115,12 +115,12 @@ def fit_window(sample: Sample, model: Model, over_length: OverLength) -> tuple[S
 
     A cut sample keeps the needles that are still whole in it. Raises LengthError if it must not or cannot be cut.
     """
-    room = model.max_length - sample.max_new_tokens
+    room = model.max_length - sample.budget
     if sample.prompt_tokens <= room:
         return sample, False
     if over_length == "refuse":
         raise LengthError(
-            f"{sample.id}: {sample.prompt_tokens} prompt tokens and {sample.max_new_tokens} of answer do not fit the "
+            f"{sample.id}: {sample.prompt_tokens} prompt tokens and {sample.budget} of answer do not fit the "
             f"window of {model.max_length}; --over-length mark cuts such prompts and marks their records"
         )
     specials = sum(model.tokenizer.specials) if sample.chat is None else 0
@@ -171,6 +171,7 @@ def _scored(record: Record, task: Task, sample: Sample, response: Response) -> R
             finish=response.finish,
             thought=response.thought,
             output_tokens=response.output_tokens,
+            unverified=response.unverified,
         )
     assert isinstance(task, ReadingTask)
     reading = task.read(sample, response)

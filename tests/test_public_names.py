@@ -10,7 +10,7 @@ def test_the_nouns_keep_their_names() -> None:
     public = {name for name, thing in vars(core).items() if getattr(thing, "__module__", "") == "mta_eval.core"}
     assert public == {
         *("Cell", "Sweep", "Needle", "Sample", "Encoding", "Tokenizer", "Task", "Model", "Record", "Run", "Grid"),
-        *("Answer", "ModelIdentity", "QuotedNeedle", "Plan", "Reading", "ReadingTask"),
+        *("Answer", "ModelIdentity", "QuotedNeedle", "Plan", "Reading", "ReadingTask", "PromptSettings"),
         *("cell_of", "cells_of", "depth_text", "generator", "number_of"),
     }
 
@@ -40,5 +40,5 @@ def test_every_name_in_the_registry_is_there_with_options_and_a_line() -> None:
 def test_an_exported_sample_keeps_its_fields() -> None:
     assert {field.name for field in dataclasses.fields(core.Sample)} == {
         *("id", "task", "prompt", "targets", "axes", "length", "prompt_tokens", "max_new_tokens"),
-        *("choices", "needles", "chat", "stop", "target_delimiter"),
+        *("choices", "needles", "chat", "stop", "target_delimiter", "settings"),
     }

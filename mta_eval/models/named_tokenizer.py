@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from mta_eval.core import PromptSettings
 from mta_eval.models.tokenizer import FastTokenizer, load_tokenizer
 
 if TYPE_CHECKING:
@@ -20,12 +21,17 @@ class NamedTokenizer(FastTokenizer):
 
     def __init__(self, name: str) -> None:
         self._name = name
+        self.prompt_settings = PromptSettings()
 
     def __str__(self) -> str:
         return self._name
 
     def __repr__(self) -> str:
         return f"NamedTokenizer({self._name!r})"
+
+    def with_settings(self, settings: PromptSettings) -> FastTokenizer:
+        """See `FastTokenizer`."""
+        return self if settings == self.prompt_settings else self._loaded.with_settings(settings)
 
     @cached_property
     def _loaded(self) -> FastTokenizer:

@@ -12,13 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from mta_eval.attention.registration import register
-from mta_eval.core import Ability, Encoding, Message, ModelIdentity
+from mta_eval.core import Ability, Encoding, Message, ModelIdentity, PromptSettings
 from mta_eval.errors import ModelError
+from mta_eval.models import chat_templates
 from mta_eval.models.error_text import first_line
 from mta_eval.models.identity import template_digest
 from mta_eval.models.locations import HINT, local_path
+from mta_eval.models.thoughts import THINK, ThoughtFormat, formats_in
 
 if TYPE_CHECKING:
+    from tokenizers import AddedToken
     from tokenizers import Encoding as BackendEncoding
     from tokenizers import Tokenizer as Backend
     from transformers import PreTrainedTokenizerFast
@@ -34,8 +37,20 @@ class FastTokenizer:
         self._backend = backend
         self._name = name
         self.owner = owner
+        self.prompt_settings = PromptSettings()
+        self._with_settings: dict[PromptSettings, FastTokenizer] = {}
         backend.no_truncation()
         backend.no_padding()
+
+    def with_settings(self, settings: PromptSettings) -> FastTokenizer:
+        """The same vocabulary with other settings; one object for each, and this one for its own."""
+        if settings == self.prompt_settings:
+            return self
+        if settings not in self._with_settings:
+            made = FastTokenizer(self._backend, self._name, self.owner)
+            made.prompt_settings = settings
+            self._with_settings[settings] = made
+        return self._with_settings[settings]
 
     @cached_property
     def fingerprint(self) -> str:
@@ -45,8 +60,9 @@ class FastTokenizer:
 
     @property
     def chat_template(self) -> str:
-        """The source of the chat template; "" without one."""
-        return getattr(self.owner, "chat_template", None) or ""
+        """The source of the chat template; "" without one. Of several, the one called "default"."""
+        source = getattr(self.owner, "chat_template", None) or ""
+        return str(source.get("default", "")) if isinstance(source, dict) else str(source)
 
     @cached_property
     def specials(self) -> tuple[int, int]:
@@ -78,8 +94,41 @@ class FastTokenizer:
         """The chat template around `messages`, up to where the answer begins. Raises ModelError without one."""
         if self.owner is None or not self.chat_template:
             raise ModelError(f"{self._name} has no chat template; use prompt=completion or prompt=instruction")
-        rendered: str = self.owner.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True)
-        return rendered
+        options = chat_templates.variables_of(self.chat_template, self.prompt_settings)
+        try:
+            rendered = self.owner.apply_chat_template(
+                list(messages), tokenize=False, add_generation_prompt=True, **options
+            )
+        except Exception as error:  # a template is a program: it raises what it likes
+            raise ModelError(f"the chat template of {self._name} fails: {first_line(error)}") from error
+        return str(rendered) + self.prompt_settings.answer_prefix
+
+    @cached_property
+    def _added(self) -> dict[int, AddedToken]:
+        return dict(self._backend.get_added_tokens_decoder())
+
+    @cached_property
+    def turn_end(self) -> int | None:
+        """The special token with which the chat template ends the model's turn; None if it has none."""
+        rest = chat_templates.after_answer(self.owner, self.chat_template)
+        if not rest:
+            return None
+        first = self._backend.encode(rest, add_special_tokens=False).ids[:1]
+        return first[0] if first and first[0] in self._added else None
+
+    def decode_all(self, ids: Sequence[int]) -> str:
+        """The text of `ids`, special tokens spelled out."""
+        text: str = self._backend.decode(list(ids), skip_special_tokens=False)
+        return text
+
+    @cached_property
+    def thought_formats(self) -> tuple[ThoughtFormat, ...]:
+        """How this model may mark its thoughts: as its vocabulary or its chat template has it, and by <think>.
+
+        Some checkpoints were trained to write that without either.
+        """
+        known = formats_in(self.chat_template, (token.content for token in self._added.values()))
+        return tuple(dict.fromkeys((*known, THINK)))
 
     def can_spell(self, text: str) -> bool:
         """Whether `text` comes back out of its own tokens, white space aside."""

@@ -1,6 +1,7 @@
 """Records and run.json as JSON, and the one validating reader of both: every version that was ever written.
 
-Schema 1 is mta-eval 0.1 (no `schema` in the file, no `finish`, `thought`, `output_tokens`), 2 is today's.
+Schema 1 is mta-eval 0.1 (no `schema` in the file, no `finish`, `thought`, `output_tokens`); 2 has no `unverified`,
+`fingerprint`, `prompt`, and identities among the environment; 3 is today's.
 Over 250 lines, so that every field and what it may hold stand on one page.
 """
 
@@ -12,10 +13,26 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar, get_args
 
-from mta_eval.core import AnswerMode, AxisValue, Finish, Json, OverLength, QuotedNeedle, Record, Run, Sweep
+from mta_eval.core import (
+    AnswerMode,
+    AxisValue,
+    Finish,
+    Json,
+    ModelIdentity,
+    OverLength,
+    PromptSettings,
+    QuotedNeedle,
+    Record,
+    Run,
+    Sweep,
+    Thinking,
+)
+from mta_eval.errors import SpecError
 
 T = TypeVar("T")
-SCHEMA = 2
+SCHEMA = 3
+PROMPT_TEXTS = ("system", "answer_prefix", "date")
+PROMPT_COUNTS = ("thinking_tokens", "answer_tokens")
 
 
 class NewerSchemaError(ValueError):
@@ -69,6 +86,8 @@ def read_run_text(text: str) -> Run:
         version=_text(fields.take("version"), "version"),
         tokenizers=_text_by_name(fields.take("tokenizers"), "tokenizers"),
         environment=dict(_object(fields.take("environment", {}), "environment")),
+        prompt=_prompt(fields.take("prompt", {})),
+        identities=_identities(fields.take("identities", {})),
     )
     sweep.refuse_rest("sweep")
     fields.refuse_rest("a run")
@@ -76,6 +95,42 @@ def read_run_text(text: str) -> Run:
         if value not in get_args(allowed):
             raise ValueError(f"{name} is {value!r}, not one of {', '.join(get_args(allowed))}")
     return run
+
+
+def _prompt(value: Json) -> PromptSettings:
+    """The settings of prompts; those of a schema that had none are the defaults."""
+    fields = _Fields(_object(value, "prompt"), "prompt.")
+    default = PromptSettings()
+    thinking = _text(fields.take("thinking", default.thinking), "prompt.thinking")
+    if thinking not in get_args(Thinking):
+        raise _wrong(thinking, "prompt.thinking", f"one of {', '.join(get_args(Thinking))}")
+    options = _list(fields.take("template_options", []), "prompt.template_options")
+    texts = {name: _text(fields.take(name, getattr(default, name)), f"prompt.{name}") for name in PROMPT_TEXTS}
+    counts = {name: _count(fields.take(name, 0), f"prompt.{name}") for name in PROMPT_COUNTS}
+    fields.refuse_rest("prompt")
+    try:
+        given = {"template_options": tuple(map(_option, options)), "thinking": thinking, **texts, **counts}
+        return PromptSettings(**given)  # type: ignore[arg-type]  # each was checked
+    except SpecError as error:
+        raise ValueError(f"prompt: {error}") from error
+
+
+def _option(value: Json) -> tuple[str, AxisValue]:
+    pair = _list(value, "prompt.template_options")
+    if len(pair) != 2:
+        raise _wrong(value, "prompt.template_options", "pairs of a name and a value")
+    ((name, option),) = _axes({_text(pair[0], "prompt.template_options"): pair[1]}, "prompt.template_options").items()
+    return name, option
+
+
+def _identities(value: Json) -> dict[str, ModelIdentity]:
+    identities = {}
+    for model, parts in _object(value, "identities").items():
+        fields = _Fields(_object(parts, f"identities.{model}"), f"identities.{model}.")
+        names = [field.name for field in dataclasses.fields(ModelIdentity)]
+        identities[model] = ModelIdentity(**{name: _text(fields.take(name, ""), name) for name in names})
+        fields.refuse_rest("an identity")
+    return identities
 
 
 class _Fields:
@@ -251,6 +306,8 @@ RECORD: dict[str, Callable[[Json, str], object]] = {
     "finish": _optional(_finish),
     "thought": _text,
     "output_tokens": _optional(_count),
+    "unverified": _boolean,
+    "fingerprint": _text,
 }
 NEEDED = {
     field.name

@@ -14,11 +14,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from mta_eval.core import Record, Run, Sweep
+from mta_eval.core import PromptSettings, Record, Run, Sweep
 from mta_eval.errors import StoreError
 from mta_eval.results.record_json import NewerSchemaError, read_record, read_run_text, record_line, run_text
 
 QUESTION, RECORDS = "run.json", "records.jsonl"
+PARTS = {"weights": "weights", "config": "configuration", "adapter": "adapter", "revision": "revision on the hub"} | {
+    "template": "chat template",
+    "generation": "end tokens",
+}
 
 
 class RunFolder:
@@ -154,15 +158,22 @@ def _refuse_another(there: Run, here: Run, folder: Path) -> None:
                 f"{str(folder)!r} holds another question: {name} was {_short(old)}, now {_short(new)}; "
                 "choose another --out, or repeat the first command to go on with it"
             )
+    for model, before in there.identities.items():
+        if (now := here.identities.get(model)) and (part := before.changed(now)):
+            raise StoreError(
+                f"{str(folder)!r} holds the answers of another {model}: its {PARTS[part]} changed since "
+                f"({getattr(before, part)}, now {getattr(now, part)}); choose another --out"
+            )
 
 
 def _questions(there: Run, here: Run) -> list[tuple[str, Any, Any]]:
     pairs = [(field.name, getattr(there, field.name), getattr(here, field.name)) for field in dataclasses.fields(Run)]
-    rows = [row for row in pairs if row[0] not in ("sweep", "environment")]
-    return rows + [
-        (field.name, getattr(there.sweep, field.name), getattr(here.sweep, field.name))
-        for field in dataclasses.fields(Sweep)
-    ]
+    rows = [row for row in pairs if row[0] not in ("sweep", "environment", "prompt", "identities")]
+    for kind, before, now in ((Sweep, there.sweep, here.sweep), (PromptSettings, there.prompt, here.prompt)):
+        rows += [
+            (field.name, getattr(before, field.name), getattr(now, field.name)) for field in dataclasses.fields(kind)
+        ]
+    return rows
 
 
 def _short(value: Any) -> str:

@@ -180,13 +180,14 @@ class Babilong:
                 "qa": self.qa,
                 "question": row["question"],
             },
-            length=prompt_tokens + max_new_tokens,
+            length=prompt_tokens + max_new_tokens + tokenizer.prompt_settings.thinking_tokens,
             prompt_tokens=prompt_tokens,
             max_new_tokens=max_new_tokens,
             choices=self._choices(),
             chat=template.messages(row["input"]),
             stop=() if self.prompt == "chat" else ("\n", "."),
             target_delimiter="" if self.prompt == "chat" else " ",
+            settings=tokenizer.prompt_settings,
         )
 
 

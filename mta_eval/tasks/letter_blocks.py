@@ -82,9 +82,12 @@ class LetterBlocks:
         template = self._frame(tokenizer, query, seed)
         answer = self._answer(target)
         lead = "" if self._plain(tokenizer) or self.prompt == "chat" else " "
-        least = len(tokenizer.encode(lead + answer).ids) + 1
+        settings = tokenizer.prompt_settings
+        least = settings.answer_tokens or len(tokenizer.encode(lead + answer).ids) + 1
         if cell.length:
-            blocks = self._fill(tokenizer, template, others, target, depth, cell.length, least)
+            blocks = self._fill(
+                tokenizer, template, others, target, depth, cell.length - settings.thinking_tokens, least
+            )
         else:
             count = self._fixed_count() or EXAMPLE_BLOCKS
             blocks = others.take(count - 1)
@@ -99,14 +102,15 @@ class LetterBlocks:
             targets=(answer,),
             axes={"length": cell.length, "depth": cell.depth, "repeat": cell.repeat}
             | {"blocks": len(blocks), "position": blocks.index(target) + 1},
-            length=cell.length or prompt_tokens + least,
+            length=cell.length or prompt_tokens + least + settings.thinking_tokens,
             prompt_tokens=prompt_tokens,
-            max_new_tokens=cell.length - prompt_tokens if cell.length else least,
+            max_new_tokens=cell.length - prompt_tokens - settings.thinking_tokens if cell.length else least,
             choices=self._choices(random, blocks, target),
             needles=self._needles(blocks, query, target, len(template.before), spans, specials[0]),
             chat=template.messages(".".join(blocks)),
             stop=("\n", "."),
             target_delimiter=lead,
+            settings=settings,
         )
 
     def row(self, stream: str, seed: int, index: int) -> tuple[str, str]:

@@ -108,21 +108,23 @@ def build_sample(
 
     `needles` are sorted by depth; number `swept` begins at its depth, within half a sentence, the others near theirs.
     With `keep_order` they keep their order even where that moves the swept one. `max_new_tokens` 0 is enough for all
-    targets, joined by commas. `axes` are added to length, depth and repeat. `stop` None ends at a line or sentence,
-    or with `chat` at the model's own end.
+    targets, joined by commas; `answer_tokens` of the tokenizer's settings stands above it. `axes` are added to length,
+    depth and repeat. `stop` None ends at a line or sentence, or with `chat` at the model's own end.
     Raises LengthError if the needles do not fit, SpecError if there is no such haystack or rule, or if the rule cannot
     score this sample.
     """
     label = spec_of(task)
     filler = open_haystack(haystack, seed, tokenizer)
-    budget = max_new_tokens or answer_budget(tokenizer, ", ".join(targets), SPARE_TOKENS)
+    settings = tokenizer.prompt_settings
+    budget = settings.answer_tokens or max_new_tokens or answer_budget(tokenizer, ", ".join(targets), SPARE_TOKENS)
+    thinking = settings.thinking_tokens
     fitted = insert_needles(
         filler,
         filler.source.start(seed, cell.length, cell.repeat),
         prompt_template(tokenizer, *words, chat=chat),
         [NeedlePlacement(needle.text, needle.depth, needle.own_line) for needle in needles],
         cell.length,
-        budget,
+        budget + thinking,
         label=label,
         swept_needle=swept,
         depth=needles[swept].depth,
@@ -135,7 +137,7 @@ def build_sample(
         prompt=fitted.prompt,
         targets=targets,
         axes={"length": cell.length, "depth": cell.depth, "repeat": cell.repeat} | dict(axes or {}),
-        length=cell.length or fitted.prompt_tokens + budget,
+        length=cell.length or fitted.prompt_tokens + budget + thinking,
         prompt_tokens=fitted.prompt_tokens,
         max_new_tokens=budget,
         choices=choices,
@@ -146,6 +148,7 @@ def build_sample(
         chat=fitted.chat,
         stop=stop if stop is not None else () if chat else ("\n", "."),
         target_delimiter="" if chat else " ",
+        settings=settings,
     )
     find_rule(rule).check(sample)
     return sample

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mta_eval import registry
-from mta_eval.core import Cell, Sample, Tokenizer
+from mta_eval.core import Cell, PromptSettings, Sample, Tokenizer
 from mta_eval.errors import MtaEvalError
 
 FILE = Path(__file__).with_name("samples.json")
@@ -54,7 +54,10 @@ def golden(task_spec: str, tokenizer: Tokenizer) -> dict[str, Any]:
 def _digest(sample: Sample) -> str:
     """Of every field in the order in which they stand, whatever their names."""
     needles = [dataclasses.astuple(needle) for needle in sample.needles]
-    fields = [getattr(sample, field.name) for field in dataclasses.fields(sample) if field.name != "needles"]
+    names = [field.name for field in dataclasses.fields(sample) if field.name not in ("needles", "settings")]
+    fields = [getattr(sample, name) for name in names]
+    if sample.settings != PromptSettings():
+        fields.append(dataclasses.astuple(sample.settings))
     return hashlib.sha256(json.dumps([fields, needles], sort_keys=True).encode()).hexdigest()[:24]
 
 

@@ -20,6 +20,12 @@ class Numbers:
         assert plain
         return [int(part) for part in prompt.split()]
 
+    turn_end = None
+    thought_formats = ()
+
+    def decode_all(self, ids: list[int]) -> str:
+        return self.decode(ids)
+
     def decode(self, ids: list[int]) -> str:
         return "".join(f" {token}" for token in ids)
 

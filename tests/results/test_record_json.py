@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import shutil
@@ -11,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from mta_eval.core import QuotedNeedle
+from mta_eval.core import ModelIdentity, PromptSettings, QuotedNeedle
 from mta_eval.errors import StoreError
-from mta_eval.results.record_json import NEEDED, RECORD, read_record, record_line
+from mta_eval.results.record_json import NEEDED, RECORD, read_record, read_run_text, record_line, run_text
 from mta_eval.results.store import RunFolder, read
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "run_0_1"
@@ -46,7 +47,12 @@ WRONG: dict[str, tuple[object, ...]] = {
     "finish": ("stopped", 7, []),
     "thought": (None, *NO_TEXT),
     "output_tokens": NO_COUNT,
+    "unverified": (None, 0, "true"),
+    "fingerprint": (None, *NO_TEXT),
 }
+
+
+NEWER = {"finish": None, "thought": "", "output_tokens": None, "unverified": False, "fingerprint": ""}
 
 
 def folder_of(path: Path, line: str | None = None, run: object = RUN_OBJECT) -> Path:
@@ -136,9 +142,9 @@ def test_the_records_of_version_0_1_are_what_they_were() -> None:
     assert (run.version, run.samples, len(records)) == ("0.1.0", 48, 48)
     for record, line in zip(records, LINES, strict=True):
         fields = vars(record) | {"needles": [vars(needle) for needle in record.needles]}
-        newer = {name: fields.pop(name) for name in ("finish", "thought", "output_tokens")}
+        newer = {name: fields.pop(name) for name in NEWER}
         assert fields == json.loads(line)
-        assert newer == {"finish": None, "thought": "", "output_tokens": None}
+        assert newer == NEWER
         assert all(isinstance(needle, QuotedNeedle) for needle in record.needles)
 
 
@@ -191,3 +197,28 @@ def test_opening_a_whole_run_of_version_0_1_changes_no_line(tmp_path: Path) -> N
     with RunFolder(folder, read(folder)[0]) as opened:
         assert len(opened.done) == 48
     assert (folder / "records.jsonl").read_bytes() == (GOLDEN / "records.jsonl").read_bytes()
+
+
+def test_the_settings_and_identities_of_a_run_are_read_back_as_they_were_written() -> None:
+    settings = PromptSettings("Be brief.", "The", (("thinking", False), ("effort", "low")), "off", 64, 9, "2024-02-29")
+    identity = ModelIdentity(weights="a", adapter="b", template="c")
+    run = dataclasses.replace(read(GOLDEN)[0], prompt=settings, identities={"hf:x": identity})
+    assert read_run_text(run_text(run)) == run
+
+
+@pytest.mark.parametrize(
+    ("prompt", "named"),
+    [
+        ({"thinking": "no"}, "thinking"),
+        ({"answer_tokens": -1}, "answer_tokens"),
+        ({"template_options": [["a"]]}, "template_options"),
+        ({"template_options": [["a", []]]}, "template_options"),
+        ({"date": "today"}, "today"),
+        ({"colour": 1}, "colour"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused_with_their_name(
+    prompt: dict[str, object], named: str, tmp_path: Path
+) -> None:
+    with pytest.raises(StoreError, match=named):
+        read(folder_of(tmp_path, run=RUN_OBJECT | {"prompt": prompt}))

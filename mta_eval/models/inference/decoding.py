@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mta_eval.models.inference.batching import (
     can_share_prefix,
@@ -17,15 +17,24 @@ from mta_eval.models.inference.batching import (
 )
 from mta_eval.models.inference.caches import can_remove, is_append_only
 from mta_eval.models.inference.causal_lm import CausalLM
-from mta_eval.models.inference.growing_answer import GrowingAnswer
+from mta_eval.models.inference.growing_answer import NO_TOKEN, GrowingAnswer
 from mta_eval.models.inference.prefill import Prefill, State
 
 if TYPE_CHECKING:
+    import torch
+
     from mta_eval.models.inference.separate_rows import SeparateRows
     from mta_eval.models.inference.shared_prefix_cache import SharedPrefixRows
 
 DRAFT_TOKENS = 8  # at most, in one step of an answer
 STEP_TOKENS = 64  # of all rows in a step; more are no longer read in the time of one
+
+
+def likeliest(logits: torch.Tensor) -> list[Any]:
+    """The likeliest tokens of `logits` (…, vocabulary), as nested lists; `NO_TOKEN` where the highest is not finite."""
+    highest = logits.max(-1)
+    tokens: list[Any] = highest.indices.masked_fill(~highest.values.isfinite(), NO_TOKEN).tolist()
+    return tokens
 
 
 def decode_one(model: CausalLM, prefill: Prefill, answer: GrowingAnswer, state: State, lookup: bool) -> None:
@@ -37,7 +46,7 @@ def decode_one(model: CausalLM, prefill: Prefill, answer: GrowingAnswer, state: 
         # a model without a cache reads everything again
         ids = answer.tokens[-1:] + draft if state else answer.prompt_ids + answer.tokens
         logits, state = prefill.step(ids, state, 1 + len(draft))
-        wrong = len(draft) - answer.accept(draft, logits[-1 - len(draft) :].argmax(-1).tolist())
+        wrong = len(draft) - answer.accept(draft, likeliest(logits[-1 - len(draft) :]))
         if wrong:
             state["past_key_values"].crop(-wrong)
 
@@ -84,7 +93,7 @@ def _read_in_one_pass(
             return False
     except (ValueError, IndexError):  # what a model raises for a prompt; anything else is a failure of rows
         return False
-    for answer, token in zip(answers, logits.argmax(-1).tolist(), strict=True):
+    for answer, token in zip(answers, likeliest(logits), strict=True):
         answer.append(token)
     return True
 
@@ -96,7 +105,7 @@ def _read_each(prefill: Prefill, answers: Sequence[GrowingAnswer], rows: SharedP
             logits, state = prefill.read(answer.prompt_ids)
         except Exception:  # it will fail again when it is the first
             return row
-        answer.append(int(logits[-1].argmax()))
+        answer.append(*likeliest(logits[-1:]))
         rows.fill(row, state["past_key_values"], len(answer.prompt_ids))
     return len(answers)
 
@@ -111,7 +120,7 @@ def _decode(rows: SharedPrefixRows | SeparateRows, answers: Sequence[GrowingAnsw
             active = unfinished
         drafts = [answers[row].draft(min(DRAFT_TOKENS, max_tokens // len(active) - 1)) for row in active]
         tokens = [[answers[row].tokens[-1], *draft] for row, draft in zip(active, drafts, strict=True)]
-        chosen = rows.step(tokens).argmax(-1).tolist()
+        chosen = likeliest(rows.step(tokens))
         counts = [
             0 if answers[row].done else 1 + answers[row].accept(draft, row_chosen)
             for row, draft, row_chosen in zip(active, drafts, chosen, strict=True)

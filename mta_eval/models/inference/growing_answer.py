@@ -1,42 +1,74 @@
-"""An answer while it is decoded, and where it ends."""
+"""An answer while it is decoded: the thought before it, and where both end."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from mta_eval.core import Answer, Sample
 from mta_eval.models.inference.prompt_lookup import PromptLookup
 from mta_eval.models.stop_strings import cut_at_stop
+from mta_eval.models.thoughts import closed_first, opened_by, opening_in, split_thoughts
 from mta_eval.models.tokenizer import FastTokenizer
+
+NO_TOKEN = -1  # what is chosen where no logit can be
+MARK_TOKENS = 24  # as many tokens as a mark may take; an answer that opens with a thought does so within them
+
+
+class NonFiniteLogitsError(RuntimeError):
+    """The model computes what is no number. No MtaEvalError: the runner keeps it as the error of one sample."""
 
 
 class GrowingAnswer:
-    """The tokens decoded for a sample: up to max_new_tokens, ended by an end token or one of its stop strings."""
+    """The tokens decoded for a sample: a thought, if the model begins one, and then the answer.
+
+    The thought has `thinking_tokens` of the sample's settings, its marks included, and the answer `max_new_tokens`.
+    An end token ends both, a stop string the answer alone. In a chat the token that ends a turn ends the answer too.
+    """
 
     def __init__(self, sample: Sample, tokenizer: FastTokenizer, end_tokens: set[int]) -> None:
         self._sample, self._tokenizer, self._end_tokens = sample, tokenizer, end_tokens
+        self._turn_ends = {tokenizer.turn_end} - {None} if sample.chat is not None else set()
+        self._formats = tokenizer.thought_formats
+        self._opened = opened_by(sample.prompt, self._formats) if sample.chat is not None else None
         self.prompt_ids = tokenizer.prompt_ids(sample.prompt, plain=sample.chat is None)
-        self.budget = sample.max_new_tokens
+        self.budget = sample.budget
         self._lookup = PromptLookup(self.prompt_ids, self.budget)
         self.restart()
 
     def restart(self) -> None:
         """Drop everything that was decoded."""
         self.tokens: list[int] = []
+        self._thought = self._opened  # the format of the thought that the next token belongs to
+        self._answer_start = 0  # tokens before the answer: those of thoughts
         self._text = ""
         self._ended_by_token = self._ended_by_string = False
 
     @property
     def done(self) -> bool:
         """Whether no token follows: an end token or a stop string was decoded, or the budget is used up."""
-        return self._ended_by_token or self._ended_by_string or len(self.tokens) == self.budget
+        if self._ended_by_token or self._ended_by_string or len(self.tokens) == self.budget:
+            return True
+        tokens = len(self.tokens) - self._answer_start
+        if self._thought is None:
+            return tokens >= self._sample.max_new_tokens
+        return len(self.tokens) >= self._sample.settings.thinking_tokens
 
     def result(self) -> Answer:
-        """The answer so far. An end token counts as generated, although it is no part of the text."""
+        """The answer so far. An end token counts as generated, although it is no part of the text.
+
+        A thought that did not end has no answer: its text is "", and whatever ended it, its finish is "length".
+        """
         stopped = self._ended_by_token or self._ended_by_string
+        split = split_thoughts(self._tokenizer.decode_all(self.tokens), self._formats, self._opened)
+        text = self._text
+        if self._thought is not None:
+            text = ""
+        elif opening_in(text, self._formats) or closed_first(text, self._formats):  # a thought amid the answer
+            text = split_thoughts(text, self._formats).answer
         return Answer(
-            self._text,
-            finish="stop" if stopped else "length",
+            text,
+            thought=split.thought,
+            finish="stop" if stopped and not split.unfinished else "length",
             prompt_tokens=len(self.prompt_ids),
             output_tokens=len(self.tokens) + self._ended_by_token,
         )
@@ -48,16 +80,19 @@ class GrowingAnswer:
         return self._lookup.continuation(self.tokens, min(limit, self.budget - len(self.tokens) - 1))
 
     def append(self, token: int) -> None:
-        """Add a token, unless the answer is done."""
+        """Add a token, unless the answer is done. Raises NonFiniteLogitsError for `NO_TOKEN`."""
         if self.done:
             return
-        if token in self._end_tokens:
+        if token == NO_TOKEN:
+            raise NonFiniteLogitsError("the model's logits are not finite (NaN or infinite), so it says nothing")
+        if token in self._end_tokens or (self._thought is None and token in self._turn_ends):
             self._ended_by_token = True
             return
         self.tokens.append(token)
-        decoded = self._tokenizer.decode(self.tokens)
-        self._text = cut_at_stop(decoded, self._sample.stop)
-        self._ended_by_string = self._text != decoded
+        if self._thought is not None:
+            self._look_for_closing()
+        else:
+            self._look_for_end()
 
     def accept(self, draft: Sequence[int], chosen: Sequence[int]) -> int:
         """Add what the model chose after the last token and after each draft token up to the first wrong one.
@@ -70,3 +105,31 @@ class GrowingAnswer:
                 return right
             self.append(chosen[right + 1])
         return len(draft)
+
+    def _look_for_closing(self) -> None:
+        assert self._thought is not None
+        tail = self._tokenizer.decode_all(self.tokens[max(self._answer_start, len(self.tokens) - MARK_TOKENS) :])
+        if self._thought.closing in tail:
+            self._thought, self._answer_start = None, len(self.tokens)
+
+    def _look_for_end(self) -> None:
+        tokens = self.tokens[self._answer_start :]
+        if len(tokens) <= MARK_TOKENS:
+            marked = self._tokenizer.decode_all(tokens)
+            self._thought = opening_in(marked, self._formats)
+            if self._thought is not None:
+                return
+            if closed_first(marked, self._formats):  # and never opened
+                self._answer_start, self._text = len(self.tokens), ""
+                return
+        decoded = self._tokenizer.decode(tokens)
+        self._text = cut_at_stop(decoded, self._sample.stop)
+        self._ended_by_string = self._text != decoded
+
+
+def settled(tokens: Iterable[int], sample: Sample, tokenizer: FastTokenizer, end_tokens: set[int]) -> Answer:
+    """The answer that greedily decoded `tokens` are, up to the first end: for engines that decode by themselves."""
+    answer = GrowingAnswer(sample, tokenizer, end_tokens)
+    for token in tokens:
+        answer.append(token)
+    return answer.result()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from mta_eval.core import Answer, Sample
 from mta_eval.models.inference.batching import logits_of_suffixes
 from mta_eval.models.inference.causal_lm import CausalLM
-from mta_eval.models.inference.decoding import decode_batch, decode_one
+from mta_eval.models.inference.decoding import decode_batch, decode_one, likeliest
 from mta_eval.models.inference.growing_answer import GrowingAnswer
 from mta_eval.models.inference.prefill import Prefill, is_out_of_memory
 from mta_eval.models.token_ids import shared_prefix_length
@@ -54,7 +54,7 @@ class TorchModel:
         Takes up to BATCH samples ahead and answers them at once, where the model and memory allow it.
         """
         try:
-            answers = (GrowingAnswer(sample, self._tokenizer, self._end_tokens) for sample in samples)
+            answers = map(self._begin, samples)
             for batch in batches(answers, BATCH if self._batching else 1):
                 yield from self._answer_batch(batch)
         finally:
@@ -116,7 +116,7 @@ class TorchModel:
         for answer in answers:
             answer.restart()
         logits, state = self._prefill.read(answers[0].prompt_ids)
-        answers[0].append(int(logits[-1].argmax()))
+        answers[0].append(*likeliest(logits[-1:]))
         decode_one(self.model, self._prefill, answers[0], state, self._lookup)
         return 1
 
@@ -148,8 +148,28 @@ class TorchModel:
             self._batching = not isinstance(error, UnsupportedAttentionError) and not is_out_of_memory(error)
             return None
 
+    def _begin(self, sample: Sample) -> GrowingAnswer:
+        answer = GrowingAnswer(sample, self._tokenizer, self._end_tokens)
+        self._check(answer.prompt_ids)
+        return answer
+
     def _ids(self, sample: Sample) -> list[int]:
-        return self._tokenizer.prompt_ids(sample.prompt, plain=sample.chat is None)
+        ids = self._tokenizer.prompt_ids(sample.prompt, plain=sample.chat is None)
+        self._check(ids)
+        return ids
+
+    def _check(self, ids: list[int]) -> None:
+        """Raises ValueError for a token that the model has no embedding of; on a GPU that would break the process."""
+        if ids and (highest := max(ids)) >= self._embeddings:
+            raise ValueError(
+                f"token {highest} ({self._tokenizer.decode_all([highest])!r}) is beyond the model's {self._embeddings} "
+                "embeddings: this tokenizer is not the one of these weights"
+            )
+
+    @cached_property
+    def _embeddings(self) -> int:
+        embeddings = getattr(self.model, "get_input_embeddings", lambda: None)()
+        return sys.maxsize if embeddings is None else int(embeddings.weight.shape[0])
 
 
 def _warning(error: Exception) -> str:

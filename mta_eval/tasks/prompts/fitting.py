@@ -40,8 +40,8 @@ class Fitted:
 
 
 def answer_budget(tokenizer: Tokenizer, answer: str, slack: int) -> int:
-    """max_new_tokens: the tokens of the answer and some to slack_tokens."""
-    return len(tokenizer.encode(" " + answer).ids) + slack
+    """max_new_tokens: `answer_tokens` of the settings, else the tokens of the answer and `slack` more."""
+    return tokenizer.prompt_settings.answer_tokens or len(tokenizer.encode(" " + answer).ids) + slack
 
 
 def draw_key(length: int, roomy: int) -> int:

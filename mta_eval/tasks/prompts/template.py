@@ -15,6 +15,7 @@ class PromptTemplate:
     before: str
     after: str
     question: tuple[str, str] | None = None  # the user's words around the context, where a chat template wraps them
+    system: str = ""
 
     def specials(self, tokenizer: Tokenizer) -> tuple[int, int]:
         """Tokens added before and after the prompt; a rendered chat spells its own out."""
@@ -24,7 +25,7 @@ class PromptTemplate:
         """The chat around `context`, or None for a plain prompt."""
         if self.question is None:
             return None
-        return ({"role": "user", "content": self.question[0] + context + self.question[1]},)
+        return chat_messages(self.question[0] + context + self.question[1], self.system)
 
 
 def prompt_template(tokenizer: Tokenizer, before: str, after: str, chat: bool) -> PromptTemplate:
@@ -34,8 +35,14 @@ def prompt_template(tokenizer: Tokenizer, before: str, after: str, chat: bool) -
     """
     if not chat:
         return PromptTemplate(before, after)
-    hole = "<the context goes here>"
-    parts = tokenizer.render([{"role": "user", "content": before + hole + after}]).split(hole)
+    hole, system = "<the context goes here>", tokenizer.prompt_settings.system
+    parts = tokenizer.render(chat_messages(before + hole + after, system)).split(hole)
     if len(parts) != 2:
         raise ModelError("the chat template does not hold the user's message exactly once; use prompt=instruction")
-    return PromptTemplate(parts[0], parts[1], (before, after))
+    return PromptTemplate(parts[0], parts[1], (before, after), system)
+
+
+def chat_messages(question: str, system: str) -> tuple[Message, ...]:
+    """The messages of a chat: the system prompt, if there is one, and the user's question."""
+    asked: Message = {"role": "user", "content": question}
+    return ({"role": "system", "content": system}, asked) if system else (asked,)
