@@ -48,16 +48,20 @@ def check(plan: Plan) -> None:
             sweep, reading = plan.sweep_of(task_name, model_name), isinstance(task, ReadingTask)
             for length in sweep.lengths:
                 if length > model.max_length and (reading or plan.over_length == "refuse"):
-                    mark = "" if reading else ", or let --over-length mark cut such prompts and mark their records"
-                    raise LengthError(
-                        f"length {length} is beyond the window of {model_name}, {model.max_length} tokens; "
-                        f"drop it{mark}"
-                    )
+                    raise LengthError(_beyond(length, model_name, model, reading))
                 cells = cells_of(task, replace(sweep, lengths=(length,)), plan.tokenizer_of(model_name))
                 for cell in islice(cells, CHECKED if length <= SHORT else 1):
                     sample = task.sample(cell, sweep.seed, plan.tokenizer_of(model_name))
                 if plan.answer == "choose" and not reading and not sample.choices:
                     raise SpecError(f"{task_name} offers no choices; use --answer generate")
+
+
+def _beyond(length: int, name: str, model: Model, reading: bool) -> str:
+    """Why a length is refused, and each way on."""
+    ways = ["drop it"] if reading else ["drop it", "let --over-length mark cut such prompts and mark their records"]
+    if hasattr(model, "max_length_override"):
+        ways.append("give the model max_length_override=TOKENS if it can read more")
+    return f"length {length} is beyond the window of {name}, {model.max_length} tokens; {', or '.join(ways)}"
 
 
 def run(plan: Plan, done: Collection[tuple[str, str]] = ()) -> Iterator[Record]:
