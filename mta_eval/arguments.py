@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from typing import TypeVar
 
+from mta_eval.core import Scalar
 from mta_eval.errors import SpecError
 
 T = TypeVar("T")
@@ -40,6 +42,28 @@ def parse_depth(text: str, command: str) -> float | None:
 def parse_depths(text: str) -> tuple[float | None, ...]:
     """ "0,0.5,1" -> (0.0, 0.5, 1.0); "any" -> (None,). Raises SpecError on what is not from 0 to 1."""
     return _without_doubles([_depth_of(part.strip()) for part in text.split(",")], "depth")
+
+
+def parse_scalars(texts: Sequence[str]) -> tuple[tuple[str, Scalar], ...]:
+    """["thinking=false", "effort=low"] -> (("effort", "low"), ("thinking", False)), sorted. Raises SpecError.
+
+    A value is JSON (false, 3, "3") or else a text.
+    """
+    options: dict[str, Scalar] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (name.strip() and equals):
+            raise SpecError(f"{text!r} is no option; write NAME=VALUE")
+        if name.strip() in options:
+            raise SpecError(f"option {name.strip()} is given twice")
+        try:
+            parsed = json.loads(value)
+        except ValueError:
+            parsed = value
+        if isinstance(parsed, list | dict) or parsed != parsed:
+            raise SpecError(f"{text!r} is no option; its value is a text, a number, true, false or null")
+        options[name.strip()] = parsed
+    return tuple(sorted(options.items()))
 
 
 def parse_options(texts: Sequence[str]) -> dict[str, int | str | list[int]]:
