@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import ascii_letters
-from typing import Any
+from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 import numpy as np
@@ -35,6 +35,9 @@ from mta_eval.results.pictures.kernels import (
 )
 from mta_eval.results.pictures.style import STYLE
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
 MARK = "#e8590c"  # the chosen heads and the needle: stands out from blue, from red and from white
 MONO = ["DejaVu Sans Mono", "DejaVu Sans", "monospace"]
 EM = 0.602 / 72  # inches that one character of it takes for each point of its size
@@ -48,11 +51,11 @@ class HeadMap:
 
     layer: int
     head: int
-    weights: Any
+    weights: ArrayLike
 
 
 def draw_attention(
-    needle_share: Any,
+    needle_share: ArrayLike,
     maps: Sequence[HeadMap],
     row_labels: Sequence[str],
     column_labels: Sequence[str],

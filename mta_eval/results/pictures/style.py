@@ -34,7 +34,7 @@ PALE = "#c9c9c9"  # lines that are there to compare with
 # told apart with every kind of colour vision (Okabe and Ito), and by their marks in grey
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", GREY)
 MARKS = "osD^vPX"
-SCORES: Any = ScalarMappable(Normalize(0, 1), "viridis")  # readable with every kind of colour vision, and in grey
+SCORES = ScalarMappable(Normalize(0, 1), "viridis")  # readable with every kind of colour vision, and in grey
 # Blue is better, red is worse; an odd number of colours, so that 0 has one of its own: the middle one.
 DIVERGING = mpl.colormaps["RdBu"].resampled(257)
 STYLE: Any = {  # Any, as matplotlib's type of it changes with every release
@@ -49,7 +49,7 @@ STYLE: Any = {  # Any, as matplotlib's type of it changes with every release
     "axes.unicode_minus": True,
     "hatch.linewidth": 0.6,
 }
-UNDATED: Any = {
+UNDATED: dict[str, dict[str, None]] = {
     "png": {"Software": None},
     "svg": dict.fromkeys(("Date", "Creator", "Format", "Type")),
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
@@ -110,7 +110,7 @@ def shorten(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[:ahead]}…{text[len(text) - (most - ahead - 1) :]}"
 
 
-def ink_on(colour: Any) -> str:
+def ink_on(colour: Sequence[float]) -> str:
     """White or black, whichever stands out more from an RGB(A) colour of parts from 0 to 1 (luminance as in WCAG)."""
     red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour[:3])
     return "white" if 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.179 else "black"
