@@ -143,15 +143,15 @@ def _measure(task: str, pairs: Sequence[Pair], cell: tuple[AxisValue, AxisValue]
     means = sum(first) / count, sum(second) / count
     x, y = cell or (None, None)
     p = _p_of(pairs)
-    return Compared(task, cell is None, x, y, count, *means, gap, *_only_one(first, second), p, p)
+    return Compared(task, cell is None, x, y, count, *means, gap, *_discordant(first, second), p, p)
 
 
 def _p_of(pairs: Sequence[Pair]) -> float:
     first, second, draws = _scores(pairs)
     # McNemar's test takes pairs for independent, which those of one draw are not
     if {*first, *second} <= {0.0, 1.0} and len(set(draws)) == len(draws):
-        return mcnemar(*_only_one(first, second))
-    return sign_flip([other - one for one, other in zip(first, second, strict=True)], draws)
+        return mcnemar(*_discordant(first, second))
+    return sign_flip([b - a for a, b in zip(first, second, strict=True)], draws)
 
 
 def _scores(pairs: Sequence[Pair]) -> tuple[list[float], list[float], list[Hashable]]:
@@ -160,9 +160,9 @@ def _scores(pairs: Sequence[Pair]) -> tuple[list[float], list[float], list[Hasha
     return first, second, [draw_of(pair.first) for pair in pairs]
 
 
-def _only_one(first: Sequence[float], second: Sequence[float]) -> tuple[int, int]:
+def _discordant(first: Sequence[float], second: Sequence[float]) -> tuple[int, int]:
     """How many pairs only the first, and only the second, has right."""
-    right = [(one >= 1, other >= 1) for one, other in zip(first, second, strict=True)]
+    right = [(a >= 1, b >= 1) for a, b in zip(first, second, strict=True)]
     return right.count((True, False)), right.count((False, True))
 
 

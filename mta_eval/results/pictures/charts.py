@@ -139,8 +139,8 @@ def _families(records: Sequence[Record], option: str) -> dict[str, list[tuple[Re
     groups: dict[str, list[tuple[Record, int]]] = defaultdict(list)
     for record in records:
         if record.task not in known:
-            named = pattern.search(record.task)
-            known[record.task] = pattern.sub("", record.task).rstrip(":,"), int(named[1]) if named else None
+            match = pattern.search(record.task)
+            known[record.task] = pattern.sub("", record.task).rstrip(":,"), int(match[1]) if match else None
         family, value = known[record.task]
         number = record.axes.get(option, value)
         if record.score is not None and is_number(number):

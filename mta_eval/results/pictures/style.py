@@ -100,14 +100,14 @@ def drawable(text: str, family: str = "DejaVu Sans") -> str:
     return "".join(sign if sign.isprintable() and font.get_char_index(ord(sign)) else "□" for sign in text)
 
 
-def shorten(text: str, most: int) -> str:
-    """`text` in at most `most` characters; names differ at their ends as often as at their starts, so the middle goes.
+def shorten(text: str, limit: int) -> str:
+    """`text` in at most `limit` characters; names differ at their ends as often as at their starts, so the middle goes.
 
     Every character is one that can be drawn.
     """
     text = drawable(text)
-    ahead = most // 2
-    return text if len(text) <= most else f"{text[:ahead]}…{text[len(text) - (most - ahead - 1) :]}"
+    ahead = limit // 2
+    return text if len(text) <= limit else f"{text[:ahead]}…{text[len(text) - (limit - ahead - 1) :]}"
 
 
 def ink_on(colour: Sequence[float]) -> str:
@@ -127,11 +127,11 @@ def text_width(text: str, size: float, bold: bool = False) -> float:
 def wrap(text: str, inches: float, size: float, bold: bool = False, lines: int = 3) -> list[str]:
     """`text` broken into lines that are `inches` wide at most; where there are more than `lines`, its middle goes."""
     sign = text_width("abcdefghijklmnopqrstuvwxyz0123456789", size, bold) / 36
-    most = max(4, int(inches / sign))
-    for room in range(lines * most, 0, -max(1, most // 4)):
-        found = textwrap.wrap(shorten(text, room), most)
-        if len(found) <= lines:
-            return found
+    per_line = max(4, int(inches / sign))
+    for limit in range(lines * per_line, 0, -max(1, per_line // 4)):
+        wrapped = textwrap.wrap(shorten(text, limit), per_line)
+        if len(wrapped) <= lines:
+            return wrapped
     return []
 
 
@@ -144,7 +144,7 @@ def wrap_apart(names: Sequence[str], inches: float, size: float, bold: bool = Fa
     for candidates in (texts, _without_common(texts)):
         wrapped = [wrap(text, inches, size, bold, lines) for text in candidates]
         whole = "".join(map("".join, wrapped)).count("…") == "".join(candidates).count("…")
-        if len({tuple(found) for found in wrapped}) == len(names) and (whole or candidates is not texts):
+        if len({tuple(broken) for broken in wrapped}) == len(names) and (whole or candidates is not texts):
             return wrapped
     return [wrap(f"{number}. {text}", inches, size, bold, lines) for number, text in enumerate(candidates, 1)]
 
