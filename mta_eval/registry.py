@@ -107,7 +107,7 @@ def spec_of(thing: Named) -> str:
 
     An option whose metadata says `always` is named even at its default: without it the name would say too little.
     """
-    options = []
+    options: list[str] = []
     if not dataclasses.is_dataclass(thing):
         raise TypeError(f"{thing!r} has no options: it is no dataclass")
     for index, field in enumerate(field for field in dataclasses.fields(thing) if field.init):
