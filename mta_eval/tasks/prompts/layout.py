@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeVar
 
 from mta_eval.tasks.prompts.counting import FillerRun, Piece, Pieces
 from mta_eval.tasks.prompts.haystack import Haystack
+
+Item = TypeVar("Item")
 
 
 class NeedlePlacement(NamedTuple):
@@ -73,10 +75,11 @@ class Layout:
             swept_needle = self._swap(swept_needle, swept_needle + 1)
         return swept_needle
 
-    def _swap(self, one: int, other: int) -> int:
-        for row in (self._inserts, self.order, self._sizes):
-            _exchange(row, one, other)
-        return other
+    def _swap(self, first: int, second: int) -> int:
+        _exchange(self._inserts, first, second)
+        _exchange(self.order, first, second)
+        _exchange(self._sizes, first, second)
+        return second
 
     def pieces(self, end: int, fragment: str | None) -> Pieces:
         """The whole prompt for a haystack that ends before unit `end`, and then with `fragment`."""
@@ -124,8 +127,8 @@ class Layout:
         return pieces
 
 
-def _exchange(row: list[Any], one: int, other: int) -> None:
-    row[one], row[other] = row[other], row[one]
+def _exchange(row: list[Item], first: int, second: int) -> None:
+    row[first], row[second] = row[second], row[first]
 
 
 def _trim(pieces: Pieces, haystack: Haystack) -> None:
