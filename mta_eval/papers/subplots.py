@@ -112,17 +112,10 @@ def _page(count: int, across: int, heading: str, legend: Sequence[Artist], note:
         )  # fmt: skip
     left, gap = 0.55, 0.34
     wide = (width - left - 0.12 - (across - 1) * gap) / across
-    subplots = [
-        figure.add_axes(
-            (
-                (left + (number % across) * (wide + gap)) / width,
-                1 - (above + (number // across) * pitch + tall) / height,
-                wide / width,
-                tall / height,
-            )
-        )
-        for number in range(count)
-    ]
+    subplots = []
+    for row, column in (divmod(number, across) for number in range(count)):
+        x, y = (left + column * (wide + gap)) / width, 1 - (above + row * pitch + tall) / height
+        subplots.append(figure.add_axes((x, y, wide / width, tall / height)))
     return figure, subplots
 
 
