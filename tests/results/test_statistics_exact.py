@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from itertools import product
 
+import numpy as np
 import pytest
+from scipy import stats
 
 from mta_eval.results import statistics
-from mta_eval.results.statistics import contrast, estimate, interval, mcnemar, sign_flip
+from mta_eval.results.statistics import contrast, difference, estimate, interval, mcnemar, sign_flip
 
 
 def test_an_estimate_knows_the_draws() -> None:
@@ -58,3 +60,9 @@ def test_resamples_without_one_of_the_sides_are_passed_over(first: list[float], 
 def test_either_side_of_a_contrast_needs_scores() -> None:
     with pytest.raises(ValueError, match="both sides"):
         contrast([], [1.0], [], "a")
+
+
+def test_six_draws_have_the_percentiles_alone() -> None:
+    gaps = np.random.default_rng(6).uniform(-0.6, 0.6, 6).tolist()
+    assert difference([0.0] * 6, gaps).low > stats.ttest_1samp(gaps, 0).confidence_interval().low + 0.05
+    assert difference([0.0] * 5, gaps[:5]).low <= stats.ttest_1samp(gaps[:5], 0).confidence_interval().low + 0.005
