@@ -66,3 +66,20 @@ def test_six_draws_have_the_percentiles_alone() -> None:
     gaps = np.random.default_rng(6).uniform(-0.6, 0.6, 6).tolist()
     assert difference([0.0] * 6, gaps).low > stats.ttest_1samp(gaps, 0).confidence_interval().low + 0.05
     assert difference([0.0] * 5, gaps[:5]).low <= stats.ttest_1samp(gaps[:5], 0).confidence_interval().low + 0.005
+
+
+def test_all_wrong_begins_at_nothing_and_all_right_ends_at_one_for_any_number() -> None:
+    for count in range(1, 200):
+        assert interval([0.0] * count)[0] == 0.0
+        assert interval([1.0] * count)[1] == 1.0
+
+
+def test_the_interval_of_a_difference_of_few_draws_never_leaves_minus_one_to_one() -> None:
+    assert difference([0.0, 0.0], [0.9, -0.9]) == (0.0, -1.0, 1.0)
+
+
+def test_more_draws_than_a_batch_holds_are_resampled_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    gaps = np.random.default_rng(1).uniform(-0.5, 0.5, 12).tolist()
+    at_once = difference([0.0] * 12, gaps)
+    monkeypatch.setattr(statistics, "BATCH", 5)
+    assert difference([0.0] * 12, gaps) == at_once
