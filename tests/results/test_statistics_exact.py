@@ -83,3 +83,10 @@ def test_more_draws_than_a_batch_holds_are_resampled_one_by_one(monkeypatch: pyt
     at_once = difference([0.0] * 12, gaps)
     monkeypatch.setattr(statistics, "BATCH", 5)
     assert difference([0.0] * 12, gaps) == at_once
+
+
+@pytest.mark.parametrize("batch", [2, 1000, 100_000])
+def test_there_are_as_many_resamples_whatever_a_batch_holds(batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(statistics, "BATCH", batch)
+    (sums,) = statistics._resample([np.ones(3)], seed=0)
+    assert sums.tolist() == [3.0] * statistics.RESAMPLES
