@@ -129,11 +129,12 @@ def fit_window(sample: Sample, model: Model, over_length: OverLength) -> tuple[S
         )
     specials = sum(model.tokenizer.specials) if sample.chat is None else 0
     prompt, keep = sample.prompt, room - specials
-    if keep < 1:
-        raise LengthError(f"{sample.id}: its answer alone fills the window of {model.max_length} tokens")
     while len(spans := model.tokenizer.encode(prompt).spans) > keep:
         # some tokenizers begin every text with a token of no characters: each cut must take at least one
-        prompt = prompt[next(start for start, _ in spans[len(spans) - keep :] if start) :]
+        cut = next((start for start, _ in spans[len(spans) - keep :] if start), 0)
+        if not cut:
+            raise LengthError(f"{sample.id}: its answer alone fills the window of {model.max_length} tokens")
+        prompt = prompt[cut:]
     lost = sample.prompt_tokens - specials - len(spans)
     needles = tuple(
         replace(needle, token_start=needle.token_start - lost, token_end=needle.token_end - lost)
