@@ -38,7 +38,7 @@ def test_the_flips_that_were_tried_are_the_least_p() -> None:
     assert sign_flip([1.0] * 5000) == 1 / (statistics.RESAMPLES + 1)
 
 
-@pytest.mark.parametrize("size", [1.0, 0.1])
+@pytest.mark.parametrize("size", [1.0, 0.3])
 @pytest.mark.parametrize("first", [1, -1])
 def test_a_flip_that_ties_with_what_was_seen_counts(size: float, first: int) -> None:
     gaps = [first * size] * 20 + [-first * size] * 10

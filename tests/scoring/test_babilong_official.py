@@ -42,6 +42,7 @@ def test_names_are_found_in_any_case(rule: object) -> None:
     assert rule("It was MARY", "Mary", people, "Who gave it to Fred?") == 1  # type: ignore[operator]
     assert rule("It was mary", "mary", people, "Who gave it to fred?") == 1  # type: ignore[operator]
     assert rule("It was Mary, not Jeff", "Mary", people, "Who gave it?") == 0  # type: ignore[operator]
+    assert rule("Mary gave it to Jeff", "Jeff", people, "Who did Mary give it to?") == 1  # type: ignore[operator]
 
 
 def test_a_target_of_more_than_three_characters_with_a_comma_is_a_set() -> None:
