@@ -55,7 +55,8 @@ class Niah:
     )
     haystack: str = field(default="prose", metadata={"help": "prose, noise, essays, file:PATH, dataset:NAME"})
     rule: str = field(
-        default="auto", metadata={"help": "scoring rule; auto: first_word for one value, all_contained for several"}
+        default="auto",
+        metadata={"help": "scoring rule; auto: all_named; in completion form first_word (one value) or all_contained"},
     )
 
     def __post_init__(self) -> None:
@@ -111,14 +112,16 @@ class Niah:
         )
 
     def score(self, sample: Sample, output: str) -> float:
-        """By `rule`; `auto` asks for the exact first word where there is one value, else for all of them."""
+        """By `rule`; `auto` wants the exact first word of a completion with one value, else all values named."""
         return find_rule(self._rule).score(sample, output)
 
     @property
     def _rule(self) -> str:
         if self.rule != "auto":
             return self.rule
-        return "first_word" if self.asked * self.values == 1 and self.prompt == "completion" else "all_contained"
+        if self.prompt != "completion":
+            return "all_named"
+        return "first_word" if self.asked * self.values == 1 else "all_contained"
 
     def _draw_pairs(self, random: Random, source: TextSource) -> list[tuple[str, str]]:
         """(key, value) of every needle, the swept one first; no key or value twice, in another, or in the haystack."""

@@ -245,6 +245,19 @@ def test_answers_are_marked_by_the_rule(byte_bpe: FastTokenizer) -> None:
     assert Niah(needles=2, asked=2).score(two, " and ".join(two.targets)) == 1
 
 
+@pytest.mark.parametrize("kind", ["number", "word"])
+def test_answers_in_words_are_read_as_people_write_them(kind: str, byte_bpe: FastTokenizer) -> None:
+    task = build_task(f"niah:prompt=instruction,needles=2,asked=2,kind={kind}")
+    sample = task.sample(Cell(512, 0.5, 0), 0, byte_bpe)
+    one, other = sample.targets
+    written = f"{int(one):,} and **{int(other):,}**." if kind == "number" else f"{one.upper()} and **{other}**."
+    assert task.score(sample, written) == 1
+    assert task.score(sample, f"{one} and {other}9") == 0
+    assert task.score(sample, f"{one} and x{other}") == 0
+    assert task.score(sample, f"{one} and {one}") == 0
+    assert Niah(needles=2, asked=2, rule="all_contained").score(sample, f"{one} and x{other}") == 1
+
+
 def test_no_word_of_the_pools_is_inside_another_or_in_the_prose() -> None:
     words = [word.lower() for word in (*CITIES, *WORDS)]
     assert [(one, other) for one in words for other in words if one != other and one in other] == []
