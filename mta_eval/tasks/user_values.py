@@ -165,8 +165,9 @@ class ValueDraw:
 
     def _too_few(self, more: int) -> SpecError:
         return SpecError(
-            f"{self._short}, but only {self._drawn + more} can be hidden together: no key or value may stand in another, "
-            "in the words of needle and question, or in the haystack, and each needle that is not asked has its own key"
+            f"{self._short}, but only {self._drawn + more} can be hidden together: no key or value may stand in "
+            "another, in the words of needle and question, or in the haystack, and each needle that is not asked has "
+            "its own key"
         )
 
 
