@@ -37,7 +37,8 @@ class NeedleWords:
         if _has_place(self.question, "value"):
             raise SpecError("niah: question holds {value} and so gives the answer away; write {key} alone")
         if not _has_place(self._needle, "value"):
-            raise SpecError(f"niah: needle lacks {{value}}, the place of what is asked for; such as {EXAMPLE}")
+            meant = "; did you mean 'needles'?" if self.needle.isdecimal() else f"; such as {EXAMPLE}"
+            raise SpecError(f"niah: needle lacks {{value}}, the place of what is asked for{meant}")
         if self.prompt != "completion":
             if self.needle and not self.question:
                 raise SpecError(

@@ -38,7 +38,7 @@ from mta_eval.tasks.toolkit import (
     generator,
     open_haystack,
 )
-from mta_eval.tasks.user_values import KeyedValue, ValueDraw, longest, need_values, read_values
+from mta_eval.tasks.user_values import KeyedValue, ValueDraw, longest, need_values, read_user_values
 
 NOUNS = {"number": "number", "word": "word", "uuid": "code"}  # by kind
 FILE = "file:"
@@ -160,7 +160,7 @@ class Niah:
     @property
     def _rows(self) -> tuple[KeyedValue, ...]:
         """The user's values; none where they are generated."""
-        return read_values(self.kind.removeprefix(FILE)) if self.kind.startswith(FILE) else ()
+        return read_user_values(self.kind.removeprefix(FILE)) if self.kind.startswith(FILE) else ()
 
     def _stop(self, rows: Sequence[KeyedValue]) -> tuple[str, ...]:
         if self.prompt == "completion" and not any("." in row.value for row in rows):

@@ -32,7 +32,7 @@ class KeyedValue(NamedTuple):
     value: str
 
 
-def read_values(where: str) -> tuple[KeyedValue, ...]:
+def read_user_values(where: str) -> tuple[KeyedValue, ...]:
     """The rows of a user's file, read anew each time. Raises TextError that names file and line."""
     if os.path.isdir(os.path.expanduser(where)):
         raise TextError(f"{where!r} is a folder; name a file with a value in each line")

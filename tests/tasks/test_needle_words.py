@@ -64,7 +64,8 @@ def test_a_needle_says_its_key_or_not(needle: str, named: bool) -> None:
     ("templates", "prompt", "keys", "message"),
     [
         (("In {city}: {value}",), "completion", 1, r"needle has the place \{city\}; .* \{key\} and \{value\}"),
-        (("{key}",), "completion", 1, r"needle lacks \{value\}"),
+        (("{key}",), "completion", 1, r"needle lacks \{value\}, .*such as needle=\"The best"),
+        (("4",), "completion", 1, "did you mean 'needles'"),
         (("It is {value}.",), "completion", 2, r"needle lacks \{key\}, which tells the 2 keys apart"),
         ((NEEDLE, "What is it?"), "chat", 2, r"question lacks \{key\}"),
         ((NEEDLE, "Is it {value}, {key}?"), "chat", 2, "gives the answer away"),

@@ -9,7 +9,7 @@ import pytest
 
 from mta_eval.errors import SpecError, TextError
 from mta_eval.tasks.prompts.sources import TextSource, open_source
-from mta_eval.tasks.user_values import KeyedValue, ValueDraw, longest, need_values, read_values
+from mta_eval.tasks.user_values import KeyedValue, ValueDraw, longest, need_values, read_user_values
 
 
 def written(folder: Path, text: str, name: str = "things.txt") -> str:
@@ -18,23 +18,23 @@ def written(folder: Path, text: str, name: str = "things.txt") -> str:
 
 
 def test_each_line_is_a_value_or_a_key_and_its_value(tmp_path: Path) -> None:
-    values = read_values(written(tmp_path, "\ufeffski  in the park\r\n\n swim \n"))
+    values = read_user_values(written(tmp_path, "\ufeffski  in the park\r\n\n swim \n"))
     assert values == (KeyedValue(1, "", "ski in the park"), KeyedValue(3, "", "swim"))
-    pairs = read_values(written(tmp_path, "Oslo\tski\nOslo\tswim"))
+    pairs = read_user_values(written(tmp_path, "Oslo\tski\nOslo\tswim"))
     assert pairs == (KeyedValue(1, "Oslo", "ski"), KeyedValue(2, "Oslo", "swim"))
 
 
 def test_json_lines_are_read_too(tmp_path: Path) -> None:
-    rows = read_values(written(tmp_path, '{"value": "ski", "key": "Oslo"}\n{"key": 3, "value": 44}\n', "x.jsonl"))
+    rows = read_user_values(written(tmp_path, '{"value": "ski", "key": "Oslo"}\n{"key": 3, "value": 44}\n', "x.jsonl"))
     assert rows == (KeyedValue(1, "Oslo", "ski"), KeyedValue(2, "3", "44"))
-    assert read_values(written(tmp_path, '{"value": "a\\tb\\u2028c"}', "x.jsonl")) == (KeyedValue(1, "", "a b c"),)
+    assert read_user_values(written(tmp_path, '{"value": "a\\tb\\u2028c"}', "x.jsonl")) == (KeyedValue(1, "", "a b c"),)
 
 
 def test_a_file_is_read_anew_when_it_has_changed(tmp_path: Path) -> None:
     where = written(tmp_path, "ski")
-    assert read_values(where)[0].value == "ski"
+    assert read_user_values(where)[0].value == "ski"
     written(tmp_path, "sly")
-    assert read_values(where)[0].value == "sly"
+    assert read_user_values(where)[0].value == "sly"
 
 
 @pytest.mark.parametrize(
@@ -64,15 +64,15 @@ def test_a_file_is_read_anew_when_it_has_changed(tmp_path: Path) -> None:
 )
 def test_a_file_that_cannot_serve_is_one_clear_line(tmp_path: Path, name: str, text: str, message: str) -> None:
     with pytest.raises(TextError, match=message) as error:
-        read_values(written(tmp_path, text, name))
+        read_user_values(written(tmp_path, text, name))
     assert "\n" not in str(error.value)
 
 
 def test_a_file_that_is_none_is_one_clear_line(tmp_path: Path) -> None:
     with pytest.raises(TextError, match="is a folder"):
-        read_values(str(tmp_path))
+        read_user_values(str(tmp_path))
     with pytest.raises(TextError, match="no such file"):
-        read_values(str(tmp_path / "nothing"))
+        read_user_values(str(tmp_path / "nothing"))
 
 
 def test_too_few_values_say_how_many_are_needed() -> None:
