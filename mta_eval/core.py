@@ -219,6 +219,10 @@ class Tokenizer(Protocol):
         """How many special tokens (BOS, EOS) the tokenizer puts before and after a plain prompt."""
 
     @property
+    def control_tokens(self) -> Sequence[str]:
+        """Texts that become one token with a meaning of its own (the end of a turn, say) wherever they stand."""
+
+    @property
     def prompt_settings(self) -> PromptSettings:
         """How `render` renders, and which budgets are not the task's own."""
 

@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.metadata import entry_points
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, ClassVar, Literal, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -97,6 +98,11 @@ def build_task(spec: str) -> Task:
 
 def build_model(spec: str) -> Model:
     """The model a spec names; its weights are not loaded yet. Raises SpecError."""
+    name, _, rest = spec.partition(":")
+    if name not in names("models") and (rest.startswith("//") or "/" in name or Path(spec).exists()):
+        raise SpecError(
+            f"no model is called {spec!r}; did you mean {'server' if rest.startswith('//') else 'hf'}:{spec}?"
+        )
     model: Model = _build("models", spec)
     return model
 

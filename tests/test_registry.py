@@ -151,6 +151,11 @@ def test_values_are_a_count_or_a_file_of_values() -> None:
         ("window:300,width=200", "twice"),
         ("tokenizer", "tokenizer:PATH"),
         ("niah", "no model is called"),
+        ("/some/folder", r"did you mean hf:/some/folder\?"),
+        ("Qwen/Qwen3-0.6B", r"did you mean hf:Qwen/Qwen3-0.6B\?"),
+        ("Qwen/Qwen3-0.6B,dtype=float32", r"did you mean hf:Qwen/Qwen3-0.6B,dtype=float32\?"),
+        ("tests", r"did you mean hf:tests\?"),
+        ("http://localhost:8000/v1", r"did you mean server:http://localhost:8000/v1\?"),
     ],
 )
 def test_a_wrong_model_spec_is_one_clear_line(spec: str, message: str) -> None:

@@ -683,7 +683,9 @@ def test_no_key_goes_to_another_machine_over_plain_http(
     ask: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MTA_EVAL_API_KEY", KEY)
-    with pytest.raises(ModelError, match=r"not sent over plain http to node7, .*; use https, .*key_over_http=true") as e:
+    with pytest.raises(
+        ModelError, match=r"not sent over plain http to node7, .*; use https, .*key_over_http=true"
+    ) as e:
         ask("http://node7:8000/v1").describe()
     assert KEY not in str(e.value)
     assert http_keys.key_for("http://node7:8000/v1", over_http=True) == KEY
