@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mta_eval import registry
-from mta_eval.arguments import parse_depths, parse_lengths
+from mta_eval.arguments import parse_depths, parse_lengths, parse_seeds
 from mta_eval.commands import terminal
-from mta_eval.commands.options import Depths, Lengths, ModelSpecs, Repeats, Seed
+from mta_eval.commands.options import Depths, Lengths, ModelSpecs, Repeats, Seed, Seeds
 from mta_eval.core import Plan, Sweep
 from mta_eval.errors import SpecError
 
@@ -43,11 +43,14 @@ class OverLengthChoice(StrEnum):
 def run(
     tasks: Annotated[list[str], typer.Argument(help="Task specs, such as niah:needles=4.")],
     model: ModelSpecs,
-    out: Annotated[Path | None, typer.Option(help="Run folder; the same command continues it.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Run folder; the same command continues it, others add to it.")
+    ] = None,
     lengths: Lengths = "",
     depths: Depths = "0,0.25,0.5,0.75,1",
     repeats: Repeats = 5,
     seed: Seed = 0,
+    seeds: Seeds = "",
     answer: Annotated[
         AnswerChoice, typer.Option(help="Generate the answer, or choose the likeliest of the choices.")
     ] = AnswerChoice.generate,
@@ -69,16 +72,21 @@ def run(
         float | None, typer.Option(help="GPUs per replica: 0, 0.5, 2; default: 1 if there are any.")
     ] = None,
 ) -> None:
-    """Run tasks on models and keep every answer. Stopped or killed, the same command continues where it was."""
+    """Run tasks on models and keep every answer. Stopped or killed, the same command continues where it was.
+
+    A run folder grows: more repeats, depths, lengths, tasks, models or seeds ask only what it does not hold yet.
+    """
     from mta_eval import runner
     from mta_eval.evaluation import answer_all
 
+    several = parse_seeds(seeds, seed)
     plan = Plan(
         tasks=registry.build_all(tasks, registry.build_task),
         models=registry.build_all(model, registry.build_model),
-        sweep=Sweep(parse_lengths(lengths), parse_depths(depths), repeats, seed),
+        sweep=Sweep(parse_lengths(lengths), parse_depths(depths), repeats, several[0] if several else seed),
         answer=answer.value,
         over_length=over_length.value,
+        seeds=several,
     )
     if out is None and not dry_run:
         raise SpecError("run needs --out, the folder to keep the answers in: --out runs/NAME")

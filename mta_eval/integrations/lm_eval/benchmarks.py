@@ -55,12 +55,12 @@ class Benchmarks:
                 for task in self._shots:
                     for subtask, count in self._subtasks[task].items():
                         if (
-                            sum(done.startswith(f"{subtask}/") for name, done in folder.done if name == model_name)
+                            sum(done.startswith(f"{subtask}/") for name, _, done in folder.done if name == model_name)
                             < count
                         ):
                             say([f"{subtask}: {count} questions to {model_name}"])
                             for record in self._ask(task, subtask, model_name, model):
-                                if (model_name, record.sample_id) not in folder.done:
+                                if folder.run.key_of(record) not in folder.done:
                                     folder.append(record)
         return read(out)[1]
 
