@@ -43,7 +43,7 @@ def parse_depths(text: str) -> tuple[float | None, ...]:
 
 
 def parse_seeds(text: str, seed: int) -> tuple[int, ...]:
-    """--seeds beside --seed: "0,1" -> (0, 1); nothing -> (), that is `seed` alone. Raises SpecError if both are given."""
+    """--seeds beside --seed: "0,1" -> (0, 1); nothing -> (), for `seed` alone. Raises SpecError if both are given."""
     if not text.strip():
         return ()
     if seed:

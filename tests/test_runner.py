@@ -6,7 +6,7 @@ from typing import ClassVar
 import pytest
 
 from mta_eval import registry, runner
-from mta_eval.core import Ability, Answer, ModelIdentity, Plan, Record, Sample, Sweep
+from mta_eval.core import Ability, Answer, ModelIdentity, Plan, Record, Sample, Sweep, Task
 from mta_eval.errors import LengthError, ModelError, SpecError
 from mta_eval.models.tokenizer import FastTokenizer
 from mta_eval.models.window import Window
@@ -105,11 +105,12 @@ def test_a_plan_of_several_seeds_is_the_plans_of_each_with_the_seed_as_an_axis()
 def test_every_seed_of_a_plan_is_checked_before_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     both = replace(plan("niah", sweep=Sweep((256,), (0.0,), 1)), seeds=(3, 4))
     make, made = type(both.tasks["niah"]).sample, []
-    monkeypatch.setattr(
-        type(both.tasks["niah"]),
-        "sample",
-        lambda task, cell, seed, own: made.append(seed) or make(task, cell, seed, own),
-    )
+
+    def sample(task: Task, cell: runner.Cell, seed: int, own: FastTokenizer) -> Sample:
+        made.append(seed)
+        return make(task, cell, seed, own)
+
+    monkeypatch.setattr(type(both.tasks["niah"]), "sample", sample)
     runner.check(both)
     assert made == [3, 4]
 

@@ -43,9 +43,7 @@ class OverLengthChoice(StrEnum):
 def run(
     tasks: Annotated[list[str], typer.Argument(help="Task specs, such as niah:needles=4.")],
     model: ModelSpecs,
-    out: Annotated[
-        Path | None, typer.Option(help="Run folder; the same command continues it, others add to it.")
-    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Run folder; the same command continues it.")] = None,
     lengths: Lengths = "",
     depths: Depths = "0,0.25,0.5,0.75,1",
     repeats: Repeats = 5,
