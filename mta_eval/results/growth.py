@@ -35,7 +35,7 @@ def grown(there: Run, records: Sequence[Record], here: Run) -> Run:
 
     Raises ContradictionError.
     """
-    _refuse_contradictions(there, here)
+    refuse_contradictions(there, here)
     both = replace(
         there,
         tasks=_joined(there.tasks, here.tasks),
@@ -53,7 +53,8 @@ def with_parts(run: Run) -> Run:
     return replace(run, environment={**run.environment, "samples": samples_in(run.parts)}) if run.parts else run
 
 
-def _refuse_contradictions(there: Run, here: Run) -> None:
+def refuse_contradictions(there: Run, here: Run) -> None:
+    """Raises ContradictionError if two questions cannot be one."""
     for what, before, now in _pairs(there, here):
         if before != now:
             raise ContradictionError(what, before, now)

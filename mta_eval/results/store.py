@@ -10,7 +10,7 @@ import fcntl
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -105,6 +105,22 @@ def _samples_of(asked: Run, whole: Run) -> Callable[[Record], bool]:
         return in_parts(record.task, record.model, whole.seed_of(record), cell)
 
     return is_asked
+
+
+def write_new(folder: Path, run: Run, records: Iterable[Record]) -> None:
+    """A new run folder with all its records, there whole or not at all. Raises StoreError if there is one already."""
+    try:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise StoreError(f"{str(folder)!r} is there already; name a new folder with --out")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as name:
+            made = Path(name) / "run"
+            made.mkdir()
+            _write_whole(made / QUESTION, run_text(run).encode())
+            _write_whole(made / RECORDS, "".join(record_line(record) + "\n" for record in records).encode())
+            made.replace(folder)
+    except OSError as error:
+        raise StoreError(f"cannot write the run folder {str(folder)!r}: {error.strerror}") from error
 
 
 def read_run(folder: Path) -> Run:
