@@ -210,11 +210,11 @@ def main(
         console.print(decoding(fixed, parse_length(decode_length), layers.split(",")))
 
 
-def cells(how: str, numbers: dict[str, float] | None, found: dict[str, Any], needs: float) -> list[str]:
+def cells(how: str, numbers: dict[str, float] | None, numbers_of: dict[str, Any], needs: float) -> list[str]:
     """The figures of one row."""
     if numbers is None:
         return ["did not run", "", "", f"needs {needs / 2**20:,.0f}" if how == "definition" else ""]
-    times = [f"{numbers['seconds'] / other['seconds']:.2f}" if other else "" for other in map(found.get, RATIOS)]
+    times = [f"{numbers['seconds'] / other['seconds']:.2f}" if other else "" for other in map(numbers_of.get, RATIOS)]
     return [f"{numbers['seconds']:.3f}", *times, f"{numbers['extra'] / 2**20:,.0f}"]
 
 

@@ -183,12 +183,12 @@ def measure(task: dict[str, Any]) -> dict[str, Any]:
     return {"seconds": seconds, "cpu": used, "peak": take_peak() or 0, "prefilled": computed, "answers": answers}
 
 
-def same(found: list[Any], wanted: list[Any]) -> str:
+def same(answers: list[Any], reference: list[Any]) -> str:
     """How many answers are the same."""
-    if isinstance(found[0], str):
-        return f"{sum(one.strip() == other.strip() for one, other in zip(found, wanted, strict=True))} of {len(found)}"
-    apart = [abs(one - other) for one, other in zip(found, wanted, strict=True)]
-    return f"{sum(distance <= NEAR for distance in apart)} of {len(apart)}, {max(apart):.4f}"
+    if isinstance(answers[0], str):
+        return f"{sum(a.strip() == b.strip() for a, b in zip(answers, reference, strict=True))} of {len(answers)}"
+    differences = [abs(a - b) for a, b in zip(answers, reference, strict=True)]
+    return f"{sum(distance <= NEAR for distance in differences)} of {len(differences)}, {max(differences):.4f}"
 
 
 def moved_mta(folder: str) -> str:

@@ -77,7 +77,7 @@ def main(
 def run_apart(part: str, out: Path, seconds: float, smoke: bool) -> Any:
     """What a part wrote before it ended, by itself or by its limit; an error goes beside it."""
     command = [sys.executable, __file__, "--only", part, "--out", str(out), "--seconds", f"{seconds:.0f}"]
-    said = ""
+    error = ""
     try:
         done = subprocess.run(
             [*command, *(["--smoke"] if smoke else [])],
@@ -88,17 +88,17 @@ def run_apart(part: str, out: Path, seconds: float, smoke: bool) -> Any:
             check=False,
         )
         if done.returncode:
-            said = done.stdout[-3000:]
+            error = done.stdout[-3000:]
     except subprocess.TimeoutExpired as stopped:
-        said = f"stopped after {seconds + 10:.0f} s; {str(stopped.output or '')[-1000:]}"
-    found = json.loads(out.read_text()) if out.exists() else {}
-    return {**found, "error": said} if said else found
+        error = f"stopped after {seconds + 10:.0f} s; {str(stopped.output or '')[-1000:]}"
+    results = json.loads(out.read_text()) if out.exists() else {}
+    return {**results, "error": error} if error else results
 
 
-def write(path: Path, found: dict[str, Any]) -> None:
+def write(path: Path, results: dict[str, Any]) -> None:
     """All of it at once, so that what is there can always be read."""
     unfinished = path.with_suffix(".part")
-    unfinished.write_text(json.dumps(found, indent=1))
+    unfinished.write_text(json.dumps(results, indent=1))
     unfinished.replace(path)
 
 

@@ -169,9 +169,9 @@ def dropout_errors(task: dict[str, Any], given: list[torch.Tensor], options: dic
     return found
 
 
-def far_off(found: torch.Tensor, want: torch.Tensor) -> float:
+def far_off(actual: torch.Tensor, expected: torch.Tensor) -> float:
     """|found - want| / |want| over all elements; NaN stays NaN."""
-    return float((found.detach().double() - want.detach()).norm() / want.detach().norm().clamp(min=1e-30))
+    return float((actual.detach().double() - expected.detach()).norm() / expected.detach().norm().clamp(min=1e-30))
 
 
 def main() -> None:

@@ -121,7 +121,7 @@ def correct(book: Book) -> None:
                 book.note("took", name, value=took)
 
 
-def timed(book: Book, run: Callable[[], Any], seconds: float = 1.0, most: int = 20) -> float:
+def timed(book: Book, run: Callable[[], Any], seconds: float = 1.0, limit: int = 20) -> float:
     """Median milliseconds of up to `most` runs after two, each with the caches cold; stops after `seconds`."""
     if book.smoke:
         began = time.perf_counter()
@@ -135,7 +135,7 @@ def timed(book: Book, run: Callable[[], Any], seconds: float = 1.0, most: int = 
         run()
     pairs = []
     began = time.monotonic()
-    while not pairs or (len(pairs) < most and time.monotonic() - began < seconds):
+    while not pairs or (len(pairs) < limit and time.monotonic() - began < seconds):
         flush.zero_()
         start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
         start.record()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from typing import TypeVar
 
+from mta_eval.core import Scalar
 from mta_eval.errors import SpecError
 
 T = TypeVar("T")
@@ -52,6 +54,28 @@ def parse_seeds(text: str, seed: int) -> tuple[int, ...]:
     if wrong := [part for part in parts if not re.fullmatch(r"-?[0-9]+", part)]:
         raise SpecError(f"{wrong[0]!r} is no seed; write whole numbers such as 0,1,2")
     return _without_doubles([int(part) for part in parts], "seed")
+
+
+def parse_scalars(texts: Sequence[str]) -> tuple[tuple[str, Scalar], ...]:
+    """["thinking=false", "effort=low"] -> (("effort", "low"), ("thinking", False)), sorted. Raises SpecError.
+
+    A value is JSON (false, 3, "3") or else a text.
+    """
+    options: dict[str, Scalar] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (name.strip() and equals):
+            raise SpecError(f"{text!r} is no option; write NAME=VALUE")
+        if name.strip() in options:
+            raise SpecError(f"option {name.strip()} is given twice")
+        try:
+            parsed = json.loads(value)
+        except ValueError:
+            parsed = value
+        if isinstance(parsed, list | dict) or parsed != parsed:
+            raise SpecError(f"{text!r} is no option; its value is a text, a number, true, false or null")
+        options[name.strip()] = parsed
+    return tuple(sorted(options.items()))
 
 
 def parse_options(texts: Sequence[str]) -> dict[str, int | str | list[int]]:

@@ -14,13 +14,20 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.metadata import entry_points
 from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Literal, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from mta_eval.core import Model, Task
 from mta_eval.errors import SpecError
 from mta_eval.errors import did_you_mean as did_you_mean
 
-T = TypeVar("T")
+
+class Named(Protocol):
+    """A task or a model: a dataclass with a name in the registry."""
+
+    name: ClassVar[str]
+
+
+T = TypeVar("T", bound=Named)
 
 TASKS = {
     "letter_blocks": "mta_eval.tasks.letter_blocks:LetterBlocks",
@@ -73,8 +80,8 @@ def find(kind: Kind, name: str) -> type[Any]:
     if name not in table:
         raise SpecError(f"no {SINGULAR[kind]} is called {name!r}{did_you_mean(name, table)}")
     module, _, attribute = table[name].partition(":")
-    found: type[Any] = getattr(import_module(module), attribute)
-    return found
+    class_: type[Any] = getattr(import_module(module), attribute)
+    return class_
 
 
 def build_task(spec: str) -> Task:
@@ -95,12 +102,14 @@ def build_all(specs: Sequence[str], build: Callable[[str], T]) -> dict[str, T]:
     return {spec_of(thing): thing for thing in built}
 
 
-def spec_of(thing: Any) -> str:
+def spec_of(thing: Named) -> str:
     """The shortest spec that builds `thing` again: its name and the options that differ from their defaults.
 
     An option whose metadata says `always` is named even at its default: without it the name would say too little.
     """
-    options = []
+    options: list[str] = []
+    if not dataclasses.is_dataclass(thing):
+        raise TypeError(f"{thing!r} has no options: it is no dataclass")
     for index, field in enumerate(field for field in dataclasses.fields(thing) if field.init):
         value = getattr(thing, field.name)
         if value != field.default or field.metadata.get("always"):
@@ -130,8 +139,8 @@ def parse(spec: str) -> tuple[str, str | None, dict[str, str]]:
 
 def _build(kind: Kind, spec: str) -> Any:
     name, positional, options = parse(spec)
-    made = find(kind, name)
-    fields = {field.name: field for field in dataclasses.fields(made) if field.init}
+    class_ = find(kind, name)
+    fields = {field.name: field for field in dataclasses.fields(class_) if field.init}
     if positional is not None:
         if not fields:
             raise SpecError(f"{name!r} takes no options, but {spec!r} gives {positional!r}")
@@ -146,13 +155,13 @@ def _build(kind: Kind, spec: str) -> Any:
     for key, field in fields.items():
         if key not in options and field.default is dataclasses.MISSING:
             raise SpecError(f"{name!r} needs {key!r}: write {name}:{key.upper()}")
-    types = get_type_hints(made)
+    types = get_type_hints(class_)
     known = {key: value for key, value in options.items() if key not in unknown}
-    own = {key: _convert(name, key, value, types[key]) for key, value in known.items()}
-    return made(**own | ({rest: tuple(unknown.items())} if rest and unknown else {}))
+    values = {key: _convert(name, key, value, types[key]) for key, value in known.items()}
+    return class_(**values | ({rest: tuple(unknown.items())} if rest and unknown else {}))
 
 
-def _convert(name: str, key: str, value: str, kind: Any) -> Any:
+def _convert(name: str, key: str, value: str, kind: Callable[[str], object]) -> object:
     if get_origin(kind) in (Union, UnionType):
         kind = next(arm for arm in get_args(kind) if arm is not NoneType)
     if get_origin(kind) is Literal:
@@ -170,6 +179,6 @@ def _convert(name: str, key: str, value: str, kind: Any) -> Any:
         raise SpecError(f"{name}: option {key} wants {kind.__name__}, not {value!r}") from error
 
 
-def option_text(value: Any) -> str:
+def option_text(value: object) -> str:
     """An option's value as a spec has it."""
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -54,16 +54,20 @@ def _check_seed(plan: Plan) -> None:
             sweep, reading = plan.sweep_of(task_name, model_name), isinstance(task, ReadingTask)
             for length in sweep.lengths:
                 if length > model.max_length and (reading or plan.over_length == "refuse"):
-                    mark = "" if reading else ", or let --over-length mark cut such prompts and mark their records"
-                    raise LengthError(
-                        f"length {length} is beyond the window of {model_name}, {model.max_length} tokens; "
-                        f"drop it{mark}"
-                    )
+                    raise LengthError(_beyond(length, model_name, model, reading))
                 cells = cells_of(task, replace(sweep, lengths=(length,)), plan.tokenizer_of(model_name))
                 for cell in islice(cells, CHECKED if length <= SHORT else 1):
                     sample = task.sample(cell, sweep.seed, plan.tokenizer_of(model_name))
                 if plan.answer == "choose" and not reading and not sample.choices:
                     raise SpecError(f"{task_name} offers no choices; use --answer generate")
+
+
+def _beyond(length: int, name: str, model: Model, reading: bool) -> str:
+    """Why a length is refused, and each way on."""
+    ways = ["drop it"] if reading else ["drop it", "let --over-length mark cut such prompts and mark their records"]
+    if hasattr(model, "max_length_override"):
+        ways.append("give the model max_length_override=TOKENS if it can read more")
+    return f"length {length} is beyond the window of {name}, {model.max_length} tokens; {', or '.join(ways)}"
 
 
 def run(plan: Plan, done: Collection[SampleKey] = ()) -> Iterator[Record]:
@@ -137,11 +141,12 @@ def fit_window(sample: Sample, model: Model, over_length: OverLength) -> tuple[S
         )
     specials = sum(model.tokenizer.specials) if sample.chat is None else 0
     prompt, keep = sample.prompt, room - specials
-    if keep < 1:
-        raise LengthError(f"{sample.id}: its answer alone fills the window of {model.max_length} tokens")
     while len(spans := model.tokenizer.encode(prompt).spans) > keep:
         # some tokenizers begin every text with a token of no characters: each cut must take at least one
-        prompt = prompt[next(start for start, _ in spans[len(spans) - keep :] if start) :]
+        cut = next((start for start, _ in spans[len(spans) - keep :] if start), 0)
+        if not cut:
+            raise LengthError(f"{sample.id}: its answer alone fills the window of {model.max_length} tokens")
+        prompt = prompt[cut:]
     lost = sample.prompt_tokens - specials - len(spans)
     needles = tuple(
         replace(needle, token_start=needle.token_start - lost, token_end=needle.token_end - lost)

@@ -50,13 +50,13 @@ class MTAConfig(LlamaConfig):
     output_bias: bool | None = None
     initializer_range: float = interval(min=0.0, max=1.0)(default=0.0)
 
-    def __post_init__(self, **kwargs: Any) -> None:
+    def __post_init__(self, **kwargs: object) -> None:
         for name in ("num_attention_heads", "num_key_value_heads", "num_hidden_layers", "hidden_size"):
             size = getattr(self, name)
             if size is not None and (not isinstance(size, int) or size < 1):
                 raise ValueError(f"{name} is a number from 1 on, not {size!r}")
         known = self.attention in registry.names("attention")  # another one is refused by `validate_architecture`
-        defaults: dict[str, Any] = dict.fromkeys(KERNELS, 0) | {"norm": "none", "gate": "none"}
+        defaults: dict[str, object] = dict.fromkeys(KERNELS, 0) | {"norm": "none", "gate": "none"}
         if known:
             defaults |= variant_of(self.attention).defaults(self.num_attention_heads)
             kwargs = {**variant_of(self.attention).options, **kwargs}
@@ -122,7 +122,7 @@ SIZES = {  # width, layers, heads, SwiGLU width: facts of the paper's Table 7 an
 PRESETS = (*SIZES, "letter-blocks")
 
 
-def preset(name: str, attention: str = "mta", version: Literal["v1", "v2"] = "v2", **changes: Any) -> MTAConfig:
+def preset(name: str, attention: str = "mta", version: Literal["v1", "v2"] = "v2", **changes: object) -> MTAConfig:
     """A model of the paper: 300M, 550M, 880M, 1B or letter-blocks, with any attention; `changes` are options.
 
     `version` says which version of the paper MTA is of: v2 (kernels before and after softmax, all heads mixed, gate)
@@ -137,9 +137,9 @@ def preset(name: str, attention: str = "mta", version: Literal["v1", "v2"] = "v2
     return MTAConfig(**{**options, **changes})
 
 
-def _language_model(name: str, attention: str, version: Literal["v1", "v2"]) -> dict[str, Any]:
+def _language_model(name: str, attention: str, version: Literal["v1", "v2"]) -> dict[str, object]:
     width, layers, heads, hidden = SIZES[name]
-    options: dict[str, Any] = {
+    options: dict[str, object] = {
         "hidden_size": width,
         "num_hidden_layers": layers,
         "num_attention_heads": heads,
@@ -153,8 +153,8 @@ def _language_model(name: str, attention: str, version: Literal["v1", "v2"]) -> 
     return options | _common(attention)
 
 
-def _letter_blocks(attention: str) -> dict[str, Any]:
-    options: dict[str, Any] = {
+def _letter_blocks(attention: str) -> dict[str, object]:
+    options: dict[str, object] = {
         "hidden_size": 256,
         "num_hidden_layers": 4,
         "num_attention_heads": 2,
@@ -169,7 +169,7 @@ def _letter_blocks(attention: str) -> dict[str, Any]:
     return options | _common(attention)
 
 
-def _common(attention: str) -> dict[str, Any]:
+def _common(attention: str) -> dict[str, object]:
     return {
         "attention": attention,
         "tie_word_embeddings": True,

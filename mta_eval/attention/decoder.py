@@ -6,8 +6,6 @@ default: fused kernels on a GPU, else row tiles), "flex_attention", or "eager" (
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import nn
 from transformers.cache_utils import Cache, DynamicCache
@@ -96,7 +94,7 @@ class MTAModel(MTAPreTrainedModel, LlamaModel):
         past_key_values: Cache | None = None,
         inputs_embeds: torch.Tensor | None = None,
         use_cache: bool | None = None,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> BaseModelOutputWithPast:
         """input_ids (B, T); attention_mask (B, S) holds 0 for padding, else the document's number (1 if only one).
 
@@ -143,11 +141,16 @@ class MTAForCausalLM(MTAPreTrainedModel, LlamaForCausalLM):
         self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
         self.post_init()
 
-    def prepare_inputs_for_generation(self, *args: Any, attention_mask: Any = None, **kwargs: Any) -> Any:
+    def prepare_inputs_for_generation(
+        self, *args: object, attention_mask: torch.Tensor | None = None, **kwargs: object
+    ) -> dict[str, object]:
         """Raises ValueError for packed documents: what is generated continues one document, whose number is 1."""
         if attention_mask is not None and bool((attention_mask > 1).any()):
             raise ValueError("generate continues one document a row: its attention mask is of 0 and 1")
-        return super().prepare_inputs_for_generation(*args, attention_mask=attention_mask, **kwargs)
+        inputs: dict[str, object] = super().prepare_inputs_for_generation(
+            *args, attention_mask=attention_mask, **kwargs
+        )
+        return inputs
 
 
 register_classes(MTAConfig, MTAModel, MTAForCausalLM)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import nn
@@ -31,7 +31,7 @@ class DiffAttention(AttentionLayer):
     lambda_vectors: nn.Parameter
 
     @classmethod
-    def defaults(cls, heads: int) -> Mapping[str, Any]:  # noqa: ARG003
+    def defaults(cls, heads: int) -> Mapping[str, object]:  # noqa: ARG003
         """Its heads are normed, and scaled by depth."""
         return {"norm": "depth_scaled"}
 
@@ -70,7 +70,7 @@ class DiffAttention(AttentionLayer):
     def definition(self, q: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
         """See AttentionLayer; of whole documents only: T = S. (B, H / 2, T, S)."""
         plus, minus = (
-            torch.stack([naive.weights(*one, Kernels()) for one in zip(q[:, pair::2], k[:, pair::2], strict=True)])
+            torch.stack([naive.weights(*row, Kernels()) for row in zip(q[:, pair::2], k[:, pair::2], strict=True)])
             for pair in (0, 1)
         )
         return plus - self.scale.to(q.dtype) * minus

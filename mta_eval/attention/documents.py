@@ -63,18 +63,20 @@ def read_mask(mask: torch.Tensor | None, current: int, total: int, halo: int) ->
     if bool((numbers == numbers[:1, :1]).all()) and int(numbers[0, 0]) > 0:
         return Tokens(current, total)
     places: dict[tuple[bytes, bytes], tuple[list[int], list[torch.Tensor]]] = {}
-    kept = torch.full((len(numbers), halo), -1)
+    kept_queries = torch.full((len(numbers), halo), -1)
     past = total - current
     for row, line in enumerate(numbers):
         before, after = _last_real(line[:past], halo), _last_real(line, halo)
         slots = {token: halo - len(before) + place for place, token in enumerate(before)}
-        kept[row, halo - len(after) :] = torch.tensor([slots.get(t, halo + t - past) for t in after], dtype=torch.long)
+        kept_queries[row, halo - len(after) :] = torch.tensor(
+            [slots.get(t, halo + t - past) for t in after], dtype=torch.long
+        )
         for number in sorted(set(line[past:].tolist()) - {0}):
             keys = torch.nonzero(line == number)[:, 0]
             queries = keys[keys >= past] - past
-            wanted = keys[: len(keys) - len(queries)][-halo:].tolist() if halo else []
-            history = [slots[token] for token in wanted if token in slots]
-            if len(history) < len(wanted):
+            needed = keys[: len(keys) - len(queries)][-halo:].tolist() if halo else []
+            history = [slots[token] for token in needed if token in slots]
+            if len(history) < len(needed):
                 raise ValueError(f"document {number} of row {row} goes on after another; its earlier queries are gone")
             place = torch.tensor(history, dtype=torch.long)
             rows, _ = places.setdefault((keys.numpy().tobytes(), place.numpy().tobytes()), ([], [keys, queries, place]))
@@ -84,7 +86,7 @@ def read_mask(mask: torch.Tensor | None, current: int, total: int, halo: int) ->
         DocumentTokens(torch.tensor(rows, device=device), queries.to(device), keys.to(device), place.to(device))
         for rows, (keys, queries, place) in places.values()
     )
-    return Tokens(current, total, documents, kept.to(device))
+    return Tokens(current, total, documents, kept_queries.to(device))
 
 
 def by_document(
@@ -130,11 +132,11 @@ def packed(position_ids: torch.Tensor) -> torch.Tensor | None:
 
 def token_positions(mask: torch.Tensor) -> torch.Tensor:
     """Each token's position in its own document, from 0, for a mask (B, S); padding gets 0."""
-    found = torch.zeros_like(mask, dtype=torch.long)
+    positions = torch.zeros_like(mask, dtype=torch.long)
     for number in sorted(set(mask.flatten().tolist()) - {0}):
-        own = mask == number
-        found = torch.where(own, own.long().cumsum(1) - 1, found)
-    return found
+        in_document = mask == number
+        positions = torch.where(in_document, in_document.long().cumsum(1) - 1, positions)
+    return positions
 
 
 def _last_real(line: torch.Tensor, count: int) -> list[int]:

@@ -48,15 +48,15 @@ def _convolved(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, kernels: Kerne
         return _flex(wide_q, wide_k, v, past)[0]
     logits = _band_logits(q, k, kernel, left, band, history)
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-    near, near_out = torch.logsumexp(logits, -1), _band_values(torch.softmax(logits, -1).to(v.dtype), v, queries)
+    near_lse, near_out = torch.logsumexp(logits, -1), _band_values(torch.softmax(logits, -1).to(v.dtype), v, queries)
     skipped = max(0, band - past)  # rows that have no key off the band
     if skipped >= queries:
         return near_out
     far_keys = k.shape[2] - band
-    far_out, far = _flex(wide_q[:, :, skipped:], wide_k[:, :, :far_keys], v[:, :, :far_keys], past + skipped - band)
-    near = near[:, :, skipped:]
-    both = torch.logaddexp(near, far)
-    share = [torch.exp(part - both)[..., None].to(v.dtype) for part in (near, far)]
+    far_out, far_lse = _flex(wide_q[:, :, skipped:], wide_k[:, :, :far_keys], v[:, :, :far_keys], past + skipped - band)
+    near_lse = near_lse[:, :, skipped:]
+    total_lse = torch.logaddexp(near_lse, far_lse)
+    share = [torch.exp(lse - total_lse)[..., None].to(v.dtype) for lse in (near_lse, far_lse)]
     return torch.cat((near_out[:, :, :skipped], near_out[:, :, skipped:] * share[0] + far_out * share[1]), 2)
 
 
@@ -64,18 +64,18 @@ def _band_logits(
     q: torch.Tensor, k: torch.Tensor, kernel: torch.Tensor, left: int, band: int, history: int
 ) -> torch.Tensor:
     """Convolved logits (B, H, T, band) of each row's last `band` keys, newest first, by the rule."""
-    keys, halo, reach, rows = k.shape[2], kernel.shape[1] - 1, band + left, q.shape[2]
+    keys, halo, width, rows = k.shape[2], kernel.shape[1] - 1, band + left, q.shape[2]
     k = k.repeat_interleave(q.shape[1] // k.shape[1], 1)
-    padded = F.pad(k, (0, 0, reach, 0))[:, :, keys - rows :]
+    padded = F.pad(k, (0, 0, width, 0))[:, :, keys - rows :]
     # scores[i, m] = q_i . k_i-m, zero where i - m is before the first key
-    scores = torch.stack([(q * padded[:, :, reach - m : reach - m + rows]).sum(-1) for m in range(reach)], -1)
+    scores = torch.stack([(q * padded[:, :, width - m : width - m + rows]).sum(-1) for m in range(width)], -1)
     scores = F.pad(scores, (kernel.shape[2], kernel.shape[2], halo - history, 0))
     queries = rows - history
     total = q.new_zeros(*q.shape[:2], queries, band)
     for a in range(kernel.shape[1]):
         for b in range(kernel.shape[2]):
             column = kernel.shape[2] + a - halo + left - b
-            if -band < column - kernel.shape[2] < reach:
+            if -band < column - kernel.shape[2] < width:
                 part = F.pad(scores, (band, band))[:, :, a : a + queries, band + column : 2 * band + column]
                 total = total + kernel[:, a, b].view(-1, 1, 1) * part
     before_all = torch.arange(keys - queries, keys, device=q.device)[:, None] < torch.arange(band, device=q.device)
@@ -95,10 +95,12 @@ def _flex(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, offset: int) -> tup
     """Attention of q over the keys j <= i + offset, with its log-sum-exp; q is scaled already."""
     from torch.nn.attention.flex_attention import AuxRequest, create_block_mask
 
-    def visible(_batch: Any, _head: Any, i: torch.Tensor, j: torch.Tensor) -> torch.Tensor:
+    def visible(_batch: torch.Tensor, _head: torch.Tensor, i: torch.Tensor, j: torch.Tensor) -> torch.Tensor:
         return j <= i + offset
 
-    def score(score: torch.Tensor, _batch: Any, _head: Any, i: torch.Tensor, j: torch.Tensor) -> torch.Tensor:
+    def causal(
+        score: torch.Tensor, _batch: torch.Tensor, _head: torch.Tensor, i: torch.Tensor, j: torch.Tensor
+    ) -> torch.Tensor:
         return torch.where(j <= i + offset, score, -math.inf)
 
     if k.shape[1] != v.shape[1]:
@@ -110,7 +112,7 @@ def _flex(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, offset: int) -> tup
         q.contiguous(),
         k.contiguous(),
         v.contiguous(),
-        score_mod=None if on_gpu else score,
+        score_mod=None if on_gpu else causal,
         block_mask=mask,
         scale=1.0,
         enable_gqa=q.shape[1] != k.shape[1],

@@ -18,21 +18,21 @@ def attention_of_last(model: MTAForCausalLM, ids: list[int], rows: int) -> list[
     They are what the values are multiplied with: after every convolution and mixing. DIFF has H / 2 of them. Each layer
     makes them itself (`AttentionLayer.weights`).
     """
-    seen: list[torch.Tensor] = []
-    with torch.inference_mode(), _watched(model, seen, rows):
+    weights: list[torch.Tensor] = []
+    with torch.inference_mode(), _collecting(model, weights, rows):
         model(torch.tensor([ids], device=model.device), use_cache=False, logits_to_keep=1)
-    return seen
+    return weights
 
 
 @contextmanager
-def _watched(model: MTAForCausalLM, seen: list[torch.Tensor], rows: int) -> Iterator[None]:
-    def watch(layer: torch.nn.Module, _args: Any, given: dict[str, Any]) -> None:
+def _collecting(model: MTAForCausalLM, weights: list[torch.Tensor], rows: int) -> Iterator[None]:
+    def collect(layer: torch.nn.Module, _args: tuple[object, ...], arguments: dict[str, Any]) -> None:
         assert isinstance(layer, AttentionLayer)
-        q, k, _ = layer.project(given["hidden_states"], given["position_embeddings"])
-        seen.append(layer.weights(q.float(), k.float(), rows)[0])
+        q, k, _ = layer.project(arguments["hidden_states"], arguments["position_embeddings"])
+        weights.append(layer.weights(q.float(), k.float(), rows)[0])
 
     layers = [module for module in model.modules() if isinstance(module, AttentionLayer)]
-    handles = [layer.register_forward_pre_hook(watch, with_kwargs=True) for layer in layers]
+    handles = [layer.register_forward_pre_hook(collect, with_kwargs=True) for layer in layers]
     try:
         yield
     finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -27,7 +27,7 @@ class KernelAttention(AttentionLayer):
 
     def __init__(self, config: MTAConfig, layer_idx: int) -> None:
         super().__init__(config, layer_idx)
-        self._identity: dict[str, tuple[Any, bool]] = {}
+        self._identity: dict[str, tuple[object, bool]] = {}
 
     def add_parameters(self) -> None:
         """The kernels, None where there is none in this layer."""

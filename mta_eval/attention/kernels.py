@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 
@@ -62,8 +62,8 @@ class Kernels(NamedTuple):
 
     def replaced(self, kernels: Sequence[torch.Tensor | None]) -> Kernels:
         """Four others in the place of these, in the same order."""
-        named: dict[str, Any] = dict(zip(self._fields, kernels, strict=False))
-        return self._replace(**named)
+        convolve_before, mix_before, convolve_after, mix_after = kernels
+        return Kernels(convolve_before, mix_before, convolve_after, mix_after, self.key_padding)
 
 
 def key_reach(kernel: torch.Tensor, padding: KeyPadding) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import torch
 from torch import nn
@@ -41,7 +41,7 @@ class AttentionLayer(nn.Module):
     kind: ClassVar[str]
     title: ClassVar[str]
     source: ClassVar[str] = ""
-    options: ClassVar[Mapping[str, Any]] = {}
+    options: ClassVar[Mapping[str, object]] = {}
     kernel_options: ClassVar[frozenset[str]] = frozenset()
     rotates: ClassVar[bool] = True
     retrofits: ClassVar[bool] = True
@@ -64,7 +64,7 @@ class AttentionLayer(nn.Module):
     # What a variant overrides
 
     @classmethod
-    def defaults(cls, heads: int) -> Mapping[str, Any]:  # noqa: ARG003
+    def defaults(cls, heads: int) -> Mapping[str, object]:  # noqa: ARG003
         """What options of the configuration are where they were left None; others are 0 or "none"."""
         return {}
 
@@ -73,7 +73,7 @@ class AttentionLayer(nn.Module):
         """Raises ValueError, naming the option, where options do not fit this attention."""
 
     @classmethod
-    def options_for(cls, use: Use, *, layers: int, block: int = 5, version: str = "v2") -> Mapping[str, Any]:  # noqa: ARG003
+    def options_for(cls, use: Use, *, layers: int, block: int = 5, version: str = "v2") -> Mapping[str, object]:  # noqa: ARG003
         """Options of the configuration for a use that its paper describes; `block` is letters of a letter block."""
         return {}
 
@@ -146,7 +146,7 @@ class AttentionLayer(nn.Module):
         position_embeddings: tuple[torch.Tensor, torch.Tensor],
         attention_mask: Tokens,
         past_key_values: Cache | None = None,
-        **_kwargs: Any,
+        **_kwargs: object,
     ) -> tuple[torch.Tensor, None]:
         """(B, T, width) -> (B, T, width). `attention_mask` carries the documents, read once for all layers."""
         q, k, v = self.project(hidden_states, position_embeddings)
@@ -160,11 +160,11 @@ class AttentionLayer(nn.Module):
         halo, earlier = self.halo, None
         if cache is not None:
             check_layer(cache, self.layer_idx)
-            keep: dict[str, Any] = {}
+            query_arguments: dict[str, object] = {}
             if halo:
                 earlier = query_layer(cache, self.layer_idx).queries
-                keep = {"queries": q, "halo": halo, "kept": tokens.kept}
-            k, v = cache.update(k, v, self.layer_idx, **keep)
+                query_arguments = {"queries": q, "halo": halo, "kept": tokens.kept}
+            k, v = cache.update(k, v, self.layer_idx, **query_arguments)
         dropout = float(self.config.attention_dropout or 0) if self.training else 0.0
 
         def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, before: torch.Tensor | None) -> torch.Tensor:

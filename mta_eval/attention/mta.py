@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from mta_eval.attention.kernel_layer import KernelAttention
 
@@ -20,13 +20,13 @@ class MTAAttention(KernelAttention):
     kernel_options: ClassVar[frozenset[str]] = frozenset((*CONVOLUTIONS, *MIXINGS))
 
     @classmethod
-    def defaults(cls, heads: int) -> Mapping[str, Any]:
+    def defaults(cls, heads: int) -> Mapping[str, object]:
         """The paper's second version: kernels of 6 queries x 11 keys, all heads mixed, norm and scalar gate."""
         sizes = {name: 6 if name.startswith("query") else 11 for name in CONVOLUTIONS}
         return {**sizes, **dict.fromkeys(MIXINGS, heads), "norm": "plain", "gate": "scalar"}
 
     @classmethod
-    def options_for(cls, use: str, *, layers: int, block: int = 5, version: str = "v2") -> Mapping[str, Any]:
+    def options_for(cls, use: str, *, layers: int, block: int = 5, version: str = "v2") -> Mapping[str, object]:
         """Every fourth layer convolves. v1: 6 x 11 before softmax, pairs of heads mixed after, depth-scaled norm.
 
         Letter blocks: 2 queries x (2 block - 1) keys before softmax only; small models of 2 layers, which have fewer

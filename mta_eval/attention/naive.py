@@ -45,12 +45,12 @@ def weights(q: torch.Tensor, k: torch.Tensor, kernels: Kernels) -> torch.Tensor:
         scores = convolve(scores.masked_fill(future, 0), kernels.convolve_before, kernels.key_padding)
     if kernels.mix_before is not None:
         scores = mix_heads(scores, kernels.mix_before)
-    found = torch.softmax(scores.masked_fill(future, -math.inf), -1)
+    shares = torch.softmax(scores.masked_fill(future, -math.inf), -1)
     if kernels.convolve_after is not None:
-        found = convolve(found, kernels.convolve_after, kernels.key_padding).masked_fill(future, 0)
+        shares = convolve(shares, kernels.convolve_after, kernels.key_padding).masked_fill(future, 0)
     if kernels.mix_after is not None:
-        found = mix_heads(found, kernels.mix_after)
-    return found
+        shares = mix_heads(shares, kernels.mix_after)
+    return shares
 
 
 def convolve(scores: torch.Tensor, kernel: torch.Tensor, padding: KeyPadding = "both") -> torch.Tensor:
@@ -148,21 +148,21 @@ def long_heads(
             for at in range(0, total - window + 1, window)
         ]
         for token in range(total):
-            seen = list(range(token + 1))
+            positions = list(range(token + 1))
             decoded = released and token >= prompt
             if token + decoded >= begin:
-                own = token // window
+                own_chunk = token // window
                 if decoded and (token + 1) % window == 0:
-                    own += 1  # nothing of it is there yet
-                scores = {chunk: float(q[head, token] @ vectors[chunk]) for chunk in range(1, own - 1)}
+                    own_chunk += 1  # nothing of it is there yet
+                scores = {chunk: float(q[head, token] @ vectors[chunk]) for chunk in range(1, own_chunk - 1)}
                 best = sorted(scores, key=lambda chunk: scores[chunk], reverse=True)
-                chosen = sorted({0, own - 1, own, *best[: attention_length // window - 3]})
+                chosen = sorted({0, own_chunk - 1, own_chunk, *best[: attention_length // window - 3]})
                 end = token if released and not decoded else token + 1
-                seen = [at for chunk in chosen for at in range(chunk * window, min((chunk + 1) * window, end))]
-            place = len(seen) if seen[-1:] != [token] else len(seen) - 1
+                positions = [at for chunk in chosen for at in range(chunk * window, min((chunk + 1) * window, end))]
+            place = len(positions) if positions[-1:] != [token] else len(positions) - 1
             query = rotate(q[head, token][None], torch.tensor([place]))
-            found = query @ rotate(keys[seen], torch.arange(len(seen))).T / math.sqrt(size)
-            out[head, token] = (torch.softmax(found, -1) @ values[seen])[0]
+            logits = query @ rotate(keys[positions], torch.arange(len(positions))).T / math.sqrt(size)
+            out[head, token] = (torch.softmax(logits, -1) @ values[positions])[0]
     return out
 
 

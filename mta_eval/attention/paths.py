@@ -78,12 +78,12 @@ def attend_document(
     if q.device.type == "cpu" and work in (torch.bfloat16, torch.float16):
         work = torch.float32  # scores in half precision would lose what a fused kernel keeps
     with torch.autocast(q.device.type, enabled=False):
-        q, k, v, kernels, given = q.to(work), k.to(work), v.to(work), kernels.to(work), v.dtype
+        q, k, v, kernels, dtype = q.to(work), k.to(work), v.to(work), kernels.to(work), v.dtype
         fuses = not dropout and (q.is_cuda or not torch.is_grad_enabled())  # on a CPU it has no gradients
         if path == "flex" and fuses and can_fuse(kernels, queries):
-            return attend_by_flex(q, k, v, kernels, needed).to(given)
+            return attend_by_flex(q, k, v, kernels, needed).to(dtype)
         compute = full_matrix_attention if path == "definition" else multi_token_attention
-        return compute(q, k, v, kernels, needed, dropout).to(given)
+        return compute(q, k, v, kernels, needed, dropout).to(dtype)
 
 
 def chosen_path(
@@ -108,10 +108,10 @@ def softmax_attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, dropout
     parts = []
     for first in range(0, queries, rows):
         last = min(first + rows, queries)
-        seen = keys - queries + last
-        mask = torch.ones(last - first, seen, dtype=torch.bool, device=q.device).tril(keys - queries + first)
+        visible = keys - queries + last
+        mask = torch.ones(last - first, visible, dtype=torch.bool, device=q.device).tril(keys - queries + first)
         part = F.scaled_dot_product_attention(
-            q[:, :, first:last], k[:, :, :seen], v[:, :, :seen], mask, dropout_p=dropout, enable_gqa=grouped
+            q[:, :, first:last], k[:, :, :visible], v[:, :, :visible], mask, dropout_p=dropout, enable_gqa=grouped
         )
         parts.append(part)
     return torch.cat(parts, 2)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import copy
-from typing import Any
 
 import torch
-from transformers.cache_utils import Cache, DynamicLayer
+from transformers.cache_utils import Cache, CacheLayerMixin, DynamicLayer
 
 CROP_STEP = 64  # tokens between two places to crop to: a tenth of all queries is kept for them, at kernels of 6 rows
 
@@ -25,7 +24,7 @@ class QueryLayer(DynamicLayer):
     def __init__(self) -> None:
         super().__init__()
         self.queries: torch.Tensor | None = None
-        self._marked: dict[int, torch.Tensor] = {}  # what `queries` was after so many tokens
+        self._checkpoints: dict[int, torch.Tensor] = {}  # what `queries` was after so many tokens
         self._last: torch.Tensor | None = None  # the queries kept before the last few tokens, and theirs
 
     @property
@@ -37,11 +36,11 @@ class QueryLayer(DynamicLayer):
         self,
         key_states: torch.Tensor,
         value_states: torch.Tensor,
-        *_args: Any,
+        *_args: object,
         queries: torch.Tensor,
         halo: int,
         kept: torch.Tensor | None,
-        **_kwargs: Any,
+        **_kwargs: object,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Take in T new keys, values and queries (B, H, T, D); `kept` says which queries to keep (`Tokens.kept`)."""
         before = queries.new_zeros(*queries.shape[:2], halo, queries.shape[3]) if self.queries is None else self.queries
@@ -51,7 +50,7 @@ class QueryLayer(DynamicLayer):
             self.queries = joined[:, :, joined.shape[2] - halo :].clone()
             past, current = self.get_seq_length(), queries.shape[2]
             for border in range((past // CROP_STEP + 1) * CROP_STEP, past + current + 1, CROP_STEP):
-                self._marked[border] = joined[:, :, border - past : border - past + halo].clone()
+                self._checkpoints[border] = joined[:, :, border - past : border - past + halo].clone()
         else:
             index = kept.clamp(min=0)[:, None, :, None].expand(-1, joined.shape[1], -1, joined.shape[3])
             self.queries = joined.gather(2, index)
@@ -60,7 +59,7 @@ class QueryLayer(DynamicLayer):
 
     def crop(self, tokens_to_remove: int) -> None:
         """Remove the last -`tokens_to_remove` tokens. Raises ValueError where the queries before the cut are gone."""
-        left = self.get_seq_length() + tokens_to_remove
+        remaining = self.get_seq_length() + tokens_to_remove
         if not tokens_to_remove:
             return
         if 0 < -tokens_to_remove <= self.recent:
@@ -68,25 +67,25 @@ class QueryLayer(DynamicLayer):
             assert self.queries is not None
             halo, self._last = self.queries.shape[2], self._last[:, :, :tokens_to_remove]
             self.queries = self._last[:, :, self._last.shape[2] - halo :]
-        elif tokens_to_remove < 0 and left in self._marked:
-            self._last, self.queries = None, self._marked[left]
+        elif tokens_to_remove < 0 and remaining in self._checkpoints:
+            self._last, self.queries = None, self._checkpoints[remaining]
         else:
             raise ValueError(
                 f"a cache with kept queries is cropped by its last few tokens, or to a multiple of {CROP_STEP}, "
-                f"none of them padding, not by {tokens_to_remove} to {left}: the queries before the cut are gone"
+                f"none of them padding, not by {tokens_to_remove} to {remaining}: the queries before the cut are gone"
             )
         super().crop(tokens_to_remove)
-        self._marked = {border: queries for border, queries in self._marked.items() if border <= left}
+        self._checkpoints = {border: queries for border, queries in self._checkpoints.items() if border <= remaining}
 
     def own_copy(self) -> QueryLayer:
         """A layer that holds the same and goes its own way from here."""
-        made = copy(self)
-        made._marked = dict(self._marked)
-        return made
+        layer = copy(self)
+        layer._checkpoints = dict(self._checkpoints)
+        return layer
 
     def reset(self) -> None:
         """Forget everything."""
-        self.queries, self._marked, self._last = None, {}, None
+        self.queries, self._checkpoints, self._last = None, {}, None
         super().reset()
 
     def reorder_cache(self, beam_idx: torch.Tensor) -> None:
@@ -110,10 +109,10 @@ class QueryLayer(DynamicLayer):
     def _replace(self, change: Callable[[torch.Tensor], torch.Tensor]) -> None:
         self.queries = None if self.queries is None else change(self.queries)
         self._last = None if self._last is None else change(self._last)
-        self._marked = {border: change(queries) for border, queries in self._marked.items()}
+        self._checkpoints = {border: change(queries) for border, queries in self._checkpoints.items()}
 
 
-def layer_at(cache: Cache, layer: int) -> Any:
+def layer_at(cache: Cache, layer: int) -> CacheLayerMixin:
     """The layer of a cache, made if it is not there and the cache makes its own."""
     while len(cache.layers) <= layer and cache.layer_class_to_replicate is not None:
         cache.layers.append(cache.layer_class_to_replicate())
@@ -122,17 +121,17 @@ def layer_at(cache: Cache, layer: int) -> Any:
 
 def check_layer(cache: Cache, layer: int) -> DynamicLayer:
     """The layer of a cache, made if it is not there. Raises ValueError unless it is of a plain dynamic cache."""
-    found = layer_at(cache, layer)
-    if type(found) not in (DynamicLayer, QueryLayer):
-        raise ValueError(f"layer {layer} needs a dynamic cache, not a {type(found).__name__}")
-    return found
+    cache_layer = layer_at(cache, layer)
+    if type(cache_layer) not in (DynamicLayer, QueryLayer):
+        raise ValueError(f"layer {layer} needs a dynamic cache, not a {type(cache_layer).__name__}")
+    return cache_layer
 
 
 def query_layer(cache: Cache, layer: int) -> QueryLayer:
     """The layer of a DynamicCache as one that keeps queries. Raises ValueError if it holds tokens without them."""
-    found = check_layer(cache, layer)
-    if not isinstance(found, QueryLayer):
-        if found.get_seq_length():
+    cache_layer = check_layer(cache, layer)
+    if not isinstance(cache_layer, QueryLayer):
+        if cache_layer.get_seq_length():
             raise ValueError(f"layer {layer} needs a dynamic cache that it fills itself: this one kept no queries")
-        found = cache.layers[layer] = QueryLayer()
-    return found
+        cache_layer = cache.layers[layer] = QueryLayer()
+    return cache_layer

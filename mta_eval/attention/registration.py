@@ -8,7 +8,6 @@ commands and adapters do.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
 
 MODEL_TYPE = "multi_token_attention"
 
@@ -16,19 +15,21 @@ MODEL_TYPE = "multi_token_attention"
 class _Lazy:
     """Passes for a class of this room until it is used; whatever is asked of it is asked of the real one."""
 
-    def __init__(self, module: str, name: str, config_class: Any = None) -> None:
+    def __init__(self, module: str, name: str, config_class: type[object] | None = None) -> None:
         self._target = (f"mta_eval.attention.{module}", name)
         self.__name__ = name
         if config_class is not None:  # transformers compares it on registering
             self.config_class = config_class
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         module, target = self._target
-        return getattr(getattr(import_module(module), target), name)
+        attribute: object = getattr(getattr(import_module(module), target), name)
+        return attribute
 
-    def __call__(self, *args: Any, **options: Any) -> Any:
+    def __call__(self, *args: object, **options: object) -> object:
         module, target = self._target
-        return getattr(import_module(module), target)(*args, **options)
+        instance: object = getattr(import_module(module), target)(*args, **options)
+        return instance
 
 
 def register() -> None:
@@ -39,11 +40,12 @@ def register() -> None:
         CONFIG_MAPPING.register(MODEL_TYPE, _Lazy("configuration", "MTAConfig"))
 
 
-def register_classes(config: Any, model: Any = None, causal_model: Any = None) -> None:
+def register_classes(
+    config: type[object], model: type[object] | None = None, causal_model: type[object] | None = None
+) -> None:
     """Put the real configuration into transformers' tables, and the models, lazy ones while they are not there yet."""
     from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
 
     AutoConfig.register(MODEL_TYPE, config, exist_ok=True)
     AutoModel.register(config, model or _Lazy("decoder", "MTAModel", config), exist_ok=True)
-    causal_model = causal_model or _Lazy("decoder", "MTAForCausalLM", config)
-    AutoModelForCausalLM.register(config, causal_model, exist_ok=True)
+    AutoModelForCausalLM.register(config, causal_model or _Lazy("decoder", "MTAForCausalLM", config), exist_ok=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from mta_eval.attention.kernel_layer import KernelAttention
 
@@ -17,6 +17,6 @@ class TalkingHeadsAttention(KernelAttention):
     kernel_options: ClassVar[frozenset[str]] = frozenset({"head_kernel_before", "head_kernel_after"})
 
     @classmethod
-    def defaults(cls, heads: int) -> Mapping[str, Any]:
+    def defaults(cls, heads: int) -> Mapping[str, object]:
         """All heads mixed, before and after."""
         return dict.fromkeys(cls.kernel_options, heads)

@@ -101,11 +101,11 @@ class Engine:
 
     def output(self, tile: Tile, read: Inputs) -> torch.Tensor:
         """(B, H, rows, D_v) from the slices that the tile reads."""
-        found = self.weights(tile, read)
+        weights = self.weights(tile, read)
         kernel = self.kernels.convolve_after
         if read.v_far is None or kernel is None:
-            return grouped_product(self.after(tile, found), read.v)
-        far, near = found[..., : tile.far_values], found[..., tile.far_values :]
+            return grouped_product(self.after(tile, weights), read.v)
+        far, near = weights[..., : tile.far_values], weights[..., tile.far_values :]
         left, right = key_reach(kernel, self.kernels.key_padding)
         near = _convolve(F.pad(near, (tile.far_values - tile.near_values + left, right)), kernel, tile, tile.first)
         out = grouped_product(_hide_future(near, tile.first, tile.near_values, 0), read.v)
@@ -134,19 +134,19 @@ class Engine:
         logits = _hide_future(logits, tile.weights_from, 0, -math.inf)
         return torch.softmax(logits, -1, dtype=torch.promote_types(logits.dtype, torch.float32)).to(logits.dtype)
 
-    def after(self, tile: Tile, found: torch.Tensor) -> torch.Tensor:
+    def after(self, tile: Tile, weights: torch.Tensor) -> torch.Tensor:
         """What becomes of softmax weights: convolved, mixed, dropped; (B, H, rows, keys up to `last`)."""
         kernel = self.kernels.convolve_after
         if kernel is not None:
-            found = F.pad(found, key_reach(kernel, self.kernels.key_padding))
-            found = _hide_future(_convolve(found, kernel, tile, tile.first), tile.first, 0, 0)
+            weights = F.pad(weights, key_reach(kernel, self.kernels.key_padding))
+            weights = _hide_future(_convolve(weights, kernel, tile, tile.first), tile.first, 0, 0)
         if self.kernels.mix_after is not None:
-            found = _mix(found, self.kernels.mix_after)
+            weights = _mix(weights, self.kernels.mix_after)
         if self.dropout:
-            chance = torch.Generator(found.device).manual_seed(self.seed + tile.first)
-            kept = torch.rand(found.shape, generator=chance, device=found.device) >= self.dropout
-            found = found * kept / (1 - self.dropout)
-        return found
+            chance = torch.Generator(weights.device).manual_seed(self.seed + tile.first)
+            survivors = torch.rand(weights.shape, generator=chance, device=weights.device) >= self.dropout
+            weights = weights * survivors / (1 - self.dropout)
+        return weights
 
 
 def widen_queries(q: torch.Tensor, halo: int, before: int) -> torch.Tensor:

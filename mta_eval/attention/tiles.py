@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
@@ -85,24 +85,42 @@ def _attend(inputs: Inputs, kernels: Kernels, past: int, dropout: float, rows: i
     return out
 
 
+class _Context(Protocol):
+    """What `_Recomputed.forward` keeps for the backward pass."""
+
+    engine: Engine
+    tiles: list[Tile]
+    saved_tensors: tuple[torch.Tensor | None, ...]
+
+    def save_for_backward(self, *tensors: torch.Tensor | None) -> None: ...
+
+
 class _Recomputed(torch.autograd.Function):
     """Tiles one after another, each computed again for its gradients: memory for one tile's scores only."""
 
     @staticmethod
-    def forward(ctx: Any, engine: Engine, tiles: list[Tile], *tensors: Any) -> torch.Tensor:
+    def forward(
+        ctx: _Context,
+        engine: Engine,
+        tiles: list[Tile],
+        q: torch.Tensor,
+        k: torch.Tensor,
+        v: torch.Tensor,
+        *kernels: torch.Tensor | None,
+    ) -> torch.Tensor:
         ctx.engine, ctx.tiles = engine, tiles
-        ctx.save_for_backward(*tensors)
-        inputs = engine.widen(Inputs(*tensors[:3]))
+        ctx.save_for_backward(q, k, v, *kernels)
+        inputs = engine.widen(Inputs(q, k, v))
         q, v, first = inputs.q, inputs.v, tiles[0].first
         out = torch.empty(*q.shape[:2], tiles[-1].last - first, v.shape[-1], dtype=v.dtype, device=q.device)
         for tile in tiles:
-            read = tile.cut(inputs, inputs.k.shape[2] - q.shape[2])
-            out[:, :, tile.first - first : tile.last - first] = engine.output(tile, read)
+            part = tile.cut(inputs, inputs.k.shape[2] - q.shape[2])
+            out[:, :, tile.first - first : tile.last - first] = engine.output(tile, part)
         return out
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+    def backward(ctx: _Context, *grads: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         saved = [None if tensor is None else tensor.detach().requires_grad_() for tensor in ctx.saved_tensors]
         engine = replace(ctx.engine, kernels=ctx.engine.kernels.replaced(saved[3:]))
         with torch.enable_grad():
@@ -118,9 +136,9 @@ class _Recomputed(torch.autograd.Function):
                 out = again.output(tile, Inputs(*read[:5]))
             present = [index for index, part in enumerate(read) if part is not None]
             grad = grads[0][:, :, tile.first - first : tile.last - first]
-            found = torch.autograd.grad(out, [read[index] for index in present], grad, allow_unused=True)
+            part_grads = torch.autograd.grad(out, [read[index] for index in present], grad, allow_unused=True)
             bounds = tile.bounds(before)
-            for index, part in zip(present, found, strict=True):
+            for index, part in zip(present, part_grads, strict=True):
                 total = totals[index]
                 if part is not None and total is not None:
                     into = total[:, :, slice(*bounds[index])] if index < len(bounds) else total
@@ -129,15 +147,15 @@ class _Recomputed(torch.autograd.Function):
         return None, None, *totals[:3], *totals[5:]
 
 
-def _through_widening(saved: list[Any], inputs: Inputs, totals: list[torch.Tensor | None]) -> None:
+def _through_widening(saved: list[torch.Tensor | None], inputs: Inputs, totals: list[torch.Tensor | None]) -> None:
     """Add to the totals what the gradients of widened keys and values say of keys, values and kernels."""
     places = [0, 1, 2, 5, 6, 7, 8]  # of the saved tensors among the totals
     for wide, grad in ((inputs.k_far, totals[3]), (inputs.v_far, totals[4])):
         if wide is None:
             continue
-        present = [index for index, tensor in enumerate(saved) if tensor is not None]
-        found = torch.autograd.grad(wide, [saved[index] for index in present], grad, allow_unused=True)
-        for index, part in zip(present, found, strict=True):
+        present = [(index, tensor) for index, tensor in enumerate(saved) if tensor is not None]
+        part_grads = torch.autograd.grad(wide, [tensor for _, tensor in present], grad, allow_unused=True)
+        for (index, _), part in zip(present, part_grads, strict=True):
             total = totals[places[index]]
             if part is not None and total is not None:
                 total += part

@@ -2,10 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from mta_eval.arguments import parse_scalars
+from mta_eval.core import Model, PromptSettings, Task
+
+if TYPE_CHECKING:
+    from mta_eval.prompting import Form
+
+
+class PromptChoice(StrEnum):
+    """Which form prompts have."""
+
+    task = "task"
+    completion = "completion"
+    chat = "chat"
+    auto = "auto"
+
+
+class ThinkingChoice(StrEnum):
+    """Whether a model thinks before it answers a chat."""
+
+    auto = "auto"
+    off = "off"
+    keep = "keep"
+
 
 ModelSpecs = Annotated[
     list[str], typer.Option("--model", help="Model spec, such as smollm2 or hf:PATH_OR_ID; repeatable.")
@@ -18,6 +44,31 @@ Repeat = Annotated[int, typer.Option(help="Number of the repeat, from 0.", min=0
 Repeats = Annotated[int, typer.Option(help="Samples per length and depth.", min=1)]
 Seed = Annotated[int, typer.Option(help="Random seed.")]
 Seeds = Annotated[str, typer.Option(help="Several random seeds in one run, instead of --seed: 0,1,2.")]
+PromptForm = Annotated[
+    PromptChoice,
+    typer.Option(
+        "--prompt",
+        help="Form of all prompts: as each task's spec says, completion, chat, or auto: chat if there is a template.",
+    ),
+]
+System = Annotated[str, typer.Option("--system", help="System prompt of chats.")]
+AnswerPrefix = Annotated[str, typer.Option("--answer-prefix", help="Text that begins the answer to a chat.")]
+TemplateOptions = Annotated[
+    list[str] | None, typer.Option("--template-option", help="Variable of the chat template, NAME=VALUE; repeatable.")
+]
+ThinkingOption = Annotated[
+    ThinkingChoice,
+    typer.Option("--thinking", help="Thinking of models: as the template has it, off, or keep (switched on)."),
+]
+ThinkingTokens = Annotated[
+    int | None,
+    typer.Option("--thinking-tokens", help="Tokens for a thought; default: 1024 if the model may think.", min=0),
+]
+AnswerTokens = Annotated[
+    int, typer.Option("--answer-tokens", help="Tokens for an answer; default: what the task needs.", min=0)
+]
+Date = Annotated[str, typer.Option("--date", help="Day that a chat template is told is today.")]
+DATE = PromptSettings().date
 Runs = Annotated[list[Path], typer.Argument(help="Run folders, or samples_*.jsonl files of lm-eval.")]
 Columns = Annotated[str, typer.Option("--x", help="Column axis.")]
 Rows = Annotated[str, typer.Option("--y", help="Row axis.")]
@@ -26,3 +77,43 @@ WithAttention = Annotated[
 ]
 Checkpoint = Annotated[str, typer.Argument(help="Folder, hub id or spec of a Llama-type or attention-family model.")]
 NewFolder = Annotated[Path, typer.Option(help="New folder to write.")]
+
+
+def tasks_and_settings(
+    specs: Sequence[str],
+    models: Mapping[str, Model],
+    form: str,
+    settings: PromptSettings,
+    thinking_tokens: int | None,
+) -> tuple[dict[str, Task], PromptSettings]:
+    """Tasks by their specs in the form of the command, and its settings; what was chosen is said on stderr.
+
+    Raises SpecError.
+    """
+    from mta_eval.prompting import build_tasks, with_room_for_thoughts
+
+    chosen: Form = form  # type: ignore[assignment]  # the option allows no other
+    tasks, form_note = build_tasks(specs, models, chosen)
+    settings, room_note = with_room_for_thoughts(settings, tasks, models, thinking_tokens)
+    for note in filter(None, (form_note, room_note)):
+        typer.echo(note, err=True)
+    return tasks, settings
+
+
+def prompt_settings(
+    system: str,
+    answer_prefix: str,
+    template_options: Sequence[str] | None,
+    thinking: ThinkingChoice,
+    answer_tokens: int,
+    date: str,
+) -> PromptSettings:
+    """The settings that the options of a command name. Raises SpecError."""
+    return PromptSettings(
+        system=system,
+        answer_prefix=answer_prefix,
+        template_options=parse_scalars(template_options or ()),
+        thinking=thinking.value,
+        answer_tokens=answer_tokens,
+        date=date,
+    )

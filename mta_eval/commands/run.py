@@ -11,7 +11,27 @@ import typer
 from mta_eval import registry
 from mta_eval.arguments import parse_depths, parse_lengths, parse_seeds
 from mta_eval.commands import terminal
-from mta_eval.commands.options import Depths, Lengths, ModelSpecs, Repeats, Seed, Seeds
+from mta_eval.commands.options import (
+    DATE,
+    AnswerPrefix,
+    AnswerTokens,
+    Date,
+    Depths,
+    Lengths,
+    ModelSpecs,
+    PromptChoice,
+    PromptForm,
+    Repeats,
+    Seed,
+    Seeds,
+    System,
+    TemplateOptions,
+    ThinkingChoice,
+    ThinkingOption,
+    ThinkingTokens,
+    prompt_settings,
+    tasks_and_settings,
+)
 from mta_eval.core import Plan, Sweep
 from mta_eval.errors import SpecError
 
@@ -56,6 +76,14 @@ def run(
         OverLengthChoice,
         typer.Option(help="Prompts beyond a model's window: refuse them, or cut them and mark their records."),
     ] = OverLengthChoice.refuse,
+    prompt: PromptForm = PromptChoice.task,
+    system: System = "",
+    answer_prefix: AnswerPrefix = "",
+    template_option: TemplateOptions = None,
+    thinking: ThinkingOption = ThinkingChoice.auto,
+    thinking_tokens: ThinkingTokens = None,
+    answer_tokens: AnswerTokens = 0,
+    date: Date = DATE,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print samples, tokens and estimated time; answer nothing.")
     ] = False,
@@ -78,12 +106,16 @@ def run(
     from mta_eval.evaluation import answer_all
 
     several = parse_seeds(seeds, seed)
+    models = registry.build_all(model, registry.build_model)
+    settings = prompt_settings(system, answer_prefix, template_option, thinking, answer_tokens, date)
+    built, settings = tasks_and_settings(tasks, models, prompt.value, settings, thinking_tokens)
     plan = Plan(
-        tasks=registry.build_all(tasks, registry.build_task),
-        models=registry.build_all(model, registry.build_model),
+        tasks=built,
+        models=models,
         sweep=Sweep(parse_lengths(lengths), parse_depths(depths), repeats, several[0] if several else seed),
         answer=answer.value,
         over_length=over_length.value,
+        settings=settings,
         seeds=several,
     )
     if out is None and not dry_run:

@@ -32,6 +32,7 @@ def table(
 ) -> None:
     """Print or write scores over any two axes, or the wrong answers by kind: Markdown, CSV, LaTeX, Parquet."""
     from mta_eval.results import exports, several
+    from mta_eval.results.finishes import finish_lines
     from mta_eval.results.mistake_table import mistake_frame
     from mta_eval.results.perplexity_table import perplexity_markdown
     from mta_eval.results.text_files import write_lines
@@ -51,6 +52,8 @@ def table(
         text = exports.mistake_text(records, chosen) if mistakes else exports.score_text(tables, chosen)
         if chosen == "markdown" and not mistakes and (perplexities := perplexity_markdown(records)):
             text += f"\n## Perplexity\n\n{perplexities}"
+        if chosen == "markdown" and not mistakes and (ends := finish_lines(records)):
+            text += "\n" + "\n".join(f"- {line}" for line in ends)
         if out is None:
             terminal.print_lines([text.rstrip("\n")])
             return

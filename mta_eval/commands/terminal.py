@@ -78,15 +78,13 @@ def print_lines(lines: Iterable[str]) -> None:
 
 def print_summary(records: Sequence[Record], folder: Path) -> None:
     """A table of accuracies, one of perplexities if texts were read, and where to go from here."""
-    from mta_eval.results.table import SUMMARY_HEAD, summary_rows
+    from mta_eval.results.finishes import finish_lines
+    from mta_eval.results.table import RARE, SUMMARY_HEAD, summaries, summary_columns, summary_texts
 
-    rows = summary_rows(records)
-    shown = [
-        column
-        for column, head in enumerate(SUMMARY_HEAD)
-        if head not in ("failed", "truncated") or any(row[column] != "0" for row in rows)
-    ]
-    print_table([SUMMARY_HEAD[column] for column in shown], [[row[column] for column in shown] for row in rows], left=2)
+    summary = summaries(records)
+    shown = summary_columns(summary, (*RARE, "failed", "truncated"))
+    rows = [[texts[column] for column in shown] for texts in map(summary_texts, summary)]
+    print_table([SUMMARY_HEAD[column] for column in shown], rows, left=2)
     if any(record.was_read for record in records):
         from mta_eval.results.perplexity_table import perplexity_rows
 
@@ -96,7 +94,7 @@ def print_summary(records: Sequence[Record], folder: Path) -> None:
     if failed:
         first = f"{len(failed)} samples failed, the first with: {failed[0].error}"
         print_lines([first, "the same command tries them again"])
-    print_lines([f"pictures and tables: mta-eval report {folder}"])
+    print_lines([*finish_lines(records), f"pictures and tables: mta-eval report {folder}"])
 
 
 def print_sample(sample: Sample, as_json: bool, record: Record | None = None) -> None:

@@ -56,6 +56,7 @@ def scores_table(records: Sequence[Record], missing: dict[str, int], x: str, y: 
     from rich.text import Text
 
     from mta_eval.results.exports import pivots
+    from mta_eval.results.finishes import finish_lines
     from mta_eval.results.perplexity_table import perplexity_rows
     from mta_eval.results.table import grid_texts, model_text
 
@@ -67,4 +68,4 @@ def scores_table(records: Sequence[Record], missing: dict[str, int], x: str, y: 
     if table := perplexity_rows(records):
         shown += [Text("perplexity", style="bold"), terminal.table_of(*table, left=3), Text("")]
     gaps = [f"{folder}: {count} sample{'s are' if count > 1 else ' is'} missing" for folder, count in missing.items()]
-    return Group(*shown, Text("\n".join([f"{len(records)} answers", *gaps])))
+    return Group(*shown, Text("\n".join([f"{len(records)} answers", *finish_lines(records), *gaps])))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mta_eval import registry, runner
-from mta_eval.core import AnswerMode, Cell, Model, OverLength, Plan, Record, Sweep
+from mta_eval.core import AnswerMode, Cell, Model, OverLength, Plan, PromptSettings, Record, Sweep
 from mta_eval.errors import ModelError, TextError
 from mta_eval.version import VERSION
 
@@ -55,6 +55,7 @@ class SampleRequest:
     seeds: tuple[int, ...]
     answer: AnswerMode
     over_length: OverLength
+    prompt: PromptSettings
     facts: ModelFacts
     witness_cell: Cell
     witness_sha256: str
@@ -94,6 +95,7 @@ class Replica:
             sweep=Sweep((), (), 0, request.seed),  # only the seed is used: the request lists the cells
             answer=request.answer,
             over_length=request.over_length,
+            settings=request.prompt,
             seeds=request.seeds,
         )
         if prompt_hash(plan, request.model, request.task, request.witness_cell) != request.witness_sha256:

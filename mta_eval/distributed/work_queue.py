@@ -69,9 +69,8 @@ class WorkQueue:
             self._witnesses[block] = group.cells[0], prompt_hash(plan, *pair, group.cells[0])
         cell, sha256 = self._witnesses[block]
         facts = self._facts[group.model]
-        return SampleRequest(
-            *pair, group.remaining, group.seed, plan.seeds, plan.answer, plan.over_length, facts, cell, sha256
-        )
+        asked = group.seed, plan.seeds, plan.answer, plan.over_length, plan.settings
+        return SampleRequest(*pair, group.remaining, *asked, facts, cell, sha256)
 
     def put_back(self, group: SampleGroup) -> None:
         """Queue the remaining samples of a group again, since its worker died."""

@@ -1,26 +1,40 @@
-"""The tokens that end an answer, as generation configs have them."""
+"""The tokens that end an answer: those of the generation config, of the config and of the tokenizer together.
+
+Checkpoints disagree with themselves: a base config beside a chat template, a tokenizer that was given another end.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from transformers import GenerationConfig, PretrainedConfig
+    from transformers import GenerationConfig, PretrainedConfig, PreTrainedTokenizerFast
 
 
-def end_tokens_of(generation_config: GenerationConfig) -> set[int]:
-    """The ids of a generation config's end tokens; none if it names none."""
-    ends = generation_config.eos_token_id
-    return set(ends) if isinstance(ends, list) else {ends} - {None}
+def end_tokens_of(
+    generation_config: GenerationConfig | None, config: PretrainedConfig, tokenizer: PreTrainedTokenizerFast | None
+) -> set[int]:
+    """The ids of all end tokens that any of the three names."""
+    sources = (generation_config, config, config.get_text_config(), tokenizer)
+    return {token for source in sources for token in _ids(getattr(source, "eos_token_id", None))}
 
 
-def end_tokens_of_checkpoint(path: Path, config: PretrainedConfig) -> set[int]:
-    """The end tokens that a checkpoint's model has once it is loaded: of generation_config.json, else of `config`."""
+def end_tokens_of_checkpoint(
+    path: Path, config: PretrainedConfig, tokenizer: PreTrainedTokenizerFast | None
+) -> set[int]:
+    """`end_tokens_of` a checkpoint that is not loaded, with the generation_config.json of its folder if it has one."""
     from transformers import GenerationConfig
 
     try:
         generation_config = GenerationConfig.from_pretrained(str(path))
     except OSError:  # there is no such file
-        generation_config = GenerationConfig.from_model_config(config)
-    return end_tokens_of(generation_config)
+        generation_config = None
+    return end_tokens_of(generation_config, config, tokenizer)
+
+
+def _ids(tokens: object) -> Iterable[int]:
+    """The ids in what a config holds: one, several, or none."""
+    several = tokens if isinstance(tokens, list | tuple) else [tokens]
+    return [token for token in several if isinstance(token, int)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from mta_eval.attention.registration import register
 from mta_eval.core import Ability, Answer, ModelIdentity, Sample
@@ -17,16 +17,15 @@ from mta_eval.models.context_window import window_of
 from mta_eval.models.devices import DEVICE_HELP, DTYPE_HELP, Dtype, choose_device, choose_dtype
 from mta_eval.models.end_tokens import end_tokens_of, end_tokens_of_checkpoint
 from mta_eval.models.error_text import first_line
-from mta_eval.models.identity import model_identity, weights_digest
+from mta_eval.models.identity import adapter_digest, model_identity, weights_digest
 from mta_eval.models.inference.causal_lm import CausalLM
 from mta_eval.models.inference.torch_model import TorchModel
+from mta_eval.models.loading import HINT, LoadOptions, Quantization, load_causal_lm
 from mta_eval.models.locations import local_path
 from mta_eval.models.tokenizer import FastTokenizer, load_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel
-
-HINT = "name a folder, a .gguf file, or a Hugging Face id"
 
 
 @dataclass(frozen=True)
@@ -38,10 +37,19 @@ class HuggingFace:
     path: str = field(metadata={"help": "folder, .gguf file or hub id"})
     dtype: Dtype = field(default="auto", metadata={"help": DTYPE_HELP})
     device: str = field(default="auto", metadata={"help": DEVICE_HELP})
-    attention: str = field(default="sdpa", metadata={"help": "transformers' attn_implementation"})
+    attention: str = field(
+        default="auto", metadata={"help": "transformers' attn_implementation; auto: sdpa where the model has it"}
+    )
     max_length_override: int = field(default=0, metadata={"help": "take longer prompts than the model's config says"})
     trust_remote_code: bool = field(default=False, metadata={"help": "run the Python code of the checkpoint"})
     reuse: bool = field(default=True, metadata={"help": "false: no prefix reuse, no batching, no prompt lookup"})
+    revision: str = field(default="", metadata={"help": "branch, tag or commit on the hub"})
+    adapter: str = field(default="", metadata={"help": "PEFT adapter: folder or hub id; merged into the weights"})
+    device_map: str = field(default="", metadata={"help": "of accelerate, such as auto: weights on several devices"})
+    quantization: Quantization = field(default="none", metadata={"help": "of the weights, by bitsandbytes"})
+    unused_weights: Literal["refuse", "ignore"] = field(
+        default="refuse", metadata={"help": "weights in the checkpoint that its model has no place for"}
+    )
 
     @property
     def abilities(self) -> frozenset[Ability]:
@@ -60,12 +68,14 @@ class HuggingFace:
     @cached_property
     def tokenizer(self) -> FastTokenizer:
         """The checkpoint's own tokenizer."""
-        return load_tokenizer(self.path)
+        return load_tokenizer(self.path, self.revision)
 
     def describe(self) -> dict[str, str]:
         """dtype and device, as chosen; for a checkpoint that `mta-eval train` made, what was trained."""
         device = choose_device(self.device)
-        chosen = {"device": device, "dtype": choose_dtype(self.dtype, device)}
+        chosen = {"device": self.device_map or device, "dtype": choose_dtype(self.dtype, device)}
+        options = ("revision", "adapter", "quantization")
+        chosen |= {name: value for name in options if (value := getattr(self, name)) not in ("", "none")}
         if trained := getattr(self.config, "trained", None):
             chosen |= {"attention": str(self.config.attention), "trained on": trained["task"]}
             chosen |= {"preset": trained["preset"], "seed": str(trained["seed"])}
@@ -77,9 +87,10 @@ class HuggingFace:
         return model_identity(
             self.config.to_diff_dict(),
             self.tokenizer.chat_template,
-            end_tokens_of_checkpoint(path, self.config),
+            end_tokens_of_checkpoint(path, self.config, self.tokenizer.owner),
             weights_digest(path),
             getattr(self.config, "_commit_hash", None) or "",
+            adapter_digest(local_path(self.adapter)) if self.adapter else "",
         )
 
     def generate(self, samples: Iterable[Sample]) -> Iterator[Answer]:
@@ -118,25 +129,21 @@ class HuggingFace:
 
     @cached_property
     def _loaded(self) -> TorchModel:
-        import torch
-        from safetensors import SafetensorError
-        from transformers import AutoModelForCausalLM
-
         register()
         device = choose_device(self.device)
-        try:
-            model = AutoModelForCausalLM.from_pretrained(
-                **self._where(),
-                dtype=getattr(torch, choose_dtype(self.dtype, device)),
-                attn_implementation=self.attention,
-                trust_remote_code=self.trust_remote_code,
-                use_safetensors=None if self.path.endswith(".gguf") else True,
-                **self._load_options(),
-            )
-        except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
-            raise ModelError(f"cannot load the model {self.path!r}: {first_line(error)}; {HINT}") from error
-        ends = end_tokens_of(model.generation_config)
-        return TorchModel(self._adapt(model.to(device).eval()), self.tokenizer, ends, self.reuse)
+        options = LoadOptions(
+            choose_dtype(self.dtype, device),
+            device,
+            self.attention,
+            self.device_map,
+            self.quantization,
+            self.adapter,
+            self.trust_remote_code,
+            self.unused_weights,
+        )
+        model = load_causal_lm(self.path, self._where(), options, self._load_options())
+        ends = end_tokens_of(model.generation_config, model.config, self.tokenizer.owner)
+        return TorchModel(self._adapt(model), self.tokenizer, ends, self.reuse)
 
     def _load_options(self) -> dict[str, PretrainedConfig]:
         """More arguments of from_pretrained, for a subclass to give."""
@@ -151,4 +158,5 @@ class HuggingFace:
         path = local_path(self.path)
         if path.suffix == ".gguf":
             return {"pretrained_model_name_or_path": str(path.parent), "gguf_file": path.name}
-        return {"pretrained_model_name_or_path": str(path) if path.exists() else self.path}
+        where = {"pretrained_model_name_or_path": str(path) if path.exists() else self.path}
+        return where | ({"revision": self.revision} if self.revision else {})

@@ -4,14 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import struct
-from collections.abc import Iterable, Mapping
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from mta_eval.caches import cache_home
 from mta_eval.core import Json, ModelIdentity
+
+if TYPE_CHECKING:
+    import torch
 
 WEIGHT_SUFFIXES = (".safetensors", ".gguf")
 HEADER_BYTES = 1 << 20  # read of a file without a header of known length
+# files of weights that are read whole have so many bytes together at most; larger ones are sampled, so that a model of
+# 100 GB starts at once
+WHOLE_BYTES = 4 << 30
+CHUNK = 1 << 22
+STRETCHES, STRETCH = 256, 1 << 16  # of a sampled file: so many, spread evenly, of so many bytes
+VALUES = 64  # of a tensor in memory, besides the sum of all its bits
+MEMORY = "fingerprints.json"  # in the cache: digests of files, by path, size and time of change
 # of a configuration: where it was loaded from and by which version, which changes nothing
 VOLATILE = ("_name_or_path", "transformers_version")
 
@@ -23,12 +37,18 @@ def digest_of(*parts: Json) -> str:
 
 
 def model_identity(
-    config: Mapping[str, Json], template: str, end_tokens: Iterable[int], weights: str = "", revision: str = ""
+    config: Mapping[str, Json],
+    template: str,
+    end_tokens: Iterable[int],
+    weights: str = "",
+    revision: str = "",
+    adapter: str = "",
 ) -> ModelIdentity:
     """The identity of a model from its parts; `config` is the dictionary of its configuration."""
     return ModelIdentity(
         weights=weights,
         config=digest_of({name: value for name, value in config.items() if name not in VOLATILE}),
+        adapter=adapter,
         revision=revision,
         template=template_digest(template),
         generation=digest_of(sorted(end_tokens)),
@@ -43,19 +63,113 @@ def template_digest(template: str) -> str:
 def weights_digest(path: Path) -> str:
     """The digest of a checkpoint's files of weights: a file, or those in a folder; "" if there are none (a hub id).
 
-    It covers names, sizes and headers: a tensor that was added, renamed or given another shape or dtype changes it,
-    one whose numbers alone changed does not.
+    Up to WHOLE_BYTES in all every byte counts; beyond that sizes, headers (names, shapes and types of tensors) and
+    stretches of each file. What was read once is remembered in the cache by path, size and time of change.
     """
     files = [path] if path.is_file() else sorted(path.glob("*")) if path.is_dir() else []
     weights = [file for file in files if file.suffix in WEIGHT_SUFFIXES]
-    return digest_of([[file.name, file.stat().st_size, _header(file)] for file in weights]) if weights else ""
+    if not weights:
+        return ""
+    whole = sum(file.stat().st_size for file in weights) <= WHOLE_BYTES
+    known = _Remembered(cache_home() / MEMORY)
+    digests: list[Json] = [[file.name, file.stat().st_size, known.digest(file, whole)] for file in weights]
+    known.save()
+    return digest_of(digests)
 
 
-def _header(file: Path) -> str:
-    """A digest of the tensors' names, shapes, dtypes and offsets."""
+def adapter_digest(path: Path) -> str:
+    """The digest of a PEFT adapter: its configuration and weights; "" where there are none (a hub id)."""
+    config = path / "adapter_config.json"
+    weights = weights_digest(path)
+    return digest_of(config.read_text("utf-8"), weights) if config.is_file() else weights
+
+
+def tensors_digest(tensors: Iterable[tuple[str, torch.Tensor]]) -> str:
+    """The digest of tensors in memory: name, shape, type, the sum of all bits as whole numbers, and some values.
+
+    The sum is exact, so it is the same on every machine and for any number of threads.
+    """
+    import torch
+
+    kinds = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+    parts: list[Json] = []
+    for name, tensor in tensors:
+        if tensor.is_meta:
+            continue
+        bits = tensor.detach().contiguous().view(kinds[tensor.element_size()]).flatten()
+        step = max(1, bits.numel() // VALUES)
+        facts: list[Json] = [name, list(tensor.shape), str(tensor.dtype), int(bits.sum(dtype=torch.int64))]
+        parts.append([*facts, bits[::step].tolist()])
+    return digest_of(parts) if parts else ""
+
+
+class _Remembered:
+    """Digests of files that were read before. A memory that cannot be read or written is done without."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._changed = False
+        try:
+            known = json.loads(path.read_text("utf-8"))
+        except (OSError, ValueError):
+            known = {}
+        self._known: dict[str, Json] = known if isinstance(known, dict) else {}
+
+    def digest(self, file: Path, whole: bool) -> str:
+        state = file.stat()
+        key: list[Json] = [state.st_size, state.st_mtime_ns, state.st_ino, whole]
+        there = self._known.get(str(file.resolve()))
+        if isinstance(there, list) and there[:-1] == key:
+            return str(there[-1])
+        digest = _file_digest(file, whole)
+        self._known[str(file.resolve())] = [*key, digest]
+        self._changed = True
+        return digest
+
+    def save(self) -> None:
+        if not self._changed:
+            return
+        try:
+            known = {path: entry for path, entry in self._known.items() if Path(path).exists()}
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=self._path.parent)
+            with os.fdopen(handle, "w") as file:
+                json.dump(known, file)
+            Path(name).replace(self._path)
+        except OSError:  # the next run reads the files again
+            return
+
+
+def _file_digest(file: Path, whole: bool) -> str:
+    digest = hashlib.sha256()
+    for part in _chunks(file) if whole else _stretches(file):
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def _chunks(file: Path) -> Iterator[bytes]:
     with file.open("rb") as opened:
-        size = HEADER_BYTES
-        if file.suffix == ".safetensors":
-            length = opened.read(8)
-            size = min(struct.unpack("<Q", length)[0], 100 * HEADER_BYTES) if len(length) == 8 else 0
-        return hashlib.sha256(opened.read(size)).hexdigest()
+        while part := opened.read(CHUNK):
+            yield part
+
+
+def _stretches(file: Path) -> Iterator[bytes]:
+    size = file.stat().st_size
+    with file.open("rb") as opened:
+        yield _header(opened.read(8), file)
+        for place in _places(size):
+            opened.seek(place)
+            yield opened.read(STRETCH)
+
+
+def _places(size: int) -> Sequence[int]:
+    return [size * index // STRETCHES for index in range(STRETCHES)] + [max(0, size - STRETCH)]
+
+
+def _header(length: bytes, file: Path) -> bytes:
+    """The tensors' names, shapes, dtypes and offsets."""
+    size = HEADER_BYTES
+    if file.suffix == ".safetensors":
+        size = min(struct.unpack("<Q", length)[0], 100 * HEADER_BYTES) if len(length) == 8 else 0
+    with file.open("rb") as opened:
+        return opened.read(8 + size)

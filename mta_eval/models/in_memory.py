@@ -9,8 +9,9 @@ from mta_eval.core import Ability, Answer, ModelIdentity, Sample
 from mta_eval.errors import ModelError
 from mta_eval.models.context_window import window_of
 from mta_eval.models.end_tokens import end_tokens_of
-from mta_eval.models.identity import model_identity
+from mta_eval.models.identity import model_identity, tensors_digest
 from mta_eval.models.inference.torch_model import TorchModel
+from mta_eval.models.load_check import check_finite
 from mta_eval.models.tokenizer import FastTokenizer
 
 if TYPE_CHECKING:
@@ -47,11 +48,12 @@ class InMemory:
         return {"device": str(self._model.device), "dtype": str(self._model.dtype).removeprefix("torch.")}
 
     def identity(self) -> ModelIdentity:
-        """Configuration, template and end tokens as they are in memory; the weights are not looked at."""
+        """Weights, configuration, template and end tokens as they are in memory now."""
         return model_identity(
             self._model.config.to_diff_dict(),
             self.tokenizer.chat_template,
-            end_tokens_of(self._model.generation_config),
+            self._end_tokens(),
+            tensors_digest(self._model.named_parameters()),
         )
 
     def generate(self, samples: Iterable[Sample]) -> Iterator[Answer]:
@@ -69,4 +71,8 @@ class InMemory:
     def _adapter(self) -> TorchModel:
         if self._model.training:
             raise ModelError(f"{self.title} is in training mode, where dropout changes its answers; call model.eval()")
-        return TorchModel(self._model, self.tokenizer, end_tokens_of(self._model.generation_config))
+        check_finite(self.title, self._model)
+        return TorchModel(self._model, self.tokenizer, self._end_tokens())
+
+    def _end_tokens(self) -> set[int]:
+        return end_tokens_of(self._model.generation_config, self._model.config, self.tokenizer.owner)

@@ -31,7 +31,7 @@ FORMATS = (
 # gpt-oss' marks as they are left where special tokens were taken out of a text
 BARE_HARMONY = ThoughtFormat("analysis", "assistantfinal")
 LEFTOVERS = re.compile(
-    r"<\|(?:end|return|call|start)\|>|<\|start\|>assistant|<\|channel\|>\w+|<\|message\|>"
+    r"<\|(?:end|return|call)\|>|<\|start\|>(?:assistant)?|<\|channel\|>\w+|<\|message\|>"
     r"|<\|(?:begin|end)_of_solution\|>|<\|(?:START|END)_RESPONSE\|>"
 )
 

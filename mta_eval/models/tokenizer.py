@@ -141,8 +141,8 @@ class FastTokenizer:
         return Encoding(encoding.ids, encoding.offsets)
 
 
-def load_tokenizer(path_or_id: str) -> FastTokenizer:
-    """A tokenizer by folder, tokenizer.json, GGUF file or hub id. Raises ModelError."""
+def load_tokenizer(path_or_id: str, revision: str = "") -> FastTokenizer:
+    """A tokenizer by folder, tokenizer.json, GGUF file or hub id (and a revision there). Raises ModelError."""
     path = local_path(path_or_id)
     if path.suffix == ".json" and path.is_file():
         return FastTokenizer(_read(path), path_or_id)
@@ -155,7 +155,7 @@ def load_tokenizer(path_or_id: str) -> FastTokenizer:
         owner = (
             AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
             if path.suffix == ".gguf"
-            else AutoTokenizer.from_pretrained(str(path) if path.exists() else path_or_id)
+            else AutoTokenizer.from_pretrained(str(path) if path.exists() else path_or_id, revision=revision or "main")
         )
     except Exception as error:  # a damaged file makes the loaders raise whatever they trip over
         raise ModelError(f"cannot load the tokenizer of {path_or_id!r}: {first_line(error)}; {HINT}") from error

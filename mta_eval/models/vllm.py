@@ -111,8 +111,8 @@ class VLLM:
 
     @cached_property
     def _end_tokens(self) -> set[int]:
-        """Those of `hf`: vLLM alone would add the tokenizer's."""
-        return end_tokens_of_checkpoint(local_path(self.path), self._checkpoint.config)
+        """Those of `hf`."""
+        return end_tokens_of_checkpoint(local_path(self.path), self._checkpoint.config, self.tokenizer.owner)
 
     @cached_property
     def _engine(self) -> VLLMEngine:

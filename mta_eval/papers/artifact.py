@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from mta_eval.core import AxisValue
 from mta_eval.errors import StoreError
 from mta_eval.papers.comparison_table import ComparisonTable, join
 from mta_eval.results.table import CUT, CUT_NOTE, GAP, markdown_table, slug_of
@@ -107,7 +108,7 @@ def artifact_markdown(artifact: PaperArtifact, pictures: Sequence[Path]) -> str:
     commands = [instruction for instruction in artifact.instructions if instruction.startswith(("mta-eval ", "make "))]
     parts += [f"{instruction}\n" for instruction in artifact.instructions if instruction not in commands]
     if commands:
-        any_model = " (MODEL: any of `mta-eval list models`)" if any("MODEL" in one for one in commands) else ""
+        any_model = " (MODEL: any of `mta-eval list models`)" if any("MODEL" in command for command in commands) else ""
         parts.append(f"What would measure it{any_model}:\n")
         parts.append("```bash\n" + "\n".join(commands) + "\n```\n")
     return "\n".join(parts)
@@ -135,11 +136,11 @@ def _measured(tables: Sequence[ComparisonTable]) -> str:
 
 
 def _gaps(table: ComparisonTable) -> list[str]:
-    def texts(columns: Sequence[object]) -> str:
+    def texts(columns: Sequence[AxisValue]) -> str:
         return ", ".join(table.column_text(column) for column in columns)
 
-    where = f"{table.title}: " if table.title else ""
-    where += f"{table.across} " if table.across else ""
+    prefix = f"{table.title}: " if table.title else ""
+    prefix += f"{table.across} " if table.across else ""
     missing = table.unmeasured_columns()
-    whole = [f"{where}{texts(missing)}, by any model"] if missing else []
-    return whole + [f"{where}{texts(columns)}, by `{name}`" for name, columns in table.missing_by_model().items()]
+    unmeasured = [f"{prefix}{texts(missing)}, by any model"] if missing else []
+    return unmeasured + [f"{prefix}{texts(columns)}, by `{name}`" for name, columns in table.missing_by_model().items()]

@@ -7,7 +7,7 @@ from functools import partial
 
 from mta_eval.core import Record
 from mta_eval.papers.artifact import PaperArtifact, artifact_of
-from mta_eval.papers.comparison_table import ComparisonTable
+from mta_eval.papers.comparison_table import Cells, ComparisonTable, Notes, Reported, Row
 from mta_eval.papers.measured import NAMES, Measure, Measured, task_name
 from mta_eval.papers.reported_mta import (
     AVERAGE,
@@ -45,8 +45,8 @@ def table_3(models: Sequence[Measured]) -> PaperArtifact:
     """Zero-shot accuracy on nine benchmarks."""
     columns = (*BENCHMARKS, AVERAGE)
     measured = cells_by_model(models, {name: partial(_is, TASKS[name]) for name in BENCHMARKS}, accuracy, AVERAGE)
-    reported = {name: dict(zip(columns, row, strict=True)) for name, row in TABLE_3.items()}
-    notes = {(name, AVERAGE): f" ± {std:.1f}" for name, std in TABLE_3_STD.items()}
+    reported: Reported = {name: dict(zip(columns, row, strict=True)) for name, row in TABLE_3.items()}
+    notes: Notes = {(name, AVERAGE): f" ± {std:.1f}" for name, std in TABLE_3_STD.items()}
     table = ComparisonTable("", "benchmark", columns, reported, measured, "per cent", 1, notes)
     reported_text = (
         "Accuracy in per cent of the 880M models, zero-shot (MMLU with five examples, by appendix D), means of two "
@@ -61,7 +61,7 @@ def table_3(models: Sequence[Measured]) -> PaperArtifact:
 def table_4(models: Sequence[Measured]) -> PaperArtifact:
     """Perplexity on LAMBADA."""
     measured = cells_by_model(models, {name: partial(_is, TASKS[name]) for name in LAMBADA}, perplexity)
-    reported = {name: dict(zip(LAMBADA, row, strict=True)) for name, row in TABLE_4.items()}
+    reported: Reported = {name: dict(zip(LAMBADA, row, strict=True)) for name, row in TABLE_4.items()}
     table = ComparisonTable("", "LAMBADA", LAMBADA, reported, measured, "perplexity", 1)
     tasks = " and ".join(f"`{TASKS[name][0]}`" for name in LAMBADA)
     reported_text = "Perplexity, not accuracy, of the 880M models."
@@ -71,12 +71,12 @@ def table_4(models: Sequence[Measured]) -> PaperArtifact:
 def table_8(counts: Mapping[str, int]) -> PaperArtifact:
     """Parameters of the 880M models; `counts` are those of our own models of the same sizes, by attention."""
     column = "parameters"
-    measured = {
+    measured: Cells = {
         f"{NAMES.get(kind, kind)}, counted here": {column: Measurement(count, None, None, 0)}
         for kind, count in counts.items()
     }
-    reported = {name: {column: float(count)} for name, (count, _) in TABLE_8.items()}
-    notes = {(name, column): f" (plain + {formula})" for name, (_, formula) in TABLE_8.items() if formula}
+    reported: Reported = {name: {column: float(count)} for name, (count, _) in TABLE_8.items()}
+    notes: Notes = {(name, column): f" (plain + {formula})" for name, (_, formula) in TABLE_8.items() if formula}
     table = ComparisonTable("", "", (column,), reported, measured, "weights", 0, notes)
     reported_text = (
         "Actual counts, and the formula of what each adds to the plain Transformer: L layers, M heads of width d, "
@@ -88,7 +88,7 @@ def table_8(counts: Mapping[str, int]) -> PaperArtifact:
 
 def table_9() -> PaperArtifact:
     """The cost of training. Nothing here measures it."""
-    reported = {name: dict(zip(COSTS, row, strict=True)) for name, row in TABLE_9.items()}
+    reported: Reported = {name: dict(zip(COSTS, row, strict=True)) for name, row in TABLE_9.items()}
     table = ComparisonTable("", "", COSTS, reported, {}, "see column")
     reported_text = (
         "Training the 880M models on 32 H200, not optimised; Transformer and DIFF through torch's fused attention. The "
@@ -103,11 +103,11 @@ def table_9() -> PaperArtifact:
 
 def cells_by_model(
     models: Sequence[Measured], wanted: Mapping[str, Callable[[Record], bool]], measure: Measure, whole: str = ""
-) -> dict[str, dict[str, Measurement]]:
+) -> Cells:
     """Model -> column -> cell of the records that the column wants; with a column `whole` for the average of all."""
-    cells_of: dict[str, dict[str, Measurement]] = {}
+    cells_of: Cells = {}
     for model in models:
-        cells = {name: cell for name, wants in wanted.items() if (cell := model.cell(wants, measure))}
+        cells: Row = {name: cell for name, wants in wanted.items() if (cell := model.cell(wants, measure))}
         mean = average(cells.get(name) for name in wanted) if whole else None
         if cells:
             cells_of[model.name] = cells | ({whole: mean} if mean else {})

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import pandas as pd
 
+from mta_eval.core import AxisValue
 from mta_eval.results.measures import Measurement
 from mta_eval.results.table import CUT, GAP, axis_text
 
+Reported = Mapping[str, Mapping[AxisValue, float | None]]  # model -> column -> value
+Row = dict[AxisValue, Measurement]  # column -> cell
+Cells = dict[str, Row]  # model -> its row
+Notes = dict[tuple[str, AxisValue], str]
 NOT_IN_TEXT = "not in text"
 COLUMNS = (
     "table",
@@ -39,12 +43,12 @@ class ComparisonTable:
 
     title: str
     across: str
-    columns: tuple[Any, ...]
-    reported: Mapping[str, Mapping[Any, float | None]]
-    measured: Mapping[str, Mapping[Any, Measurement]]
+    columns: tuple[AxisValue, ...]
+    reported: Reported
+    measured: Mapping[str, Mapping[AxisValue, Measurement]]
     unit: str
     decimals: int = 1
-    notes: Mapping[tuple[str, Any], str] = field(default_factory=dict)
+    notes: Notes = field(default_factory=dict)
 
     def head(self) -> list[str]:
         """The column heads of `rows`."""
@@ -73,28 +77,28 @@ class ComparisonTable:
             rows += [self._position(name, column) | self._figures(cell) for column, cell in cells.items()]
         return pd.DataFrame(rows, columns=list(COLUMNS))
 
-    def unmeasured_columns(self) -> list[Any]:
+    def unmeasured_columns(self) -> list[AxisValue]:
         """The columns without a measured value of any model."""
         return [column for column in self.columns if not any(column in cells for cells in self.measured.values())]
 
-    def incomplete_columns(self) -> list[Any]:
+    def incomplete_columns(self) -> list[AxisValue]:
         """The columns without a measured value of at least one model."""
         return [column for column in self.columns if not all(column in cells for cells in self._rows())]
 
-    def _rows(self) -> list[Mapping[Any, Measurement]]:
+    def _rows(self) -> list[Mapping[AxisValue, Measurement]]:
         return list(self.measured.values()) or [{}]
 
-    def missing_by_model(self) -> dict[str, list[Any]]:
+    def missing_by_model(self) -> dict[str, list[AxisValue]]:
         """For each measured model the columns that were measured for another model but not for it."""
-        some = [column for column in self.columns if column not in self.unmeasured_columns()]
-        gaps = {name: [column for column in some if column not in cells] for name, cells in self.measured.items()}
+        measured = [column for column in self.columns if column not in self.unmeasured_columns()]
+        gaps = {name: [column for column in measured if column not in cells] for name, cells in self.measured.items()}
         return {name: columns for name, columns in gaps.items() if columns}
 
-    def column_text(self, column: Any) -> str:
+    def column_text(self, column: AxisValue) -> str:
         """The head of a column."""
         return axis_text(self.across, column)
 
-    def _reported_text(self, name: str, column: Any) -> str:
+    def _reported_text(self, name: str, column: AxisValue) -> str:
         if column not in self.reported[name]:
             return GAP
         value = self.reported[name][column]
@@ -112,7 +116,7 @@ class ComparisonTable:
             text += f", n={cell.count:,}"
         return f"{text} {CUT}" if cell.cut else text
 
-    def _position(self, name: str, column: Any) -> dict[str, object]:
+    def _position(self, name: str, column: AxisValue) -> dict[str, object]:
         return {"table": self.title, "model": name, "axis": self.across, "value_of_axis": column}
 
     def _figures(self, cell: Measurement) -> dict[str, object]:

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from mta_eval.core import Record
+from mta_eval.core import AxisValue, Record
 from mta_eval.papers.artifact import PaperArtifact, artifact_of
-from mta_eval.papers.comparison_table import ComparisonTable
+from mta_eval.papers.comparison_table import Cells, ComparisonTable, Row
 from mta_eval.papers.measured import Measured, options, task_name
 from mta_eval.papers.reported_mta import AXES, DISTRACTION, QUESTIONS, plotted
 from mta_eval.papers.subplots import AxesStyle, draw_tables, draw_unknown
-from mta_eval.results.measures import Measurement, accuracy, average
-from mta_eval.results.table import length_text
+from mta_eval.results.measures import accuracy, average
+from mta_eval.results.table import axis_text
 
 TASK = "babilong"
 LABEL = "distraction (tokens)"
@@ -23,15 +22,16 @@ WHERE = (
     "`mta-eval run` counts it; 0k are the facts alone."
 )
 
-By = dict[str, dict[int, dict[Any, Measurement]]]  # model -> question -> length -> accuracy
+By = dict[str, dict[int, Row]]  # model -> question -> length -> accuracy
 
 
 def figure_5(models: Sequence[Measured]) -> PaperArtifact:
     """The average over QA1 to QA5 by length; and the number of layers with kernels, which nothing here measures."""
-    measured = {}
+    measured: Cells = {}
     for name, tasks in by_question(models).items():
         means = {length: average(tasks.get(qa, {}).get(length) for qa in QUESTIONS) for length in DISTRACTION}
-        if cells := {length: cell for length, cell in means.items() if cell}:
+        cells: Row = {length: cell for length, cell in means.items() if cell}
+        if cells:
             measured[name] = cells
     table = ComparisonTable("average of QA1 to QA5", "length", DISTRACTION, plotted(DISTRACTION), measured, "per cent")
     reported_text = (
@@ -80,13 +80,13 @@ def figure_7(models: Sequence[Measured]) -> PaperArtifact:
 def by_question(models: Sequence[Measured]) -> By:
     """The accuracy of the babilong records; other options of the task make a row of their own, "smollm2, facts=4"."""
     cells_of: By = {}
-    for model in (one.only(lambda record: task_name(record) == TASK) for one in models):
+    for model in (model.only(lambda record: task_name(record) == TASK) for model in models):
         for kind in dict.fromkeys(map(_kind, model.records)):
-            own = model.only(lambda record, kind=kind: _kind(record) == kind)  # type: ignore[misc]
-            tasks: dict[int, dict[Any, Measurement]] = {}
+            subset = model.only(lambda record, kind=kind: _kind(record) == kind)  # type: ignore[misc]
+            tasks: dict[int, Row] = {}
             for qa in QUESTIONS:
                 for length in DISTRACTION:
-                    if cell := own.cell(partial(_is, qa, length), accuracy):
+                    if cell := subset.cell(partial(_is, qa, length), accuracy):
                         tasks.setdefault(qa, {})[length] = cell
             if tasks:
                 cells_of[f"{model.name}, {kind}" if kind else model.name] = tasks
@@ -101,13 +101,13 @@ def _is(qa: int, length: int, record: Record) -> bool:
     return int(options(record).get("qa", 1)) == qa and record.axes.get("length") == length
 
 
-def _instructions(missing: dict[int, list[Any]]) -> list[str]:
+def _instructions(missing: dict[int, list[AxisValue]]) -> list[str]:
     """One command for all questions that lack the same lengths."""
     instructions = []
-    for lengths in dict.fromkeys(tuple(some) for some in missing.values() if some):
-        questions = [qa for qa, some in missing.items() if tuple(some) == lengths]
+    for lengths in dict.fromkeys(tuple(lacking) for lacking in missing.values() if lacking):
+        questions = [qa for qa, lacking in missing.items() if tuple(lacking) == lengths]
         tasks = " ".join(f"babilong:qa={qa}" for qa in questions)
-        texts = ",".join(length_text(length).lower() for length in lengths)
+        texts = ",".join(axis_text("length", length).lower() for length in lengths)
         name = "".join(map(str, questions))
         instructions.append(
             f"mta-eval run {tasks} --model MODEL --lengths {texts} --depths any --repeats 100 "

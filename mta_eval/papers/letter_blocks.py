@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean
-from typing import Any
 
 import pandas as pd
 
@@ -13,10 +12,11 @@ from mta_eval.core import Record, Run
 from mta_eval.papers.artifact import Block, PaperArtifact
 from mta_eval.papers.measured import NAMES
 from mta_eval.papers.reported_mta import TABLE_1
-from mta_eval.papers.trained import KINDS, Spread, Trained, curve, trained_models
+from mta_eval.papers.trained import KINDS, Axis, Spread, Trained, curve, trained_models
 from mta_eval.results.pictures.curves import Curve, draw_curves
 from mta_eval.results.table import GAP
 
+AXES: tuple[Axis, ...] = ("position", "letter")
 HEAD = (
     "model",
     "block",
@@ -33,7 +33,7 @@ HEAD = (
 def letter_block_errors(records: Sequence[Record], runs: Sequence[tuple[str, Run]]) -> PaperArtifact:
     """Table 1, with the letter-block records of `runs`, and curves of the errors by place and by letter."""
     models = trained_models(records, runs)
-    missing = [key for key in TABLE_1 if not any(_key(one) == key for one in models)]
+    missing = [key for key in TABLE_1 if not any(_key(model) == key for model in models)]
     return PaperArtifact(
         name="Table 1",
         title="letter blocks, wrong answers in per cent",
@@ -45,7 +45,7 @@ def letter_block_errors(records: Sequence[Record], runs: Sequence[tuple[str, Run
         frame=_frame(models),
         missing=[f"{NAMES[kind]}, blocks of {block}, target {target}" for kind, block, target in missing],
         instructions=_instructions(missing),
-        draw=lambda stem: [path for axis in ("position", "letter") for path in _draw(models, axis, stem.parent)],
+        draw=lambda stem: [path for axis in AXES for path in _draw(models, axis, stem.parent)],
     )
 
 
@@ -70,9 +70,9 @@ def _instructions(missing: Sequence[tuple[str, int, str]]) -> list[str]:
 def _measured_text(models: Sequence[Trained]) -> str:
     if not models:
         return "nothing."
-    samples = " or ".join(map(str, sorted({len(one.records) for one in models})))
-    tasks = " · ".join(f"`{task}`" for task in dict.fromkeys(one.task for one in models))
-    presets = ", ".join(dict.fromkeys(one.preset for one in models))
+    samples = " or ".join(map(str, sorted({len(model.records) for model in models})))
+    tasks = " · ".join(f"`{task}`" for task in dict.fromkeys(model.task for model in models))
+    presets = ", ".join(dict.fromkeys(model.preset for model in models))
     return (
         f"{tasks}, models trained with the preset {presets}, {samples} samples for each seed. Letters are compared as "
         "they were generated. Where task and models are smaller, compare the pattern of the columns, not the numbers. "
@@ -84,7 +84,7 @@ def table_1_rows(models: Sequence[Trained]) -> list[list[str]]:
     """Rows of texts under HEAD: all that is reported, and all that was measured, one row for each task and
     preset of a kind."""
     rows = []
-    keys = [*TABLE_1, *dict.fromkeys(_key(one) for one in models if _key(one) not in TABLE_1)]
+    keys = [*TABLE_1, *dict.fromkeys(_key(model) for model in models if _key(model) not in TABLE_1)]
     for key in sorted(keys, key=lambda key: (key[1], key[2], KINDS.index(key[0]))):
         reported = TABLE_1.get(key)
         reported_texts = [GAP, GAP]
@@ -92,68 +92,68 @@ def table_1_rows(models: Sequence[Trained]) -> list[list[str]]:
             seeds = " · ".join(f"{seed}: {share:.1f}" for seed, share in reported.seeds.items())
             reported_texts = [f"{reported.mean:.1f} ± {reported.std:.1f}", seeds or GAP]
         groups: dict[tuple[str, str], list[Trained]] = {}
-        for one in models:
-            if _key(one) == key:
-                groups.setdefault((one.task, one.preset), []).append(one)
+        for model in models:
+            if _key(model) == key:
+                groups.setdefault((model.task, model.preset), []).append(model)
         measured_texts = [_measured(group) for group in groups.values()] or [[GAP] * 4]
         rows += [[NAMES[key[0]], str(key[1]), key[2], *reported_texts, *texts] for texts in measured_texts]
     return rows
 
 
-def _key(one: Trained) -> tuple[str, int, str]:
-    return one.attention, one.block, one.target
+def _key(model: Trained) -> tuple[str, int, str]:
+    return model.attention, model.block, model.target
 
 
 def _measured(group: Sequence[Trained]) -> list[str]:
-    spread = Spread({_seed(one, group): one.wrong for one in group})
-    letters = mean(one.letters_wrong for one in group)
+    spread = Spread({_seed(model, group): model.wrong for model in group})
+    letters = mean(model.letters_wrong for model in group)
     return [group[0].preset, spread.text, spread.seeds_text, f"{100 * letters:.1f}"]
 
 
-def _seed(one: Trained, group: Sequence[Trained]) -> str:
+def _seed(model: Trained, group: Sequence[Trained]) -> str:
     """Its seed, or its name where another has the same."""
-    return one.seed if sum(other.seed == one.seed for other in group) == 1 else one.model
+    return model.seed if sum(other.seed == model.seed for other in group) == 1 else model.model
 
 
 def _frame(models: Sequence[Trained]) -> pd.DataFrame:
     """A row for each model measured, beside what is reported for its kind; then what is reported alone. Per cent."""
-    rows = [_figures(_key(one), one) for one in models]
-    known = {_key(one) for one in models}
+    rows = [_figures(_key(model), model) for model in models]
+    known = {_key(model) for model in models}
     rows += [_figures(key) for key in TABLE_1 if key not in known]
     return pd.DataFrame(rows).astype({"samples": "Int64"})
 
 
-def _figures(key: tuple[str, int, str], one: Trained | None = None) -> dict[str, Any]:
+def _figures(key: tuple[str, int, str], model: Trained | None = None) -> dict[str, object]:
     reported = TABLE_1.get(key)
-    seed = one.seed if one else ""
+    seed = model.seed if model else ""
     return {
         **dict(zip(("attention", "block", "target"), key, strict=True)),
-        **{name: getattr(one, name) if one else None for name in ("preset", "seed", "task", "model")},
-        "samples": len(one.records) if one else None,
-        "measured": 100 * one.wrong if one else None,
-        "measured_letters": 100 * one.letters_wrong if one else None,
+        **{name: getattr(model, name) if model else None for name in ("preset", "seed", "task", "model")},
+        "samples": len(model.records) if model else None,
+        "measured": 100 * model.wrong if model else None,
+        "measured_letters": 100 * model.letters_wrong if model else None,
         "reported_seed": reported.seeds.get(seed) if reported else None,
         "reported_mean": reported.mean if reported else None,
         "reported_std": reported.std if reported else None,
     }
 
 
-def _draw(models: Sequence[Trained], axis: str, out: Path) -> list[Path]:
+def _draw(models: Sequence[Trained], axis: Axis, out: Path) -> list[Path]:
     """A picture for each task: errors by "position" of the target, or by "letter" of the answer."""
     labels = {"position": "place of the target among the blocks", "letter": "letter of the answer"}[axis]
     paths: list[Path] = []
-    for number, task in enumerate(dict.fromkeys(one.task for one in models)):
+    for number, task in enumerate(dict.fromkeys(model.task for model in models)):
         curves = []
         for kind in KINDS:
-            group = [one for one in models if (one.task, one.attention) == (task, kind)]
+            group = [model for model in models if (model.task, model.attention) == (task, kind)]
             if not group:
                 continue
             points = curve(group, axis)
-            lines = [getattr(one, f"by_{axis}")() for one in group]
+            lines = [model.errors_by(axis) for model in group]
             singles = [[mean(line[x]) if x in line else None for x in points] for line in lines] if lines[1:] else []
             means, lows, highs = (list(column) for column in zip(*points.values(), strict=True))
             curves.append(Curve(NAMES[kind], list(points), means, lows, highs, singles))
-        what = "answers" if axis == "position" else "letters"
+        unit = "answers" if axis == "position" else "letters"
         stem = out / (f"by_{axis}" if not number else f"by_{axis}_{number + 1}")
-        paths += draw_curves(curves, f"{task}: wrong {what}", (labels, f"wrong {what}"), stem)
+        paths += draw_curves(curves, f"{task}: wrong {unit}", (labels, f"wrong {unit}"), stem)
     return paths

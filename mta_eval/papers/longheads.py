@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 from mta_eval.core import Record
 from mta_eval.papers.artifact import PaperArtifact, artifact_of
-from mta_eval.papers.comparison_table import ComparisonTable
+from mta_eval.papers.comparison_table import Cells, ComparisonTable, Reported, Row
 from mta_eval.papers.measured import Measure, Measured, measured_models, task_name
 from mta_eval.papers.reported_longheads import (
     MEMORY,
@@ -20,15 +20,13 @@ from mta_eval.papers.reported_longheads import (
 from mta_eval.papers.source import PREFACE, PageSource
 from mta_eval.papers.subplots import AxesStyle, draw_tables
 from mta_eval.results.measures import Measurement, accuracy, perplexity
-from mta_eval.results.table import length_text
+from mta_eval.results.table import axis_text
 
 NOTHING = (
     "**Nothing was measured here.** LongHeads has no checkpoint of its own: it extends the context of any Llama-type "
     "model. The commands under the tables measure it."
 )
 MODELS = "--model smollm2 --model longheads:smollm2"
-
-Rows = Mapping[str, Mapping[int, float | None]]
 
 
 def longheads_preface(source: PageSource, measured: bool) -> str:
@@ -47,7 +45,7 @@ def longheads_artifacts(source: PageSource) -> list[PaperArtifact]:
 
 def passkey(models: Sequence[Measured]) -> PaperArtifact:
     """Accuracy at passkey by length."""
-    reported = {**PASSKEY, THIRD_PARTY: THIRD_PARTY_PASSKEY}
+    reported: Reported = {**PASSKEY, THIRD_PARTY: THIRD_PARTY_PASSKEY}
     table = _table("accuracy by length", models, "passkey", accuracy, reported, "per cent", 1)
     reported_text = (
         "Read off the picture `passkey_128k.png` of the released repository, LLaMA-2-7B, 50 trials a length. Third "
@@ -67,7 +65,7 @@ def passkey(models: Sequence[Measured]) -> PaperArtifact:
 
 def book_perplexity(models: Sequence[Measured]) -> PaperArtifact:
     """Perplexity by length."""
-    reported = {THIRD_PARTY: THIRD_PARTY_PERPLEXITY}
+    reported: Reported = {THIRD_PARTY: THIRD_PARTY_PERPLEXITY}
     table = _table("perplexity by length", models, "perplexity", perplexity, reported, "perplexity", 2)
     reported_text = (
         "The paper's own tables (PG19, Proof-pile, LongBench) are not in what this page was made from. Reported by a "
@@ -77,7 +75,7 @@ def book_perplexity(models: Sequence[Measured]) -> PaperArtifact:
         table, f"mta-eval run perplexity:text=BOOKS {MODELS} --lengths {{lengths}} --out runs/books"
     )
     instructions += ["BOOKS is a text file, or a folder of them."] if instructions else []
-    values = [value for row in reported.values() for value in row.values()]
+    values = [value for row in reported.values() for value in row.values() if value is not None]
     top = max([*values, *(cell.high or cell.mean for cells in table.measured.values() for cell in cells.values())])
     style = AxesStyle("perplexity", "length (tokens)", (0, top))
     draw = partial(_draw, [table], "LongHeads: perplexity on long books", style)
@@ -100,17 +98,18 @@ def memory(models: Sequence[Measured]) -> PaperArtifact:
 
 
 def _table(
-    title: str, models: Sequence[Measured], task: str, measure: Measure, reported: Rows, unit: str, decimals: int
+    title: str, models: Sequence[Measured], task: str, measure: Measure, reported: Reported, unit: str, decimals: int
 ) -> ComparisonTable:
     """Models by length, at all lengths that were reported or measured."""
-    measured: dict[str, dict[int, Measurement]] = {}
+    measured: Cells = {}
     for model in models:
         wanted: Callable[[Record], bool] = partial(_is, task)
         lengths = sorted({int(record.axes.get("length") or 0) for record in model.records if wanted(record)})
-        cells = {length: cell for length in lengths if (cell := model.cell(partial(_at, task, length), measure))}
+        cells: Row = {length: cell for length in lengths if (cell := model.cell(partial(_at, task, length), measure))}
         if cells:
             measured[model.name] = cells
-    columns = {length for rows in (reported, measured) for row in rows.values() for length in row}
+    tables: tuple[Reported | Cells, ...] = (reported, measured)
+    columns = {length for rows in tables for row in rows.values() for length in row if isinstance(length, int)}
     return ComparisonTable(title, "length", tuple(sorted(columns)), reported, measured, unit, decimals)
 
 
@@ -129,7 +128,7 @@ def _peak(records: Sequence[Record]) -> Measurement | None:
 
 
 def _instructions(table: ComparisonTable, command: str) -> list[str]:
-    lengths = ",".join(length_text(length).lower() for length in table.incomplete_columns())
+    lengths = ",".join(axis_text("length", length).lower() for length in table.incomplete_columns())
     return [command.format(lengths=lengths)] if lengths else []
 
 

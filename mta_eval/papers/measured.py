@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Any
 
 from mta_eval.core import Record, Run
 from mta_eval.papers.trained import model_facts
@@ -31,15 +30,15 @@ class Measured:
 
     def cell(self, wanted: Callable[[Record], bool], measure: Measure) -> Measurement | None:
         """What `measure` makes of the wanted records, all seeds pooled; None if there are none to go by."""
-        found = [record for record in self.records if wanted(record)]
-        pooled = measure(found)
+        records = [record for record in self.records if wanted(record)]
+        pooled = measure(records)
         if pooled is None or not self.seed_of:
             return pooled
         seeds: dict[str, list[Record]] = defaultdict(list)
-        for record in found:
+        for record in records:
             seeds[self.seed_of[record.model]].append(record)
-        each = {seed: one.mean for seed, group in sorted(seeds.items()) if (one := measure(group))}
-        return Measurement(pooled.mean, pooled.low, pooled.high, pooled.count, each, pooled.cut)
+        means = {seed: part.mean for seed, group in sorted(seeds.items()) if (part := measure(group))}
+        return Measurement(pooled.mean, pooled.low, pooled.high, pooled.count, means, pooled.cut)
 
 
 Measure = Callable[[Sequence[Record]], Measurement | None]
@@ -49,17 +48,17 @@ def measured_models(records: Sequence[Record], runs: Sequence[tuple[str, Run]]) 
     """The models in `records`, in their order; those that differ in nothing but the seed of their training as one."""
     about = model_facts(runs)
     names = list(dict.fromkeys(record.model for record in records))
-    kinds: dict[Any, list[str]] = defaultdict(list)
+    kinds: dict[str | tuple[tuple[str, str], ...], list[str]] = defaultdict(list)
     for name in names:
         facts = about.get(name, {})
         known = "seed" in facts and "attention" in facts
         kinds[tuple(sorted(x for x in facts.items() if x[0] not in HERE)) if known else name].append(name)
-    found: list[Measured] = []
+    models: list[Measured] = []
     for group in kinds.values():
         seeds = {name: about.get(name, {}).get("seed", name) for name in group}
-        together = [group] if len(set(seeds.values())) == len(group) else [[name] for name in group]
-        found += [_measured(part, seeds, about, records, {one.name for one in found}) for part in together]
-    return found
+        parts = [group] if len(set(seeds.values())) == len(group) else [[name] for name in group]
+        models += [_measured(part, seeds, about, records, {model.name for model in models}) for part in parts]
+    return models
 
 
 def _measured(
@@ -69,12 +68,12 @@ def _measured(
     records: Sequence[Record],
     taken: set[str],
 ) -> Measured:
-    own = [record for record in records if record.model in group]
+    group_records = [record for record in records if record.model in group]
     if len(group) == 1:
-        return Measured(model_text(group[0]), own)
+        return Measured(model_text(group[0]), group_records)
     facts = about[group[0]]
     name = f"{NAMES.get(facts['attention'], facts['attention'])}, preset {facts.get('preset', '?')}, {len(group)} seeds"
-    return Measured(name if name not in taken else f"{name} ({model_text(group[0])} …)", own, dict(seeds))
+    return Measured(name if name not in taken else f"{name} ({model_text(group[0])} …)", group_records, dict(seeds))
 
 
 def task_name(record: Record) -> str:

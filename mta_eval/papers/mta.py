@@ -10,7 +10,7 @@ import pandas as pd
 
 from mta_eval.papers.artifact import PaperArtifact, artifact_of
 from mta_eval.papers.benchmarks import table_3, table_4, table_8, table_9
-from mta_eval.papers.comparison_table import COLUMNS, ComparisonTable
+from mta_eval.papers.comparison_table import COLUMNS, ComparisonTable, Notes, Reported
 from mta_eval.papers.distraction import figure_5, figure_7
 from mta_eval.papers.letter_blocks import letter_block_errors
 from mta_eval.papers.measured import measured_models
@@ -59,32 +59,32 @@ def mta_artifacts(source: PageSource) -> list[PaperArtifact]:
 def figure_4(attention: Attention | None) -> PaperArtifact:
     """Where a model looks: a picture that was drawn already, if any."""
 
-    def put(stem: Path) -> list[Path]:
-        return [Path(shutil.copyfile(one, stem.with_suffix(one.suffix))) for one in attention.pictures]  # type: ignore[union-attr]
+    def copy_pictures(stem: Path) -> list[Path]:
+        return [Path(shutil.copyfile(path, stem.with_suffix(path.suffix))) for path in attention.pictures]  # type: ignore[union-attr]
 
-    seen = f"one sample of `{attention.task}`. {'. '.join(attention.lines)}." if attention else "nothing."
+    measured = f"one sample of `{attention.task}`. {'. '.join(attention.lines)}." if attention else "nothing."
     return PaperArtifact(
         name="Figure 4",
         title="where a model looks",
         place="Figure 4, section 4.4",
         reported="A picture without numbers: the attention of MTA from the tokens of a question to the needle "
         "“The magic number of San Francisco is 8.”",
-        measured=seen,
+        measured=measured,
         blocks=[],
         frame=pd.DataFrame(columns=list(COLUMNS)),
         missing=[] if attention else ["no attention was drawn"],
         instructions=[]
         if attention
         else [LOOK, "mta-eval attention MODEL --task niah --length 512 --out attention.png"],
-        draw=put if attention else None,
+        draw=copy_pictures if attention else None,
     )
 
 
 def figure_6() -> PaperArtifact:
     """Kernels over heads, and the gain by model size: plotted only, but for what Table 2 tells of one size."""
     gains = gain_at_880m()
-    reported = {name: {size: gains[name] if size == "880M" else None for size in SIZES} for name in gains}
-    notes = {(name, "880M"): " (derived)" for name in gains}
+    reported: Reported = {name: {size: gains[name] if size == "880M" else None for size in SIZES} for name in gains}
+    notes: Notes = {(name, "880M"): " (derived)" for name in gains}
     table = ComparisonTable("gain over the Transformer by size", "size", SIZES, reported, {}, "per cent", 1, notes)
     reported_text = (
         "Left: average perplexity by the size of the kernels over heads; plotted only: the larger, the better. Right: "

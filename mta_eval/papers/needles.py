@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from mta_eval.core import Record
+from mta_eval.core import Axes, AxisValue, Record
 from mta_eval.papers.artifact import PaperArtifact, artifact_of
-from mta_eval.papers.comparison_table import ComparisonTable
+from mta_eval.papers.comparison_table import Cells, ComparisonTable
 from mta_eval.papers.measured import Measured, options, task_name
 from mta_eval.papers.reported_mta import DEPTHS, NEEDLES, NEEDLES_BY_DEPTH, plotted
 from mta_eval.papers.subplots import AxesStyle, draw_tables
-from mta_eval.results.measures import Measurement, accuracy
+from mta_eval.results.measures import accuracy
 from mta_eval.results.table import length_text
 
 TASK = "niah"
@@ -25,7 +24,7 @@ def figure_3(models: Sequence[Measured]) -> PaperArtifact:
     """Accuracy by the number of needles, at 2K and 4K, averaged over depths."""
     tables = []
     for window in WINDOWS:
-        axes = [{"length": window, "needles": needles} for needles in NEEDLES]
+        axes: list[Axes] = [{"length": window, "needles": needles} for needles in NEEDLES]
         cells = by_axes(models, axes, "needles")
         title = f"windows of {length_text(window)}"
         tables.append(ComparisonTable(title, "needles", NEEDLES, plotted(NEEDLES), cells, "per cent"))
@@ -49,7 +48,7 @@ def figure_8(models: Sequence[Measured]) -> PaperArtifact:
     """Accuracy by depth, at 2K, for each number of needles."""
     tables = []
     for needles in NEEDLES_BY_DEPTH:
-        axes = [{"length": WINDOWS[0], "needles": needles, "depth": depth} for depth in DEPTHS]
+        axes: list[Axes] = [{"length": WINDOWS[0], "needles": needles, "depth": depth} for depth in DEPTHS]
         cells = by_axes(models, axes, "depth")
         tables.append(ComparisonTable(f"{needles} needles", "depth", DEPTHS, plotted(DEPTHS), cells, "per cent"))
     reported_text = "Accuracy by the needle's depth in windows of 2K. The values are plotted only."
@@ -65,24 +64,22 @@ def figure_8(models: Sequence[Measured]) -> PaperArtifact:
     )
 
 
-def by_axes(
-    models: Sequence[Measured], axes: Sequence[Mapping[str, Any]], across: str
-) -> dict[str, dict[Any, Measurement]]:
+def by_axes(models: Sequence[Measured], axes: Sequence[Axes], across: str) -> Cells:
     """Model -> value of `across` -> accuracy of the niah records with all of those axes and one needle asked for.
 
     What other options of the task differ makes a row of its own: "smollm2, kind=uuid".
     """
-    cells_of: dict[str, dict[Any, Measurement]] = {}
-    for model in (one.only(_counts) for one in models):
+    cells_of: Cells = {}
+    for model in (model.only(_has_one_target) for model in models):
         for kind in dict.fromkeys(map(_kind, model.records)):
-            own = model.only(lambda record, kind=kind: _kind(record) == kind)  # type: ignore[misc]
-            cells = {place[across]: cell for place in axes if (cell := own.cell(partial(_is, place), accuracy))}
+            subset = model.only(lambda record, kind=kind: _kind(record) == kind)  # type: ignore[misc]
+            cells = {place[across]: cell for place in axes if (cell := subset.cell(partial(_is, place), accuracy))}
             if cells:
                 cells_of[f"{model.name}, {kind}" if kind else model.name] = cells
     return cells_of
 
 
-def _counts(record: Record) -> bool:
+def _has_one_target(record: Record) -> bool:
     """Whether one needle of one value is asked for, as in the paper."""
     chosen = options(record)
     return task_name(record) == TASK and chosen.get("asked", "1") == chosen.get("values", "1") == "1"
@@ -92,15 +89,15 @@ def _kind(record: Record) -> str:
     return ",".join(f"{key}={value}" for key, value in options(record).items() if key != "needles")
 
 
-def _is(axes: Mapping[str, Any], record: Record) -> bool:
+def _is(axes: Axes, record: Record) -> bool:
     return all(record.axes.get(key) == axes[key] for key in axes)
 
 
-def _instructions(missing: Mapping[int, Sequence[int]]) -> list[str]:
+def _instructions(missing: Mapping[int, Sequence[AxisValue]]) -> list[str]:
     """One command for all windows that lack the same needles."""
     instructions = []
-    for needles in dict.fromkeys(tuple(some) for some in missing.values() if some):
-        windows = [length_text(window).lower() for window, some in missing.items() if tuple(some) == needles]
+    for needles in dict.fromkeys(tuple(lacking) for lacking in missing.values() if lacking):
+        windows = [length_text(window).lower() for window, lacking in missing.items() if tuple(lacking) == needles]
         tasks = " ".join(f"niah:needles={number}" for number in needles)
         instructions.append(
             f"mta-eval run {tasks} --model MODEL --lengths {','.join(windows)} --depths 0,0.25,0.5,0.75,1 "

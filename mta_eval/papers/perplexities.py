@@ -8,7 +8,7 @@ from functools import partial
 
 from mta_eval.core import Record
 from mta_eval.papers.artifact import Block, PaperArtifact, artifact_of
-from mta_eval.papers.comparison_table import ComparisonTable
+from mta_eval.papers.comparison_table import Cells, ComparisonTable, Notes, Reported, Row
 from mta_eval.papers.measured import Measured, task_name
 from mta_eval.papers.reported_mta import (
     AVERAGE,
@@ -19,7 +19,7 @@ from mta_eval.papers.reported_mta import (
     TABLE_5,
     TABLE_10,
 )
-from mta_eval.results.measures import Measurement, average, perplexity
+from mta_eval.results.measures import average, perplexity
 from mta_eval.results.table import GAP
 
 TASK = "perplexity"
@@ -37,7 +37,7 @@ TABLE_5_COLUMN = "average perplexity"
 def table_2(models: Sequence[Measured]) -> PaperArtifact:
     """Validation perplexity of the 880M models: pre-trained, at 2K, and fine-tuned, at 4K."""
     columns = (*DOMAINS, AVERAGE)
-    notes = {(name, AVERAGE): f" ± {std:.2f}" for name, std in TABLE_2_STD.items()}
+    notes: Notes = {(name, AVERAGE): f" ± {std:.2f}" for name, std in TABLE_2_STD.items()}
     tables = [
         ComparisonTable("pre-trained, windows of 2K", "domain", columns, _named(TABLE_2_PRETRAINED),
                         by_domain(models, SHORT), "perplexity", 2, notes),
@@ -60,15 +60,15 @@ def table_2(models: Sequence[Measured]) -> PaperArtifact:
 def table_5(models: Sequence[Measured]) -> PaperArtifact:
     """Ablations: what each kernel and norm is worth, as average perplexity."""
     names = {key: " · ".join(key) for key in TABLE_5}
-    reported = {names[key]: {TABLE_5_COLUMN: value} for key, value in TABLE_5.items()}
-    measured = {
+    reported: Reported = {names[key]: {TABLE_5_COLUMN: value} for key, value in TABLE_5.items()}
+    measured: Cells = {
         name: {TABLE_5_COLUMN: cells[AVERAGE]} for name, cells in by_domain(models, SHORT).items() if AVERAGE in cells
     }
     table = ComparisonTable("", "", (TABLE_5_COLUMN,), reported, measured, "perplexity", 2)
     head = ["", "model", "keys and queries before", "after", "heads before", "after", "norm", "reported", "measured"]
     rows = [["reported", "880M", *key, f"{value:.2f}", GAP] for key, value in TABLE_5.items()]
     rows += [[row[0], row[1], *[GAP] * 6, row[2]] for row in table.rows()[len(TABLE_5) :]]
-    made = artifact_of(
+    artifact = artifact_of(
         "Table 5",
         "what each kernel and norm is worth",
         "Table 5",
@@ -81,7 +81,7 @@ def table_5(models: Sequence[Measured]) -> PaperArtifact:
             "its row is measured under its own name.",
         ],
     )
-    return replace(made, blocks=[Block("", head, rows, 7)])
+    return replace(artifact, blocks=[Block("", head, rows, 7)])
 
 
 def table_10(models: Sequence[Measured]) -> PaperArtifact:
@@ -105,25 +105,27 @@ def table_10(models: Sequence[Measured]) -> PaperArtifact:
     )
 
 
-def by_domain(models: Sequence[Measured], length: int) -> dict[str, dict[str, Measurement]]:
+def by_domain(models: Sequence[Measured], length: int) -> Cells:
     """Model -> domain -> perplexity in windows of `length`, and the average if every domain has one.
 
     Records that name no length count at 2048.
     """
-    cells_of: dict[str, dict[str, Measurement]] = {}
-    for model in (one.only(lambda record: task_name(record).startswith(TASK)) for one in models):
-        cells = {domain: cell for domain in DOMAINS if (cell := model.cell(partial(_is, domain, length), perplexity))}
-        whole = average(cells.get(domain) for domain in DOMAINS)
+    cells_of: Cells = {}
+    for model in (model.only(lambda record: task_name(record).startswith(TASK)) for model in models):
+        cells: Row = {
+            domain: cell for domain in DOMAINS if (cell := model.cell(partial(_is, domain, length), perplexity))
+        }
+        mean = average(cells.get(domain) for domain in DOMAINS)
         if cells:
-            cells_of[model.name] = cells | ({AVERAGE: whole} if whole else {})
+            cells_of[model.name] = cells | ({AVERAGE: mean} if mean else {})
     return cells_of
 
 
 def _is(domain: str, length: int, record: Record) -> bool:
     name = str(record.axes.get("domain", "")).lower().removeprefix("redpajama")  # as SlimPajama's rows name theirs
-    own = record.axes.get("length") or SHORT
-    return OTHER_NAMES.get(name, name) == domain and own == length
+    window = record.axes.get("length") or SHORT
+    return OTHER_NAMES.get(name, name) == domain and window == length
 
 
-def _named(rows: Mapping[str, Sequence[float]]) -> dict[str, dict[str, float | None]]:
+def _named(rows: Mapping[str, Sequence[float]]) -> Reported:
     return {name: dict(zip((*DOMAINS, AVERAGE), row, strict=True)) for name, row in rows.items()}

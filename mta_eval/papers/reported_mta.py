@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from mta_eval.core import AxisValue
+
 MODELS = ("Transformer", "DIFF", "Talking heads", "MTA")
 
 
@@ -132,7 +134,7 @@ AXES = {  # what is known of the subplots whose values are plotted only: ends of
 }
 
 
-def plotted(columns: tuple[object, ...]) -> dict[str, dict[object, float | None]]:
+def plotted(columns: tuple[AxisValue, ...]) -> dict[str, dict[AxisValue, float | None]]:
     """Curves of all four models whose values are not in the text."""
     return {model: dict.fromkeys(columns) for model in MODELS}
 

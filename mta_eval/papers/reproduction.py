@@ -39,12 +39,12 @@ def draw_papers(
     from mta_eval.results import several
 
     note = shipped_runs_note(out, samples) if not runs and "mta" in names else ""
-    shown = list(runs) or ([out / FOLDER] if note else [])
-    questions, records, missing = several.read_several(shown)
+    folders = list(runs) or ([out / FOLDER] if note else [])
+    questions, records, missing = several.read_several(folders)
     note += "".join(f" Not finished: `{folder}` lacks {count:,} samples." for folder, count in missing.items())
-    with drawn_attention(questions, records if attention or note else []) as seen:
+    with drawn_attention(questions, records if attention or note else []) as drawn:
         counts = parameter_counts() if "mta" in names else {}
-        return papers.write_papers(PageSource(records, questions, counts, seen, note.strip()), out, names)
+        return papers.write_papers(PageSource(records, questions, counts, drawn, note.strip()), out, names)
 
 
 def run_shipped(out: Path, samples: int) -> tuple[Path, list[Record]]:
@@ -91,24 +91,24 @@ def drawn_attention(questions: Sequence[tuple[str, Run]], records: Sequence[Reco
     from mta_eval.papers.source import Attention
 
     tasks = list(dict.fromkeys(record.task for record in records))
-    liked = [task for name in ("niah", "letter_blocks", "") for task in tasks if task.startswith(name)]
-    runs = [dataclasses.replace(run, models=_one_of_each(run)) for _, run in questions]
+    preferred = [task for name in ("niah", "letter_blocks", "") for task in tasks if task.startswith(name)]
+    runs = [dataclasses.replace(run, models=_first_of_each_training(run)) for _, run in questions]
     with tempfile.TemporaryDirectory() as folder:
         pictures = [Path(folder) / f"attention{suffix}" for suffix in (".png", ".svg")]
-        look = attention_pictures(runs, records) if liked else None
-        lines = [look(liked[0], picture) for picture in pictures] if look else [[]]
-        yield Attention(liked[0], pictures, lines[0]) if lines[0] else None
+        draw = attention_pictures(runs, records) if preferred else None
+        lines = [draw(preferred[0], picture) for picture in pictures] if draw else [[]]
+        yield Attention(preferred[0], pictures, lines[0]) if lines[0] else None
 
 
-def _one_of_each(run: Run) -> tuple[str, ...]:
+def _first_of_each_training(run: Run) -> tuple[str, ...]:
     """The first model of each training: one of its seeds is enough to look at."""
     facts = run.settings
     kinds = {name: {**facts.get(name, {}), "seed": "", "name": ""} for name in run.models}
     for name, kind in kinds.items():
         if "attention" not in kind:
             kind["name"] = name
-    first = {tuple(sorted(kinds[name].items())): name for name in reversed(run.models)}
-    return tuple(first.values())[::-1]
+    models = {tuple(sorted(kinds[name].items())): name for name in reversed(run.models)}
+    return tuple(models.values())[::-1]
 
 
 def _specs() -> list[str]:

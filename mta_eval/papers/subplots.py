@@ -8,8 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Literal, NamedTuple, TypedDict
 
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -37,10 +38,21 @@ from mta_eval.results.pictures.style import (
     wrap,
 )
 
-LINES = ("-", "--", ":")  # with the colours they tell 21 models apart
+Limits = tuple[float, float]
+Dash = Literal["-", "--", ":", ""]
+LINES: tuple[Dash, ...] = ("-", "--", ":")  # with the colours they tell 21 models apart
 NAN = float("nan")
 MOST_BANDS = 4  # models; more bands than that hide one another
 LONGEST = 52  # characters of a name in the legend
+
+
+class LineStyle(TypedDict, total=False):
+    """How a model's line looks, by matplotlib's names."""
+
+    color: str
+    marker: str
+    linestyle: Dash
+    markerfacecolor: str
 
 
 class AxesStyle(NamedTuple):
@@ -48,7 +60,7 @@ class AxesStyle(NamedTuple):
 
     y_label: str
     x_label: str
-    ends: tuple[float, float] | None = (0, 100)
+    ends: Limits | None = (0, 100)
 
 
 def draw_tables(
@@ -56,7 +68,7 @@ def draw_tables(
 ) -> list[Path]:
     """Draws a subplot for each table, `across` in a row; returns `path`.png, `path`.svg and `path`.pdf.
 
-    A model has the same colour and mark in all subplots. Raises StoreError if a file cannot be written.
+    A model has the same colour and marker in all subplots. Raises StoreError if a file cannot be written.
     """
     with styled():
         figure, subplots = _page(len(tables), across, heading, _legend(tables), _note(tables))
@@ -66,7 +78,7 @@ def draw_tables(
         return save(figure, path)
 
 
-def draw_unknown(subplots: Sequence[tuple[str, str, str, Any, Any]], heading: str, path: Path) -> list[Path]:
+def draw_unknown(subplots: Sequence[tuple[str, str, str, Limits, Limits]], heading: str, path: Path) -> list[Path]:
     """Draws empty subplots (title, x label, y label, limits of x, limits of y) for curves without stated values."""
     with styled():
         figure, places = _page(len(subplots), 3, heading, [], f"values {NOT_IN_TEXT}: plotted in the paper only")
@@ -74,54 +86,47 @@ def draw_unknown(subplots: Sequence[tuple[str, str, str, Any, Any]], heading: st
             axes.set(xlim=x_ends, ylim=y_ends)
             _hatch(axes, x_ends[0], x_ends[1])
             _frame(axes, title if len(subplots) > 1 else "", x_label, y_label)
-            _say(axes, f"reported: {NOT_IN_TEXT}\nmeasured: nothing")
+            _write_centred(axes, f"reported: {NOT_IN_TEXT}\nmeasured: nothing")
         return save(figure, path)
 
 
-def _page(count: int, across: int, heading: str, legend: Sequence[Any], note: str) -> tuple[Figure, list[Axes]]:
+def _page(count: int, across: int, heading: str, legend: Sequence[Artist], note: str) -> tuple[Figure, list[Axes]]:
     """A figure with its heading, legend and footnote written, and `count` subplots, all placed in inches."""
     across = min(across, count)
     down = math.ceil(count / across)
     width, tall = (PAGE, 1.75) if across > 1 else (PAGE * 0.72, 2.3)
-    titles, foot = wrap(heading, width - 0.3, HEADING, bold=True), wrap(note, width - 0.3, NOTE, lines=6)
+    titles, footer = wrap(heading, width - 0.3, HEADING, bold=True), wrap(note, width - 0.3, NOTE, lines=6)
     columns = _columns(legend, width)
     rows = math.ceil(len(legend) / columns)
-    above, each = 0.17 * len(titles) + (0.28 if count > 1 else 0.14), tall + 0.62
-    below = 0.115 * len(foot) + 0.135 * rows + 0.2
-    height = above + down * each - 0.16 + below
+    above, pitch = 0.17 * len(titles) + (0.28 if count > 1 else 0.14), tall + 0.62
+    below = 0.115 * len(footer) + 0.135 * rows + 0.2
+    height = above + down * pitch - 0.16 + below
     figure = Figure((width, height))
     figure.text(0.1 / width, 1 - 0.08 / height, "\n".join(titles), fontsize=HEADING, weight="bold", va="top")
-    figure.text(0.1 / width, 0.06 / height, "\n".join(foot), fontsize=NOTE, color=GREY, va="bottom")
+    figure.text(0.1 / width, 0.06 / height, "\n".join(footer), fontsize=NOTE, color=GREY, va="bottom")
     if legend:
-        place = (0.05 / width, (0.1 + 0.115 * len(foot)) / height)
+        place = (0.05 / width, (0.1 + 0.115 * len(footer)) / height)
         figure.legend(
             handles=list(legend), ncols=columns, frameon=False, fontsize=TICK, loc="lower left", bbox_to_anchor=place,
             handlelength=2.4, borderpad=0, labelspacing=0.35, columnspacing=1.2,
         )  # fmt: skip
     left, gap = 0.55, 0.34
     wide = (width - left - 0.12 - (across - 1) * gap) / across
-    subplots = [
-        figure.add_axes(
-            (
-                (left + (number % across) * (wide + gap)) / width,
-                1 - (above + (number // across) * each + tall) / height,
-                wide / width,
-                tall / height,
-            )
-        )
-        for number in range(count)
-    ]
+    subplots = []
+    for row, column in (divmod(number, across) for number in range(count)):
+        x, y = (left + column * (wide + gap)) / width, 1 - (above + row * pitch + tall) / height
+        subplots.append(figure.add_axes((x, y, wide / width, tall / height)))
     return figure, subplots
 
 
-def _columns(legend: Sequence[Any], width: float) -> int:
+def _columns(legend: Sequence[Artist], width: float) -> int:
     widest = max((text_width(str(handle.get_label()), TICK) for handle in legend), default=0) + 0.5
     return max(1, min(len(legend), int((width - 0.2) / widest)))
 
 
-def _line_styles(tables: Sequence[ComparisonTable]) -> dict[tuple[str, str], dict[str, Any]]:
-    """("measured" or "reported", name) -> colour, mark and line."""
-    line_styles: dict[tuple[str, str], dict[str, Any]] = {}
+def _line_styles(tables: Sequence[ComparisonTable]) -> dict[tuple[str, str], LineStyle]:
+    """("measured" or "reported", name) -> colour, marker and line."""
+    line_styles: dict[tuple[str, str], LineStyle] = {}
     for number, name in enumerate(dict.fromkeys(name for table in tables for name in table.measured)):
         kind = number % len(COLOURS)
         line = LINES[number // len(COLOURS) % len(LINES)]
@@ -130,13 +135,13 @@ def _line_styles(tables: Sequence[ComparisonTable]) -> dict[tuple[str, str], dic
         name for table in tables for name, row in table.reported.items() if any(v is not None for v in row.values())
     )
     for number, name in enumerate(dict.fromkeys(plotted)):
-        mark = MARKS[number % len(MARKS)]
-        line_styles["reported", name] = {"color": INK, "marker": mark, "linestyle": "", "markerfacecolor": "none"}
+        marker = MARKS[number % len(MARKS)]
+        line_styles["reported", name] = {"color": INK, "marker": marker, "linestyle": "", "markerfacecolor": "none"}
     return line_styles
 
 
-def _legend(tables: Sequence[ComparisonTable]) -> list[Any]:
-    handles: list[Any] = [
+def _legend(tables: Sequence[ComparisonTable]) -> list[Artist]:
+    handles: list[Artist] = [
         Line2D([], [], markersize=4, linewidth=1.4, label=shorten(f"{source}: {name}", LONGEST), **line_style)
         for (source, name), line_style in _line_styles(tables).items()
     ]
@@ -146,7 +151,7 @@ def _legend(tables: Sequence[ComparisonTable]) -> list[Any]:
 
 
 def _note(tables: Sequence[ComparisonTable]) -> str:
-    silent = dict.fromkeys(
+    unstated = dict.fromkeys(
         name for table in tables for name, row in table.reported.items() if row and None in row.values()
     )
     notes = []
@@ -154,15 +159,15 @@ def _note(tables: Sequence[ComparisonTable]) -> str:
         notes.append("bars and bands: 95 % intervals of all samples")
     if any(cell.seeds for table in tables for cells in table.measured.values() for cell in cells.values()):
         notes.append("thin lines: every seed")
-    if silent:
-        notes.append(f"reported values {NOT_IN_TEXT}, plotted in the paper only: {', '.join(silent)}")
+    if unstated:
+        notes.append(f"reported values {NOT_IN_TEXT}, plotted in the paper only: {', '.join(unstated)}")
     return " · ".join(notes)
 
 
 def _draw_table(
     axes: Axes,
     table: ComparisonTable,
-    line_styles: Mapping[tuple[str, str], dict[str, Any]],
+    line_styles: Mapping[tuple[str, str], LineStyle],
     style: AxesStyle,
     titled: bool,
     labelled: bool,
@@ -171,16 +176,16 @@ def _draw_table(
     for place, column in zip(places, table.columns, strict=True):
         if column in table.unmeasured_columns():
             _hatch(axes, place - 0.5, place + 0.5)
-    for (source, name), own in line_styles.items():
-        same = [one for one in line_styles if one[0] == source]
+    for (source, name), line_style in line_styles.items():
+        same = [key for key in line_styles if key[0] == source]
         xs = [place + _aside(same.index((source, name)), len(same)) for place in places]
         if source == "measured" and name in table.measured:
             cells = [table.measured[name].get(column) for column in table.columns]
-            _draw_measured(axes, xs, len(same) <= MOST_BANDS, cells, own)
+            _draw_measured(axes, xs, len(same) <= MOST_BANDS, cells, line_style)
         elif source == "reported" and any(value is not None for value in table.reported.get(name, {}).values()):
             values = [table.reported[name].get(column) for column in table.columns]
             ys = [NAN if value is None else value for value in values]
-            axes.plot(xs, ys, markersize=5.5, markeredgewidth=1.1, zorder=4, **own)
+            axes.plot(xs, ys, markersize=5.5, markeredgewidth=1.1, zorder=4, **line_style)
     axes.set_xlim(-0.5, len(table.columns) - 0.5)
     if style.ends:
         margin = 0.04 * (style.ends[1] - style.ends[0])
@@ -191,11 +196,11 @@ def _draw_table(
         axes.tick_params(axis="x", labelrotation=30)
     _frame(axes, table.title if titled else "", style.x_label, style.y_label if labelled else "")
     if not table.measured and not any(value is not None for row in table.reported.values() for value in row.values()):
-        _say(axes, f"reported: {NOT_IN_TEXT}\nmeasured: nothing")
+        _write_centred(axes, f"reported: {NOT_IN_TEXT}\nmeasured: nothing")
 
 
 def _aside(number: int, count: int) -> float:
-    """How far beside its place a mark stands, so that equal values do not hide one another."""
+    """How far beside its place a marker stands, so that equal values do not hide one another."""
     return (number - (count - 1) / 2) * min(0.06, 0.4 / count)
 
 
@@ -204,7 +209,7 @@ def _draw_measured(
     places: Sequence[float],
     banded: bool,
     cells: Sequence[Measurement | None],
-    line_style: Mapping[str, Any],
+    line_style: LineStyle,
 ) -> None:
     for seed in dict.fromkeys(seed for cell in cells if cell for seed in cell.seeds):
         single = [cell.seeds.get(seed, NAN) if cell else NAN for cell in cells]
@@ -230,7 +235,7 @@ def _hatch(axes: Axes, start: float, end: float) -> None:
     axes.add_patch(box)
 
 
-def _say(axes: Axes, text: str) -> None:
+def _write_centred(axes: Axes, text: str) -> None:
     box = {"facecolor": "white", "edgecolor": HATCH, "linewidth": 0.5, "pad": 4}
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", fontsize=TICK, bbox=box, zorder=5)
 

@@ -9,12 +9,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import mean, stdev
-from typing import Any
+from typing import Literal
 
 from mta_eval.core import Record, Run
 from mta_eval.results.statistics import Estimate, estimate
 
 TASK = "letter_blocks"
+Axis = Literal["position", "letter"]
 KINDS = ("transformer", "mta", "diff", "talking_heads")
 
 
@@ -41,19 +42,23 @@ class Trained:
         """The share of wrong letters."""
         return mean(mean(_wrong_letters(record)) for record in self.records)
 
-    def by_letter(self) -> dict[Any, list[float]]:
+    def errors_by(self, axis: Axis) -> dict[float, list[float]]:
+        """`by_letter` or `by_position`."""
+        return self.by_letter() if axis == "letter" else self.by_position()
+
+    def by_letter(self) -> dict[float, list[float]]:
         """Letter of the answer, from 1 -> 1 or 0 for each record: wrong or not."""
-        errors: dict[Any, list[float]] = defaultdict(list)
+        errors: dict[float, list[float]] = defaultdict(list)
         for record in self.records:
             for number, wrong in enumerate(_wrong_letters(record), 1):
                 errors[number].append(wrong)
         return errors
 
-    def by_position(self) -> dict[Any, list[float]]:
+    def by_position(self) -> dict[float, list[float]]:
         """Place of the target among the blocks, from 1 -> 1 - score of each record."""
-        errors: dict[Any, list[float]] = defaultdict(list)
+        errors: dict[float, list[float]] = defaultdict(list)
         for record in self.records:
-            errors[record.axes["position"]].append(1 - (record.score or 0.0))
+            errors[record.number("position")].append(1 - (record.score or 0.0))
         return dict(sorted(errors.items()))
 
 
@@ -90,7 +95,11 @@ def trained_models(records: Sequence[Record], runs: Sequence[tuple[str, Run]]) -
             block, target = int(options.get("block", 5)), options.get("target", "all")
             preset, seed = facts.get("preset", "?"), facts.get("seed", "?")
             models.append(Trained(attention, block, target, preset, seed, task, model, group))
-    return sorted(models, key=lambda one: (KINDS.index(one.attention), one.block, one.target, one.task, one.seed))
+    return sorted(models, key=_order)
+
+
+def _order(model: Trained) -> tuple[int, int, str, str, str]:
+    return KINDS.index(model.attention), model.block, model.target, model.task, model.seed
 
 
 def model_facts(runs: Sequence[tuple[str, Run]]) -> dict[str, dict[str, str]]:
@@ -102,13 +111,13 @@ def model_facts(runs: Sequence[tuple[str, Run]]) -> dict[str, dict[str, str]]:
     return about
 
 
-def curve(models: Sequence[Trained], axis: str) -> dict[Any, Estimate]:
+def curve(models: Sequence[Trained], axis: Axis) -> dict[float, Estimate]:
     """Errors of all seeds of a kind together, by "letter" or "position": value -> mean, low, high."""
-    pooled: dict[Any, list[float]] = defaultdict(list)
-    for one in models:
-        for value, wrongs in getattr(one, f"by_{axis}")().items():
-            pooled[value] += wrongs
-    return {value: estimate(wrongs) for value, wrongs in sorted(pooled.items())}
+    pooled: dict[float, list[float]] = defaultdict(list)
+    for model in models:
+        for value, errors in model.errors_by(axis).items():
+            pooled[value] += errors
+    return {value: estimate(errors) for value, errors in sorted(pooled.items())}
 
 
 def _wrong_letters(record: Record) -> list[float]:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from mta_eval.core import Grid
 from mta_eval.rescoring.scoring import Group, Rescored
 from mta_eval.rescoring.tables import Tally, depths_of, groups_of, title_of
 from mta_eval.results.pictures import heatmap
-from mta_eval.results.statistics import estimate
+from mta_eval.results.statistics import estimate as estimate_scores
 
 MOST = 60  # pictures; a folder of a hundred models would take long and nobody would look
-Cells = dict[tuple[Any, Any], Tally]
+Cells = dict[tuple[int | None, str | float], Tally]  # (length, task or depth)
 
 
 def draw_all(rescored: Rescored, folder: Path) -> tuple[list[Path], int]:
@@ -29,14 +28,14 @@ def draw_all(rescored: Rescored, folder: Path) -> tuple[list[Path], int]:
 
 def _by_task(rescored: Rescored) -> Iterator[tuple[str, str, Cells, str]]:
     """A picture for each model and setting that has several lengths, unless its picture by depth shows as much."""
-    whole, deep = groups_of(rescored), depths_of(rescored)
+    tallies, by_group_and_depth = groups_of(rescored), depths_of(rescored)
     owners: dict[tuple[str, str, str], list[Group]] = defaultdict(list)
-    for group in whole:
+    for group in tallies:
         owners[group.kind, group.model, group.setting].append(group)
     for groups in owners.values():
-        by_depth = len({group.task for group in groups}) == 1 and all(group in deep for group in groups)
+        by_depth = len({group.task for group in groups}) == 1 and all(group in by_group_and_depth for group in groups)
         if len({group.length for group in groups}) > 1 and not by_depth:
-            cells = {(group.length, group.task): whole[group] for group in groups}
+            cells: Cells = {(group.length, group.task): tallies[group] for group in groups}
             yield _name("tasks", groups[0], ""), title_of(groups[0]), cells, "task"
 
 
@@ -54,23 +53,24 @@ def _grids(cells: Cells, y: str) -> list[Grid]:
     rules = [*dict.fromkeys(rule for tally in cells.values() for rule in tally)]
     xs = sorted({x for x, _ in cells}, key=lambda length: -1 if length is None else length)
     ys = [*dict.fromkeys(row for _, row in cells)]
-    ys = sorted(ys) if y == "depth" else ys
+    if y == "depth":
+        ys = sorted(ys, key=float)
     return [_grid(cells, rule, xs, ys, y) for rule in rules]
 
 
-def _grid(cells: Cells, rule: str, xs: list[Any], ys: list[Any], y: str) -> Grid:
+def _grid(cells: Cells, rule: str, xs: Sequence[int | None], ys: Sequence[str | float], y: str) -> Grid:
     counts = [[cells.get((column, row), {}).get(rule, Counter()) for column in xs] for row in ys]
-    measured = [[estimate([*count.elements()]) if count else None for count in row] for row in counts]
+    measured = [[estimate_scores([*count.elements()]) if count else None for count in row] for row in counts]
 
     def part(index: int) -> list[list[float | None]]:
-        return [[None if one is None else one[index] for one in row] for row in measured]
+        return [[None if estimate is None else estimate[index] for estimate in row] for row in measured]
 
     return Grid(
         title=rule,
         x="length",
         y=y,
-        xs=xs,
-        ys=ys,
+        xs=list(xs),
+        ys=list(ys),
         mean=part(0),
         low=part(1),
         high=part(2),

@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 
+from mta_eval.core import Json
 from mta_eval.errors import TextError
 from mta_eval.rescoring.sources import AnswerFile, length_in_name
 from mta_eval.results.grid import is_number
 from mta_eval.results.record_json import record_of
 from mta_eval.scoring import ScoredOutput
 
+JsonObject = dict[str, Json]
 CHUNK = 50_000  # rows of a CSV at a time
 QA = re.compile(r"(?:^|[_-])qa(\d{1,2})(?:[_-]|$)")
 
@@ -62,11 +64,11 @@ def _read_babilong(source: AnswerFile, task: str) -> Iterator[Row]:
         if not isinstance(target, str) or not target:
             raise TextError(f"{str(source.path)!r} row {number} is damaged: it has no target")
         text = output if isinstance(output, str) else ""
-        asked = question if isinstance(question, str) else ""
-        yield Row(ScoredOutput(text, (target,), asked, qa, task), number, source.model, source.setting, source.length)
+        prompt = question if isinstance(question, str) else ""
+        yield Row(ScoredOutput(text, (target,), prompt, qa, task), number, source.model, source.setting, source.length)
 
 
-def _csv_rows(path: Path) -> Iterator[tuple[Any, Any, Any]]:
+def _csv_rows(path: Path) -> Iterator[tuple[object, object, object]]:
     # keep_default_na: an answer such as "None" or "NA" is a word, not a gap
     try:
         with pd.read_csv(path, dtype=str, keep_default_na=False, chunksize=CHUNK, encoding="utf-8-sig") as chunks:
@@ -127,26 +129,27 @@ def _read_needlehaystack(source: AnswerFile, task: str) -> Iterator[Row]:
 def _read_lm_eval(source: AnswerFile, task: str) -> Iterator[Row]:
     """lm-eval's samples_*.jsonl. Length and depth are the doc's where it has them, else the length is its run's."""
     for line, raw in _objects(source.path):
-        doc = raw["doc"] if isinstance(raw.get("doc"), dict) else {}
+        doc = _mapping(raw.get("doc"))
         output = raw.get("filtered_resps", raw.get("resps"))
         while isinstance(output, list):
             output = output[0] if output else None
         targets = _texts(doc.get("outputs") or doc.get("targets") or doc.get("target", raw.get("target")))
         length = length_in_name(str(doc.get("max_length", doc.get("length", ""))))
         depth = doc.get("depth")
-        of_filter = [raw["filter"]] if raw.get("filter", "none") != "none" else []
+        filter_name = [str(raw["filter"])] if raw.get("filter", "none") != "none" else []
         row = _row(source, line, output, targets, source.task or task, str(doc.get("question", "")))
         yield row._replace(
-            setting=" ".join([source.setting, *of_filter]).strip(),
+            setting=" ".join([source.setting, *filter_name]).strip(),
             length=source.length if length is None else length,
             depth=depth if is_number(depth) and 0 <= depth <= 1 else None,
             stored=_stored(raw, length),
         )
 
 
-def _stored(raw: dict[str, Any], length: int | None) -> float | None:
+def _stored(raw: JsonObject, length: int | None) -> float | None:
     """The score that lm-eval wrote into a sample. RULER names its metrics by length and fills the others with -1."""
-    for name in (str(length), *raw.get("metrics", ())):
+    metrics = raw.get("metrics")
+    for name in (str(length), *(map(str, metrics) if isinstance(metrics, list) else ())):
         value = raw.get(name)
         if is_number(value) and 0 <= value <= 1:
             return float(value)
@@ -184,7 +187,7 @@ READERS: dict[str, Callable[[AnswerFile, str], Iterator[Row]]] = {
 }
 
 
-def _objects(path: Path, may_be_torn: bool = False) -> Iterator[tuple[int, dict[str, Any]]]:
+def _objects(path: Path, may_be_torn: bool = False) -> Iterator[tuple[int, JsonObject]]:
     """(line, object) of JSONL, or of a JSON file's one object or list of objects."""
     if path.suffix == ".json":
         yield from _whole_json(path)
@@ -204,19 +207,19 @@ def _objects(path: Path, may_be_torn: bool = False) -> Iterator[tuple[int, dict[
             yield number, raw
 
 
-def _whole_json(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def _whole_json(path: Path) -> Iterator[tuple[int, JsonObject]]:
     text = path.read_text("utf-8-sig")
     try:
         raw = json.loads(text)
     except json.JSONDecodeError as error:
         raise TextError(f"{str(path)!r} line {error.lineno} is damaged: {error.msg}") from error
-    for number, one in enumerate(raw if isinstance(raw, list) else [raw], 1):
-        if not isinstance(one, dict):
+    for number, entry in enumerate(raw if isinstance(raw, list) else [raw], 1):
+        if not isinstance(entry, dict):
             raise TextError(f"{str(path)!r} entry {number} is damaged: it is no JSON object")
-        yield number, one
+        yield number, entry
 
 
-def _row(source: AnswerFile, line: int, output: Any, targets: tuple[str, ...], task: str, question: str = "") -> Row:
+def _row(source: AnswerFile, line: int, output: Json, targets: tuple[str, ...], task: str, question: str = "") -> Row:
     if output is not None and not isinstance(output, str):
         raise _damaged(source, line, f"its answer is no text but {type(output).__name__}")
     qa = _qa_of(task) if source.kind == "babilong" or "babilong" in task else None
@@ -230,11 +233,15 @@ def _qa_of(task: str) -> int | None:
     return int(match[1]) if match else None
 
 
-def _texts(value: Any) -> tuple[str, ...]:
+def _mapping(value: Json) -> Mapping[str, Json]:
+    return value if isinstance(value, dict) else {}
+
+
+def _texts(value: Json) -> tuple[str, ...]:
     if value is None:
         return ()
     return tuple(map(str, value)) if isinstance(value, list) else (str(value),)
 
 
-def _damaged(source: AnswerFile, line: int, why: str) -> TextError:
-    return TextError(f"{str(source.path)!r} line {line} is damaged: {why}")
+def _damaged(source: AnswerFile, line: int, reason: str) -> TextError:
+    return TextError(f"{str(source.path)!r} line {line} is damaged: {reason}")

@@ -10,7 +10,7 @@ from functools import partial
 from itertools import combinations
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypedDict
 
 from mta_eval.errors import SpecError, TextError
 from mta_eval.rescoring.readers import Row, read_answer_rows
@@ -42,6 +42,23 @@ class Split(NamedTuple):
     group: Group
 
 
+class Example(TypedDict):
+    """A row that two rules score differently, as disagreements.jsonl has it."""
+
+    file: str
+    line: int
+    kind: str
+    model: str
+    setting: str
+    task: str
+    length: int | None
+    depth: float | None
+    question: str
+    targets: list[str]
+    output: str
+    scores: dict[str, float]
+
+
 @dataclass
 class Rescored:
     """What came out.
@@ -54,7 +71,7 @@ class Rescored:
 
     tallies: dict[tuple[Group, float | None], dict[str, Counter[float]]] = field(default_factory=dict)
     splits: dict[Split, list[int]] = field(default_factory=dict)
-    examples: dict[tuple[str, str, str, bool], list[dict[str, Any]]] = field(default_factory=dict)
+    examples: dict[tuple[str, str, str, bool], list[Example]] = field(default_factory=dict)
     unanswered: Counter[Group] = field(default_factory=Counter)
     rules: dict[str, None] = field(default_factory=dict)
     passed: list[Path] = field(default_factory=list)
@@ -91,17 +108,17 @@ def rescore_files(sources: Sequence[AnswerFile], names: Sequence[str], task: str
 
 def _rescore_each(sources: Sequence[AnswerFile], names: list[str], task: str) -> Iterator[tuple[Rescored, str]]:
     """`_rescore_source` for every source, in order; several large ones by two processes."""
-    one = partial(_rescore_source, names=names, task=task)
+    rescore = partial(_rescore_source, names=names, task=task)
     if len(sources) == 1 or sum(source.path.stat().st_size for source in sources) < LARGE:
-        yield from map(one, sources)
+        yield from map(rescore, sources)
         return
     with ProcessPoolExecutor(PROCESSES, get_context("spawn")) as pool:
-        yield from pool.map(one, sources, chunksize=max(1, len(sources) // 64))
+        yield from pool.map(rescore, sources, chunksize=max(1, len(sources) // 64))
 
 
 def _rescore_source(source: AnswerFile, names: list[str], task: str) -> tuple[Rescored, str]:
     """One file's scores, and why it cannot be scored: "" if it can."""
-    given = _rules(names)
+    named_rules = _rules(names)
     part, refusal = Rescored(), ""
     known: dict[tuple[str, int | None], list[Rule]] = {}
     for row in read_answer_rows(source, task):
@@ -114,18 +131,18 @@ def _rescore_source(source: AnswerFile, names: list[str], task: str) -> tuple[Re
             continue
         kind = (scored.task, scored.qa)
         if kind not in known:
-            known[kind] = given if names else [find(name) for name in _published(source, row)]
+            known[kind] = named_rules if names else [find(name) for name in _published(source, row)]
         scores: dict[str, float] = {}
         for rule in known[kind]:
-            if why := rule.refuse(scored):
-                refusal = refusal or f"the rule {rule.name} cannot score {str(source.path)!r}: {why}"
+            if reason := rule.refuse(scored):
+                refusal = refusal or f"the rule {rule.name} cannot score {str(source.path)!r}: {reason}"
             else:
                 scores[rule.name] = rule(scored)
                 part.rules[rule.name] = None
-        if row.stored is not None and (not names or given or STORED in names):
+        if row.stored is not None and (not names or named_rules or STORED in names):
             scores[STORED] = row.stored
         _add(part, group, row, scores, source.path)
-    unscored = not part.rules if given else not part.tallies
+    unscored = not part.rules if named_rules else not part.tallies
     if not unscored or not (known or part.tallies):
         return part, ""
     return part, refusal or _no_rule(source, known)
@@ -159,25 +176,29 @@ def _add(part: Rescored, group: Group, row: Row, scores: dict[str, float], path:
         tally = part.tallies[group, depth] = defaultdict(Counter)
     for name, score in scores.items():
         tally[name][score] += 1
-    for (first, one), (second, other) in combinations(scores.items(), 2) if len(scores) > 1 else ():
-        right, also = one >= 1, other >= 1
+    for (first, first_score), (second, second_score) in combinations(scores.items(), 2) if len(scores) > 1 else ():
+        first_right, second_right = first_score >= 1, second_score >= 1
         split = Split(first, second, group)
         counts = part.splits.get(split)
         if counts is None:
             counts = part.splits[split] = [0, 0, 0, 0]
-        counts[2 * (not right) + (not also)] += 1
-        if right != also:
-            found = part.examples.setdefault((first, second, group.task, right), [])
-            if len(found) < EXAMPLES:
-                found.append(_example(group, row, scores, path))
+        counts[2 * (not first_right) + (not second_right)] += 1
+        if first_right != second_right:
+            examples = part.examples.setdefault((first, second, group.task, first_right), [])
+            if len(examples) < EXAMPLES:
+                examples.append(_example(group, row, scores, path))
 
 
-def _example(group: Group, row: Row, scores: dict[str, float], path: Path) -> dict[str, Any]:
+def _example(group: Group, row: Row, scores: dict[str, float], path: Path) -> Example:
     output = row.scored.output
     return {
         "file": str(path),
         "line": row.line,
-        **group._asdict(),
+        "kind": group.kind,
+        "model": group.model,
+        "setting": group.setting,
+        "task": group.task,
+        "length": group.length,
         "depth": row.depth,
         "question": row.scored.question,
         "targets": list(row.scored.targets),
@@ -188,13 +209,13 @@ def _example(group: Group, row: Row, scores: dict[str, float], path: Path) -> di
 
 def _merge(rescored: Rescored, part: Rescored) -> None:
     for key, tally in part.tallies.items():
-        whole = rescored.tallies.setdefault(key, defaultdict(Counter))
+        total = rescored.tallies.setdefault(key, defaultdict(Counter))
         for name, counts in tally.items():
-            whole[name].update(counts)
-    for split, four in part.splits.items():
-        rescored.splits[split] = [a + b for a, b in zip(rescored.splits.get(split, [0] * 4), four, strict=True)]
-    for key_of, found in part.examples.items():
-        kept = rescored.examples.setdefault(key_of, [])
-        kept.extend(found[: EXAMPLES - len(kept)])
+            total[name].update(counts)
+    for split, outcomes in part.splits.items():
+        rescored.splits[split] = [a + b for a, b in zip(rescored.splits.get(split, [0] * 4), outcomes, strict=True)]
+    for case, examples in part.examples.items():
+        merged = rescored.examples.setdefault(case, [])
+        merged.extend(examples[: EXAMPLES - len(merged)])
     rescored.unanswered.update(part.unanswered)
     rescored.rules |= part.rules

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from mta_eval.errors import TextError
 from mta_eval.results.store import QUESTION, RECORDS
@@ -61,7 +60,7 @@ def find_sources(paths: Sequence[Path]) -> tuple[list[AnswerFile], list[Path]]:
     A file named by the user must be one; in a folder, others are passed over. The same file counts once.
     Raises TextError for what cannot be read, is of no known kind, or if nothing is found.
     """
-    found: dict[Path, AnswerFile] = {}
+    sources: dict[Path, AnswerFile] = {}
     passed: list[Path] = []
     for given in paths:
         for path, named in _files(given):
@@ -69,12 +68,12 @@ def find_sources(paths: Sequence[Path]) -> tuple[list[AnswerFile], list[Path]]:
             if not kind and named:
                 raise TextError(_unknown(path))
             if kind:
-                found.setdefault(path.resolve(), _describe(path, kind, given, named))
+                sources.setdefault(path.resolve(), _describe(path, kind, given, named))
             else:
                 passed.append(path)
-    if not found:
+    if not sources:
         raise TextError(f"no stored answers in {', '.join(map(str, paths))}; name result files or their folders")
-    return _tell_runs_apart(_tell_models_apart(list(found.values()))), passed
+    return _label_runs(_label_models(list(sources.values()))), passed
 
 
 @lru_cache
@@ -119,7 +118,7 @@ def _kind(path: Path) -> str:
         return ""
 
 
-def _first_object(line: str, path: Path) -> Any:
+def _first_object(line: str, path: Path) -> object:
     try:
         first = json.loads(line) if line else None
     except ValueError:  # one object over many lines
@@ -129,7 +128,7 @@ def _first_object(line: str, path: Path) -> Any:
     return first[0] if isinstance(first, list) and first else first
 
 
-def _kind_of(first: Any) -> str:
+def _kind_of(first: object) -> str:
     keys = set(first) if isinstance(first, dict) else set()
     return next((kind for kind, all_of, any_of in KINDS if all_of <= keys and (not any_of or keys & any_of)), "")
 
@@ -167,11 +166,12 @@ def _lm_eval_length(path: Path, task: str, stamp: str | None) -> int | None:
         return length_in_name(match[1])
     try:
         results = json.loads((path.parent / f"results_{stamp}.json").read_text("utf-8-sig"))
-        told = results["configs"][task]["metadata"]["max_seq_lengths"]
+        lengths = results["configs"][task]["metadata"]["max_seq_lengths"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    several = told if isinstance(told, list) else [told]
-    return length_in_name(str(several[0])) if len(several) == 1 else None
+    if not isinstance(lengths, list):
+        lengths = [lengths]
+    return length_in_name(str(lengths[0])) if len(lengths) == 1 else None
 
 
 def _describe_infinitebench(source: AnswerFile) -> AnswerFile:
@@ -192,7 +192,7 @@ def _describe_ruler(source: AnswerFile) -> AnswerFile:
     return replace(source, task=task, length=length_in_name(parents[1].name), model=parents[3].name)
 
 
-def _tell_models_apart(sources: list[AnswerFile]) -> list[AnswerFile]:
+def _label_models(sources: list[AnswerFile]) -> list[AnswerFile]:
     """Two folders of one name are two models: their paths tell them apart."""
     folders: dict[tuple[str, str], set[Path]] = defaultdict(set)
     for source in sources:
@@ -209,18 +209,18 @@ def _home(source: AnswerFile) -> Path:
     return source.path.parents[3] if source.path.parent.name == "pred" else source.path.parent
 
 
-def _tell_runs_apart(sources: list[AnswerFile]) -> list[AnswerFile]:
+def _label_runs(sources: list[AnswerFile]) -> list[AnswerFile]:
     """lm-eval stamps each run with its time, and our runs have their folder: with several, that is the setting."""
     runs = sum(source.kind == "records" for source in sources)
-    twins: dict[tuple[str, str, int | None], int] = defaultdict(int)
+    counts: dict[tuple[str, str, int | None], int] = defaultdict(int)
     for source in sources:
-        twins[source.model, source.task, source.length] += source.kind == "lm_eval"
-    told = []
+        counts[source.model, source.task, source.length] += source.kind == "lm_eval"
+    labelled = []
     for source in sources:
         if source.kind == "records" and runs > 1:
             source = replace(source, setting=source.path.parent.resolve().name)
         stamp = LM_EVAL_NAME.search(source.path.stem) if source.kind == "lm_eval" else None
-        if stamp and twins[source.model, source.task, source.length] > 1:
+        if stamp and counts[source.model, source.task, source.length] > 1:
             source = replace(source, setting=stamp["stamp"] or source.path.stem)
-        told.append(source)
-    return told
+        labelled.append(source)
+    return labelled

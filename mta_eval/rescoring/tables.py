@@ -78,10 +78,10 @@ def disagreements(rescored: Rescored) -> str:
     for split, counts in sorted(rescored.splits.items(), key=_order_of_split):
         pairs[split.first, split.second].append((split.group, counts))
     text = ""
-    for (first, second), found in pairs.items():
-        total = [sum(column) for column in zip(*(counts for _, counts in found), strict=True)]
+    for (first, second), groups in pairs.items():
+        total = [sum(column) for column in zip(*(counts for _, counts in groups), strict=True)]
         rows = [["all", "", "", *_split_texts(total)]]
-        differing = [(group, counts) for group, counts in found if counts[1] or counts[2]]
+        differing = [(group, counts) for group, counts in groups if counts[1] or counts[2]]
         rows += [
             [title_of(group), group.task, group_length_text(group), *_split_texts(counts)]
             for group, counts in differing
@@ -130,8 +130,8 @@ def _pivot(groups: Sequence[Group], whole: dict[Group, Tally], rule: str) -> str
     head = ["task", *(GAP if length is None else axis_text("length", length) for length in lengths)]
     rows = []
     for task in tasks:
-        here = [cells.get((task, length)) for length in lengths]
-        rows.append([task, *(GAP if one is None else _cell(whole[one][rule], one, rule) for one in here)])
+        row = [cells.get((task, length)) for length in lengths]
+        rows.append([task, *(GAP if group is None else _cell(whole[group][rule], group, rule) for group in row)])
     if all(group.kind == "babilong" for group in groups) and len(tasks) > 1:
         rows.append(["average", *(_average(cells, tasks, length, whole, rule) for length in lengths)])
     return markdown_table(head, rows, left=1)
@@ -144,12 +144,12 @@ def _average(
     whole: dict[Group, Tally],
     rule: str,
 ) -> str:
-    here = [cells[task, length] for task in tasks if (task, length) in cells]
-    if not here:
+    measured = [cells[task, length] for task in tasks if (task, length) in cells]
+    if not measured:
         return GAP
-    mean = sum(_mean(whole[group][rule]) for group in here) / len(here)
-    missing = f" ({len(here)} of {len(tasks)} tasks)" if len(here) < len(tasks) else ""
-    return group_percent_text(mean, here[0], rule) + missing
+    mean = sum(_mean(whole[group][rule]) for group in measured) / len(measured)
+    missing = f" ({len(measured)} of {len(tasks)} tasks)" if len(measured) < len(tasks) else ""
+    return group_percent_text(mean, measured[0], rule) + missing
 
 
 def _cell(counts: Counter[float] | None, group: Group, rule: str) -> str:
@@ -178,23 +178,23 @@ def depths_of(rescored: Rescored) -> dict[Group, dict[float, Tally]]:
     Where a model's answers to a task have more than MOST_DEPTHS depths, drawn freely, they fall into twentieths, each
     named by its middle.
     """
-    several: dict[Group, set[float]] = defaultdict(set)
+    depths: dict[Group, set[float]] = defaultdict(set)
     for group, depth in rescored.tallies:
         if depth is not None:
-            several[group._replace(length=None)].add(depth)
-    found: dict[Group, dict[float, Tally]] = defaultdict(dict)
+            depths[group._replace(length=None)].add(depth)
+    tallies: dict[Group, dict[float, Tally]] = defaultdict(dict)
     for (group, depth), tally in sorted(rescored.tallies.items(), key=lambda item: item[0][1] or 0):
         if depth is not None:
-            free = len(several[group._replace(length=None)]) > MOST_DEPTHS
-            place = (min(int(depth * 20), 19) + 0.5) / 20 if free else depth
-            _pour(tally, found[group].setdefault(place, defaultdict(Counter)))
-    return found
+            is_free = len(depths[group._replace(length=None)]) > MOST_DEPTHS
+            place = (min(int(depth * 20), 19) + 0.5) / 20 if is_free else depth
+            _add_counts(tally, tallies[group].setdefault(place, defaultdict(Counter)))
+    return tallies
 
 
 def _by_group(rescored: Rescored) -> dict[Group, dict[float | str, Tally]]:
     whole: dict[Group, Tally] = defaultdict(lambda: defaultdict(Counter))
     for (group, _), tally in rescored.tallies.items():
-        _pour(tally, whole[group])
+        _add_counts(tally, whole[group])
     depths = depths_of(rescored)
     tables: dict[Group, dict[float | str, Tally]] = {}
     for group in _sorted(whole):
@@ -203,7 +203,7 @@ def _by_group(rescored: Rescored) -> dict[Group, dict[float | str, Tally]]:
     return tables
 
 
-def _pour(tally: Tally, into: Tally) -> None:
+def _add_counts(tally: Tally, into: Tally) -> None:
     for rule, counts in tally.items():
         into[rule].update(counts)
 

@@ -38,7 +38,7 @@ def write_rescored(rescored: Rescored, out: Path) -> list[Path]:
 
 
 def _page(rescored: Rescored, drawn: Sequence[Path], left_out: int) -> str:
-    parts = ["# Scored again\n", _what(rescored), *tables.sections(rescored)]
+    parts = ["# Scored again\n", _rules_text(rescored), *tables.sections(rescored)]
     if best := tables.best_settings(rescored):
         parts.append(f"## BABILong: the best prompt\n\n{best}")
     if differ := tables.disagreements(rescored):
@@ -50,7 +50,7 @@ def _page(rescored: Rescored, drawn: Sequence[Path], left_out: int) -> str:
     return "\n".join(parts)
 
 
-def _what(rescored: Rescored) -> str:
+def _rules_text(rescored: Rescored) -> str:
     rules = [f"- `{name}`: {find(name).description}\n" for name in rescored.rules]
     if any(STORED in tally for tally in rescored.tallies.values()):
         rules.append(f"- `{STORED}`: the score that stood beside the answer, by whoever gave it\n")
@@ -65,11 +65,11 @@ def _what(rescored: Rescored) -> str:
 
 def _examples(rescored: Rescored) -> str:
     text = ""
-    for (first, second, task, first_right), found in rescored.examples.items():
+    for (first, second, task, first_right), examples in rescored.examples.items():
         right, wrong = (first, second) if first_right else (second, first)
         rows = [
-            [f"{one['file']}:{one['line']}", one["question"], ", ".join(one["targets"]), one["output"][:200]]
-            for one in found[:SHOWN]
+            [f"{row['file']}:{row['line']}", row["question"], ", ".join(row["targets"]), row["output"][:200]]
+            for row in examples[:SHOWN]
         ]
         table = markdown_table(["row", "question", "target", "output"], rows, left=4)
         text += f"#### {task}: right by {right}, not by {wrong}\n\n{table}\n"
@@ -78,7 +78,7 @@ def _examples(rescored: Rescored) -> str:
 
 def _lines(rescored: Rescored) -> list[str]:
     return [
-        json.dumps({"right": first if right else second, "wrong": second if right else first, **one}) + "\n"
-        for (first, second, _, right), found in rescored.examples.items()
-        for one in found
+        json.dumps({"right": first if right else second, "wrong": second if right else first, **example}) + "\n"
+        for (first, second, _, right), examples in rescored.examples.items()
+        for example in examples
     ]

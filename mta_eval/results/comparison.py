@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Hashable, Sequence
 from itertools import product
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 
-from mta_eval.core import Record
+from mta_eval.core import AxisValue, Record
 from mta_eval.errors import SpecError, StoreError
 from mta_eval.results.draws import draw_of
 from mta_eval.results.grid import axis_value, axis_values, check_axes
@@ -46,8 +46,8 @@ class Compared(NamedTuple):
 
     task: str
     whole: bool
-    x: Any
-    y: Any
+    x: AxisValue
+    y: AxisValue
     pairs: int
     first: float
     second: float
@@ -74,12 +74,14 @@ def pair_up(first: Sequence[Record], second: Sequence[Record]) -> Pairs:
         tasks = (", ".join(dict.fromkeys(record.task for record in records)) for records in (first, second))
         raise StoreError("no sample is in both: the first has {}, the second {}".format(*tasks))
     for key in common:
-        one, other = ours[key], theirs[key]
-        if one.prompt_sha256 != other.prompt_sha256 or one.targets != other.targets:
-            why = "the seeds, the models' tokenizers or the texts differ"
-            if one.truncated or other.truncated:
-                why = "its prompt was cut to the window of one model"
-            raise StoreError(f"{one.sample_id} is not the same sample in both: {why}; compare runs of the same samples")
+        our_record, their_record = ours[key], theirs[key]
+        if (our_record.prompt_sha256, our_record.targets) != (their_record.prompt_sha256, their_record.targets):
+            reason = "the seeds, the models' tokenizers or the texts differ"
+            if our_record.truncated or their_record.truncated:
+                reason = "its prompt was cut to the window of one model"
+            raise StoreError(
+                f"{our_record.sample_id} is not the same sample in both: {reason}; compare runs of the same samples"
+            )
     pairs = [Pair(ours[key], theirs[key]) for key in common]
     scored = [pair for pair in pairs if pair.first.score is not None and pair.second.score is not None]
     if not scored:
@@ -99,17 +101,17 @@ def compare_pairs(pairs: Sequence[Pair], x: str, y: str) -> list[Compared]:
     return [row for task, group in tasks.items() for row in (_measure(task, group), *_cells(task, group, x, y))]
 
 
-def differing(pairs: Sequence[Pair], x: str, y: str) -> set[tuple[Any, Any]]:
+def differing(pairs: Sequence[Pair], x: str, y: str) -> set[tuple[AxisValue, AxisValue]]:
     """The cells (x, y) that differ after the correction over their task, by p alone: no intervals are drawn.
 
     A task without an axis stands at None on it.
     """
-    found: set[tuple[Any, Any]] = set()
+    significant: set[tuple[AxisValue, AxisValue]] = set()
     for group in _by_task(pairs).values():
         cells = _by_cell(group, x, y)
         corrected = holm([_p_of(members) for members in cells.values()])
-        found |= {cell for cell, p in zip(cells, corrected, strict=True) if p < LEVEL}
-    return found
+        significant |= {cell for cell, p in zip(cells, corrected, strict=True) if p < LEVEL}
+    return significant
 
 
 def _cells(task: str, pairs: Sequence[Pair], x: str, y: str) -> list[Compared]:
@@ -124,9 +126,9 @@ def _by_task(pairs: Sequence[Pair]) -> dict[str, list[Pair]]:
     return tasks
 
 
-def _by_cell(pairs: Sequence[Pair], x: str, y: str) -> dict[tuple[Any, Any], list[Pair]]:
+def _by_cell(pairs: Sequence[Pair], x: str, y: str) -> dict[tuple[AxisValue, AxisValue], list[Pair]]:
     """The pairs of each cell that has some, in the order of the axes."""
-    cells: dict[tuple[Any, Any], list[Pair]] = defaultdict(list)
+    cells: dict[tuple[AxisValue, AxisValue], list[Pair]] = defaultdict(list)
     for pair in pairs:
         cells[axis_value(pair.first, x), axis_value(pair.first, y)].append(pair)
     records = [pair.first for pair in pairs]
@@ -134,22 +136,22 @@ def _by_cell(pairs: Sequence[Pair], x: str, y: str) -> dict[tuple[Any, Any], lis
     return {cell: cells[cell] for cell in order if cell in cells}
 
 
-def _measure(task: str, pairs: Sequence[Pair], cell: tuple[Any, Any] | None = None) -> Compared:
+def _measure(task: str, pairs: Sequence[Pair], cell: tuple[AxisValue, AxisValue] | None = None) -> Compared:
     first, second, draws = _scores(pairs)
     gap = difference(first, second, draws)
     count = len(pairs)
     means = sum(first) / count, sum(second) / count
     x, y = cell or (None, None)
     p = _p_of(pairs)
-    return Compared(task, cell is None, x, y, count, *means, gap, *_only_one(first, second), p, p)
+    return Compared(task, cell is None, x, y, count, *means, gap, *_discordant(first, second), p, p)
 
 
 def _p_of(pairs: Sequence[Pair]) -> float:
     first, second, draws = _scores(pairs)
     # McNemar's test takes pairs for independent, which those of one draw are not
     if {*first, *second} <= {0.0, 1.0} and len(set(draws)) == len(draws):
-        return mcnemar(*_only_one(first, second))
-    return sign_flip([other - one for one, other in zip(first, second, strict=True)], draws)
+        return mcnemar(*_discordant(first, second))
+    return sign_flip([b - a for a, b in zip(first, second, strict=True)], draws)
 
 
 def _scores(pairs: Sequence[Pair]) -> tuple[list[float], list[float], list[Hashable]]:
@@ -158,9 +160,9 @@ def _scores(pairs: Sequence[Pair]) -> tuple[list[float], list[float], list[Hasha
     return first, second, [draw_of(pair.first) for pair in pairs]
 
 
-def _only_one(first: Sequence[float], second: Sequence[float]) -> tuple[int, int]:
+def _discordant(first: Sequence[float], second: Sequence[float]) -> tuple[int, int]:
     """How many pairs only the first, and only the second, has right."""
-    right = [(one >= 1, other >= 1) for one, other in zip(first, second, strict=True)]
+    right = [(a >= 1, b >= 1) for a, b in zip(first, second, strict=True)]
     return right.count((True, False)), right.count((False, True))
 
 
@@ -196,5 +198,5 @@ def p_text(p: float) -> str:
     return "<0.001" if p < 0.001 else f"{p:.2g}"
 
 
-def _key(record: Record) -> tuple[Any, str]:
+def _key(record: Record) -> tuple[AxisValue, str]:
     return record.axes.get("seed"), record.sample_id

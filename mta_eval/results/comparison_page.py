@@ -15,6 +15,7 @@ from mta_eval.results.comparison import (
     comparison_rows,
     p_text,
 )
+from mta_eval.results.finishes import finish_lines
 from mta_eval.results.pictures.difference import draw_pairs
 from mta_eval.results.table import gap_text, markdown_table, model_text, percent_text, slug_of
 
@@ -35,7 +36,8 @@ def conclusions(compared: Sequence[Compared], pairs: Pairs, first: str, second: 
         (pairs.only_second, f"samples that only {model_text(second)} was asked"),
         (pairs.unscored, "samples that one of them could not answer"),
     ]
-    return lines + [f"left out: {count} {what}" for count, what in left_out if count]
+    lines += [f"left out: {count} {what}" for count, what in left_out if count]
+    return lines + finish_lines([record for pair in pairs.pairs for record in pair])
 
 
 def _conclusion(whole: Compared, rows: Sequence[Compared]) -> str:

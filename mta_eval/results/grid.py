@@ -5,9 +5,9 @@ from __future__ import annotations
 import difflib
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any, TypeGuard
+from typing import TypeGuard
 
-from mta_eval.core import Grid, Record
+from mta_eval.core import AxisValue, Grid, Record
 from mta_eval.errors import SpecError
 from mta_eval.results.draws import estimate_of
 
@@ -61,7 +61,7 @@ def check_axes(records: Sequence[Record], x: str, y: str) -> None:
         raise SpecError(f'both axes of the grid are "{x}"; choose two of: {", ".join(names)}')
 
 
-def axis_values(records: Sequence[Record], axis: str) -> list[Any]:
+def axis_values(records: Sequence[Record], axis: str) -> list[AxisValue]:
     """The distinct values of `axis`: None first, then numbers by size, then strings as they first appear."""
     values = dict.fromkeys(axis_value(record, axis) for record in records)
     numbers = sorted(value for value in values if isinstance(value, NUMBERS))
@@ -83,13 +83,13 @@ def axis_value(record: Record, axis: str) -> int | float | str | None:
     return str(value)
 
 
-def is_number(value: Any) -> TypeGuard[int | float]:
+def is_number(value: object) -> TypeGuard[int | float]:
     """Whether a value is a place on an axis of numbers."""
     return isinstance(value, NUMBERS) and not isinstance(value, bool)
 
 
-def _average(records: Sequence[Record], x: str, y: str, title: str, xs: list[Any], ys: list[Any]) -> Grid:
-    cells: dict[tuple[Any, Any], list[Record]] = defaultdict(list)
+def _average(records: Sequence[Record], x: str, y: str, title: str, xs: list[AxisValue], ys: list[AxisValue]) -> Grid:
+    cells: dict[tuple[AxisValue, AxisValue], list[Record]] = defaultdict(list)
     for record in records:
         if record.score is not None:
             cells[axis_value(record, x), axis_value(record, y)].append(record)
@@ -109,5 +109,7 @@ def _average(records: Sequence[Record], x: str, y: str, title: str, xs: list[Any
 
 
 def _measure(records: Sequence[Record]) -> tuple[float | None, float | None, float | None, int, int]:
-    found = estimate_of(records)
-    return (None, None, None, 0, 0) if found is None else (*found, len(records), sum(one.truncated for one in records))
+    estimate = estimate_of(records)
+    if estimate is None:
+        return None, None, None, 0, 0
+    return *estimate, len(records), sum(record.truncated for record in records)

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import mean, stdev
+from typing import NamedTuple
 
 from scipy import special
 
@@ -44,6 +45,36 @@ def accuracy(records: Sequence[Record]) -> Measurement | None:
         return None
     cut = sum(record.truncated for record in scored)
     return Measurement(100 * found.mean, 100 * found.low, 100 * found.high, len(scored), cut=cut)
+
+
+class Finishes(NamedTuple):
+    """Of answers: how many there are, ended by their budget, were refused, or were read from an unconfirmed prompt."""
+
+    answers: int
+    unfinished: int
+    refused: int
+    unverified: int
+
+    @property
+    def unfinished_share(self) -> float:
+        """Of the answers, those that their budget ended."""
+        return self.unfinished / max(self.answers, 1)
+
+    @property
+    def refused_share(self) -> float:
+        """Of the answers, those that were refused."""
+        return self.refused / max(self.answers, 1)
+
+
+def finishes(records: Sequence[Record]) -> Finishes:
+    """Counted over the records that hold an answer."""
+    answered = [record for record in records if record.output is not None]
+    return Finishes(
+        len(answered),
+        sum(record.finish == "length" for record in answered),
+        sum(record.finish == "refused" for record in answered),
+        sum(record.unverified for record in answered),
+    )
 
 
 def perplexity(records: Sequence[Record]) -> Measurement | None:

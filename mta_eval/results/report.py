@@ -15,6 +15,7 @@ from mta_eval.core import Part, Record, Run
 from mta_eval.errors import StoreError
 from mta_eval.results.exports import score_frame
 from mta_eval.results.findings import FINDINGS_HEAD, FINDINGS_NOTE, finding_rows
+from mta_eval.results.finishes import finish_lines
 from mta_eval.results.grid import axis_values, check_axes
 from mta_eval.results.mistake_table import mistakes_markdown
 from mta_eval.results.page.build import Facts, Look, build_page
@@ -155,7 +156,7 @@ def _markdown(
     parts = ["# Report of mta-eval\n", "## What was run\n"]
     for heading, rows in facts:
         parts += [f"### {heading}\n", markdown_table(("what", "value"), rows, left=2)]
-    parts += ["## Summary\n", summary_markdown(summary)]
+    parts += ["## Summary\n", summary_markdown(summary), *(f"- {line}\n" for line in finish_lines(records))]
     if read := perplexity_markdown(records):
         parts += ["### Perplexity\n", read]
     if findings:

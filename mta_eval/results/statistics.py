@@ -55,7 +55,7 @@ def interval(scores: Sequence[float], draws: Draws = None) -> tuple[float, float
     sums, counts = _by_draw(values, draws)
     groups = len(sums)
     if np.isin(values, (0, 1)).all():
-        return _wilson(mean, _effective_count(sums, counts, mean) if groups < count else count)
+        return _wilson(mean, _effective_count(sums, counts, mean))
     if groups == 1:
         return 0.0, 1.0
     variance = _variance(sums, counts, mean)

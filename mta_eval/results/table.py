@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mta_eval.core import Grid, Record
 from mta_eval.results.draws import estimate_of
+from mta_eval.results.measures import finishes
 from mta_eval.results.statistics import Estimate
 
 if TYPE_CHECKING:
@@ -26,9 +27,13 @@ SUMMARY_HEAD = (
     "samples",
     "failed",
     "truncated",
+    "unfinished",
+    "refused",
+    "unverified",
     "median seconds per sample",
     "peak memory",
 )
+RARE = ("unfinished", "refused", "unverified")  # columns that are shown only where there is any
 
 
 def length_text(length: int) -> str:
@@ -173,6 +178,9 @@ class Summary(NamedTuple):
     samples: int
     failed: int
     truncated: int
+    unfinished: float
+    refused: float
+    unverified: int
     seconds: float
     memory: float
 
@@ -180,8 +188,9 @@ class Summary(NamedTuple):
 def summarise(records: Sequence[Record]) -> pd.DataFrame:
     """One row for each task and model, in order of appearance; the columns are the fields of `Summary`.
 
-    `samples` counts all records, `failed` those with an error; `seconds` is the median of a scored sample,
-    `memory` the highest of all in bytes, NaN where no record knows it.
+    `samples` counts all records, `failed` those with an error; `unfinished` and `refused` are shares of the answers,
+    `unverified` counts them; `seconds` is the median of a scored sample, `memory` the highest of all in bytes, NaN
+    where no record knows it.
     """
     import pandas as pd
 
@@ -201,8 +210,9 @@ def _summary(task: str, model: str, records: Sequence[Record]) -> Summary:
     seconds = [record.seconds for record in records if record.score is not None]
     failed = sum(record.error is not None for record in records)
     memory = max((record.peak_memory for record in records if record.peak_memory is not None), default=math.nan)
-    cut = sum(record.truncated for record in records)
-    return Summary(task, model, *accuracy, len(records), failed, cut, median(seconds or [math.nan]), memory)
+    cut, ends = sum(record.truncated for record in records), finishes(records)
+    shares = ends.unfinished_share, ends.refused_share, ends.unverified
+    return Summary(task, model, *accuracy, len(records), failed, cut, *shares, median(seconds or [math.nan]), memory)
 
 
 def summary_rows(records: Sequence[Record]) -> list[list[str]]:
@@ -220,6 +230,8 @@ def summary_texts(row: Summary) -> list[str]:
         str(row.samples),
         str(row.failed),
         str(row.truncated),
+        *(percent_text(share) if share else "0" for share in (row.unfinished, row.refused)),
+        str(row.unverified),
         GAP if math.isnan(row.seconds) else _seconds_text(row.seconds),
         GAP if math.isnan(row.memory) else f"{row.memory / 1024**3:.2f} GiB",
     ]
@@ -231,4 +243,16 @@ def _seconds_text(seconds: float) -> str:
 
 def summary_markdown(summary: Sequence[Summary]) -> str:
     """`summaries` as a Markdown table."""
-    return markdown_table(SUMMARY_HEAD, list(map(summary_texts, summary)), left=2)
+    shown = summary_columns(summary)
+    rows = [[texts[column] for column in shown] for texts in map(summary_texts, summary)]
+    return markdown_table([SUMMARY_HEAD[column] for column in shown], rows, left=2)
+
+
+def summary_columns(summary: Sequence[Summary], rare: Collection[str] = RARE) -> list[int]:
+    """The places of the columns to show: without those of `rare` that are 0 for every row."""
+    rows = list(map(summary_texts, summary))
+    return [
+        column
+        for column, head in enumerate(SUMMARY_HEAD)
+        if head not in rare or any(texts[column] != "0" for texts in rows)
+    ]

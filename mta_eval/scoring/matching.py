@@ -97,4 +97,4 @@ def word_contained(output: str, target: str) -> float:
 
 def without_controls(output: str) -> str:
     """The output as RULER and lm-eval clean it before they look: control characters are newlines, the ends bare."""
-    return CONTROLS.sub("\n", output.strip()).strip()
+    return CONTROLS.sub("\n", output).strip()

@@ -5,7 +5,7 @@
     Answer: -> garden
 
 Facts come from our own worlds, from bAbI files or from the published data set. At depth d stands the last fact that
-the answer needs; the other facts keep their order template it, at random places. Length 0 is the facts alone ("0k").
+the answer needs; the other facts keep their order around it, at random places. Length 0 is the facts alone ("0k").
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from random import Random
 from typing import ClassVar, Literal
 
 from mta_eval.tasks.babi.files import read_rows, read_stories
-from mta_eval.tasks.babi.worlds import LABELS, Story, tell
+from mta_eval.tasks.babi.worlds import LABELS, Story, make_story
 from mta_eval.tasks.toolkit import (
     Cell,
     NeedleDraft,
@@ -69,7 +69,7 @@ class Babilong:
         if self.source.partition(":")[0] not in ("worlds", "file", "dataset"):
             raise SpecError(f"babilong: source is worlds, file:PATH or dataset:NAME, not {self.source!r}")
         if self.source == "worlds" and self.facts:
-            tell(self.qa, Random(0), self.facts)
+            make_story(self.qa, Random(0), self.facts)
         object.__setattr__(self, "rule", find_rule(self.rule).name)
 
     @property
@@ -85,7 +85,7 @@ class Babilong:
             seed, "babilong", self.qa, cell.repeat, draw_key(cell.length, 6000 if self.qa == 3 else 1500)
         )
         depth = depth_of(cell, random)
-        story = _choose(list(self._tell(Random(random.getrandbits(64)))), depth, cell.length)
+        story = _choose(list(self._stories(Random(random.getrandbits(64)))), depth, cell.length)
         random = generator(seed, "babilong places", self.qa, cell.length, cell.repeat)
         swept = story.support[-1]
         before = sorted(depth * random.random() for _ in story.facts[:swept])
@@ -121,12 +121,12 @@ class Babilong:
         """By `rule`; BABILong's rules leave out the labels that the question names."""
         return find_rule(self.rule).score(sample, output)
 
-    def _tell(self, random: Random) -> Iterator[Story]:
+    def _stories(self, random: Random) -> Iterator[Story]:
         if self.source.startswith("file:"):
-            known = read_stories(self.source.partition(":")[2], self.qa)
-            yield from (random.choice(known) for _ in range(TRIES))
+            stories = read_stories(self.source.partition(":")[2], self.qa)
+            yield from (random.choice(stories) for _ in range(TRIES))
         else:
-            yield from (tell(self.qa, random, self.facts or None) for _ in range(TRIES))
+            yield from (make_story(self.qa, random, self.facts or None) for _ in range(TRIES))
 
     def _words(self, question: str, seed: int) -> tuple[str, str]:
         """What stands before and after the context."""
@@ -135,14 +135,14 @@ class Babilong:
             f"Answer the question with {'one word' if self.qa != 8 else 'the names alone, joined by commas'}.\n\n"
         )
         random = generator(seed, "babilong examples", self.qa)
-        told: list[Story] = []
-        while len(told) < self.examples:
-            story = tell(self.qa, random)
+        example_stories: list[Story] = []
+        while len(example_stories) < self.examples:
+            story = make_story(self.qa, random)
             # short ones, with different answers as far as there are any
-            fresh = story.answer not in [other.answer for other in told]
-            if len(story.facts) <= 8 and (fresh or len(told) >= len(LABELS[self.qa])):
-                told.append(story)
-        for story in told:
+            fresh = story.answer not in [example.answer for example in example_stories]
+            if len(story.facts) <= 8 and (fresh or len(example_stories) >= len(LABELS[self.qa])):
+                example_stories.append(story)
+        for story in example_stories:
             before += f"Text: {' '.join(story.facts)}\nQuestion: {story.question}\nAnswer: {story.answer}\n\n"
         return before + "Text: ", f"\nQuestion: {question}\nAnswer:"
 
@@ -150,7 +150,7 @@ class Babilong:
         if self.qa != 8:
             return LABELS[self.qa]
         nothing, *things = LABELS[8]
-        return (nothing, *(",".join(some) for size in (1, 2, 3) for some in combinations(sorted(things), size)))
+        return (nothing, *(",".join(carried) for size in (1, 2, 3) for carried in combinations(sorted(things), size)))
 
     def _answer_budget(self, tokenizer: Tokenizer) -> int:
         longest = max(self._choices(), key=len)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from mta_eval.core import generator
 from mta_eval.errors import TextError
@@ -36,13 +36,13 @@ def read_documents(where: str, column: str, split: str, seed: int) -> tuple[Docu
     Raises TextError.
     """
     if where == "prose":
-        found: Iterable[Document] = [_own_prose(seed)]
+        documents: Iterable[Document] = [_own_prose(seed)]
     elif where.startswith("dataset:"):
-        found = _of_dataset(where.removeprefix("dataset:"), column, split)
+        documents = _of_dataset(where.removeprefix("dataset:"), column, split)
     else:
-        found = _of_path(where, column)
+        documents = _of_path(where, column)
     domains: dict[str, list[Document]] = {}
-    for document in found:
+    for document in documents:
         if document.text.strip():
             domains.setdefault(document.domain, []).append(document)
     if not domains:
@@ -74,7 +74,7 @@ def _of_path(where: str, column: str) -> Iterator[Document]:
             yield Document(domain, read_text(file))
 
 
-def _rows(file: Path) -> Iterator[Mapping[str, Any]]:
+def _rows(file: Path) -> Iterator[Mapping[str, object]]:
     # not splitlines(), which also parts at line ends that JSON allows within a text
     for number, line in enumerate(read_text(file).split("\n"), 1):
         if not line.strip():
@@ -88,7 +88,7 @@ def _rows(file: Path) -> Iterator[Mapping[str, Any]]:
         yield row
 
 
-def _of_rows(rows: Iterable[Mapping[str, Any]], column: str, domain: str, where: str) -> Iterator[Document]:
+def _of_rows(rows: Iterable[Mapping[str, object]], column: str, domain: str, where: str) -> Iterator[Document]:
     for number, row in enumerate(rows, 1):
         text = row.get(column)
         if not isinstance(text, str):
@@ -99,7 +99,7 @@ def _of_rows(rows: Iterable[Mapping[str, Any]], column: str, domain: str, where:
         yield Document(_domain(row) or domain, text)
 
 
-def _domain(row: Mapping[str, Any]) -> str:
+def _domain(row: Mapping[str, object]) -> str:
     """What a row says of its domain; "" if nothing."""
     meta = row.get("meta")
     for place in (row, meta if isinstance(meta, dict) else {}):
@@ -114,7 +114,7 @@ def _of_dataset(name: str, column: str, split: str) -> Iterator[Document]:
 
     name, _, config = name.partition(":")
     characters = 0
-    rows: list[Mapping[str, Any]] = []
+    rows: list[Mapping[str, object]] = []
     try:
         for row in load_dataset(name, config or None, split=split, streaming=True):
             rows.append(row)

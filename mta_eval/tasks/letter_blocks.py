@@ -152,10 +152,10 @@ class LetterBlocks:
     def _frame(self, tokenizer: Tokenizer, query: str, seed: int) -> PromptTemplate:
         if self._plain(tokenizer):
             return PromptTemplate("", "#" + query)
-        wanted = {"all": "that block", "first": "its first letter", "last": "its last letter"}[self.target]
+        part = {"all": "that block", "first": "its first letter", "last": "its last letter"}[self.target]
         before = (
             f"Blocks of {self.block} letters are separated by periods. Exactly one block holds all of the "
-            f"{self.query} query letters. Answer with {wanted}.\n\n"
+            f"{self.query} query letters. Answer with {part}.\n\n"
         )
         random = generator(seed, "letter_blocks examples", self.block, self.query)
         for _ in range(2):

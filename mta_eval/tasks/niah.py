@@ -83,21 +83,22 @@ class Niah:
         random = generator(seed, "niah", cell.repeat, draw_key(cell.length, 256 + 80 * self.needles))
         source = open_haystack(self.haystack, seed, tokenizer).source
         pairs = self._draw_pairs(random, source)
-        asked = list(dict.fromkeys(key for key, _ in pairs))[: self.asked]
-        targets = tuple(value for key, value in pairs if key in asked)
+        asked_keys = list(dict.fromkeys(key for key, _ in pairs))[: self.asked]
+        targets = tuple(value for key, value in pairs if key in asked_keys)
         choices = self._draw_choices(random, source, pairs)
         depths = [depth_of(cell, random), *(random.random() for _ in pairs[1:])]
         # the swept needle goes before others of its very depth at the start, behind them at the end
         order = sorted(range(len(pairs)), key=lambda index: (depths[index], (index == 0) == (depths[0] == 1)))
         drafts = [
-            NeedleDraft(self._say(*pair), at, *pair, pair[0] in asked) for pair, at in zip(pairs, depths, strict=True)
+            NeedleDraft(self._sentence(*pair), at, *pair, pair[0] in asked_keys)
+            for pair, at in zip(pairs, depths, strict=True)
         ]
         return build_sample(
             self,
             cell,
             seed,
             tokenizer,
-            words=self._words(asked),
+            words=self._words(asked_keys),
             needles=[drafts[index] for index in order],
             targets=targets,
             rule=self._rule,
@@ -158,7 +159,7 @@ class Niah:
     def _noun(self) -> str:
         return {"number": "number", "word": "word", "uuid": "code"}[self.kind]
 
-    def _say(self, key: str, value: str) -> str:
+    def _sentence(self, key: str, value: str) -> str:
         return f"The magic {self._noun} of {key} is {value}."
 
     def _words(self, asked: list[str]) -> tuple[str, str]:

@@ -155,12 +155,12 @@ def _rows(
 ) -> Iterator[tuple[int, ...]]:
     """(number of the document, *TextWindow) of each window to be read."""
     for _, group in groupby(enumerate(documents), key=lambda pair: pair[1].domain):
-        found = (
+        windows = (
             (at, *astuple(window))
             for at, document in group
             for window in cut_windows(document.text, tokenizer, length, task.stride)
         )
-        yield from islice(found, task.windows or None)
+        yield from islice(windows, task.windows or None)
 
 
 @lru_cache(maxsize=64)

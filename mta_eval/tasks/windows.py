@@ -44,12 +44,12 @@ def cut_windows(text: str, tokenizer: Tokenizer, length: int, stride: int) -> It
     """
     bos = tokenizer.specials[0]
     room = length - bos
-    kept = room - stride if stride else int(not bos)
-    spans, border, each = Spans(), 0, CHARACTERS
+    overlap = room - stride if stride else int(not bos)
+    spans, border, characters_per_token = Spans(), 0, CHARACTERS
     while border < len(text):
         news = (stride, stride + MARGIN) if stride and spans else (room,)
-        for new, start in product(news, _starts(spans, border, kept)):
-            filled = _fill(text, (start, border), tokenizer, (room, new), each)
+        for new, start in product(news, _starts(spans, border, overlap)):
+            filled = _fill(text, (start, border), tokenizer, (room, new), characters_per_token)
             if filled is not None:
                 break
         else:
@@ -57,7 +57,7 @@ def cut_windows(text: str, tokenizer: Tokenizer, length: int, stride: int) -> It
                 f"windows of {length} tokens are too small for this text: {text[border : border + 10]!r} does not fit"
             )
         spans, first, end = filled
-        each = (end - start) / len(spans)
+        characters_per_token = (end - start) / len(spans)
         if first + bos == 0:  # nothing precedes the first token
             border, first = spans[0][1], 1
         if len(spans) > first:
@@ -65,29 +65,29 @@ def cut_windows(text: str, tokenizer: Tokenizer, length: int, stride: int) -> It
         border = end
 
 
-def _starts(spans: Spans, border: int, kept: int) -> Iterator[int]:
-    """Where the next window may begin: `kept` tokens before the border, near there, or at last at the border."""
-    wanted = max(len(spans) - kept, 0)
-    if spans and kept:
-        later = range(wanted, min(wanted + TRIES, len(spans)))
+def _starts(spans: Spans, border: int, overlap: int) -> Iterator[int]:
+    """Where the next window may begin: `overlap` tokens before the border, near there, or at last at the border."""
+    preferred = max(len(spans) - overlap, 0)
+    if spans and overlap:
+        later = range(preferred, min(preferred + TRIES, len(spans)))
         yield from (spans[place][0] for place in later)
-        yield from (spans[place][0] for place in range(wanted - 1, max(wanted - TRIES, 0), -1))
+        yield from (spans[place][0] for place in range(preferred - 1, max(preferred - TRIES, 0), -1))
     yield border
 
 
 def _fill(
-    text: str, at: tuple[int, int], tokenizer: Tokenizer, most: tuple[int, int], each: float
+    text: str, at: tuple[int, int], tokenizer: Tokenizer, limits: tuple[int, int], characters_per_token: float
 ) -> tuple[Spans, int, int] | None:
     """(spans in the text, first new token, end) of the largest window, or None if a token reaches across its border.
 
-    `at` is (start, border), `most` how many tokens may be in it, and how many of these new.
+    `at` is (start, border), `limits` how many tokens may be in it, and how many of these new.
     """
     start, border = at
-    spans, end = _encode_ahead(text, start, tokenizer, most[0], each)
+    spans, end = _encode_ahead(text, start, tokenizer, limits[0], characters_per_token)
     first = _first_new(spans, border)
     if first is None:
         return None
-    limit = min(most[0], first + most[1])
+    limit = min(limits[0], first + limits[1])
     if end == len(text) and len(spans) <= limit:
         return spans, first, end
     while True:
@@ -95,46 +95,49 @@ def _fill(
         if count is None:
             return None
         end = max(last for _, last in spans[:count])
-        alone = _shifted(tokenizer.encode(text[start:end]).spans, start)
-        new = _first_new(alone, border)
-        if new is None or len(alone) == new:
+        encoded = _shifted(tokenizer.encode(text[start:end]).spans, start)
+        new = _first_new(encoded, border)
+        if new is None or len(encoded) == new:
             return None
-        excess = max(len(alone) - most[0], len(alone) - new - most[1])
+        excess = max(len(encoded) - limits[0], len(encoded) - new - limits[1])
         if excess <= 0:
-            return alone, new, end
+            return encoded, new, end
         limit = count - excess
 
 
-def _encode_ahead(text: str, start: int, tokenizer: Tokenizer, most: int, each: float) -> tuple[Spans, int]:
-    """The text from `start` on, as far as surely more than `most` tokens reach, and where that ends."""
-    characters = int((most + MARGIN) * each * 1.1) + 1
+def _encode_ahead(
+    text: str, start: int, tokenizer: Tokenizer, limit: int, characters_per_token: float
+) -> tuple[Spans, int]:
+    """The text from `start` on, as far as surely more than `limit` tokens reach, and where that ends."""
+    characters = int((limit + MARGIN) * characters_per_token * 1.1) + 1
     while True:
         end = min(start + characters, len(text))
         spans = _shifted(tokenizer.encode(text[start:end]).spans, start)
-        if end == len(text) or len(spans) >= most + MARGIN:
+        if end == len(text) or len(spans) >= limit + MARGIN:
             return spans, end
         characters += max(characters // 4, 1)
 
 
 def _first_new(spans: Spans, border: int) -> int | None:
     """The first token behind the border, if no token reaches across it."""
-    reach = 0
+    furthest = 0
     for place, (first, last) in enumerate(spans):
         if first >= border:
-            return place if reach <= border else None
-        reach = max(reach, last)
+            return place if furthest <= border else None
+        furthest = max(furthest, last)
     return None
 
 
-def _last_border(text: str, spans: Spans, first: int, most: int) -> int | None:
-    """How many tokens to take, more than `first` and at most `most`: up to the end of a word if one is near.
+def _last_border(text: str, spans: Spans, first: int, limit: int) -> int | None:
+    """How many tokens to take, more than `first` and at most `limit`: up to the end of a word if one is near.
 
     Never a part of a character that several tokens spell. None if there is no such place.
     """
-    reach = list(accumulate((last for _, last in spans[: most + 1]), max))
-    clean = [count for count in range(most, first, -1) if reach[count - 1] <= spans[count][0]]
+    furthest = list(accumulate((last for _, last in spans[: limit + 1]), max))
+    clean = [count for count in range(limit, first, -1) if furthest[count - 1] <= spans[count][0]]
     # where white space follows a word, most tokenizers cut alike whether the text goes on or not
-    words = (n for n in clean[:LOOKED_BACK] if text[reach[n - 1]].isspace() and not text[reach[n - 1] - 1].isspace())
+    ends = ((count, furthest[count - 1]) for count in clean[:LOOKED_BACK])
+    words = (count for count, end in ends if text[end].isspace() and not text[end - 1].isspace())
     return next(words, next(iter(clean), None))
 
 

@@ -107,7 +107,7 @@ def test_adapters_of_one_checkpoint_agree(llama_folder: Path) -> None:
     model = AutoModelForCausalLM.from_pretrained(llama_folder)
     in_memory = InMemory(model, AutoTokenizer.from_pretrained(llama_folder)).identity()
     assert (in_memory.template, in_memory.generation) == (expected.template, expected.generation)
-    assert in_memory.weights == ""
+    assert in_memory.weights not in ("", expected.weights)  # tensors, not files
     for spec in (f"tokenizer:{llama_folder}", f"harness:hf,pretrained={llama_folder}"):
         assert build_model(spec).identity() == ModelIdentity(template=expected.template)
 

@@ -5,8 +5,6 @@ Over 250 lines, so that the kernels that belong together stand beside what launc
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 import triton
 import triton.language as tl
@@ -238,7 +236,7 @@ def launch_attend(
     return out, lse
 
 
-def attend_constants(sizes: Geometry, blocks: Blocks) -> dict[str, Any]:
+def attend_constants(sizes: Geometry, blocks: Blocks) -> dict[str, int | str]:
     """The compile-time values of `attend_kernel`."""
     value_a, value_b = halves(sizes.value)
     return {

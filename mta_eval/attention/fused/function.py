@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
@@ -33,12 +33,22 @@ PART_ROWS = 256  # of one part of a product over rows, at least
 PROGRAMS = 512  # of one product, at least: a GPU has some hundred multiprocessors
 
 
+class _Context(Protocol):
+    """What `Fused.forward` keeps for the backward pass."""
+
+    sizes: Geometry
+    blocks: Configuration
+    saved_tensors: tuple[torch.Tensor, ...]
+
+    def save_for_backward(self, *tensors: torch.Tensor) -> None: ...
+
+
 class Fused(torch.autograd.Function):
     """(outputs, log-sum-exps) of contiguous q, and k, v contiguous in their last axes; `fused_attention` says more."""
 
     @staticmethod
     def forward(
-        ctx: Any,
+        ctx: _Context,
         q: torch.Tensor,
         k: torch.Tensor,
         v: torch.Tensor,
@@ -59,15 +69,15 @@ class Fused(torch.autograd.Function):
         return out, lse.view(sizes.batch, sizes.heads, sizes.queries) * LN2
 
     @staticmethod
-    def backward(ctx: Any, *grads: Any) -> tuple[Any, ...]:
-        """Exact; the same bits every time."""
+    def backward(ctx: _Context, *grads: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        """Exact; the same bits all_heads time."""
         q, k, v, kernel, starts, seed, out, lse = ctx.saved_tensors
-        sizes: Geometry = ctx.sizes
+        sizes = ctx.sizes
         grad = grads[0] if grads[0].stride(-1) == 1 else grads[0].contiguous()
         lse_grad = grads[1].float().reshape(sizes.all_heads, sizes.queries).contiguous()
         with on_device(q):
-            found = backward(q, k, v, kernel, starts, seed, out, lse, grad, lse_grad, sizes, ctx.blocks)
-        return (*found, None, None, None, None)
+            gradients = backward(q, k, v, kernel, starts, seed, out, lse, grad, lse_grad, sizes, ctx.blocks)
+        return (*gradients, None, None, None, None)
 
 
 def backward(
@@ -88,19 +98,19 @@ def backward(
     precise = kernel.float().contiguous()
     wide, band = prepare(q, k, precise, starts, sizes)
     delta = delta_of(out, grad, lse_grad, sizes, blocks.tokens)
-    every = sizes.all_heads
-    band_grad = delta.new_zeros(every, sizes.queries, max(sizes.band, 1))
-    total = delta.new_empty(every, sizes.rows, sizes.size)
+    all_heads = sizes.all_heads
+    band_grad = delta.new_zeros(all_heads, sizes.queries, max(sizes.band, 1))
+    total = delta.new_empty(all_heads, sizes.rows, sizes.size)
     alone = sizes.heads == sizes.value_groups
-    v_grad = v.new_empty(every, sizes.keys, sizes.value, dtype=v.dtype if alone else torch.float32)
+    v_grad = v.new_empty(all_heads, sizes.keys, sizes.value, dtype=v.dtype if alone else torch.float32)
     alone = sizes.heads == sizes.key_groups
-    k_grad = k.new_empty(every, sizes.keys, sizes.size, dtype=k.dtype if alone else torch.float32)
+    k_grad = k.new_empty(all_heads, sizes.keys, sizes.size, dtype=k.dtype if alone else torch.float32)
     q_grad, kernel_grads = torch.empty_like(q), []
-    scores_grad = delta.new_empty(every, sizes.rows if sizes.band else 1, power(sizes.reach))
+    scores_grad = delta.new_empty(all_heads, sizes.rows if sizes.band else 1, power(sizes.reach))
     together, width = stripes(sizes)
     workspace = q.new_empty(2, together, stripe_rows(sizes), up(width, GRANULE))
-    for at in range(0, every, together):
-        heads = range(at, min(at + together, every))
+    for at in range(0, all_heads, together):
+        heads = range(at, min(at + together, all_heads))
         wide_grad = delta.new_empty(len(heads), sizes.keys, sizes.wide)
         for key_from in range(0, sizes.keys, width):
             stripe = Stripe(workspace, heads, key_from, min(key_from + width, sizes.keys), sizes, blocks)
@@ -206,7 +216,7 @@ class Stripe:
         self._columns(self.workspace[1], q, strides, sizes.halo, sizes.rows - 1 - sizes.halo, into, sizes.scale)
 
     def to_values(self, grad: torch.Tensor, v_grad: torch.Tensor) -> None:
-        """Fill the gradients (B H, S, D_v) of these values, of every head for itself."""
+        """Fill the gradients (B H, S, D_v) of these values, of all_heads head for itself."""
         sizes = self.sizes
         into = v_grad[self.heads.start : self.heads.stop, self.key_from : self.key_to]
         self._columns(self.workspace[0], grad, grad.stride()[:3], sizes.history, sizes.queries - 1, into, 1.0)
@@ -225,11 +235,11 @@ class Stripe:
         constants = column_constants(sizes, blocks, width)
         programs = -(-keys // blocks.keys) * -(-width // constants["COLUMNS"])
         parts = max(1, min(PROGRAMS // (programs * heads), sizes.rows // PART_ROWS))
-        found = into[None] if parts == 1 else into.new_empty(parts, *into.shape, dtype=torch.float32)
+        partial_sums = into[None] if parts == 1 else into.new_empty(parts, *into.shape, dtype=torch.float32)
         column_kernel[(programs, heads, parts)](
             left,
             right,
-            found,
+            partial_sums,
             *self._place,
             sizes.rows,
             sizes.keys,
@@ -237,29 +247,29 @@ class Stripe:
             shift,
             last,
             *strides,
-            *found.stride()[:3],
+            *partial_sums.stride()[:3],
             factor,
             **constants,
             num_warps=blocks.warps,
             num_stages=blocks.stages,
         )
         if parts > 1:
-            into.copy_(found.sum(0))
+            into.copy_(partial_sums.sum(0))
 
 
 def stripes(sizes: Geometry) -> tuple[int, int]:
     """How many heads, and how many of their keys, one stripe holds: whole heads, or one head and some of its keys."""
-    each = 2 * sizes.item * stripe_rows(sizes)  # bytes of one key of one head
+    key_bytes = 2 * sizes.item * stripe_rows(sizes)  # bytes of one key of one head
     whole = up(sizes.keys, GRANULE)
-    if each * whole <= WORKSPACE:
-        return min(sizes.all_heads, WORKSPACE // (each * whole)), whole
-    return 1, max(GRANULE, WORKSPACE // each // GRANULE * GRANULE)
+    if key_bytes * whole <= WORKSPACE:
+        return min(sizes.all_heads, WORKSPACE // (key_bytes * whole)), whole
+    return 1, max(GRANULE, WORKSPACE // key_bytes // GRANULE * GRANULE)
 
 
-def by_group(found: torch.Tensor, sizes: Geometry, like: torch.Tensor) -> torch.Tensor:
-    """(B H, S, n), of every head, summed over the heads that read the same keys or values, (B, G, S, n)."""
-    found = found.view(sizes.batch, like.shape[1], -1, *found.shape[1:])
-    return (found[:, :, 0] if found.shape[2] == 1 else found.sum(2)).to(like.dtype)
+def by_group(gradient: torch.Tensor, sizes: Geometry, like: torch.Tensor) -> torch.Tensor:
+    """(B H, S, n), of all_heads head, summed over the heads that read the same keys or values, (B, G, S, n)."""
+    gradient = gradient.view(sizes.batch, like.shape[1], -1, *gradient.shape[1:])
+    return (gradient[:, :, 0] if gradient.shape[2] == 1 else gradient.sum(2)).to(like.dtype)
 
 
 def configuration_for(q: torch.Tensor, sizes: Geometry) -> Configuration:
@@ -271,6 +281,6 @@ def configuration_for(q: torch.Tensor, sizes: Geometry) -> Configuration:
     return configuration(sizes.item, sizes.size, sizes.value, memory)
 
 
-def on_device(q: torch.Tensor) -> AbstractContextManager[Any]:
+def on_device(q: torch.Tensor) -> AbstractContextManager[object]:
     """Kernels run on the current device, which this makes the one of q."""
     return torch.cuda.device(q.device) if q.is_cuda else nullcontext()

@@ -13,7 +13,7 @@ Over 250 lines, so that the kernels that belong together stand beside what launc
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypedDict
 
 import torch
 import triton
@@ -351,7 +351,7 @@ def column_kernel(
     )
 
 
-def weigh_constants(sizes: Geometry, blocks: Blocks) -> dict[str, Any]:
+def weigh_constants(sizes: Geometry, blocks: Blocks) -> dict[str, int | str]:
     """The compile-time values of `weigh_kernel`."""
     chunk = 64 if sizes.item < 4 else 32
     if 0 < sizes.value % chunk <= chunk // 2:
@@ -374,7 +374,7 @@ def weigh_constants(sizes: Geometry, blocks: Blocks) -> dict[str, Any]:
     }
 
 
-def query_constants(sizes: Geometry, blocks: Blocks, adds: bool) -> dict[str, Any]:
+def query_constants(sizes: Geometry, blocks: Blocks, adds: bool) -> dict[str, int | str]:
     """The compile-time values of `query_kernel`."""
     size_a, size_b = halves(sizes.size)
     return {
@@ -390,7 +390,17 @@ def query_constants(sizes: Geometry, blocks: Blocks, adds: bool) -> dict[str, An
     }
 
 
-def column_constants(sizes: Geometry, blocks: Blocks, width: int) -> dict[str, Any]:
+class ColumnConstants(TypedDict):
+    """The compile-time values of `column_kernel`."""
+
+    WIDTH: int
+    PRECISION: str
+    ROWS: int
+    KEYS: int
+    COLUMNS: int
+
+
+def column_constants(sizes: Geometry, blocks: Blocks, width: int) -> ColumnConstants:
     """The compile-time values of `column_kernel`."""
     return {
         "WIDTH": width,

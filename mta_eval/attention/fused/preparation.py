@@ -5,8 +5,6 @@ Over 250 lines, so that the kernels that belong together stand beside what launc
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 import triton
 import triton.language as tl
@@ -265,7 +263,7 @@ def prepare(
     return wide, band
 
 
-def prepare_constants(sizes: Geometry) -> dict[str, Any]:
+def prepare_constants(sizes: Geometry) -> dict[str, int | str]:
     """The compile-time values of `prepare_kernel`."""
     return {
         "HALO": sizes.halo,

@@ -5,8 +5,6 @@ Over 250 lines, so that the kernels that belong together stand beside what launc
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 import triton
 import triton.language as tl
@@ -178,7 +176,7 @@ def key_kernel(
     tl.store(into, total.to(k_grad.dtype.element_ty), mask=inside_k)
 
 
-def band_constants(sizes: Geometry, block: int) -> dict[str, Any]:
+def band_constants(sizes: Geometry, block: int) -> dict[str, int | str]:
     """The compile-time values of `band_kernel`."""
     return {
         "HALO": sizes.halo,
@@ -194,7 +192,7 @@ def band_constants(sizes: Geometry, block: int) -> dict[str, Any]:
     }
 
 
-def key_constants(sizes: Geometry, block: int) -> dict[str, Any]:
+def key_constants(sizes: Geometry, block: int) -> dict[str, int | str]:
     """The compile-time values of `key_kernel`."""
     return {**band_constants(sizes, block), "WIDE": sizes.wide}
 

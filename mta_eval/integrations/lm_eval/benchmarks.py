@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mta_eval.core import Model, Record, Run, Sweep
+from mta_eval.core import AxisValue, Model, Record, Run, Sweep
 from mta_eval.errors import SpecError, TextError
 from mta_eval.models.error_text import first_line
 from mta_eval.version import VERSION
@@ -54,10 +54,8 @@ class Benchmarks:
             for model_name, model in models.items():
                 for task in self._shots:
                     for subtask, count in self._subtasks[task].items():
-                        if (
-                            sum(done.startswith(f"{subtask}/") for name, _, done in folder.done if name == model_name)
-                            < count
-                        ):
+                        answered = [sample_id for name, _, sample_id in folder.done if name == model_name]
+                        if sum(sample_id.startswith(f"{subtask}/") for sample_id in answered) < count:
                             say([f"{subtask}: {count} questions to {model_name}"])
                             for record in self._ask(task, subtask, model_name, model):
                                 if folder.run.key_of(record) not in folder.done:
@@ -101,9 +99,9 @@ class Benchmarks:
 
 def _record(row: Mapping[str, Any], task: str, subtask: str, model: str, seconds: float) -> Record:
     """A row of lm-eval's samples. The score is its accuracy; LAMBADA's is the probability of the last word."""
-    values = [float(told[0]) for told in row["filtered_resps"]]
+    values = [float(response[0]) for response in row["filtered_resps"]]
     arguments = [argument[1] for argument in row["arguments"]]
-    axes: dict[str, Any] = {"subtask": subtask} if subtask != task else {}
+    axes: dict[str, AxisValue] = {"subtask": subtask} if subtask != task else {}
     if len(values) == 1:
         axes |= {"nats": -values[0], "predicted": 1}
     return Record(

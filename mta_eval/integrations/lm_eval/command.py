@@ -57,11 +57,11 @@ def _with_ours(
 
 def _values(arguments: Sequence[str], *names: str) -> list[str]:
     """What follows an option: `--tasks a b`, `--tasks=a`."""
-    found: list[str] = []
+    values: list[str] = []
     for index, argument in enumerate(arguments):
         if argument in names:
-            found += takewhile(lambda value: not value.startswith("-"), arguments[index + 1 :])
+            values += takewhile(lambda value: not value.startswith("-"), arguments[index + 1 :])
         name, equals, value = argument.partition("=")
         if equals and name in names:
-            found.append(value)
-    return found
+            values.append(value)
+    return values

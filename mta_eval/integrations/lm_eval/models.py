@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import Any, ClassVar
 
@@ -40,18 +40,18 @@ class _AdapterLM(HFLM):
     adapter_name: ClassVar[str]
 
     def __init__(
-        self, pretrained: str = "", device: str | None = None, batch_size: int | str | None = 1, **arguments: Any
+        self, pretrained: str = "", device: str | None = None, batch_size: int | str | None = 1, **arguments: object
     ) -> None:
         if device and device.startswith("cuda") and not torch.cuda.is_available():
             device = None  # lm-eval's command line says cuda:0 on every machine
         self._adapter: Any = adapter_of(self.adapter_name, arguments | {"pretrained": pretrained, "device": device})
-        own = {field.name for field in dataclasses.fields(self._adapter)}
-        rest = {key: value for key, value in arguments.items() if key not in own and key != "max_length"}
+        options = {field.name for field in dataclasses.fields(self._adapter)}
+        rest = {key: value for key, value in arguments.items() if key not in options and key != "max_length"}
         known = inspect.signature(HFLM.__init__).parameters
         for key in rest:
             if key not in known:
                 raise SpecError(
-                    f"--model {self.adapter_name} has no argument {key!r}{did_you_mean(key, [*own, *known])}"
+                    f"--model {self.adapter_name} has no argument {key!r}{did_you_mean(key, [*options, *known])}"
                 )
         checkpoint = getattr(self._adapter, "model", self._adapter)
         super().__init__(
@@ -63,28 +63,29 @@ class _AdapterLM(HFLM):
         )
         self._rendered = False
 
-    def apply_chat_template(self, *arguments: Any, **how: Any) -> str:
+    def apply_chat_template(self, *arguments: object, **options: object) -> str:
         """See lm-eval. From here on prompts have their special tokens written out."""
         self._rendered = True
-        return str(super().apply_chat_template(*arguments, **how))
+        return str(super().apply_chat_template(*arguments, **options))
 
     def generate_until(self, requests: list[Instance], disable_tqdm: bool = False) -> list[str]:
         """Greedy answers by our adapter, in order; sampled ones, which it does not give, by HFLM."""
         settings = [normalize_gen_kwargs(dict(request.args[1]), self.max_gen_toks) for request in requests]
         eos = self.tok_decode(self.eot_token_id, skip_special_tokens=False)
         stops = [handle_stop_sequences(setting.get("until"), eos=eos) for setting in settings]
-        samples = [self._sample(*request) for request in zip(requests, settings, stops, strict=True)]
+        budgets = [int(setting["max_gen_toks"]) for setting in settings]
+        samples = [self._sample(*arguments) for arguments in zip(requests, budgets, stops, strict=True)]
         if any(setting.get("do_sample") for setting in settings):
             return [str(answer) for answer in super().generate_until(requests, disable_tqdm)]
         answers = []
-        for request, stop, given in zip(requests, stops, self._adapter.generate(samples), strict=True):
-            answer = postprocess_generated_text(generation=given.text, stop=stop, think_end_token=None)
+        for request, stop, reply in zip(requests, stops, self._adapter.generate(samples), strict=True):
+            answer = postprocess_generated_text(generation=reply.text, stop=stop, think_end_token=None)
             self.cache_hook.add_partial("generate_until", request.args, answer)
             answers.append(answer)
         return answers
 
-    def _sample(self, request: Instance, setting: Mapping[str, Any], stop: Sequence[str]) -> Sample:
-        prompt, budget = request.args[0], int(setting["max_gen_toks"])
+    def _sample(self, request: Instance, budget: int, stop: Sequence[str]) -> Sample:
+        prompt = request.args[0]
         rendered = self._rendered or has_bos_prefix(prompt, self.tokenizer.bos_token)
         count = len(self._adapter.tokenizer.prompt_ids(prompt, plain=not rendered))
         sample = Sample(
@@ -96,14 +97,14 @@ class _AdapterLM(HFLM):
             length=count + budget,
             prompt_tokens=count,
             max_new_tokens=budget,
-            stop=tuple(mark for mark in stop if mark),
+            stop=tuple(text for text in stop if text),
             chat=() if rendered else None,
         )
-        return sample if sample.length <= self.max_length else self._cut(sample)
+        return sample if sample.length <= self.max_length else self._truncated(sample)
 
-    def _cut(self, sample: Sample) -> Sample:
-        over = sample.length - self.max_length
-        problem = f"a prompt of {sample.prompt_tokens} tokens and its answer are {over} more than the window"
+    def _truncated(self, sample: Sample) -> Sample:
+        excess = sample.length - self.max_length
+        problem = f"a prompt of {sample.prompt_tokens} tokens and its answer are {excess} more than the window"
         if not self.truncation:
             raise LengthError(
                 f"{sample.id}: {problem} of {self.max_length}; shorten it, or cut it on the left with --model_args "

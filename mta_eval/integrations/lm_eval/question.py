@@ -15,7 +15,7 @@ from mta_eval.core import Needle, Plan, Sample, Sweep, Task, Tokenizer
 from mta_eval.errors import LengthError, SpecError
 from mta_eval.models.harness import tokenizer_in_lm_eval, window_in_lm_eval
 
-Doc = Mapping[str, Any]  # a sample as JSON
+Doc = dict[str, Any]  # a sample as JSON: its fields are those of `Sample`, and what lm-eval adds
 SWEEP = ("lengths", "depths", "repeats", "sample_seed")
 ADAPTER = "mta_eval_model"  # metadata that `mta-eval lm-eval` adds: which of our models it is
 NO_WINDOW = 1 << 62
@@ -40,20 +40,20 @@ class TaskQuestion:
     """
 
     def __init__(self, name: str, metadata: Mapping[str, object]) -> None:
-        _refuse_slips(name, metadata)
+        _check_keys(name, metadata)
         options = {field.name: field for field in dataclasses.fields(registry.find("tasks", name))}
-        given = {key: _several(metadata[key]) for key in options if key in metadata}
-        combined = [dict(zip(given, values, strict=True)) for values in itertools.product(*given.values())]
-        built = [registry.build_task(_spec(name, choice)) for choice in combined]
-        self.tasks: dict[str, Task] = {registry.spec_of(task): task for task in built}
+        choices = {key: _as_list(metadata[key]) for key in options if key in metadata}
+        combined = [dict(zip(choices, values, strict=True)) for values in itertools.product(*choices.values())]
+        tasks = [registry.build_task(_spec(name, choice)) for choice in combined]
+        self.tasks: dict[str, Task] = {registry.spec_of(task): task for task in tasks}
         self.options = dict(zip(self.tasks, combined, strict=True))
-        self.varied = [key for key, values in given.items() if len(values) > 1]
+        self.varied = [key for key, values in choices.items() if len(values) > 1]
         self.reader = reader_of(metadata)
         self.sweep = Sweep(
-            parse_lengths(_listed(metadata.get("lengths", ""))),
-            parse_depths(_listed(metadata.get("depths", "0,0.25,0.5,0.75,1"))),
-            _whole(name, "repeats", metadata.get("repeats", 5)),
-            _whole(name, "sample_seed", metadata.get("sample_seed", 0)),
+            parse_lengths(_joined(metadata.get("lengths", ""))),
+            parse_depths(_joined(metadata.get("depths", "0,0.25,0.5,0.75,1"))),
+            _whole_number(name, "repeats", metadata.get("repeats", 5)),
+            _whole_number(name, "sample_seed", metadata.get("sample_seed", 0)),
         )
         self._plan = Plan(self.tasks, {READER: _as_model(self.reader)}, self.sweep)
         window = self.reader.max_length
@@ -64,7 +64,7 @@ class TaskQuestion:
             )
         runner.check(self._plan)
 
-    def docs(self) -> list[dict[str, Any]]:
+    def docs(self) -> list[Doc]:
         """Every sample as lm-eval's doc, in the order of `mta-eval run`, with `seed` and the varied `options`."""
         docs = []
         for spec, task in self.tasks.items():
@@ -111,7 +111,7 @@ def adapter_of(name: str, arguments: Mapping[str, object]) -> Any:
     return registry.build_model(_spec(name, {fields[0]: arguments["pretrained"]} | options))
 
 
-def _refuse_slips(name: str, metadata: Mapping[str, object]) -> None:
+def _check_keys(name: str, metadata: Mapping[str, object]) -> None:
     """Raises SpecError for a key that is nearly an option: lm-eval would take it for the model's and say nothing."""
     known = [*SWEEP, *(field.name for task in TASKS for field in dataclasses.fields(registry.find("tasks", task)))]
     for key in metadata:
@@ -129,11 +129,11 @@ def _spec(name: str, options: Mapping[str, object]) -> str:
     return f"{name}:{','.join(texts)}" if texts else name
 
 
-def _several(value: object) -> list[object]:
+def _as_list(value: object) -> list[object]:
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
-def _listed(value: object) -> str:
+def _joined(value: object) -> str:
     """[512, "1k"], "512,1k" and, as lm-eval leaves what it cannot read, "[512,1k]" -> "512,1k"."""
     if isinstance(value, list | tuple):
         return ",".join(map(str, value))
@@ -141,7 +141,7 @@ def _listed(value: object) -> str:
     return text[1:-1] if text[:1] + text[-1:] in ("[]", "()") else text
 
 
-def _whole(name: str, key: str, value: object) -> int:
+def _whole_number(name: str, key: str, value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or (key == "repeats" and value < 1):
         least = " of at least 1" if key == "repeats" else ""
         raise SpecError(f"{name}: {key} must be a whole number{least}, not {value!r}")

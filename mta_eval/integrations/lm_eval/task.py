@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from lm_eval.api.instance import Instance
 from lm_eval.api.task import ConfigurableTask
 
-from mta_eval.core import depth_text
+from mta_eval.core import Message, depth_text
 from mta_eval.errors import LengthError, SpecError
-from mta_eval.integrations.lm_eval.question import TaskQuestion
+from mta_eval.integrations.lm_eval.question import Doc, TaskQuestion
 from mta_eval.models.stop_strings import cut_at_stop, sendable_stops
 
 BUDGETS = ("max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens")  # lm-eval's names, the first wins
 
 
-class Docs(list[dict[str, Any]]):
+class Docs(list[Doc]):
     """Samples as lm-eval wants a data set: a list that names its columns."""
 
     @property
-    def features(self) -> dict[str, Any]:
+    def features(self) -> Mapping[str, object]:
         """The columns."""
         return dict.fromkeys(self[0])
 
@@ -58,34 +58,43 @@ class _Asked(ConfigurableTask):
         """Nothing is fetched: the docs are made."""
         self.dataset = {"test": self._docs}
 
-    def doc_to_text(self, doc: Mapping[str, Any], *_: object) -> str:
+    def doc_to_text(self, doc: Doc, *_: object) -> str:
         """The prompt."""
         return str(doc["prompt"])
 
-    def doc_to_target(self, doc: Mapping[str, Any], *_: object) -> str:
+    def doc_to_target(self, doc: Doc, *_: object) -> str:
         """What an answer should hold."""
         return ", ".join(doc["targets"])
 
-    def fewshot_context(self, doc: Mapping[str, Any], *_: Any, **how: Any) -> str:
+    def fewshot_context(
+        self,
+        doc: Doc,
+        *_: object,
+        system_instruction: str | None = None,
+        apply_chat_template: bool = False,
+        chat_template: Callable[[list[Message]], str] | None = None,
+        **_options: object,
+    ) -> str:
         """The prompt, sized to the token: so nothing may be put before it, and chat is a matter of the samples.
 
         Raises SpecError for system instructions, and where --apply_chat_template and prompt=chat do not go together.
         """
-        if how.get("system_instruction"):
+        if system_instruction:
             raise SpecError(f"mta_{self.asks}: a system instruction would push prompts over their length; leave it out")
-        if bool(how.get("apply_chat_template")) != (doc["chat"] is not None):
+        if bool(apply_chat_template) != (doc["chat"] is not None):
             raise SpecError(
                 f"mta_{self.asks}: --apply_chat_template and prompt=chat (in --metadata) go together: give both or none"
             )
         if doc["chat"] is not None:
-            rendered = how["chat_template"]([dict(message) for message in doc["chat"]])
+            assert chat_template is not None  # lm-eval gives it where it applies one
+            rendered = chat_template([dict(message) for message in doc["chat"]])
             if rendered != doc["prompt"]:
                 raise SpecError(
                     f"mta_{self.asks}: the model's chat template is not the one the prompts were sized with"
                 )
         return str(doc["prompt"])
 
-    def construct_requests(self, doc: dict[str, Any], ctx: str, **about: Any) -> Instance:
+    def construct_requests(self, doc: Doc, ctx: str, *, metadata: object, **_options: object) -> Instance:
         """One request, with the answer budget and stop strings of its sample; --gen_kwargs go before them.
 
         Raises LengthError for a budget that leaves the prompt no room: lm-eval's models would cut it.
@@ -103,14 +112,14 @@ class _Asked(ConfigurableTask):
             doc=doc,
             arguments=(ctx, defaults | settings),
             idx=0,
-            metadata=about["metadata"],
+            metadata=metadata,
         )
 
-    def build_all_requests(self, **how: Any) -> None:
+    def build_all_requests(self, **options: object) -> None:
         """See lm-eval. Raises SpecError for --cache_requests, whose keys know neither lengths nor tokenizer."""
-        if how.get("cache_requests"):
+        if options.get("cache_requests"):
             raise SpecError("--cache_requests would give back other lengths' prompts; leave it out")
-        super().build_all_requests(**how)
+        super().build_all_requests(**options)
 
     def apply_filters(self) -> list[Instance] | None:
         """lm-eval's, and then what `mta-eval run` does to an answer: it ends at a stop string after its first word."""
@@ -120,11 +129,11 @@ class _Asked(ConfigurableTask):
                 instance.filtered_resps[name] = cut_at_stop(answer, tuple(instance.doc["stop"]))
         return filtered
 
-    def _score(self, doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, float]:
+    def _score(self, doc: Doc, results: Sequence[str]) -> dict[str, float]:
         score = self._question.score(doc, results[0])
         return dict.fromkeys(self._metrics_of(doc), score)
 
-    def _metrics_of(self, doc: Mapping[str, Any]) -> list[str]:
+    def _metrics_of(self, doc: Doc) -> list[str]:
         """The metrics that a doc counts in: over all, of its length, depth, and value of each swept option."""
         names = ["acc", f"acc_length_{doc['length']}"]
         if doc["depth"] is not None:

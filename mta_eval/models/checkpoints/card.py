@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mta_eval.models.checkpoints.training_log import LogLine
+
 MAX_LINES = 25  # of the curve
 
 CARD = """\
@@ -48,7 +50,7 @@ Loss is the mean over the steps since the line before; errors are on {held_out:,
 
 def card(
     recipe: Mapping[str, Any],
-    lines: Sequence[Mapping[str, Any]],
+    lines: Sequence[LogLine],
     test: Mapping[str, float],
     tested: int,
     command: str,

@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, runtime_checkable
 
 from mta_eval import registry
 from mta_eval.core import generator
 from mta_eval.errors import SpecError
+from mta_eval.models.checkpoints.training_log import log_line
 from mta_eval.version import VERSION
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ Stream = Literal["training", "validation", "test"]
 TESTED = 1000  # rows of the test stream, at the end
 
 
-class Watch(Protocol):
-    """Hears of a training: where it begins, every step and its loss, every evaluation."""
+class TrainingObserver(Protocol):
+    """Is called in a training: at its beginning, after every step with the loss, after every evaluation."""
 
     def begin(self, step: int, steps: int) -> None: ...
 
@@ -45,20 +46,28 @@ class Recipe:
     attention: str
     preset: Preset
     seed: int
-    sizes: dict[str, Any]
+    sizes: dict[str, object]
     schedule: Schedule
 
-    def described(self) -> dict[str, Any]:
+    def described(self) -> dict[str, object]:
         """As recipe.json keeps it."""
-        plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        plain: dict[str, object] = json.loads(json.dumps(asdict(self)))
         return {**plain, "mta_eval": VERSION}
+
+
+@runtime_checkable
+class RowTask(Protocol):
+    """A task that makes rows to train on."""
+
+    def row(self, stream: Stream, seed: int, index: int) -> tuple[str, str]:
+        """The prompt and the answer of a row, the same for the same arguments."""
 
 
 @dataclass(frozen=True)
 class TaskRows:
     """The rows of a task in tokens, for `train.Rows`."""
 
-    task: Any
+    task: RowTask
     seed: int
 
     def __call__(self, stream: Stream, index: int) -> list[int]:
@@ -90,7 +99,7 @@ def letter_blocks(
 
     if preset not in get_args(Preset):
         raise SpecError(f"letter_blocks has no preset {preset!r}; there is: {', '.join(get_args(Preset))}")
-    sizes: dict[str, Any] = {"bos_token_id": IDS[BOS], "eos_token_id": IDS[EOS]}
+    sizes: dict[str, object] = {"bos_token_id": IDS[BOS], "eos_token_id": IDS[EOS]}
     schedule: dict[str, Any]
     if preset == "paper":
         size = "characters=319"
@@ -100,13 +109,13 @@ def letter_blocks(
         sizes |= {"hidden_size": 128, "num_hidden_layers": 2, "intermediate_size": 256, "attention_dropout": 0.0}
         sizes["num_attention_heads"] = 4
         schedule = {"steps": 3000, "learning_rate": 2e-3, "warmup": 100, "decay": 1.0}
-    small = preset == "cpu"
+    is_small = preset == "cpu"
     variant = registry.find("attention", attention)
-    use = "small letter blocks" if small else "letter blocks"
-    options = variant.options_for(use, layers=2 if small else 4, block=block)
+    use = "small letter blocks" if is_small else "letter blocks"
+    options = variant.options_for(use, layers=2 if is_small else 4, block=block)
     sizes |= {name: options[name] for name in variant.kernel_options if options.get(name)}
     task = registry.spec_of(registry.build_task(f"letter_blocks:block={block},target={target},{size}"))
-    rows = TaskRows(registry.build_task(task), seed)
+    rows = TaskRows(_row_task(task), seed)
     sizes["max_position_embeddings"] = len(rows("training", 0))
     return Recipe(task, attention, preset, seed, sizes, Schedule(**{**schedule, **changes}))
 
@@ -114,7 +123,7 @@ def letter_blocks(
 RECIPES: dict[str, Callable[..., Recipe]] = {"letter_blocks": letter_blocks}
 
 
-def recipe_for(task: str, *args: Any, **options: Any) -> Recipe:
+def recipe_for(task: str, *args: object, **options: object) -> Recipe:
     """The recipe of a task. Raises SpecError if there is none."""
     if task not in RECIPES:
         raise SpecError(f"there is no recipe to train {task!r}{registry.did_you_mean(task, RECIPES)}")
@@ -122,7 +131,12 @@ def recipe_for(task: str, *args: Any, **options: Any) -> Recipe:
 
 
 def train(
-    recipe: Recipe, out: Path, watch: Watch, device: str = "auto", stop_below: float | None = None, command: str = ""
+    recipe: Recipe,
+    out: Path,
+    observer: TrainingObserver,
+    device: str = "auto",
+    stop_below: float | None = None,
+    command: str = "",
 ) -> dict[str, float]:
     """Train `recipe` in the folder `out`, or go on where it was stopped; returns the errors on the test stream.
 
@@ -137,47 +151,54 @@ def train(
 
     with processes(choose_device(device)) as (share, place):
         if share.rank:
-            share.meet()  # the first process makes the folder
+            share.barrier()  # the first process makes the folder
         folder = TrainingFolder(out, recipe.described())
         if not share.rank:
-            share.meet()
+            share.barrier()
         if folder.finished:
             if not share.rank:
-                watch.begin(recipe.schedule.steps, recipe.schedule.steps)
+                observer.begin(recipe.schedule.steps, recipe.schedule.steps)
             return folder.errors()
         model = _new_model(recipe).to(place)
-        rows = TaskRows(registry.build_task(recipe.task), recipe.seed)
+        rows = TaskRows(_row_task(recipe.task), recipe.seed)
         workers = 2 if place.type == "cuda" else 0  # a GPU would wait for its rows
         trainer = Trainer(model, rows, recipe.schedule, recipe.seed, share, workers)
-        _run(trainer, folder, watch, stop_below)
+        _run(trainer, folder, observer, stop_below)
         test = trainer.evaluate("test", TESTED)._asdict()
         if not share.rank:
-            about = {**recipe.described(), "machine": _machine(place, share)}
-            folder.finish(model, letter_tokenizer(), test, card(about, folder.lines(), test, TESTED, command))
+            facts = {**recipe.described(), "machine": _machine(place, share)}
+            folder.finish(model, letter_tokenizer(), test, card(facts, folder.lines(), test, TESTED, command))
     return test
+
+
+def _row_task(spec: str) -> RowTask:
+    task = registry.build_task(spec)
+    if not isinstance(task, RowTask):
+        raise SpecError(f"{spec!r} makes no rows to train on")
+    return task
 
 
 def rows_as_json(recipe: Recipe, count: int) -> Iterator[str]:
     """The first `count` training rows, a line each: {"src", "tgt"}, as the released code reads them."""
-    task: Any = registry.build_task(recipe.task)
+    task = _row_task(recipe.task)
     for index in range(count):
         prompt, answer = task.row("training", recipe.seed, index)
         yield json.dumps({"src": prompt, "tgt": answer})
 
 
-def _run(trainer: Trainer, folder: TrainingFolder, watch: Watch, stop_below: float | None) -> None:
+def _run(trainer: Trainer, folder: TrainingFolder, observer: TrainingObserver, stop_below: float | None) -> None:
     writes = not trainer.share.rank
     lines = folder.resume(trainer)
-    trainer.share.meet()  # nothing is written before all have read
+    trainer.share.barrier()  # nothing is written before all have read
     if writes:
-        watch.begin(trainer.step, trainer.schedule.steps)
+        observer.begin(trainer.step, trainer.schedule.steps)
     if lines and stop_below is not None and lines[-1]["held_out"]["answers"] <= stop_below:
         return
-    for progress in trainer.run(watch.step if writes else None):
+    for progress in trainer.run(observer.step if writes else None):
         if writes:
-            lines.append({**progress._asdict(), "held_out": progress.held_out._asdict()})
+            lines.append(log_line(progress))
             folder.save(trainer, lines)
-            watch.evaluated(progress)
+            observer.evaluated(progress)
         if stop_below is not None and progress.held_out.answers <= stop_below:
             return
 
@@ -189,10 +210,10 @@ def _new_model(recipe: Recipe) -> MTAForCausalLM:
     from mta_eval.attention.configuration import preset
     from mta_eval.attention.decoder import MTAForCausalLM
 
-    about = {"task": recipe.task, "preset": recipe.preset, "seed": recipe.seed, "steps": recipe.schedule.steps}
+    origin = {"task": recipe.task, "preset": recipe.preset, "seed": recipe.seed, "steps": recipe.schedule.steps}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(generator(recipe.seed, "weights").getrandbits(63))
-        return MTAForCausalLM(preset("letter-blocks", recipe.attention, trained=about, **recipe.sizes))
+        return MTAForCausalLM(preset("letter-blocks", recipe.attention, "v2", trained=origin, **recipe.sizes))
 
 
 def _machine(place: torch.device, share: Share) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from collections.abc import Mapping
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -112,18 +113,23 @@ def _read_weights(path: Path) -> Tensors:
     """The state dict, without torch's wrappers in its keys and without what needs no import."""
     try:
         if path.suffix == ".safetensors":
-            found: Any = load_file(path)
+            state: Mapping[str, object] = load_file(path)
         else:
-            found = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-            found = found["model"] if isinstance(found.get("model"), dict) else found
-        tensors = {".".join(part for part in key.split(".") if part not in WRAPPERS): found[key] for key in found}
-        if strange := [key for key, value in tensors.items() if not isinstance(value, torch.Tensor)]:
-            raise TypeError(f"{_some(strange)} is no tensor")
+            state = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+            inner = state.get("model")
+            state = inner if isinstance(inner, dict) else state
+        tensors = {".".join(part for part in key.split(".") if part not in WRAPPERS): state[key] for key in state}
+        if unknown := [key for key, value in tensors.items() if not isinstance(value, torch.Tensor)]:
+            raise TypeError(f"{_listed(unknown)} is no tensor")
     except Exception as error:  # a damaged file makes the loaders raise whatever they trip over
         raise ModelError(f"{path} is damaged or holds more than tensors; save the model's state dict alone") from error
     if any(".triton_mta." in key for key in tensors):
         raise ModelError(f"{path} is of the Triton variant (keys triton_mta.*), which cannot be imported")
-    return {key: value for key, value in tensors.items() if not key.endswith("freqs_cis")}
+    return {
+        key: value
+        for key, value in tensors.items()
+        if isinstance(value, torch.Tensor) and not key.endswith("freqs_cis")
+    }
 
 
 def _config(model: Section, tensors: Tensors, path: Path, tokenizer: PreTrainedTokenizerFast | None) -> MTAConfig:
@@ -156,17 +162,23 @@ def _config(model: Section, tensors: Tensors, path: Path, tokenizer: PreTrainedT
 
 def _attention(mta: Section, layers: int, heads: int) -> Section:
     """The options of our attention. Kernels over keys and queries have their layers, everything else is in all."""
-    uses = bool(mta.get("use_mta"))
-    named = mta.get("mta_layers") if uses else None
-    within = None if named is None else sorted({int(layer) for layer in str(named).split(",")} & set(range(layers)))
+    enabled = bool(mta.get("use_mta"))
+    layer_list = mta.get("mta_layers") if enabled else None
+    convolving = (
+        None
+        if layer_list is None
+        else sorted({int(layer) for layer in str(layer_list).split(",")} & set(range(layers)))
+    )
 
-    def kernel(prefix: str, default: int | None) -> list[Any]:
-        sizes = [mta.get(f"{prefix}{axis}_kernel_size", default) for axis in ("query", "key")]
-        return sizes if uses and within != [] and None not in sizes else [0, 0]
+    def kernel(prefix: str, default: int | None) -> list[int]:
+        query, key = (mta.get(f"{prefix}{axis}_kernel_size", default) for axis in ("query", "key"))
+        if not enabled or convolving == [] or query is None or key is None:
+            return [0, 0]
+        return [query, key]
 
     before, after = kernel("", 1), kernel("after_sm_", None)
     linear = [heads if mta.get(f"{when}_sm_linear_head") else 0 for when in ("pre", "post")]
-    mixed = [linear[0], mta.get("head_kernel_size") or linear[1]] if uses else [0, 0]
+    mixed = [linear[0], mta.get("head_kernel_size") or linear[1]] if enabled else [0, 0]
     convolves = before != [0, 0] or after != [0, 0]
     attention = "mta" if convolves or any(mixed) else "transformer"
     norm = "depth_scaled" if mta.get("layer_norm_rescale") else "plain"
@@ -174,7 +186,7 @@ def _attention(mta: Section, layers: int, heads: int) -> Section:
     return {
         **dict(zip(KERNELS, (*before, mixed[0], *after, mixed[1]), strict=True)),
         "attention": "talking_heads" if not convolves and mixed == [heads, heads] else attention,
-        "convolution_layers": within if convolves else None,
+        "convolution_layers": convolving if convolves else None,
         "key_padding": mta.get("pad_key", "both"),
         "norm": norm if mta.get("group_norm") else "none",
         "gate": gate if mta.get("add_gating") else "none",
@@ -193,13 +205,13 @@ def _model(config: MTAConfig, tensors: Tensors, path: Path) -> MTAForCausalLM:
                 raise ModelError(f"{path} has an {key} of its own, but params.json says weight_tying; which is true?")
     theirs = {name: _name(name, tensors) for name in shapes}
     if missing := [key for key in theirs.values() if key not in tensors]:
-        raise ModelError(f"{path} lacks {_some(missing)}, which params.json asks for; do the two belong together?")
+        raise ModelError(f"{path} lacks {_listed(missing)}, which params.json asks for; do the two belong together?")
     if left := sorted(tensors.keys() - theirs.values()):
-        raise ModelError(f"{path} has {_some(left)}, of which params.json says nothing; do the two belong together?")
+        raise ModelError(f"{path} has {_listed(left)}, of which params.json says nothing; do the two belong together?")
     for name, key in theirs.items():
-        found, expected = tuple(tensors[key].shape), _their_shape(key, shapes[name])
-        if found != expected:
-            raise ModelError(f"{path} has {key} of shape {found}, params.json asks for {expected}; is it of this run?")
+        shape, expected = tuple(tensors[key].shape), _their_shape(key, shapes[name])
+        if shape != expected:
+            raise ModelError(f"{path} has {key} of shape {shape}, params.json asks for {expected}; is it of this run?")
     dtype = reduce(torch.promote_types, (tensor.dtype for tensor in tensors.values()))
     weights = {name: _ours(key, tensors[key], shapes[name], config.head_dim).to(dtype) for name, key in theirs.items()}
     model.load_state_dict(weights, assign=True, strict=False)  # all there but a tied output
@@ -231,5 +243,5 @@ def _ours(key: str, tensor: torch.Tensor, shape: tuple[int, ...], head_dim: int)
     return tensor.reshape(shape).contiguous()
 
 
-def _some(keys: list[str]) -> str:
+def _listed(keys: list[str]) -> str:
     return ", ".join(keys[:3]) + (f" and {len(keys) - 3} more" if len(keys) > 3 else "")

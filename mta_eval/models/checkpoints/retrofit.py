@@ -43,13 +43,13 @@ def retrofit(source: str, attention: str, out: Path, options: Mapping[str, objec
     check_new(out)
     path = checkpoint_path(source)
     original = _load(path)
-    made = convert(original, attention, options)
+    converted = convert(original, attention, options)
     tokenizer = transformers_tokenizer(path)
     ids = torch.tensor([tokenizer(PROBE)["input_ids"]])
     # with gradients on, for without them identity kernels are left out and nothing would be shown
-    difference = (made(ids).logits - original(ids).logits).abs().max()
+    difference = (converted(ids).logits - original(ids).logits).abs().max()
     with new_folder(out) as unfinished:
-        made.save_pretrained(unfinished)
+        converted.save_pretrained(unfinished)
         tokenizer.save_pretrained(unfinished)
     return float(difference.detach())
 
@@ -60,26 +60,26 @@ def convert(original: PreTrainedModel, attention: str, options: Mapping[str, obj
         raise SpecError("no model can begin as itself with diff attention; train one from a preset instead")
     config = _config(original.config, attention, options)
     with torch.device("meta"):
-        made: MTAForCausalLM = MTAForCausalLM(config)
-    made = made.to_empty(device="cpu").to(original.dtype)
-    made.init_weights()
-    made.model.rotary_emb = type(made.model.rotary_emb)(config)  # its buffers are no weights
-    missing, left = made.load_state_dict(original.state_dict(), strict=False)
-    ours = {name for name, _ in made.named_parameters() if _is_ours(name)}
-    if left or set(missing) - ours - {"lm_head.weight"}:
-        raise ModelError(f"weights do not fit: left over {left[:3]}, missing {sorted(set(missing) - ours)[:3]}")
-    made.tie_weights()
-    made.generation_config = original.generation_config
-    made.eval()
-    return made
+        model: MTAForCausalLM = MTAForCausalLM(config)
+    model = model.to_empty(device="cpu").to(original.dtype)
+    model.init_weights()
+    model.model.rotary_emb = type(model.model.rotary_emb)(config)  # its buffers are no weights
+    missing, unexpected = model.load_state_dict(original.state_dict(), strict=False)
+    ours = {name for name, _ in model.named_parameters() if _is_ours(name)}
+    if unexpected or set(missing) - ours - {"lm_head.weight"}:
+        raise ModelError(f"weights do not fit: left over {unexpected[:3]}, missing {sorted(set(missing) - ours)[:3]}")
+    model.tie_weights()
+    model.generation_config = original.generation_config
+    model.eval()
+    return model
 
 
 def open_checkpoint(source: str) -> MTAForCausalLM:
     """A checkpoint of the family as it is, or any other Llama-type one as a plain transformer. Raises ModelError."""
     model = _load(checkpoint_path(source))
     if isinstance(model, MTAForCausalLM):
-        ours: MTAForCausalLM = model
-        return ours
+        checkpoint: MTAForCausalLM = model
+        return checkpoint
     return convert(model, "transformer", {})
 
 
@@ -124,5 +124,5 @@ def _config(source: PretrainedConfig, attention: str, options: Mapping[str, obje
 
 def _is_ours(name: str) -> bool:
     """Whether a parameter is one that the family adds: model.layers.0.self_attn.<added>."""
-    _, found, part = name.partition(".self_attn.")
-    return bool(found) and part.split(".")[0] not in ("q_proj", "k_proj", "v_proj", "o_proj")
+    _, separator, part = name.partition(".self_attn.")
+    return bool(separator) and part.split(".")[0] not in ("q_proj", "k_proj", "v_proj", "o_proj")

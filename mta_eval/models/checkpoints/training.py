@@ -88,7 +88,7 @@ class Share:
             distributed.all_reduce(values)
         return values
 
-    def meet(self) -> None:
+    def barrier(self) -> None:
         """Wait for the other processes."""
         if self.world > 1:
             distributed.barrier()
@@ -132,16 +132,16 @@ class Trainer:
             weight_decay=schedule.weight_decay,
         )
 
-    def run(self, told: Callable[[int, float], None] | None = None) -> Iterator[Progress]:
+    def run(self, on_step: Callable[[int, float], None] | None = None) -> Iterator[Progress]:
         """Train to the end, with an evaluation every `evaluate_every` steps and after the last.
 
-        `told(step, loss)` hears of every step. Raises ModelError if the loss is no longer a number.
+        `on_step(step, loss)` is called after every step. Raises ModelError if the loss is no longer a number.
         """
         schedule, losses, began = self.schedule, [], time.perf_counter() - self.seconds
         for batch in self._batches():
             losses.append(self._advance(batch))
-            if told is not None:
-                told(self.step, losses[-1])
+            if on_step is not None:
+                on_step(self.step, losses[-1])
             if self.step % schedule.evaluate_every == 0 or self.step == schedule.steps:
                 held_out = self.evaluate("validation", schedule.held_out)
                 self._check(held_out.loss)
@@ -154,16 +154,16 @@ class Trainer:
     def evaluate(self, stream: Literal["validation", "test"], count: int) -> HeldOutErrors:
         """Errors on rows that are never trained on, the answer's earlier tokens given (teacher forcing)."""
         self.model.eval()
-        found = torch.zeros(3, dtype=torch.float64)
+        totals = torch.zeros(3, dtype=torch.float64)
         for first in range(self.share.rank, count, self.share.world * self.schedule.batch):
             indices = range(first, count, self.share.world)[: self.schedule.batch]
             logits, answers = self._answer(_tensor(self.rows, stream, indices))
             wrong = logits.argmax(-1) != answers
             loss = F.cross_entropy(logits.flatten(0, 1), answers.flatten(), reduction="sum")
-            found += torch.stack((loss, wrong.sum(), wrong.any(1).sum())).double().cpu()
-        loss, tokens, answers = self.share.sum(found.to(self.device)).tolist()
-        every = count * self.rows.answer_tokens
-        return HeldOutErrors(loss / every, tokens / every, answers / count)
+            totals += torch.stack((loss, wrong.sum(), wrong.any(1).sum())).double().cpu()
+        loss, tokens, answers = self.share.sum(totals.to(self.device)).tolist()
+        token_count = count * self.rows.answer_tokens
+        return HeldOutErrors(loss / token_count, tokens / token_count, answers / count)
 
     def _advance(self, batch: torch.Tensor) -> float:
         """One step on this process's rows of the batch; returns the loss over all rows of it."""
@@ -174,16 +174,16 @@ class Trainer:
         with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
             torch.manual_seed(generator(self.seed, "dropout", self.step, self.share.rank).getrandbits(63))
             logits, answers = self._answer(batch)
-        every = self.schedule.batch * self.rows.answer_tokens
-        loss = F.cross_entropy(logits.flatten(0, 1), answers.flatten(), reduction="sum") / every
+        token_count = self.schedule.batch * self.rows.answer_tokens
+        loss = F.cross_entropy(logits.flatten(0, 1), answers.flatten(), reduction="sum") / token_count
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        whole = float(self.share.sum(loss.detach()))
-        self._check(whole)
+        batch_loss = float(self.share.sum(loss.detach()))
+        self._check(batch_loss)
         self._sum_gradients()
         nn.utils.clip_grad_norm_(self.model.parameters(), self.schedule.clip)
         self.optimizer.step()
-        return whole
+        return batch_loss
 
     def _check(self, loss: float) -> None:
         if not math.isfinite(loss):
@@ -191,11 +191,11 @@ class Trainer:
 
     def _answer(self, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Logits (B, answer, vocabulary) in float32 for the answers (B, answer) of whole rows (B, T)."""
-        batch, kept = batch.to(self.device), self.rows.answer_tokens
+        batch, answer_tokens = batch.to(self.device), self.rows.answer_tokens
         half = self.device.type == "cuda" and torch.cuda.is_bf16_supported()
         with torch.autocast("cuda", torch.bfloat16) if half else nullcontext():
-            logits = self.model(batch, use_cache=False, logits_to_keep=kept + 1).logits[:, :-1]
-        return logits.float(), batch[:, -kept:]
+            logits = self.model(batch, use_cache=False, logits_to_keep=answer_tokens + 1).logits[:, :-1]
+        return logits.float(), batch[:, -answer_tokens:]
 
     def _sum_gradients(self) -> None:
         if self.share.world == 1:

@@ -18,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from mta_eval.errors import ModelError
+from mta_eval.models.checkpoints.training_log import LogLine, parse_line
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -30,7 +31,7 @@ MOMENTS = ("exp_avg", "exp_avg_sq")
 class TrainingFolder:
     """Opens the folder of `recipe`, a plain dict. Raises ModelError if it holds another training, or anything else."""
 
-    def __init__(self, folder: Path, recipe: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, recipe: dict[str, object]) -> None:
         self.folder, self._log, self._state = folder, folder / "log.jsonl", folder / "state.safetensors"
         known = folder / "recipe.json"
         with _one_line_errors(folder):
@@ -47,16 +48,16 @@ class TrainingFolder:
         """Whether the model is there."""
         return (self.folder / "README.md").exists()
 
-    def lines(self) -> list[dict[str, Any]]:
+    def lines(self) -> list[LogLine]:
         """The log. A torn last line, of a training that was killed, is left out."""
         with _one_line_errors(self.folder, "read"):
             data = self._log.read_bytes() if self._log.exists() else b""
         try:
-            return [dict(json.loads(line)) for line in data[: data.rfind(b"\n") + 1].splitlines()]
+            return [parse_line(line) for line in data[: data.rfind(b"\n") + 1].splitlines()]
         except (ValueError, TypeError) as error:
             raise ModelError(f"{str(self._log)!r} is damaged; delete its folder to train from the start") from error
 
-    def resume(self, trainer: Trainer) -> list[dict[str, Any]]:
+    def resume(self, trainer: Trainer) -> list[LogLine]:
         """Put the trainer where its training stands; returns the log up to there. Raises ModelError if damaged."""
         if self._state.exists():
             trainer.step, trainer.seconds = _load(self._state, trainer)
@@ -65,7 +66,7 @@ class TrainingFolder:
             raise ModelError(f"{str(self._log)!r} is damaged; delete its folder to train from the start")
         return lines
 
-    def save(self, trainer: Trainer, lines: list[dict[str, Any]]) -> None:
+    def save(self, trainer: Trainer, lines: list[LogLine]) -> None:
         """Save the trainer's state and the whole log, in an order that loses nothing."""
         with _one_line_errors(self.folder):
             _write(self._log, "".join(json.dumps(line) + "\n" for line in lines))
@@ -74,8 +75,8 @@ class TrainingFolder:
     def errors(self) -> dict[str, float]:
         """Those that `finish` was given."""
         self._state.unlink(missing_ok=True)  # of a training that was killed a moment before its end
-        found: dict[str, float] = _read(self.folder / "evaluation.json")
-        return found
+        errors: dict[str, float] = _read(self.folder / "evaluation.json")
+        return errors
 
     def finish(
         self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, errors: dict[str, float], card: str
@@ -89,28 +90,28 @@ class TrainingFolder:
             self._state.unlink(missing_ok=True)
 
 
-def _compare(folder: Path, known: dict[str, Any], recipe: dict[str, Any], ignored: set[str]) -> None:
-    there, here = _flat(known), _flat(recipe)
-    for key in {**there, **here}:
-        if key not in ignored and there.get(key) != here.get(key):
+def _compare(folder: Path, known: dict[str, object], recipe: dict[str, object], ignored: set[str]) -> None:
+    stored, wanted = _flat(known), _flat(recipe)
+    for key in {**stored, **wanted}:
+        if key not in ignored and stored.get(key) != wanted.get(key):
             raise ModelError(
-                f"{str(folder)!r} trains with {key} {there.get(key)}, not {here.get(key)}; name another folder"
+                f"{str(folder)!r} trains with {key} {stored.get(key)}, not {wanted.get(key)}; name another folder"
             )
 
 
-def _flat(recipe: dict[str, Any]) -> dict[str, Any]:
+def _flat(recipe: dict[str, object]) -> dict[str, object]:
     parts = [value if isinstance(value, dict) else {key: value} for key, value in recipe.items()]
     return {key: value for part in parts for key, value in part.items()}
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(found, dict):
+        parsed = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(parsed, dict):
             raise ValueError("no object")
     except (OSError, ValueError) as error:
         raise ModelError(f"{str(path)!r} is damaged ({error}); delete the folder and train again") from error
-    return found
+    return parsed
 
 
 def _write(path: Path, text: str) -> None:

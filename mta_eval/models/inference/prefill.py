@@ -7,7 +7,7 @@ so (RoPE scaled by the prompt's length), or where a cache cannot be cropped, eve
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -88,6 +88,8 @@ class Prefill:
         """Logits (count, vocabulary) of the last of `ids`, which follow what is in the cache, and the cache then."""
         import torch
 
+        if not state:
+            reset_rope(self._dynamic_rope)
         inputs = torch.tensor([ids], device=self._model.device)
         with self._attention(len(ids), state):
             output = self._model(input_ids=inputs, **state, use_cache=True, logits_to_keep=count)
@@ -97,6 +99,11 @@ class Prefill:
     def clear(self) -> None:
         """Drop the last prompt's cache."""
         self._ids, self._state = [], {}
+
+    @cached_property
+    def _dynamic_rope(self) -> list[torch.nn.Module]:
+        modules: Iterable[torch.nn.Module] = getattr(self._model, "modules", list)()
+        return [module for module in modules if "dynamic" in str(getattr(module, "rope_type", ""))]
 
     @cached_property
     def probe(self) -> Cache | None:
@@ -152,6 +159,22 @@ class Prefill:
         if surplus := cache.get_seq_length() - length:
             cache.crop(-surplus)
         return state, length
+
+
+def reset_rope(modules: Sequence[torch.nn.Module]) -> None:
+    """Set modules of RoPE that scales with the longest text seen back to what they were before the first one.
+
+    transformers does so only for texts within the original window: without it a longer one would be read with the
+    angles of whatever was asked before it.
+    """
+    for module in modules:
+        original: int = module.original_max_seq_len  # type: ignore[assignment]
+        kinds = [f"{kind}_" for kind in module.rope_type] if isinstance(module.rope_type, dict) else [""]
+        for prefix in kinds:
+            frequencies: torch.Tensor = getattr(module, f"{prefix}original_inv_freq")
+            device = getattr(module, f"{prefix}inv_freq").device
+            module.register_buffer(f"{prefix}inv_freq", frequencies.to(device), persistent=False)
+            setattr(module, f"{prefix}max_seq_len_cached", original)
 
 
 def piece_bounds(first: int, last: int, size: int, least: int) -> Iterator[tuple[int, int]]:

@@ -16,6 +16,7 @@ from markupsafe import Markup, escape
 
 from mta_eval.core import Record, Run
 from mta_eval.results.findings import FINDINGS_HEAD, FINDINGS_NOTE
+from mta_eval.results.finishes import finish_lines
 from mta_eval.results.mistakes import KINDS
 from mta_eval.results.page.data import make_blocks, make_index, script_json
 from mta_eval.results.page.sections import Place, Section, cell_label
@@ -30,6 +31,7 @@ from mta_eval.results.table import (
     axis_text,
     cell_texts,
     model_text,
+    summary_columns,
     summary_texts,
 )
 
@@ -97,7 +99,8 @@ def build_page(
         script=Markup(script),
         digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         counts=_counts(records),
-        summary_head=SUMMARY_HEAD,
+        summary_head=[SUMMARY_HEAD[column] for column in summary_columns(summary)],
+        finish_lines=finish_lines(records),
         summary=list(_summary(summary)),
         findings_head=FINDINGS_HEAD,
         findings_note=FINDINGS_NOTE,
@@ -148,11 +151,14 @@ def _counts(records: Sequence[Record]) -> list[str]:
 
 def _summary(summary: Sequence[Summary]) -> Iterator[tuple[list[tuple[str, float | None]], list[float] | None]]:
     """For each row of the summary its (text, number to sort by) and its (mean, low, high) in per cent."""
+    shown = summary_columns(summary)
     for row in summary:
-        numbers = [row.accuracy, row.accuracy, row.samples, row.failed, row.truncated, row.seconds, row.memory]
+        numbers = [row.accuracy, row.accuracy, row.samples, row.failed, row.truncated]
+        numbers += [row.unfinished, row.refused, row.unverified, row.seconds, row.memory]
         measured = [None, None, *(None if math.isnan(number) else float(number) for number in numbers)]
         bar = None if math.isnan(row.accuracy) else [100 * share for share in (row.accuracy, row.low, row.high)]
-        yield list(zip(summary_texts(row), measured, strict=True)), bar
+        cells = list(zip(summary_texts(row), measured, strict=True))
+        yield [cells[column] for column in shown], bar
 
 
 def _tables(section: Section) -> Iterator[tuple[str, str, list[str], list[tuple[str, list[PageCell]]], bool]]:

@@ -24,6 +24,12 @@ from mta_eval.results.page.sections import Section
 from mta_eval.results.table import axis_text, sample_name
 
 BLOCK = 250  # samples that are packed together
+FINISHES = {
+    "stop": "by itself",
+    "length": "by its budget of tokens",
+    "refused": "by a refusal",
+    "failed": "by a failure",
+}
 LISTED = ("length", "depth")  # the axes to filter by, beside task and model
 UNSAFE = str.maketrans({sign: f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u2029"})
 
@@ -96,6 +102,9 @@ def _rest(record: Record, command: str) -> dict[str, Any]:
         "axes": {name: axis_text(name, value) for name, value in record.axes.items()},
         "tokens": record.prompt_tokens,
         "budget": record.max_new_tokens,
+        "thought": record.thought,
+        "finish": FINISHES.get(record.finish or "", ""),
+        "unverified": record.unverified,
         "seconds": _number(record.seconds),
         "memory": record.peak_memory,
         "choices": record.choices,

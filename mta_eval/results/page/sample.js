@@ -85,6 +85,15 @@ const show = async (place) => {
     );
   const rules = Object.entries(rest.rules),
     needles = rest.needles;
+  if (rest.thought)
+    body.append(
+      make(
+        "details",
+        { class: "thought" },
+        make("summary", { text: "The model's thought, which is not scored" }),
+        make("pre", { class: "verbatim", tabindex: "0", text: rest.thought }),
+      ),
+    );
   const kept = needles.every((needle) => needle[1] !== null && needle[2] !== null);
   body.append(
     make("h3", { text: "Score under every rule" }),
@@ -126,6 +135,8 @@ const show = async (place) => {
       ...Object.entries(rest.axes),
       ["prompt", `${rest.tokens.toLocaleString("en")} tokens`],
       ["answer", `at most ${rest.budget.toLocaleString("en")} tokens`],
+      ...(rest.finish ? [["ended", rest.finish]] : []),
+      ...(rest.unverified ? [["prompt", "unverified: the backend did not confirm how many tokens it read"]] : []),
       ...(rest.choices.length ? [["choices", rest.choices.join(" | ")]] : []),
       ["seconds", rest.seconds ?? "–"],
       ["peak memory", rest.memory === null ? "–" : `${(rest.memory / 1024 ** 3).toFixed(2)} GiB`],

@@ -36,7 +36,7 @@ class _Hit(NamedTuple):
     record: Record
     row: int
     column: int | float | str | None
-    found: bool
+    is_hit: bool
 
 
 def hits_by_needle(records: Sequence[Record]) -> Hits | None:
@@ -58,7 +58,7 @@ def hits_by_needle(records: Sequence[Record]) -> Hits | None:
     grids = []
     for model in models_of([hit.record for hit in hits]):
         table = [[cells.get((model, row, column), []) for column in columns] for row in rows]
-        found = [[_share(cell) for cell in line] for line in table]
+        estimates = [[_share(cell) for cell in line] for line in table]
         grids.append(
             Grid(
                 title=model,
@@ -66,16 +66,16 @@ def hits_by_needle(records: Sequence[Record]) -> Hits | None:
                 y=y,
                 xs=list(columns),
                 ys=list(rows),
-                mean=[[one and one[0] for one in line] for line in found],
-                low=[[one and one[1] for one in line] for line in found],
-                high=[[one and one[2] for one in line] for line in found],
+                mean=[[cell and cell[0] for cell in line] for line in estimates],
+                low=[[cell and cell[1] for cell in line] for line in estimates],
+                high=[[cell and cell[2] for cell in line] for line in estimates],
                 count=[[len(cell) for cell in line] for line in table],
                 truncated=[[sum(hit.record.truncated for hit in cell) for cell in line] for line in table],
             )
         )
     by = "its place in the question" if asked > 1 else "length"
-    what = f"Share of answers that hold a needle's value, by {y} (1 is the first in the context) and {by}"
-    return Hits(grids, what, len({id(hit.record) for hit in hits}))
+    caption = f"Share of answers that hold a needle's value, by {y} (1 is the first in the context) and {by}"
+    return Hits(grids, caption, len({id(hit.record) for hit in hits}))
 
 
 def _hits(record: Record, several: bool) -> list[_Hit]:
@@ -96,7 +96,7 @@ def _hits(record: Record, several: bool) -> list[_Hit]:
 
 
 def _share(cell: Sequence[_Hit]) -> tuple[float, float, float] | None:
-    return estimate([float(hit.found) for hit in cell], [draw_of(hit.record) for hit in cell]) if cell else None
+    return estimate([float(hit.is_hit) for hit in cell], [draw_of(hit.record) for hit in cell]) if cell else None
 
 
 def by_sign(task: str, records: Sequence[Record]) -> ChartPlan | None:
@@ -113,22 +113,22 @@ def by_sign(task: str, records: Sequence[Record]) -> ChartPlan | None:
     rights: dict[tuple[str, int], tuple[list[float], list[object]]] = defaultdict(lambda: ([], []))
     for record in scored:
         target = record.targets[0].lower()
-        said = re.search(pattern, (record.output or "").lower())
-        word, draw = said[0] if said else "", draw_of(record)
+        match = re.search(pattern, (record.output or "").lower())
+        word, draw = match[0] if match else "", draw_of(record)
         for place, sign in enumerate(target):
             scores, draws = rights[record.model, place]
             scores.append(float(word[place : place + 1] == sign))
             draws.append(draw)
     places = max(len(record.targets[0]) for record in scored)
-    found: dict[str, Points] = {
+    points: dict[str, Points] = {
         model: {n: estimate(*rights[model, n]) for n in range(places) if (model, n) in rights}
         for model in models_of(scored)
     }
     axis = Axis(f"{name} of the answer (text, not tokens)", [str(n + 1) for n in range(places)])
-    charts = [Chart("all lengths and depths", found)]
-    what = f"Share of answers whose {name} at this place is the target's, all lengths and depths together"
+    charts = [Chart("all lengths and depths", points)]
+    caption = f"Share of answers whose {name} at this place is the target's, all lengths and depths together"
     return ChartPlan(
-        "sign", task, task, f"{task}: right by {name} of the answer", charts, axis, "right", what, len(scored)
+        "sign", task, task, f"{task}: right by {name} of the answer", charts, axis, "right", caption, len(scored)
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import ascii_letters
-from typing import Any
+from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 import numpy as np
@@ -35,6 +35,9 @@ from mta_eval.results.pictures.kernels import (
 )
 from mta_eval.results.pictures.style import STYLE
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
 MARK = "#e8590c"  # the chosen heads and the needle: stands out from blue, from red and from white
 MONO = ["DejaVu Sans Mono", "DejaVu Sans", "monospace"]
 EM = 0.602 / 72  # inches that one character of it takes for each point of its size
@@ -48,11 +51,11 @@ class HeadMap:
 
     layer: int
     head: int
-    weights: Any
+    weights: ArrayLike
 
 
 def draw_attention(
-    needle_share: Any,
+    needle_share: ArrayLike,
     maps: Sequence[HeadMap],
     row_labels: Sequence[str],
     column_labels: Sequence[str],
@@ -69,19 +72,20 @@ def draw_attention(
     StoreError if the file cannot be written, ValueError if there are not as many labels as weights.
     """
     check_picture_path(path)
-    share, panels = np.asarray(needle_share, dtype=float), [np.asarray(one.weights, dtype=float) for one in maps]
-    if {panel.shape for panel in panels} != {(len(row_labels), len(column_labels))}:
-        sizes = ", ".join(str(panel.shape) for panel in panels)
+    share = np.asarray(needle_share, dtype=float)
+    weights = [np.asarray(head_map.weights, dtype=float) for head_map in maps]
+    if {array.shape for array in weights} != {(len(row_labels), len(column_labels))}:
+        sizes = ", ".join(str(array.shape) for array in weights)
         raise ValueError(f"maps {sizes} with {len(row_labels)} row and {len(column_labels)} column labels")
     texts = [token_text(text) for text in row_labels], [token_text(text) for text in column_labels]
     names = [
-        f"{_sign(number)} · layer {one.layer}, head {one.head} · {share[one.layer, one.head]:z.2f}"
-        for number, one in enumerate(maps)
+        f"{_sign(number)} · layer {head_map.layer}, head {head_map.head} · {share[head_map.layer, head_map.head]:z.2f}"
+        for number, head_map in enumerate(maps)
     ]
     with mpl.rc_context({**STYLE, "svg.hashsalt": f"of {path.name}", "pdf.fonttype": 42}):
         figure = Figure((1, 1))
         overview = _draw_overview(figure, share, maps)
-        box = _draw_maps(figure, max(overview.x1 + 1, 2.1), panels, names, texts, needle)
+        box = _draw_maps(figure, max(overview.x1 + 1, 2.1), weights, names, texts, needle)
         wrapped = textwrap.fill(drawable(title), int(box.x1 * 10))
         figure.text(box.x1 / 2, 0.55, wrapped, ha="center", va="bottom", fontsize=11, weight="bold")
         return save_picture(figure, path)
@@ -110,8 +114,8 @@ def _draw_overview(figure: Figure, share: np.ndarray, maps: Sequence[HeadMap]) -
     axes.set_title("attention of the last\nquestion token on the needle", fontsize=8, loc="left", pad=8)
     tick(axes.xaxis, [str(head) for head in range(heads)], cell)
     tick(axes.yaxis, [str(layer) for layer in range(layers)], cell)
-    for number, one in enumerate(maps):
-        corner, colour = (one.head, one.layer), scale.to_rgba(share[one.layer, one.head])
+    for number, head_map in enumerate(maps):
+        corner, colour = (head_map.head, head_map.layer), scale.to_rgba(share[head_map.layer, head_map.head])
         axes.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor=MARK, linewidth=1.3, clip_on=False, zorder=3))
         if cell > 0.09:
             write_in_cell(axes, corner, _sign(number), colour, weight="bold")
@@ -122,24 +126,24 @@ def _draw_overview(figure: Figure, share: np.ndarray, maps: Sequence[HeadMap]) -
 def _draw_maps(
     figure: Figure,
     left: float,
-    panels: Sequence[np.ndarray],
+    weights: Sequence[np.ndarray],
     names: Sequence[str],
     texts: tuple[list[str], list[str]],
     needle: tuple[int, int],
 ) -> Bbox:
     """Draws all maps from `left` on, in the grid that makes the page least long or wide, and returns where."""
-    (rows, columns), count = panels[0].shape, len(panels)
+    (rows, columns), count = weights[0].shape, len(weights)
     cell = max(0.08, min(0.13, 9 / columns, 9 / rows))
-    row_room, column_room = (max(map(len, some)) * cell * 50 * EM for some in texts)
+    row_room, column_room = (max(map(len, labels)) * cell * 50 * EM for labels in texts)
     left += row_room
     step_x, step_y = max(columns * cell, 1.7) + 0.25, rows * cell + 0.55
     shape = {n: (left + n * step_x) / (math.ceil(count / n) * step_y + 1.5) for n in range(1, count + 1)}
     across = min(shape, key=lambda n: abs(math.log(shape[n] / 0.9)))
-    scale = _scale(np.stack(panels))
-    for number, (panel, name) in enumerate(zip(panels, names, strict=True)):
+    scale = _scale(np.stack(weights))
+    for number, (array, name) in enumerate(zip(weights, names, strict=True)):
         down, right = divmod(number, across)
         axes = figure.add_axes((left + right * step_x, -down * step_y - rows * cell, columns * cell, rows * cell))
-        draw_cells(axes, panel, scale, written=False)
+        draw_cells(axes, array, scale, written=False)
         axes.set_title(name.replace("-", "−"), fontsize=8, loc="left", pad=15)
         _label(axes.xaxis, texts[1] if number + across >= count else [], cell, rotation=90)
         _label(axes.yaxis, texts[0] if right == 0 else [], cell)

@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 import numpy as np
@@ -24,6 +24,9 @@ from mta_eval.results.pictures.kernels import drawable, save_picture, symmetric
 from mta_eval.results.pictures.style import GREY, STYLE
 from mta_eval.results.table import model_text, percent_text
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
 ROW, WIDTH, LABELS = 0.22, 11.0, 1.9  # inches: a row's height, all tokens, the room for the rows' names
 LETTERS_UP_TO = 130  # tokens; of longer prompts only the place is shown
 
@@ -35,7 +38,7 @@ class HeadRow:
     layer: int
     head: int
     token: str
-    weights: Any
+    weights: ArrayLike
 
 
 @dataclass(frozen=True)
@@ -56,35 +59,35 @@ def draw_rows(
     Raises SpecError for another suffix, StoreError if the file cannot be written.
     """
     check_picture_path(path)
-    values = np.concatenate([np.asarray(row.weights, dtype=float) for one in models for row in one.rows])
+    values = np.concatenate([np.asarray(row.weights, dtype=float) for model in models for row in model.rows])
     scale = symmetric(values) if values.min() < -1e-6 else ScalarMappable(Normalize(0, max(1.0, values.max())), "Blues")
     with mpl.rc_context({**STYLE, "svg.hashsalt": f"of {path.name}", "pdf.fonttype": 42}):
         figure = Figure((1, 1))  # coordinates are inches
         top = 0.0
-        for one in models:
-            top = _draw_model(figure, one, tokens, target, scale, top)
+        for model in models:
+            top = _draw_model(figure, model, tokens, target, scale, top)
         figure.text(LABELS, 0.62, textwrap.fill(drawable(title), 110), fontsize=11, weight="bold", va="bottom")
         _draw_scale(figure, scale, top)
         return save_picture(figure, path)
 
 
 def _draw_model(
-    figure: Figure, one: ModelRows, tokens: Sequence[str], target: tuple[int, int], scale: ScalarMappable, top: float
+    figure: Figure, model: ModelRows, tokens: Sequence[str], target: tuple[int, int], scale: ScalarMappable, top: float
 ) -> float:
     """Draws one model below `top`; returns where the next one may begin."""
-    height = ROW * len(one.rows)
+    height = ROW * len(model.rows)
     axes = figure.add_axes((LABELS, top - height - 0.15, WIDTH, height))
-    weights = np.array([np.asarray(row.weights, dtype=float) for row in one.rows])
+    weights = np.array([np.asarray(row.weights, dtype=float) for row in model.rows])
     axes.imshow(scale.to_rgba(weights), aspect="auto", interpolation="nearest")
-    axes.set_title(model_text(drawable(one.model)), fontsize=10, weight="bold", loc="left", pad=16)
+    axes.set_title(model_text(drawable(model.model)), fontsize=10, weight="bold", loc="left", pad=16)
     axes.set_yticks(
-        range(len(one.rows)),
-        [f"layer {row.layer}, head {row.head}   {token_text(row.token)}" for row in one.rows],
+        range(len(model.rows)),
+        [f"layer {row.layer}, head {row.head}   {token_text(row.token)}" for row in model.rows],
         family=MONO,
     )
     axes.tick_params(length=0, labelsize=7)
     corner, width = (target[0] - 0.5, -0.5), target[1] - target[0]
-    axes.add_patch(Rectangle(corner, width, len(one.rows), fill=False, edgecolor=MARK, linewidth=1.6, clip_on=False))
+    axes.add_patch(Rectangle(corner, width, len(model.rows), fill=False, edgecolor=MARK, linewidth=1.6, clip_on=False))
     for number, share in enumerate(weights[:, target[0] : target[1]].sum(1)):
         # a share is of a sum that kernels after softmax may push beyond 0 and 1
         text = percent_text(share) if 0 <= share <= 1 else f"{100 * share:.0f} %"

@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypedDict
 
+import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 from matplotlib.patches import Rectangle
 
 from mta_eval.results.pictures.style import HATCH, INK, PAPER, TICK, ink_on, text_width
 
+
+class TextStyle(TypedDict, total=False):
+    """Properties of tick labels, as matplotlib names them."""
+
+    rotation: float
+    ha: str
+    rotation_mode: str
+
+
+RGBA = tuple[float, float, float, float]
 FIRST, SECOND, SMALL = 7.5, 5.5, 6.0  # points of a cell's two lines, and of the only one of a small cell
-SLANT: dict[str, Any] = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"}
+SLANT: TextStyle = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"}
 
 
 class CellText(NamedTuple):
@@ -52,12 +64,12 @@ class CellSize(NamedTuple):
         return self.width >= text_width("100", SMALL) + 0.03 and self.height >= 0.1
 
 
-def draw_subplot(axes: Axes, subplot: Subplot, colours: Any, size: CellSize, ticked: bool) -> None:
+def draw_subplot(axes: Axes, subplot: Subplot, colours: ScalarMappable, size: CellSize, ticked: bool) -> None:
     """Fills `axes`, which must be as large as all cells, with the cells of `subplot`; rows are named if `ticked`."""
     axes.set(xlim=(0, len(subplot.columns)), ylim=(len(subplot.rows), 0))
     for row, values in enumerate(subplot.values):
         for column, value in enumerate(values):
-            colour = None if value is None else colours.to_rgba(value)
+            colour = None if value is None else tuple(colours.to_rgba(np.asarray(value)))
             # not add_patch, which measures every one to find limits that are known
             patch = axes.add_artist(_cell(row, column, colour, size))
             patch.set_gid(f"{subplot.ids}:{row}:{column}")
@@ -84,7 +96,7 @@ def slant(subplot: Subplot, size: CellSize) -> bool:
     return max(text_width(text, TICK) for text in subplot.columns) > size.width - 0.04
 
 
-def _cell(row: int, column: int, colour: Any, size: CellSize) -> Rectangle:
+def _cell(row: int, column: int, colour: RGBA | None, size: CellSize) -> Rectangle:
     if colour is None:
         return Rectangle((column, row), 1, 1, facecolor=PAPER, edgecolor=HATCH, hatch="/////", linewidth=0)
     border = 0.8 if min(size.width, size.height) > 0.1 else 0.0

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from mta_eval.core import Record
+from mta_eval.core import AxisValue, Record
 from mta_eval.results.draws import estimate_of
 from mta_eval.results.grid import axis_values, is_number
 from mta_eval.results.pictures.lines import MOST_LINES, Axis, Chart, Points
@@ -33,14 +33,15 @@ class ChartPlan(NamedTuple):
     @property
     def note(self) -> str:
         """The footnote of the picture: what its bands are."""
-        most = max(len(chart.lines) for chart in self.charts)
-        return BANDS if most <= MOST_LINES or len(self.charts) == 1 else f"more than {MOST_LINES} lines: no bands"
+        largest = max(len(chart.lines) for chart in self.charts)
+        return BANDS if largest <= MOST_LINES or len(self.charts) == 1 else f"more than {MOST_LINES} lines: no bands"
 
 
 def by_depth(task: str, records: Sequence[Record]) -> ChartPlan | None:
     """Score by depth: a chart for each length, or all lengths in one where models or lengths are many."""
     scored = [record for record in records if record.score is not None and is_number(record.axes.get("depth"))]
-    depths, lengths = axis_values(scored, "depth"), axis_values(scored, "length")
+    depths = [depth for depth in axis_values(scored, "depth") if is_number(depth)]
+    lengths = axis_values(scored, "length")
     if len(depths) < 2:
         return None
     axis = Axis("depth (0 % = start)", [axis_text("depth", depth) for depth in depths], depths)
@@ -49,8 +50,8 @@ def by_depth(task: str, records: Sequence[Record]) -> ChartPlan | None:
     if not pooled:
         groups = {_titled("length", value): _at(scored, "length", value) for value in lengths}
     charts = [Chart(title, lines(group, "depth", depths)) for title, group in groups.items()]
-    what = "Mean score by depth of the needle" + (", all lengths together" if pooled and lengths[1:] else "")
-    return ChartPlan("depth", task, task, f"{task}: score by depth", charts, axis, "mean score", what, len(scored))
+    caption = "Mean score by depth of the needle" + (", all lengths together" if pooled and lengths[1:] else "")
+    return ChartPlan("depth", task, task, f"{task}: score by depth", charts, axis, "mean score", caption, len(scored))
 
 
 def by_length(task: str, records: Sequence[Record]) -> ChartPlan | None:
@@ -60,9 +61,9 @@ def by_length(task: str, records: Sequence[Record]) -> ChartPlan | None:
     if len(lengths) < 2:
         return None
     charts = [Chart("all depths", lines(scored, "length", lengths))]
-    what = "Mean score by length, all depths together"
+    caption = "Mean score by length, all depths together"
     heading = f"{task}: score by length"
-    return ChartPlan("length", task, task, heading, charts, _length_axis(lengths), "mean score", what, len(scored))
+    return ChartPlan("length", task, task, heading, charts, _length_axis(lengths), "mean score", caption, len(scored))
 
 
 def by_needles(records: Sequence[Record]) -> Iterator[ChartPlan]:
@@ -103,11 +104,11 @@ def by_qa(records: Sequence[Record]) -> Iterator[ChartPlan]:
         }
         charts.insert(0, Chart(f"all of QA{', '.join(map(str, numbers))}", whole))
         axis, heading = _length_axis(lengths), f"{family}: score by length for each QA"
-        what = "Mean score by length of the text for each QA"
-        yield ChartPlan("qa", "", family, heading, charts, axis, "mean score", what, len(group))
+        caption = "Mean score by length of the text for each QA"
+        yield ChartPlan("qa", "", family, heading, charts, axis, "mean score", caption, len(group))
 
 
-def lines(records: Sequence[Record], axis: str, values: Sequence[Any]) -> dict[str, Points]:
+def lines(records: Sequence[Record], axis: str, values: Sequence[AxisValue]) -> dict[str, Points]:
     """The mean of each model at each of `values`, with intervals."""
     return _lines([(record, record.axes.get(axis)) for record in records], values)
 
@@ -117,15 +118,15 @@ def models_of(records: Sequence[Record]) -> list[str]:
     return list(dict.fromkeys(record.model for record in records))
 
 
-def _lines(pairs: Sequence[tuple[Record, Any]], values: Sequence[Any]) -> dict[str, Points]:
-    cells: dict[tuple[str, Any], list[Record]] = defaultdict(list)
+def _lines(pairs: Sequence[tuple[Record, AxisValue]], values: Sequence[AxisValue]) -> dict[str, Points]:
+    cells: dict[tuple[str, AxisValue], list[Record]] = defaultdict(list)
     for record, value in pairs:
         cells[record.model, value].append(record)
-    found: dict[str, Points] = {}
+    points: dict[str, Points] = {}
     for model in models_of([record for record, _ in pairs]):
         estimates = {n: estimate_of(cells.get((model, value), [])) for n, value in enumerate(values)}
-        found[model] = {n: one for n, one in estimates.items() if one is not None}
-    return found
+        points[model] = {n: estimate for n, estimate in estimates.items() if estimate is not None}
+    return points
 
 
 def _families(records: Sequence[Record], option: str) -> dict[str, list[tuple[Record, int]]]:
@@ -138,8 +139,8 @@ def _families(records: Sequence[Record], option: str) -> dict[str, list[tuple[Re
     groups: dict[str, list[tuple[Record, int]]] = defaultdict(list)
     for record in records:
         if record.task not in known:
-            named = pattern.search(record.task)
-            known[record.task] = pattern.sub("", record.task).rstrip(":,"), int(named[1]) if named else None
+            match = pattern.search(record.task)
+            known[record.task] = pattern.sub("", record.task).rstrip(":,"), int(match[1]) if match else None
         family, value = known[record.task]
         number = record.axes.get(option, value)
         if record.score is not None and is_number(number):
@@ -147,13 +148,13 @@ def _families(records: Sequence[Record], option: str) -> dict[str, list[tuple[Re
     return {family: group for family, group in groups.items() if len({value for _, value in group}) > 1}
 
 
-def _at(records: Sequence[Record], axis: str, value: Any) -> list[Record]:
+def _at(records: Sequence[Record], axis: str, value: AxisValue) -> list[Record]:
     return [record for record in records if record.axes.get(axis) == value]
 
 
-def _titled(axis: str, value: Any) -> str:
+def _titled(axis: str, value: AxisValue) -> str:
     return f"{axis} {axis_text(axis, value)}"
 
 
-def _length_axis(lengths: Sequence[Any]) -> Axis:
+def _length_axis(lengths: Sequence[AxisValue]) -> Axis:
     return Axis("length (tokens)", [axis_text("length", length) for length in lengths])

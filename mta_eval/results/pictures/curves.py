@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -80,12 +80,12 @@ def draw_curves(
         return save(figure, path)
 
 
-def _draw(axes: Any, curve: Curve, colour: str, mark: str) -> None:
+def _draw(axes: Axes, curve: Curve, colour: str, marker: str) -> None:
     for single in curve.singles:
         values = [float("nan") if share is None else 100 * share for share in single]
         axes.plot(curve.xs, values, color=colour, linewidth=0.6, alpha=0.7)
     low, high = ([100 * share for share in shares] for shares in (curve.lows, curve.highs))
     axes.fill_between(curve.xs, low, high, color=colour, alpha=0.18, linewidth=0)
     means = [100 * share for share in curve.means]
-    look: dict[str, Any] = {"color": colour, "marker": mark, "markersize": 4.5, "linewidth": 1.8}
-    axes.plot(curve.xs, means, linestyle="-" if curve.joined else "", label=shorten(curve.name, LONGEST), **look)
+    line, label = "-" if curve.joined else "", shorten(curve.name, LONGEST)
+    axes.plot(curve.xs, means, linestyle=line, label=label, color=colour, marker=marker, markersize=4.5, linewidth=1.8)

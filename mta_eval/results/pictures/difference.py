@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
 
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 
-from mta_eval.core import Grid, Record
+from mta_eval.core import AxisValue, Grid, Record
 from mta_eval.errors import SpecError
 from mta_eval.results.grid import grids_by_model
 from mta_eval.results.pictures.cells import CellText, Subplot
@@ -22,15 +21,21 @@ LIMITS = (0.1, 0.25, 0.5, 1.0)  # round ends for the colours, so that pictures c
 
 
 def draw_pairs(
-    pairs: Sequence[tuple[Record, Record]], x: str, y: str, sure: Collection[tuple[Any, Any]], path: Path
+    pairs: Sequence[tuple[Record, Record]],
+    x: str,
+    y: str,
+    significant: Collection[tuple[AxisValue, AxisValue]],
+    path: Path,
 ) -> tuple[Path, Path]:
-    """`draw_difference` of two models' answers to one task, (first, second); the cells (x, y) of `sure` are framed.
+    """`draw_difference` of two models' answers to one task, (first, second); `significant` cells (x, y) are framed.
 
     A task without an axis has one row or column. Raises StoreError if a file cannot be written.
     """
     # each side has one model, so one grid
     (first,), (second,) = (grids_by_model([pair[side] for pair in pairs], x, y) for side in (0, 1))
-    return draw_difference(first, second, path, [[(at, row) in sure for at in first.xs] for row in first.ys])
+    return draw_difference(
+        first, second, path, [[(at_x, at_y) in significant for at_x in first.xs] for at_y in first.ys]
+    )
 
 
 def draw_difference(
@@ -67,8 +72,8 @@ def draw_difference(
 
 
 def _difference(first: Grid, second: Grid, row: int, column: int) -> float | None:
-    one, other = first.mean[row][column], second.mean[row][column]
-    return None if one is None or other is None else other - one
+    first_mean, second_mean = first.mean[row][column], second.mean[row][column]
+    return None if first_mean is None or second_mean is None else second_mean - first_mean
 
 
 def points_text(difference: float) -> str:
@@ -85,9 +90,9 @@ def _cell_text(first: Grid, second: Grid, row: int, column: int) -> CellText:
     if difference is None:
         return CellText("", "", "")
     counts = first.count[row][column], second.count[row][column]
-    mark = CUT if first.truncated[row][column] or second.truncated[row][column] else ""
+    dagger = CUT if first.truncated[row][column] or second.truncated[row][column] else ""
     count = f"n={counts[0]}" if counts[0] == counts[1] else f"n={counts[0]}|{counts[1]}"
-    return CellText(points_text(difference) + mark, count, points_text(difference) + mark)
+    return CellText(points_text(difference) + dagger, count, points_text(difference) + dagger)
 
 
 def _scale(values: Sequence[Sequence[float | None]]) -> Scale:
@@ -101,8 +106,8 @@ def _scale(values: Sequence[Sequence[float | None]]) -> Scale:
 def _words(first: Grid, second: Grid, subplot: Subplot) -> Words:
     notes = ["points: per cent of the second minus per cent of the first"]
     if subplot.framed is not None:
-        some = any(map(any, subplot.framed))
-        notes.append("framed: the difference is significant" if some else "no cell differs significantly")
+        differs = any(map(any, subplot.framed))
+        notes.append("framed: the difference is significant" if differs else "no cell differs significantly")
     notes += ["hatched: not measured by both"] * has_gaps([subplot])
     notes += [CUT_NOTE] * any(map(any, (*first.truncated, *second.truncated)))
     heading = f"{drawable(model_text(second.title))} minus {drawable(model_text(first.title))}"

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from mta_eval.core import Grid
+from mta_eval.core import AxisValue, Grid
 from mta_eval.results.pictures.cells import CellText, Subplot
 from mta_eval.results.pictures.heatmap_page import Scale, Words, compose
 from mta_eval.results.pictures.style import (
@@ -73,12 +72,12 @@ def _cell_text(grid: Grid, row: int, column: int) -> CellText:
     mean = grid.mean[row][column]
     if mean is None:
         return CellText("", "", "")
-    mark = CUT if grid.truncated[row][column] else ""
+    dagger = CUT if grid.truncated[row][column] else ""
     percent = percent_text(mean)
     # a small cell has no room for 99.7
     small = percent.removesuffix(" %") if len(percent) < 6 else f"{'<' if mean < 0.5 else '>'}{round(100 * mean)}"
     small = {"<0": "<1", ">100": ">99"}.get(small, small)
-    return CellText(percent + mark, count_text(mean, grid.count[row][column]), small + mark)
+    return CellText(percent + dagger, count_text(mean, grid.count[row][column]), small + dagger)
 
 
 def axis_names(axis: str) -> tuple[str, ...]:
@@ -87,7 +86,7 @@ def axis_names(axis: str) -> tuple[str, ...]:
     return (*AXIS_NAMES.get(axis, ()), plain)
 
 
-def tick_texts(axis: str, values: Sequence[Any]) -> list[str]:
+def tick_texts(axis: str, values: Sequence[AxisValue]) -> list[str]:
     """The values of an axis as they stand on a picture, long ones without their middles."""
     return [shorten(axis_text(axis, value), LONGEST_TICK) for value in values]
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 
 from mta_eval.results.pictures.cells import Subplot, draw_subplot
@@ -18,7 +19,7 @@ from mta_eval.results.pictures.style import COLUMN, GREY, HEADING, LABEL, LINE, 
 class Scale:
     """The colours of all subplots: matplotlib's `mappable`, and the ticks and the name of its bar."""
 
-    mappable: Any
+    mappable: ScalarMappable
     label: str
     ticks: Sequence[float]
     tick_texts: Sequence[str]

@@ -73,17 +73,17 @@ def lay_out(subplots: Sequence[Subplot], y_names: Sequence[str]) -> PictureLayou
 def _spread(subplots: Sequence[Subplot], least: CellSize, widest: float, y_names: Sequence[str]) -> PictureLayout:
     """As many subplots in a row as there is room for, spread evenly over the rows, and cells as wide as that allows."""
     columns, rows = max(len(subplot.columns) for subplot in subplots), max(len(subplot.rows) for subplot in subplots)
-    long = (name for name in y_names if _longest(name) < rows * least.height + 0.3)
-    y = next(long, y_names[-1])
-    named = max(text_width(text, TICK) for subplot in subplots for text in subplot.rows) + 0.08
-    left = named + LABEL * LINE * (1 + y.count("\n")) + 0.1
-    gap = 0.14 if all(subplot.rows == subplots[0].rows for subplot in subplots) else named + 0.14
+    fitting = (name for name in y_names if _longest(name) < rows * least.height + 0.3)
+    y = next(fitting, y_names[-1])
+    label_width = max(text_width(text, TICK) for subplot in subplots for text in subplot.rows) + 0.08
+    left = label_width + LABEL * LINE * (1 + y.count("\n")) + 0.1
+    gap = 0.14 if all(subplot.rows == subplots[0].rows for subplot in subplots) else label_width + 0.14
     room = PAGE - left - BESIDE + gap
-    most = max(1, int(room / (max(columns * least.width, 1.0) + gap)))  # a title needs an inch
-    across = math.ceil(len(subplots) / math.ceil(len(subplots) / most))
+    per_row = max(1, int(room / (max(columns * least.width, 1.0) + gap)))  # a title needs an inch
+    across = math.ceil(len(subplots) / math.ceil(len(subplots) / per_row))
     cell = CellSize(min(widest, (room / across - gap) / columns), least.height, least.small)
-    titled = max(text_width(subplot.title, TITLE, bold=True) for subplot in subplots) + 0.12
-    pitch = max(columns * cell.width, 1.0, min(titled, room / across - gap)) + gap
+    title_width = max(text_width(subplot.title, TITLE, bold=True) for subplot in subplots) + 0.12
+    pitch = max(columns * cell.width, 1.0, min(title_width, room / across - gap)) + gap
     titles = wrap_apart([subplot.title for subplot in subplots], pitch - 0.1, TITLE, bold=True)
     slanted = [text_width(text, TICK) for subplot in subplots if slant(subplot, cell) for text in subplot.columns]
     ticks = 0.44 + max(slanted, default=0) * 0.5

@@ -28,7 +28,7 @@ from mta_eval.results.pictures.style import (
     styled,
     wrap,
 )
-from mta_eval.results.table import length_text, model_text
+from mta_eval.results.table import axis_text, length_text, model_text
 
 HEIGHT = 3.2  # inches
 LONGEST = 40  # characters of a name in the legend
@@ -40,15 +40,15 @@ def lines_by_position(records: Sequence[Record]) -> dict[str, dict[int, Measurem
     """For each model, and each length of the window where there are several, its perplexity by position."""
     read = [record for record in records if record.was_read and record.positions]
     models, lengths = list(dict.fromkeys(record.model for record in read)), axis_values(read, "length")
-    found: dict[str, dict[int, Measurement]] = {}
+    lines: dict[str, dict[int, Measurement]] = {}
     for model in models:
         for length in lengths:
-            of = [one for one in read if one.model == model and axis_value(one, "length") == length]
-            if of:
-                found[model_text(model) + (f", windows of {length_text(length)}" if lengths[1:] else "")] = by_position(
-                    of
+            group = [record for record in read if record.model == model and axis_value(record, "length") == length]
+            if group:
+                lines[model_text(model) + (f", windows of {axis_text('length', length)}" if lengths[1:] else "")] = (
+                    by_position(group)
                 )
-    return found
+    return lines
 
 
 def draw_positions(lines: Lines, title: str, path: Path) -> list[Path]:
@@ -89,11 +89,11 @@ def draw_positions(lines: Lines, title: str, path: Path) -> list[Path]:
 
 
 def _draw(axes: Axes, name: str, cells: Mapping[int, Measurement], number: int) -> None:
-    colour, mark = COLOURS[number % len(COLOURS)], MARKS[number % len(MARKS)]
+    colour, marker = COLOURS[number % len(COLOURS)], MARKS[number % len(MARKS)]
     dash = DASHES[number // len(COLOURS) % len(DASHES)]
     places, means = list(cells), [cell.mean for cell in cells.values()]
     lows = [cell.mean if cell.low is None else cell.low for cell in cells.values()]
     highs = [cell.mean if cell.high is None else cell.high for cell in cells.values()]
     axes.fill_between(places, lows, highs, color=colour, alpha=0.18, linewidth=0)
     label = shorten(name, LONGEST)
-    axes.plot(places, means, color=colour, marker=mark, linestyle=dash, markersize=3.6, linewidth=1.4, label=label)
+    axes.plot(places, means, color=colour, marker=marker, linestyle=dash, markersize=3.6, linewidth=1.4, label=label)

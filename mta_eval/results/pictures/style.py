@@ -34,7 +34,7 @@ PALE = "#c9c9c9"  # lines that are there to compare with
 # told apart with every kind of colour vision (Okabe and Ito), and by their marks in grey
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", GREY)
 MARKS = "osD^vPX"
-SCORES: Any = ScalarMappable(Normalize(0, 1), "viridis")  # readable with every kind of colour vision, and in grey
+SCORES = ScalarMappable(Normalize(0, 1), "viridis")  # readable with every kind of colour vision, and in grey
 # Blue is better, red is worse; an odd number of colours, so that 0 has one of its own: the middle one.
 DIVERGING = mpl.colormaps["RdBu"].resampled(257)
 STYLE: Any = {  # Any, as matplotlib's type of it changes with every release
@@ -49,7 +49,7 @@ STYLE: Any = {  # Any, as matplotlib's type of it changes with every release
     "axes.unicode_minus": True,
     "hatch.linewidth": 0.6,
 }
-UNDATED: Any = {
+UNDATED: dict[str, dict[str, None]] = {
     "png": {"Software": None},
     "svg": dict.fromkeys(("Date", "Creator", "Format", "Type")),
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
@@ -100,17 +100,17 @@ def drawable(text: str, family: str = "DejaVu Sans") -> str:
     return "".join(sign if sign.isprintable() and font.get_char_index(ord(sign)) else "□" for sign in text)
 
 
-def shorten(text: str, most: int) -> str:
-    """`text` in at most `most` characters; names differ at their ends as often as at their starts, so the middle goes.
+def shorten(text: str, limit: int) -> str:
+    """`text` in at most `limit` characters; names differ at their ends as often as at their starts, so the middle goes.
 
     Every character is one that can be drawn.
     """
     text = drawable(text)
-    ahead = most // 2
-    return text if len(text) <= most else f"{text[:ahead]}…{text[len(text) - (most - ahead - 1) :]}"
+    ahead = limit // 2
+    return text if len(text) <= limit else f"{text[:ahead]}…{text[len(text) - (limit - ahead - 1) :]}"
 
 
-def ink_on(colour: Any) -> str:
+def ink_on(colour: Sequence[float]) -> str:
     """White or black, whichever stands out more from an RGB(A) colour of parts from 0 to 1 (luminance as in WCAG)."""
     red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour[:3])
     return "white" if 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.179 else "black"
@@ -127,11 +127,11 @@ def text_width(text: str, size: float, bold: bool = False) -> float:
 def wrap(text: str, inches: float, size: float, bold: bool = False, lines: int = 3) -> list[str]:
     """`text` broken into lines that are `inches` wide at most; where there are more than `lines`, its middle goes."""
     sign = text_width("abcdefghijklmnopqrstuvwxyz0123456789", size, bold) / 36
-    most = max(4, int(inches / sign))
-    for room in range(lines * most, 0, -max(1, most // 4)):
-        found = textwrap.wrap(shorten(text, room), most)
-        if len(found) <= lines:
-            return found
+    per_line = max(4, int(inches / sign))
+    for limit in range(lines * per_line, 0, -max(1, per_line // 4)):
+        wrapped = textwrap.wrap(shorten(text, limit), per_line)
+        if len(wrapped) <= lines:
+            return wrapped
     return []
 
 
@@ -144,7 +144,7 @@ def wrap_apart(names: Sequence[str], inches: float, size: float, bold: bool = Fa
     for candidates in (texts, _without_common(texts)):
         wrapped = [wrap(text, inches, size, bold, lines) for text in candidates]
         whole = "".join(map("".join, wrapped)).count("…") == "".join(candidates).count("…")
-        if len({tuple(found) for found in wrapped}) == len(names) and (whole or candidates is not texts):
+        if len({tuple(broken) for broken in wrapped}) == len(names) and (whole or candidates is not texts):
             return wrapped
     return [wrap(f"{number}. {text}", inches, size, bold, lines) for number, text in enumerate(candidates, 1)]
 

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 from mta_eval.errors import SpecError, TextError
 from mta_eval.tasks.babi.worlds import Story
 from mta_eval.tasks.prompts.sources import read_text
+
+
+class PublishedRows(Protocol):
+    """Rows with input, question and target."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Mapping[str, str]: ...
 
 
 @lru_cache(maxsize=16)
@@ -20,10 +29,10 @@ def read_stories(where: str, qa: int) -> tuple[Story, ...]:
     """
     path = Path(where)
     if path.is_dir():
-        found = sorted(path.rglob(f"qa{qa}_*test*.txt"))
-        if not found:
+        files = sorted(path.rglob(f"qa{qa}_*test*.txt"))
+        if not files:
             raise TextError(f"folder {where!r} holds no file qa{qa}_*test*.txt")
-        path = found[0]
+        path = files[0]
     stories: list[Story] = []
     facts: dict[int, str] = {}
     for number, line in enumerate(read_text(path).splitlines(), 1):
@@ -49,7 +58,7 @@ def read_stories(where: str, qa: int) -> tuple[Story, ...]:
 
 
 @lru_cache(maxsize=16)
-def read_rows(name: str, length: int, qa: int) -> Any:
+def read_rows(name: str, length: int, qa: int) -> PublishedRows:
     """Rows (input, question, target) of BABILong's published data for one length and task. Raises TextError, SpecError.
 
     The published lengths are configurations such as 0k, 1k, 128k, 1M; each holds one split per task.
@@ -60,7 +69,8 @@ def read_rows(name: str, length: int, qa: int) -> Any:
         raise SpecError(f"the published BABILong has lengths 0k, 1k, 2k, …; {length} is not one of them")
     config = f"{length // 2**20}M" if length and length % 2**20 == 0 else f"{length // 1024}k"
     try:
-        return load_dataset(name, config, split=f"qa{qa}")
+        rows: PublishedRows = load_dataset(name, config, split=f"qa{qa}")
     except Exception as error:  # datasets raises whatever its loader, builder or network raises
         reason = str(error).splitlines()[0] if str(error) else repr(error)
         raise TextError(f"cannot read data set {name!r} ({config}, qa{qa}): {reason}") from error
+    return rows

@@ -1,6 +1,6 @@
 """Stories of the bAbI worlds QA1-QA10: facts, a question, its answer, and the facts that give it.
 
-    tell(qa, random) -> Story          the worlds themselves are in babi_events
+    make_story(qa, random) -> Story         the worlds themselves are in babi_events
 
 Worlds, questions and labels follow Weston et al. 2015, "Towards AI-Complete Question Answering: A Set of Prerequisite
 Toy Tasks"; they are made for use in long contexts as in BABILong (Kuratov et al. 2024). The simulator is our own and
@@ -65,7 +65,7 @@ class Kind(NamedTuple):
     play: Callable[[Random, int], Telling]
 
 
-def tell(qa: int, random: Random, facts: int | None = None) -> Story:
+def make_story(qa: int, random: Random, facts: int | None = None) -> Story:
     """Make one story.
 
     The answer is drawn first, evenly from those that the facts can give; so rare answers are not drowned by common
@@ -81,18 +81,18 @@ def tell(qa: int, random: Random, facts: int | None = None) -> Story:
     """
     if qa not in _KINDS:
         raise SpecError(f"there is no qa{qa}: the bAbI worlds are qa1 to qa{max(_KINDS)}")
-    least, usual, most, play = _KINDS[qa]
+    least, usual, largest, play = _KINDS[qa]
     if facts is not None and facts < least:
         raise SpecError(f"qa{qa} cannot be told in {facts} facts: it needs at least {least}")
-    if facts is not None and most is not None and facts > most:
-        raise SpecError(f"qa{qa} cannot be told in {facts} facts: its map has room for at most {most}")
+    if facts is not None and largest is not None and facts > largest:
+        raise SpecError(f"qa{qa} cannot be told in {facts} facts: its map has room for at most {largest}")
     count = random.randint(*usual) if facts is None else facts
-    told, queries = play(random, count)
+    facts_told, queries = play(random, count)
     while not queries:  # nothing happened that can be asked about
-        told, queries = play(random, count)
+        facts_told, queries = play(random, count)
     answer = random.choice(list(dict.fromkeys(query.answer for query in queries)))
     query = random.choice([query for query in queries if query.answer == answer])
-    return Story(tuple(told), query.question, answer, tuple(sorted(query.support)))
+    return Story(tuple(facts_told), query.question, answer, tuple(sorted(query.support)))
 
 
 def _ask_where_people_are(random: Random, count: int) -> Telling:
@@ -104,8 +104,8 @@ def _ask_where_people_are(random: Random, count: int) -> Telling:
 def _ask_where_objects_are(random: Random, count: int) -> Telling:
     world = World(random, _PEOPLE, OBJECTS)
     world.run(count)
-    found = [(thing, world.find(thing)) for thing in OBJECTS]
-    return world.facts, [Query(f"Where is the {thing}?", *spot) for thing, spot in found if spot]
+    spots = [(thing, world.find(thing)) for thing in OBJECTS]
+    return world.facts, [Query(f"Where is the {thing}?", *spot) for thing, spot in spots if spot]
 
 
 def _ask_where_objects_were(random: Random, count: int) -> Telling:
@@ -158,8 +158,8 @@ def _ask_about(gift: Gift) -> list[Query]:
 def _ask_whether_people_are(random: Random, count: int) -> Telling:
     world = World(random, _PEOPLE, OBJECTS)
     world.run(count)
-    seen = {person: Sighting((place,), "yes", world.moved[person]) for person, place in world.place.items()}
-    return world.facts, _ask_whether(random, seen, PLACES)
+    sightings = {person: Sighting((place,), "yes", world.moved[person]) for person, place in world.place.items()}
+    return world.facts, _ask_whether(random, sightings, PLACES)
 
 
 def _ask_how_many(random: Random, count: int) -> Telling:
@@ -184,11 +184,11 @@ def _look_at_hands(random: Random, count: int) -> tuple[World, dict[str, tuple[i
     Left to chance most hands are empty, so how many objects they hold is drawn first, and the world tried again a few
     times until someone holds that many.
     """
-    wanted = random.choice((0, 0, 1, 1, 2, 2, 3))
+    held = random.choice((0, 0, 1, 1, 2, 2, 3))
     for _ in range(20):
         world = World(random, _PEOPLE, OBJECTS)
         world.run(count)
-        people = [who for who in world.place if len(world.carried(who)) == wanted]
+        people = [who for who in world.place if len(world.carried(who)) == held]
         if people:
             break
     touched = {
@@ -199,22 +199,22 @@ def _look_at_hands(random: Random, count: int) -> tuple[World, dict[str, tuple[i
 
 
 def _ask_after_denials(random: Random, count: int) -> Telling:
-    facts, seen = follow(random, count, _PEOPLE, PLACES, deny=True)
-    return facts, _ask_whether(random, seen, PLACES)
+    facts, sightings = follow(random, count, _PEOPLE, PLACES, deny=True)
+    return facts, _ask_whether(random, sightings, PLACES)
 
 
 def _ask_after_doubts(random: Random, count: int) -> Telling:
-    facts, seen = follow(random, count, _SEEN, _TOWN, deny=False)
-    return facts, _ask_whether(random, seen, _TOWN)
+    facts, sightings = follow(random, count, _SEEN, _TOWN, deny=False)
+    return facts, _ask_whether(random, sightings, _TOWN)
 
 
-def _ask_whether(random: Random, seen: dict[str, Sighting], places: tuple[str, ...]) -> list[Query]:
+def _ask_whether(random: Random, sightings: dict[str, Sighting], places: tuple[str, ...]) -> list[Query]:
     """For everyone seen, the places named and, unless only a place was denied, another that is ruled out."""
     queries = []
-    for person, (named, verdict, fact) in seen.items():
-        queries += [Query(f"Is {person} in the {place}?", verdict, (fact,)) for place in named]
+    for person, (places_named, verdict, fact) in sightings.items():
+        queries += [Query(f"Is {person} in the {place}?", verdict, (fact,)) for place in places_named]
         if verdict != "no":
-            elsewhere = random.choice([place for place in places if place not in named])
+            elsewhere = random.choice([place for place in places if place not in places_named])
             queries.append(Query(f"Is {person} in the {elsewhere}?", "no", (fact,)))
     return queries
 

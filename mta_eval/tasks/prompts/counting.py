@@ -61,27 +61,29 @@ class Counter:
 
     def whole(self, pieces: Pieces) -> Measured:
         """Count by encoding the whole prompt."""
-        marks, texts, length = [], [], 0
+        insert_spans, texts, length = [], [], 0
         for piece in pieces:
             if isinstance(piece, Piece) and piece.mark >= 0:
-                marks.append((length + piece.mark, length + len(piece.text)))
+                insert_spans.append((length + piece.mark, length + len(piece.text)))
             text = piece.text if isinstance(piece, Piece) else self.haystack.text(*piece)
             texts.append(text)
             length += len(text)
         text, tokenizer = "".join(texts), self.haystack.tokenizer
-        count, *ends = recall("whole", [text], marks, tokenizer, lambda: _count(tokenizer.encode(text).spans, marks))
+        count, *ends = recall(
+            "whole", [text], insert_spans, tokenizer, lambda: _count(tokenizer.encode(text).spans, insert_spans)
+        )
         shift = self.specials[0]
-        found = [(shift + start, shift + end) for start, end in zip(ends[::2], ends[1::2], strict=True)]
-        return count + sum(self.specials), found
+        insert_tokens = [(shift + start, shift + end) for start, end in zip(ends[::2], ends[1::2], strict=True)]
+        return count + sum(self.specials), insert_tokens
 
     def spliced(self, pieces: Pieces) -> Measured:
         """Count by the haystack's table and the seams between its runs."""
-        total, found = self.specials[0], []
-        lead, seam, marks = "", "", []
+        total, insert_tokens = self.specials[0], []
+        lead, seam, insert_spans = "", "", []
         for piece in [*pieces, None]:
             if isinstance(piece, Piece):
                 if piece.mark >= 0:
-                    marks.append((len(lead + seam) + piece.mark, len(lead + seam) + len(piece.text)))
+                    insert_spans.append((len(lead + seam) + piece.mark, len(lead + seam) + len(piece.text)))
                 seam += piece.text
             elif piece is not None and piece.last - piece.first < SHORTEST_RUN:
                 seam += self.haystack.text(*piece)
@@ -90,12 +92,16 @@ class Counter:
                 if piece is not None:
                     seam, follow = seam + self.haystack.unit(piece.first), self.haystack.unit(piece.first + 1)
                 spans, first, last = self._seam(lead, seam, follow)
-                found += [_locate(spans, mark, total - first) for mark in marks]
+                insert_tokens += [_locate(spans, insert_span, total - first) for insert_span in insert_spans]
                 total += last - first
                 if piece is not None:
                     total += self.haystack.tokens(piece.first + 1, piece.last - 1)
-                    lead, seam, marks = self.haystack.unit(piece.last - 2), self.haystack.unit(piece.last - 1), []
-        return total + self.specials[1], found
+                    lead, seam, insert_spans = (
+                        self.haystack.unit(piece.last - 2),
+                        self.haystack.unit(piece.last - 1),
+                        [],
+                    )
+        return total + self.specials[1], insert_tokens
 
     def _seam(self, lead: str, seam: str, follow: str) -> tuple[Spans, int, int]:
         """(tokens of the three texts, the first of them that belongs to `seam`, the first that belongs to `follow`)."""
@@ -113,13 +119,13 @@ class Counter:
         return first
 
 
-def _count(spans: Spans, marks: Sequence[tuple[int, int]]) -> list[int]:
-    """How many tokens there are, then the first and the last (exclusive) of each mark."""
-    return [len(spans), *(end for mark in marks for end in _locate(spans, mark, 0))]
+def _count(spans: Spans, insert_spans: Sequence[tuple[int, int]]) -> list[int]:
+    """How many tokens there are, then the first and the last (exclusive) of each insert."""
+    return [len(spans), *(end for insert_span in insert_spans for end in _locate(spans, insert_span, 0))]
 
 
-def _locate(spans: Spans, mark: tuple[int, int], shift: int) -> tuple[int, int]:
-    """The tokens (start, end) that touch the characters of `mark`, counted from `shift`."""
-    start = bisect_right(spans, mark[0], key=lambda span: span[1])
-    end = bisect_left(spans, mark[1], key=lambda span: span[0])
+def _locate(spans: Spans, characters: tuple[int, int], shift: int) -> tuple[int, int]:
+    """The tokens (start, end) that touch the characters counted from `shift`."""
+    start = bisect_right(spans, characters[0], key=lambda span: span[1])
+    end = bisect_left(spans, characters[1], key=lambda span: span[0])
     return shift + start, shift + end

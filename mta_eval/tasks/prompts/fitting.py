@@ -59,6 +59,7 @@ def insert_needles(
     inserts: Sequence[NeedlePlacement],
     length: int,
     max_new_tokens: int,
+    thinking_tokens: int = 0,
     *,
     label: str,
     swept_needle: int | None = None,
@@ -69,22 +70,27 @@ def insert_needles(
 
     The insert number `swept_needle` begins at `depth` of the context, within half a sentence; the others are placed
     near their own depths on its two sides. Unless `keep_order`, neighbours that overlap its place are moved behind it.
-    The prompt fills `length` but for the answer's `max_new_tokens`; length 0 means no haystack at all.
+    The prompt fills `length` but for the answer's `max_new_tokens` and the `thinking_tokens` of a thought before it;
+    length 0 means no haystack at all.
     Raises LengthError, naming the length this sample of `label` needs, if the inserts alone do not fit.
     """
     fitter = _Fitter(haystack, start, template, inserts)
     bare = fitter.layout.pieces(start, None)
     if not length:
         return fitter.finish(bare)
-    least = max_new_tokens + fitter.counter.measure(bare)[0]
+    budget = length - max_new_tokens - thinking_tokens
+    least = length - budget + fitter.counter.measure(bare)[0]
     if least > length:
-        raise LengthError(f"{label} does not fit length {length}: this sample needs {least} tokens in this tokenizer")
-    fitter.aim(length - max_new_tokens, swept_needle, depth, keep_order)
+        thought = f", {thinking_tokens} of them for a thought (--thinking-tokens)" if thinking_tokens else ""
+        raise LengthError(
+            f"{label} does not fit length {length}: this sample needs {least} tokens in this tokenizer{thought}"
+        )
+    fitter.aim(budget, swept_needle, depth, keep_order)
     try:
-        return fitter.fit(length - max_new_tokens)
+        return fitter.fit(budget)
     except NotLocalError:
         haystack.splice_safe = False
-        return fitter.fit(length - max_new_tokens)
+        return fitter.fit(budget)
 
 
 class _Fitter:

@@ -37,20 +37,20 @@ class Haystack:
         self._blocks = 0
         self._next: list[str] = []  # the next block, once it was looked at
         self._short: dict[str, Spans] = {}
-        self._kept = 0  # tokens in it
+        self._short_tokens = 0  # tokens in it
 
     def spans(self, text: str) -> Spans:
         """The tokens of a short text (a needle, a seam); remembered, for neighbouring prompts share most of them."""
         if text not in self._short:
             self._short[text] = self.tokenizer.encode(text).spans
-            self._kept += len(self._short[text])
+            self._short_tokens += len(self._short[text])
         return self._short[text]
 
     def forget(self) -> None:
         """Give the memory of short texts free once there are many; called between prompts."""
-        if self._kept > TOKENS_KEPT:
+        if self._short_tokens > TOKENS_KEPT:
             self._short.clear()
-            self._kept = 0
+            self._short_tokens = 0
 
     def unit(self, index: int) -> str:
         """Unit `index`, white space and all."""
@@ -77,10 +77,10 @@ class Haystack:
     def nearest(self, first: int, last: int, tokens: float) -> int:
         """The unit border between first and last that is nearest to `tokens` after first."""
         self._grow(units=last)
-        wanted = self._ends[first] + tokens
-        after = min(bisect_left(self._ends, wanted, first, last + 1), last)
+        target = self._ends[first] + tokens
+        after = min(bisect_left(self._ends, target, first, last + 1), last)
         before = max(after - 1, first)
-        return before if wanted - self._ends[before] <= self._ends[after] - wanted else after
+        return before if target - self._ends[before] <= self._ends[after] - target else after
 
     def _grow(self, units: int = 0, tokens: int = 0) -> None:
         while len(self._units) < units or self._ends[-1] < tokens:
@@ -93,14 +93,14 @@ class Haystack:
         *blocks, self._next = [*([self._next] if self._next else []), *map(self.source.block, ahead)]
         before, after = self._units[-1] if self._units else "", self._next[0]
         units = [unit for block in blocks for unit in block]
-        local, *counts = recall(
+        splice_safe, *counts = recall(
             "units",
             [before, *units, after],
             [len(block) for block in blocks],
             self.tokenizer,
             lambda: _count(before, blocks, after, self.tokenizer),
         )
-        self.splice_safe = self.splice_safe and bool(local)
+        self.splice_safe = self.splice_safe and bool(splice_safe)
         self._units += units
         self._ends += list(accumulate(counts, initial=self._ends[-1]))[1:]
         self._blocks += count
@@ -114,7 +114,7 @@ def _count(before: str, blocks: list[list[str]], after: str, tokenizer: Tokenize
     leads = [before or ".\n\n", *(block[-1] for block in blocks)]
     follows = [*(block[0] for block in blocks[1:]), after]
     texts = [lead + "".join(block) + follow for lead, block, follow in zip(leads, blocks, follows, strict=False)]
-    local, counts = 1, []
+    splice_safe, counts = 1, []
     for lead, block, encoding in zip(leads, blocks, tokenizer.encode_batch(texts), strict=False):
         border, spans = len(lead), encoding.spans
         token = bisect_right(spans, border, key=_end)
@@ -122,12 +122,12 @@ def _count(before: str, blocks: list[list[str]], after: str, tokenizer: Tokenize
             # a leading-space token may reach back over the white space before a unit, never over its words
             overlap = max(border - spans[token][0], 0) if token < len(spans) else 0
             if overlap and before[-overlap:].strip():
-                local = 0
+                splice_safe = 0
             border += len(unit)
             end = bisect_right(spans, border, token, key=_end)
             counts.append(end - token)
             before, token = unit, end
-    return [local, *counts]
+    return [splice_safe, *counts]
 
 
 def _end(span: tuple[int, int]) -> int:

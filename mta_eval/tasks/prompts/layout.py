@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeVar
 
 from mta_eval.tasks.prompts.counting import FillerRun, Piece, Pieces
 from mta_eval.tasks.prompts.haystack import Haystack
+
+Item = TypeVar("Item")
 
 
 class NeedlePlacement(NamedTuple):
@@ -33,7 +35,7 @@ class Layout:
         self._inserts = list(inserts)
         self._sizes = sizes
         self._room = sum(sizes)  # tokens of the context, inserts included
-        self._wanted: list[float] = [0.0] * len(inserts)  # haystack tokens before each insert
+        self._targets: list[float] = [0.0] * len(inserts)  # haystack tokens before each insert
         self.order = list(range(len(inserts)))
 
     @property
@@ -46,7 +48,7 @@ class Layout:
         self._room = max(room, sum(self._sizes))
         filler = self.filler_tokens
         if swept_needle is None or depth is None:
-            self._wanted = [insert.depth * filler for insert in self._inserts]
+            self._targets = [insert.depth * filler for insert in self._inserts]
             return
         goal = depth * (self._room - self._sizes[swept_needle])
         if not keep_order:
@@ -54,12 +56,12 @@ class Layout:
         here = min(max(goal - sum(self._sizes[:swept_needle]), 0.0), float(filler))
         for index, insert in enumerate(self._inserts):
             if index < swept_needle:
-                self._wanted[index] = here * min(insert.depth / depth if depth else 0.0, 1.0)
+                self._targets[index] = here * min(insert.depth / depth if depth else 0.0, 1.0)
             elif index == swept_needle:
-                self._wanted[index] = here
+                self._targets[index] = here
             else:
                 beyond = (insert.depth - depth) / (1 - depth) if depth < 1 else 1.0
-                self._wanted[index] = here + (filler - here) * min(max(beyond, 0.0), 1.0)
+                self._targets[index] = here + (filler - here) * min(max(beyond, 0.0), 1.0)
 
     def _resolve_overlap(self, swept_needle: int, goal: float) -> int:
         """Swap the swept needle with neighbours that take up its depth."""
@@ -73,10 +75,11 @@ class Layout:
             swept_needle = self._swap(swept_needle, swept_needle + 1)
         return swept_needle
 
-    def _swap(self, one: int, other: int) -> int:
-        for row in (self._inserts, self.order, self._sizes):
-            _exchange(row, one, other)
-        return other
+    def _swap(self, first: int, second: int) -> int:
+        _exchange(self._inserts, first, second)
+        _exchange(self.order, first, second)
+        _exchange(self._sizes, first, second)
+        return second
 
     def pieces(self, end: int, fragment: str | None) -> Pieces:
         """The whole prompt for a haystack that ends before unit `end`, and then with `fragment`."""
@@ -108,10 +111,10 @@ class Layout:
             pieces.append(Piece(glue + text, len(glue) if mark else -1))
             tail, break_ = ("\n", "\n") if own_line else (text[-1], "")
 
-        whole = haystack.tokens(self.start, last)
-        for insert, wanted in zip(self._inserts, self._wanted, strict=True):
-            beyond = fragment is not None and wanted - whole > (self.filler_tokens - whole) / 2
-            run_to(last if beyond else max(haystack.nearest(self.start, last, wanted), unit))
+        haystack_tokens = haystack.tokens(self.start, last)
+        for insert, target in zip(self._inserts, self._targets, strict=True):
+            beyond = fragment is not None and target - haystack_tokens > (self.filler_tokens - haystack_tokens) / 2
+            run_to(last if beyond else max(haystack.nearest(self.start, last, target), unit))
             if beyond and fragment is not None:
                 add(fragment, mark=False)
                 fragment = None
@@ -124,8 +127,8 @@ class Layout:
         return pieces
 
 
-def _exchange(row: list[Any], one: int, other: int) -> None:
-    row[one], row[other] = row[other], row[one]
+def _exchange(row: list[Item], first: int, second: int) -> None:
+    row[first], row[second] = row[second], row[first]
 
 
 def _trim(pieces: Pieces, haystack: Haystack) -> None:

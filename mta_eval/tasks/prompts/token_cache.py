@@ -36,13 +36,13 @@ def recall(
     if folder is None:
         return count()
     path = folder / f"{_digest(kind, texts, settings, tokenizer)}.npz"
-    found = _read(path)
-    if found is None:
-        found = count()
+    counts = _read(path)
+    if counts is None:
+        counts = count()
         with suppress(OSError):  # a full disk, or a folder that may not be written: then nothing is kept
-            _write(path, found)
+            _write(path, counts)
             _evict(folder)
-    return found
+    return counts
 
 
 def _folder() -> Path | None:
@@ -69,12 +69,12 @@ def _read(path: Path) -> list[int] | None:
 
     try:
         with np.load(BytesIO(path.read_bytes()), allow_pickle=False) as archive:  # a zip file, with checksums
-            found: list[int] = archive["counts"].tolist()
+            counts: list[int] = archive["counts"].tolist()
     except Exception:  # a damaged archive makes numpy and zipfile raise whatever they trip over
         return None
     with suppress(OSError):
         os.utime(path)
-    return found
+    return counts
 
 
 def _write(path: Path, counts: list[int]) -> None:

@@ -271,7 +271,7 @@ def test_without_torchrun_one_process_has_all_the_work(monkeypatch: pytest.Monke
         monkeypatch.delenv(name, raising=False)
     with processes("cpu") as (share, place):
         assert (share, place) == (Share(0, 1), torch.device("cpu"))
-        share.meet()
+        share.barrier()
         assert share.sum(torch.ones(2)).tolist() == [1, 1]
     monkeypatch.setenv("RANK", "0")
     monkeypatch.setenv("WORLD_SIZE", "1")

@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import torch
 from number_tokenizer import Numbers, ask_for, model
 
-from mta_eval.models.inference.growing_answer import GrowingAnswer
+from mta_eval.core import PromptSettings, Sample
+from mta_eval.models.inference.decoding import likeliest
+from mta_eval.models.inference.growing_answer import NO_TOKEN, GrowingAnswer, NonFiniteLogitsError, settled
+from mta_eval.models.thoughts import THINK
 
 END = 9
 
@@ -66,3 +70,77 @@ def test_a_model_gives_the_same_end_however_it_decodes(reuse: bool) -> None:
     ended = next(model(reuse=reuse, ends=frozenset({last})).generate(samples[:1]))
     tokens = free[0].text.split()
     assert (ended.finish, ended.output_tokens) == ("stop", tokens.index(str(last)) + 1)
+
+
+class Words:
+    """A tokenizer of whole words; those in angle brackets are special."""
+
+    WORDS = ("<eos>", "<turn>", "<think>", "</think>", "it", "is", "42", "17", "look", "\n")
+    turn_end = WORDS.index("<turn>")
+    thought_formats = (THINK,)
+
+    def prompt_ids(self, prompt: str, plain: bool) -> list[int]:
+        return [0] * len(prompt.split())
+
+    def decode_all(self, ids: list[int]) -> str:
+        return " ".join(self.WORDS[index] for index in ids)
+
+    def decode(self, ids: list[int]) -> str:
+        return " ".join(word for word in (self.WORDS[index] for index in ids) if word[0] != "<")
+
+
+def think(
+    words: str, thinking: int = 6, budget: int = 3, prompt: str = "q", chat: bool = True, stop: tuple[str, ...] = ()
+) -> tuple[str, str, str, int | None]:
+    """The answer that these words are: text, thought, finish and tokens generated."""
+    tokenizer: Any = Words()
+    messages = ({"role": "user", "content": "q"},) if chat else None
+    settings = PromptSettings(thinking_tokens=thinking)
+    sample = Sample("s", "t", prompt, (), {}, 0, 1, budget, chat=messages, stop=stop, settings=settings)
+    tokens = [Words.WORDS.index(word) for word in words.split(" ")]
+    answer = settled(tokens, sample, tokenizer, {0})
+    return answer.text, answer.thought, answer.finish, answer.output_tokens
+
+
+@pytest.mark.parametrize(
+    ("words", "answer"),
+    [
+        ("it is 42 <eos>", ("it is 42", "", "length", 3)),
+        ("is 42 <eos> 17", ("is 42", "", "stop", 3)),
+        ("<think> look </think> is 42 <eos>", ("is 42", "look", "stop", 6)),
+        ("<think> look </think> it is 42 17 17", ("it is 42", "look", "length", 6)),
+        ("<think> it is 42 look look look </think> 17", ("", "it is 42 look look", "length", 6)),  # budget of a thought
+        ("<think> look <eos> 42", ("", "look", "length", 3)),
+        ("<think> look <turn> </think> 42 <turn> 17", ("42", "look <turn>", "stop", 6)),  # a turn ends no thought
+        ("<think> look \n look </think> 42 \n 17", ("42 ", "look \n look", "stop", 7)),  # a stop string ends no thought
+        ("<think> </think> 42 <eos>", ("42", "", "stop", 4)),
+        ("look </think> 42 <eos>", ("42", "look", "stop", 4)),  # closed, but opened nowhere
+        ("42 <turn> 17", ("42", "", "stop", 2)),
+    ],
+)
+def test_a_thought_is_no_part_of_the_answer_and_has_a_budget_of_its_own(
+    words: str, answer: tuple[str, str, str, int]
+) -> None:
+    assert think(words, stop=("\n",)) == answer
+
+
+def test_a_thought_that_the_prompt_opened_begins_with_the_first_token() -> None:
+    assert think("look </think> 42 <eos>", prompt="q <think>") == ("42", "look", "stop", 4)
+    assert think("it is 42 <eos>", prompt="q <think>") == ("", "it is 42", "length", 4)
+    assert think("is 42 <eos>", prompt="q <think>", chat=False) == ("is 42", "", "stop", 3)
+
+
+def test_a_thought_without_a_budget_is_cut_at_once() -> None:
+    assert think("<think> look </think> 42 <eos>", thinking=0) == ("", "", "length", 1)
+
+
+def test_the_end_of_a_turn_ends_answers_in_chats_alone() -> None:
+    assert think("42 <turn> 17 <eos>", chat=False) == ("42 17", "", "length", 3)
+
+
+def test_logits_that_are_no_numbers_choose_no_token() -> None:
+    logits = torch.tensor([[0.0, 1.0], [float("nan"), 1.0], [float("inf"), 1.0], [float("-inf"), float("-inf")]])
+    assert likeliest(logits) == [1, NO_TOKEN, NO_TOKEN, NO_TOKEN]
+    assert likeliest(logits[None]) == [likeliest(logits)]
+    with pytest.raises(NonFiniteLogitsError, match="not finite"):
+        grow([4, NO_TOKEN], 4)

@@ -236,3 +236,17 @@ def test_shared_tokens_are_counted_from_the_start(one: list[int], other: list[in
     count = shared_prefix_length(one, other)
     assert one[:count] == other[:count]
     assert one[count : count + 1] != other[count : count + 1] or count == min(len(one), len(other))
+
+
+@pytest.mark.parametrize("reuse", [True, False])
+def test_answers_never_depend_on_what_was_asked_before(reuse: bool) -> None:
+    """RoPE that scales with the longest text seen is set back: a longer prompt changes no later one."""
+    long, middle = [3] * 9 + list(range(120)), list(range(7, 67))
+    rest = [token % 40 for token in long], [token % 40 for token in middle]
+    alone = Prefill(build("dynamic"), reuse).read(rest[1])[0]
+    together = Prefill(build("dynamic"), reuse)
+    together.read(rest[0])
+    assert torch.equal(together.read(rest[1])[0], alone)
+    again = Prefill(build("dynamic"), reuse)
+    again.read(rest[1])
+    assert not torch.allclose(again.read(rest[0])[0], alone)

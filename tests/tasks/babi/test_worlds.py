@@ -15,7 +15,7 @@ from babi_reader import answer, find_faults, parse, trace
 
 from mta_eval.core import generator
 from mta_eval.errors import SpecError
-from mta_eval.tasks.babi.worlds import LABELS, tell
+from mta_eval.tasks.babi.worlds import LABELS, make_story
 
 LEAST = {1: 1, 2: 2, 3: 3, 4: 1, 5: 4, 6: 1, 7: 1, 8: 1, 9: 1, 10: 1}
 every_qa = pytest.mark.parametrize("qa", range(1, 11))
@@ -23,7 +23,7 @@ every_qa = pytest.mark.parametrize("qa", range(1, 11))
 
 @cache
 def tell_many(qa, facts=None, count=300):
-    return [tell(qa, generator(7, "babi", qa, facts, number), facts) for number in range(count)]
+    return [make_story(qa, generator(7, "babi", qa, facts, number), facts) for number in range(count)]
 
 
 def show(story):
@@ -158,7 +158,7 @@ def test_the_fewest_facts_make_a_story_and_fewer_are_refused(qa):
     with pytest.raises(
         SpecError, match=f"qa{qa} cannot be told in {LEAST[qa] - 1} facts: it needs at least {LEAST[qa]}"
     ):
-        tell(qa, random.Random(0), LEAST[qa] - 1)
+        make_story(qa, random.Random(0), LEAST[qa] - 1)
 
 
 @pytest.mark.parametrize("qa", [1, 2, 3, 5, 6, 7, 8, 9, 10])
@@ -179,13 +179,13 @@ def test_larger_maps_fit_on_a_grid_and_their_questions_have_one_answer(facts):
 
 def test_a_map_of_six_places_has_room_for_five_facts():
     with pytest.raises(SpecError, match="qa4 cannot be told in 6 facts: its map has room for at most 5"):
-        tell(4, random.Random(0), 6)
+        make_story(4, random.Random(0), 6)
 
 
 @pytest.mark.parametrize("qa", [0, 11, -1])
 def test_other_worlds_are_refused(qa):
     with pytest.raises(SpecError, match="the bAbI worlds are qa1 to qa10"):
-        tell(qa, random.Random(0))
+        make_story(qa, random.Random(0))
 
 
 @pytest.mark.parametrize("qa", [1, 2, 3, 5, 6, 7, 8, 9, 10])
@@ -196,15 +196,15 @@ def test_without_a_number_stories_differ_in_length(qa):
 @every_qa
 def test_the_same_generator_tells_the_same_story_and_the_global_one_is_left_alone(qa):
     before = random.getstate()
-    assert tell(qa, generator(3, qa)) == tell(qa, generator(3, qa))
+    assert make_story(qa, generator(3, qa)) == make_story(qa, generator(3, qa))
     assert random.getstate() == before
     assert len({story.facts for story in tell_many(qa)}) > 150
 
 
 def test_the_same_stories_are_told_whatever_the_hash_seed():
     script = (
-        "from mta_eval.core import generator; from mta_eval.tasks.babi.worlds import tell\n"
-        "for qa in range(1, 11): print(tell(qa, generator(5, qa)))"
+        "from mta_eval.core import generator; from mta_eval.tasks.babi.worlds import make_story\n"
+        "for qa in range(1, 11): print(make_story(qa, generator(5, qa)))"
     )
     told = {
         subprocess.run(
@@ -216,4 +216,4 @@ def test_the_same_stories_are_told_whatever_the_hash_seed():
         ).stdout
         for seed in ("1", "2")
     }
-    assert told == {"".join(f"{tell(qa, generator(5, qa))}\n" for qa in range(1, 11))}
+    assert told == {"".join(f"{make_story(qa, generator(5, qa))}\n" for qa in range(1, 11))}

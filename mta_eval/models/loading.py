@@ -1,0 +1,120 @@
+"""Loading a causal language model by transformers, and refusing one that is not what was meant."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from mta_eval.errors import ModelError
+from mta_eval.models.error_text import first_line
+from mta_eval.models.load_check import LoadingInfo, check_finite, check_weights
+from mta_eval.models.locations import local_path
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+Quantization = Literal["none", "8bit", "4bit"]
+HINT = "name a folder, a .gguf file, or a Hugging Face id"
+NO_SDPA = "scaled_dot_product_attention yet"  # of transformers' message
+ADAPTER_HINT = "adapter= needs PEFT: pip install 'mta-eval[peft]'"
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """How a checkpoint is loaded; `dtype` and `device` are chosen, not "auto"."""
+
+    dtype: str
+    device: str
+    attention: str = "auto"
+    device_map: str = ""
+    quantization: Quantization = "none"
+    adapter: str = ""
+    trust_remote_code: bool = False
+    unused_weights: str = "refuse"
+
+
+def load_causal_lm(
+    name: str, where: Mapping[str, str], options: LoadOptions, more: Mapping[str, object]
+) -> PreTrainedModel:
+    """The model in evaluation mode, on its device, with all of its weights. Raises ModelError.
+
+    `name` is for messages, `where` and `more` are arguments of from_pretrained.
+    """
+    from safetensors import SafetensorError
+
+    try:
+        model, info = _load(name, where, options, more)
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
+        raise ModelError(f"cannot load the model {name!r}: {first_line(error)}; {HINT}") from error
+    check_weights(name, info, options.unused_weights)
+    if options.adapter:
+        model = _with_adapter(model, options)
+    if not options.device_map and options.quantization == "none":
+        model = model.to(options.device)
+    model = model.eval()
+    check_finite(name, model)
+    return model
+
+
+def _load(
+    name: str, where: Mapping[str, str], options: LoadOptions, more: Mapping[str, object]
+) -> tuple[PreTrainedModel, LoadingInfo]:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    arguments: dict[str, object] = {
+        **where,
+        "dtype": getattr(torch, options.dtype),
+        "trust_remote_code": options.trust_remote_code,
+        "use_safetensors": None if "gguf_file" in where else True,
+        "output_loading_info": True,
+        "ignore_mismatched_sizes": True,  # they are in the info: one error names all
+        **_placement(options),
+        **more,
+    }
+    wanted = "sdpa" if options.attention == "auto" else options.attention
+    loaded: tuple[PreTrainedModel, LoadingInfo]
+    try:
+        loaded = AutoModelForCausalLM.from_pretrained(**arguments, attn_implementation=wanted)
+        return loaded
+    except ValueError as error:
+        if options.attention != "auto" or NO_SDPA not in str(error):
+            raise
+    print(f"mta-eval: {name} cannot be computed by sdpa; its own default attention is used", file=sys.stderr)
+    loaded = AutoModelForCausalLM.from_pretrained(**arguments)
+    return loaded
+
+
+def _placement(options: LoadOptions) -> dict[str, object]:
+    """Where weights go and in how many bits, as arguments of from_pretrained. Raises ModelError."""
+    placement: dict[str, object] = {"device_map": options.device_map} if options.device_map else {}
+    if options.quantization != "none":
+        try:
+            import bitsandbytes  # noqa: F401
+            from transformers import BitsAndBytesConfig
+        except ImportError as error:
+            raise ModelError("quantization= needs the package bitsandbytes: pip install bitsandbytes") from error
+        placement.setdefault("device_map", options.device)
+        placement["quantization_config"] = BitsAndBytesConfig(**{f"load_in_{options.quantization}": True})
+    return placement
+
+
+def _with_adapter(model: PreTrainedModel, options: LoadOptions) -> PreTrainedModel:
+    """The model with a PEFT adapter, merged into its weights where those are not quantised. Raises ModelError."""
+    try:
+        from peft import PeftModel
+    except ImportError as error:
+        raise ModelError(ADAPTER_HINT) from error
+    path = str(local_path(options.adapter))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*(missing|unexpected) adapter keys")
+        try:
+            adapted = PeftModel.from_pretrained(model, path)
+        except Exception as error:  # PEFT raises what it trips over
+            raise ModelError(f"cannot put the adapter {options.adapter!r} on the model: {first_line(error)}") from error
+    check_finite(f"the adapter {options.adapter}", adapted)
+    merged: PreTrainedModel = adapted if options.quantization != "none" else adapted.merge_and_unload()
+    return merged
