@@ -44,6 +44,18 @@ def parse_depths(text: str) -> tuple[float | None, ...]:
     return _without_doubles([_depth_of(part.strip()) for part in text.split(",")], "depth")
 
 
+def parse_seeds(text: str, seed: int) -> tuple[int, ...]:
+    """--seeds beside --seed: "0,1" -> (0, 1); nothing -> (), for `seed` alone. Raises SpecError if both are given."""
+    if not text.strip():
+        return ()
+    if seed:
+        raise SpecError("--seed and --seeds both name seeds; give one of them")
+    parts = [part.strip() for part in text.split(",")]
+    if wrong := [part for part in parts if not re.fullmatch(r"-?[0-9]+", part)]:
+        raise SpecError(f"{wrong[0]!r} is no seed; write whole numbers such as 0,1,2")
+    return _without_doubles([int(part) for part in parts], "seed")
+
+
 def parse_scalars(texts: Sequence[str]) -> tuple[tuple[str, Scalar], ...]:
     """["thinking=false", "effort=low"] -> (("effort", "low"), ("thinking", False)), sorted. Raises SpecError.
 

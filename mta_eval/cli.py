@@ -16,6 +16,7 @@ from mta_eval.commands.import_checkpoint import import_checkpoint
 from mta_eval.commands.kernels import kernels
 from mta_eval.commands.list import list_names
 from mta_eval.commands.lm_eval import app as lm_eval
+from mta_eval.commands.merge import merge
 from mta_eval.commands.paper import paper
 from mta_eval.commands.report import report
 from mta_eval.commands.rescore import rescore
@@ -38,7 +39,7 @@ app = typer.Typer(
 )
 app.command("list")(list_names)
 COMMANDS: tuple[Callable[..., None], ...] = (
-    *(show, export, run, report, paper, compare, table, watch, rescore),
+    *(show, export, run, merge, report, paper, compare, table, watch, rescore),
     *(import_checkpoint, retrofit, kernels, attention, train, suite),
 )
 for command in COMMANDS:

@@ -4,6 +4,7 @@ Over 250 lines, so that all nouns stand on one page.
     Sweep ── cells ──> Task ── sample(cell, tokenizer) ──> Sample ──> Model ──> Answer ──> Task.score ──> Record
     ReadingTask: cells of its own; Model.token_loglikelihoods instead of an answer; ReadingTask.read instead of score
     Plan = tasks x models x a Sweep, to be run;  Run = the question (run.json) + its Records (records.jsonl)
+    A Run grows: its Parts are what it was asked so far; a SampleKey tells its records apart
     Grid = records averaged over two axes;  a draw = a set of random choices that several samples share
 
 Words: `length` is the whole window in tokens (BOS, chat template, prompt and answer budget together);
@@ -26,6 +27,7 @@ AxisValue: TypeAlias = Scalar
 Axes: TypeAlias = Mapping[str, AxisValue]
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 Message: TypeAlias = dict[str, str]
+SampleKey: TypeAlias = tuple[str, int, str]  # model, seed, sample id: an id says nothing of its seed
 AnswerMode = Literal["generate", "choose"]
 OverLength = Literal["refuse", "mark"]
 Finish = Literal["stop", "length", "refused", "failed"]
@@ -68,6 +70,15 @@ class Sweep:
 
     def __len__(self) -> int:
         return len(self.lengths) * len(self.depths) * self.repeats
+
+
+@dataclass(frozen=True)
+class Part:
+    """Samples that a run was asked: each of these tasks, of each of these models, at a sweep that names its lengths."""
+
+    tasks: tuple[str, ...]
+    models: tuple[str, ...]
+    sweep: Sweep
 
 
 @dataclass(frozen=True)
@@ -277,7 +288,7 @@ class ReadingTask(Task, Protocol):
     """
 
     def cells(self, sweep: Sweep, tokenizer: Tokenizer) -> Sequence[Cell]:
-        """All its samples at the sweep's lengths. Raises TextError, LengthError."""
+        """All its samples at the sweep's lengths; repeats count from 0. Raises TextError, LengthError."""
 
     def read(self, sample: Sample, loglikelihoods: Sequence[float]) -> Reading:
         """The reading of a sample, from `Model.token_loglikelihoods`. Raises ModelError if they are too few or many."""
@@ -362,6 +373,10 @@ class Record:
         """Whether a text was read here: there is a score, but no answer that could be right or wrong."""
         return self.output is None and self.score is not None
 
+    def with_seed(self, seed: int) -> Record:
+        """The same with the axis "seed", which records of a run of several seeds have; what is there already stays."""
+        return self if "seed" in self.axes else replace(self, axes={**self.axes, "seed": seed})
+
     def number(self, axis: str) -> float:
         """The value of an axis that holds numbers. Raises KeyError without it, TypeError if it is no number."""
         return number_of(self.axes, axis)
@@ -369,7 +384,12 @@ class Record:
 
 @dataclass(frozen=True)
 class Run:
-    """run.json: the question, whole enough to make every prompt again byte for byte."""
+    """run.json: the question, whole enough to make every prompt again byte for byte.
+
+    `sweep` spans all that was asked: every length and depth, the most repeats, the first seed. Once a run has grown not
+    all of that was asked of every task and model: `parts` say what was, each sample in one of them. Runs of earlier
+    versions and of lm-eval's benchmarks have none.
+    """
 
     tasks: tuple[str, ...]
     models: tuple[str, ...]
@@ -381,6 +401,21 @@ class Run:
     environment: Mapping[str, Json] = field(default_factory=dict)
     prompt: PromptSettings = PromptSettings()
     identities: Mapping[str, ModelIdentity] = field(default_factory=dict)
+    parts: tuple[Part, ...] = ()
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """All seeds that samples were drawn from, the first first."""
+        return tuple(dict.fromkeys((self.sweep.seed, *(part.sweep.seed for part in self.parts))))
+
+    def seed_of(self, record: Record) -> int:
+        """The seed of a record of this run: its axis "seed", or else the run's first."""
+        seed = record.axes.get("seed")
+        return seed if isinstance(seed, int) else self.sweep.seed
+
+    def key_of(self, record: Record) -> SampleKey:
+        """What tells a record of this run from the others."""
+        return record.model, self.seed_of(record), record.sample_id
 
     @property
     def settings(self) -> dict[str, dict[str, str]]:
@@ -422,7 +457,10 @@ class Grid:
 
 @dataclass(frozen=True)
 class Plan:
-    """What there is to do: named tasks and models, a sweep, and how to ask."""
+    """What there is to do: named tasks and models, a sweep, and how to ask.
+
+    With several `seeds` the sweep is asked once of each; its own seed is then one of them.
+    """
 
     tasks: Mapping[str, Task]
     models: Mapping[str, Model]
@@ -430,6 +468,11 @@ class Plan:
     answer: AnswerMode = "generate"
     over_length: OverLength = "refuse"
     settings: PromptSettings = PromptSettings()
+    seeds: tuple[int, ...] = ()
+
+    def by_seed(self) -> list[Plan]:
+        """This plan at each of its seeds in turn."""
+        return [replace(self, sweep=replace(self.sweep, seed=seed)) for seed in self.seeds or (self.sweep.seed,)]
 
     def tokenizer_of(self, model: str) -> Tokenizer:
         """What a task gets of a model: its tokenizer with the settings of this plan."""
@@ -456,15 +499,21 @@ class Plan:
         return tuple(length for length in self.sweep.lengths if window < length <= widest)
 
     def cells_of(self, task: str, model: str) -> Sequence[Cell]:
-        """The cells that a model is asked of a task, in order."""
+        """The cells that a model is asked of a task at the sweep's own seed, in order."""
         return cells_of(self.tasks[task], self.sweep_of(task, model), self.tokenizer_of(model))
 
-    def remaining(self, task: str, model: str, done: Collection[tuple[str, str]]) -> list[Cell]:
-        """The cells of `cells_of` that are not in `done`, pairs of (model, sample id)."""
-        return [cell for cell in self.cells_of(task, model) if (model, f"{task}/{cell}") not in done]
+    def remaining(self, task: str, model: str, done: Collection[SampleKey]) -> list[Cell]:
+        """The cells of `cells_of` that are not `done`."""
+        seed = self.sweep.seed
+        return [cell for cell in self.cells_of(task, model) if (model, seed, f"{task}/{cell}") not in done]
+
+    def remaining_count(self, done: Collection[SampleKey]) -> int:
+        """How many samples of all tasks, models and seeds are not `done`."""
+        pairs = [(task, model) for task in self.tasks for model in self.models]
+        return sum(len(one.remaining(*pair, done)) for one in self.by_seed() for pair in pairs)
 
     def __len__(self) -> int:
-        return sum(len(self.cells_of(task, model)) for task in self.tasks for model in self.models)
+        return self.remaining_count(())
 
 
 def cells_of(task: Task, sweep: Sweep, tokenizer: Tokenizer) -> Sequence[Cell]:

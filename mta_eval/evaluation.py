@@ -53,8 +53,8 @@ def evaluate(
 
     `model` is a spec ("smollm2"), a `core.Model`, or what a notebook has: (model, tokenizer) of transformers. Tasks are
     specs ("niah:needles=4") or `core.Task`s; `settings` are those of their prompts. With `out` every answer is kept in
-    that run folder at once, and what is there already is not asked again; a model whose weights or configuration have
-    changed since is refused. Raises MtaEvalError.
+    that run folder at once, what is there already is not asked again, and all that the folder holds is returned; a
+    model whose weights or configuration have changed since is refused. Raises MtaEvalError.
     """
     built = [registry.build_task(task) if isinstance(task, str) else task for task in _list(tasks)]
     name, adapter = _named(model)
@@ -86,14 +86,17 @@ def answer_all(plan: Plan, out: Path, cluster: Cluster | None = None, show: Show
 
 
 def _answer_in_folder(plan: Plan, out: Path, replicas: ReplicaPool | None, show: Show) -> list[Record]:
+    from mta_eval.results.parts import parts_of_plan
     from mta_eval.results.store import RunFolder, read
 
+    parts = parts_of_plan(plan)
+    lengths = tuple(dict.fromkeys(length for part in parts for length in part.sweep.lengths))
     settings = replicas.settings if replicas else {name: model.describe() for name, model in plan.models.items()}
     executor = {"executor": f"Ray, {replicas.placement}"} if replicas else {}
     question = Run(
         tasks=tuple(plan.tasks),
         models=tuple(plan.models),
-        sweep=plan.sweep,
+        sweep=replace(plan.sweep, lengths=plan.sweep.lengths or lengths),
         answer=plan.answer,
         over_length=plan.over_length,
         version=VERSION,
@@ -101,12 +104,15 @@ def _answer_in_folder(plan: Plan, out: Path, replicas: ReplicaPool | None, show:
         environment=_environment(plan, settings) | executor,
         prompt=plan.settings,
         identities={name: identity_of(model) for name, model in plan.models.items()},
+        parts=parts,
     )
     fingerprints = {name: identity.fingerprint for name, identity in question.identities.items()}
     with RunFolder(out, question) as folder:
-        check_prompts(plan, read(out)[1], question)
-        with show(plan, len(folder.done), settings) as advance:
+        check_prompts(plan, read(out)[1], folder.run)
+        with show(plan, len(plan) - plan.remaining_count(folder.done), settings) as advance:
             for record in replicas.run(plan, folder.done) if replicas else runner.run(plan, folder.done):
+                if len(folder.run.seeds) > 1:  # told by a plan of several; of this one all have the same
+                    record = record.with_seed(plan.sweep.seed)
                 folder.append(replace(record, fingerprint=fingerprints[record.model]))
                 advance(record)
     return read(out)[1]
@@ -115,7 +121,7 @@ def _answer_in_folder(plan: Plan, out: Path, replicas: ReplicaPool | None, show:
 def make_again(record: Record, task: Task, model: Model, question: Run) -> Sample:
     """The sample behind a record. Raises StoreError if its prompt is not the one that was answered."""
     tokenizer = model.tokenizer.with_settings(question.prompt)
-    sample = task.sample(cell_of(record.sample_id), question.sweep.seed, tokenizer)
+    sample = task.sample(cell_of(record.sample_id), question.seed_of(record), tokenizer)
     if record.truncated:
         sample, _ = runner.fit_window(sample, model, "mark")
     if hashlib.sha256(sample.prompt.encode()).hexdigest() != record.prompt_sha256:
@@ -129,7 +135,8 @@ def check_prompts(plan: Plan, records: Sequence[Record], question: Run) -> None:
     """Make one answered prompt of every task and model again. Raises StoreError if a text has changed meanwhile."""
     seen = {(record.task, record.model): record for record in records if record.prompt_sha256}
     for (task, model), record in seen.items():
-        make_again(record, plan.tasks[task], plan.models[model], question)
+        if task in plan.tasks and model in plan.models:  # the folder may hold others, which are not asked now
+            make_again(record, plan.tasks[task], plan.models[model], question)
 
 
 def _environment(plan: Plan, settings: Mapping[str, Mapping[str, str]]) -> dict[str, Json]:
@@ -144,7 +151,7 @@ def _environment(plan: Plan, settings: Mapping[str, Mapping[str, str]]) -> dict[
         except PackageNotFoundError:
             continue
     about: dict[str, Json] = {"models": {name: dict(facts) for name, facts in settings.items()}}
-    about |= {"versions": versions, "samples": len(plan)}
+    about |= {"versions": versions}
     left_out = {name: list(lengths) for name in plan.models if (lengths := plan.left_out(name))}
     return about | ({"lengths beyond the window": left_out} if left_out else {})
 

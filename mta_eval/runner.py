@@ -24,6 +24,7 @@ from mta_eval.core import (
     ReadingTask,
     Record,
     Sample,
+    SampleKey,
     Task,
     cells_of,
 )
@@ -36,12 +37,17 @@ AROUND = 120  # characters that it keeps on each side of one
 
 
 def check(plan: Plan) -> None:
-    """Find the user's mistakes before any weights are loaded: make one sample of every task, length and model.
+    """Find the user's mistakes before any weights are loaded: make a sample of every task, length, model and seed.
 
     Raises LengthError for a length beyond a model's window (unless over_length is "mark") or too small for a task,
     SpecError where choices are wanted and a task has none, TextError for a text that cannot be read. What is read and
     not answered is never cut.
     """
+    for one in plan.by_seed():
+        _check_seed(one)
+
+
+def _check_seed(plan: Plan) -> None:
     for model_name, model in plan.models.items():
         for task_name, task in plan.tasks.items():
             check_abilities(task, model, plan.answer)
@@ -64,24 +70,29 @@ def _beyond(length: int, name: str, model: Model, reading: bool) -> str:
     return f"length {length} is beyond the window of {name}, {model.max_length} tokens; {', or '.join(ways)}"
 
 
-def run(plan: Plan, done: Collection[tuple[str, str]] = ()) -> Iterator[Record]:
-    """Answer every sample that is not `done`, pairs of (model, sample id), and yield its record as soon as it is there.
+def run(plan: Plan, done: Collection[SampleKey] = ()) -> Iterator[Record]:
+    """Answer every sample that is not `done`, and yield its record as soon as it is there.
 
     Raises LengthError, ModelError and the like for what cannot go on; a single failed answer becomes a record.
     """
     for model_name in plan.models:
         for task_name in plan.tasks:
-            yield from answer(plan, model_name, task_name, plan.remaining(task_name, model_name, done))
+            for one in plan.by_seed():
+                yield from answer(one, model_name, task_name, one.remaining(task_name, model_name, done))
 
 
 def answer(plan: Plan, model_name: str, task_name: str, cells: Sequence[Cell]) -> Iterator[Record]:
-    """Answer these cells of one task and model, and yield each record as soon as it is there. Raises as `run` does."""
+    """Answer these cells of one task, model and seed (the sweep's), and yield each record as soon as it is there.
+
+    Raises as `run` does.
+    """
     task, model = plan.tasks[task_name], plan.models[model_name]
     samples = Feed(make(plan, model_name, task_name, cell) for cell in cells)
     take_peak()
     for sample, response, error, seconds in ask(asker_of(task, model, plan.answer), samples):
         record = _record(sample, model_name, error, seconds, samples.cut)
-        yield record if response is None else _scored(record, task, sample, response)
+        record = record if response is None else scored(record, task, sample, response)
+        yield record.with_seed(plan.sweep.seed) if len(plan.seeds) > 1 else record
 
 
 def make(plan: Plan, model_name: str, task_name: str, cell: Cell) -> tuple[Sample, bool]:
@@ -94,7 +105,8 @@ def make(plan: Plan, model_name: str, task_name: str, cell: Cell) -> tuple[Sampl
 def failed(plan: Plan, model_name: str, task_name: str, cell: Cell, error: str) -> Record:
     """The record of a sample that could not be answered, and nothing was measured."""
     sample, cut = make(plan, model_name, task_name, cell)
-    return replace(_record(sample, model_name, error, 0.0, [sample.id] if cut else []), peak_memory=None)
+    record = replace(_record(sample, model_name, error, 0.0, [sample.id] if cut else []), peak_memory=None)
+    return record.with_seed(plan.sweep.seed) if len(plan.seeds) > 1 else record
 
 
 def probe(plan: Plan, model_name: str, task_name: str) -> list[tuple[int, float]]:
@@ -167,7 +179,8 @@ def _record(sample: Sample, model: str, error: str | None, seconds: float, cut: 
     )
 
 
-def _scored(record: Record, task: Task, sample: Sample, response: Response) -> Record:
+def scored(record: Record, task: Task, sample: Sample, response: Response) -> Record:
+    """The record with an answer, or with log p of each token of a text that was read, and its score."""
     if isinstance(response, Answer):
         return replace(
             record,

@@ -1,12 +1,12 @@
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import pytest
 
 from mta_eval import registry, runner
-from mta_eval.core import Ability, Answer, ModelIdentity, Plan, Record, Sample, Sweep
+from mta_eval.core import Ability, Answer, ModelIdentity, Plan, Record, Sample, Sweep, Task
 from mta_eval.errors import LengthError, ModelError, SpecError
 from mta_eval.models.tokenizer import FastTokenizer
 from mta_eval.models.window import Window
@@ -71,7 +71,7 @@ def test_every_cell_of_every_task_is_answered_once() -> None:
 
 def test_what_is_done_is_not_asked_again() -> None:
     everything = list(runner.run(plan("niah")))
-    done = {("m", record.sample_id) for record in everything[:7]}
+    done = {("m", 0, record.sample_id) for record in everything[:7]}
     rest = list(runner.run(plan("niah"), done))
     assert [record.sample_id for record in rest] == [record.sample_id for record in everything[7:]]
 
@@ -79,9 +79,47 @@ def test_what_is_done_is_not_asked_again() -> None:
 def test_what_one_model_has_done_another_is_still_asked() -> None:
     models = {"first": Window(300), "second": Window(400)}
     both = Plan({"niah": registry.build_task("niah")}, models, Sweep((256,), (0.0, 1.0), 1))
-    done = {("first", record.sample_id) for record in runner.run(both) if record.model == "first"}
+    done = {("first", 0, record.sample_id) for record in runner.run(both) if record.model == "first"}
     assert [record.model for record in runner.run(both, done)] == ["second", "second"]
     assert both.remaining("niah", "first", done) == []
+
+
+def test_a_plan_of_several_seeds_is_the_plans_of_each_with_the_seed_as_an_axis() -> None:
+    sweep = Sweep((256,), (0.0, 1.0), 2, 3)
+    both = replace(plan("niah", "passkey", sweep=sweep), seeds=(3, 4))
+    assert len(both) == 16
+    records = [replace(record, seconds=0, peak_memory=None) for record in runner.run(both)]
+    singly = [
+        replace(record.with_seed(seed), seconds=0, peak_memory=None)
+        for task in ("niah", "passkey")
+        for seed in (3, 4)
+        for record in runner.run(plan(task, sweep=replace(sweep, seed=seed)))
+    ]
+    assert records == singly
+    assert [record.axes["seed"] for record in records] == [3] * 4 + [4] * 4 + [3] * 4 + [4] * 4
+    done = {("m", 4, record.sample_id) for record in records}
+    assert [record.axes["seed"] for record in runner.run(both, done)] == [3] * 8
+    assert both.remaining_count(done) == 8
+
+
+def test_every_seed_of_a_plan_is_checked_before_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = replace(plan("niah", sweep=Sweep((256,), (0.0,), 1)), seeds=(3, 4))
+    make, made = type(both.tasks["niah"]).sample, []
+
+    def sample(task: Task, cell: runner.Cell, seed: int, own: FastTokenizer) -> Sample:
+        made.append(seed)
+        return make(task, cell, seed, own)
+
+    monkeypatch.setattr(type(both.tasks["niah"]), "sample", sample)
+    runner.check(both)
+    assert made == [3, 4]
+
+
+def test_a_failed_sample_of_several_seeds_says_of_which() -> None:
+    both = replace(plan("niah"), seeds=(0, 1))
+    cell = both.cells_of("niah", "m")[0]
+    assert runner.failed(both.by_seed()[1], "m", "niah", cell, "E").axes["seed"] == 1
+    assert "seed" not in runner.failed(plan("niah"), "m", "niah", cell, "E").axes
 
 
 def test_a_record_keeps_what_happened_to_its_answer() -> None:
@@ -245,7 +283,7 @@ def test_texts_are_read_and_not_answered() -> None:
 def test_texts_are_read_once_and_beside_tasks_that_are_answered() -> None:
     everything = list(runner.run(plan(SHORT, "niah", model=Reader())))
     assert len(everything) == 6 + 12
-    done = {("m", record.sample_id) for record in everything[:4]}
+    done = {("m", 0, record.sample_id) for record in everything[:4]}
     rest = list(runner.run(plan(SHORT, "niah", model=Reader()), done))
     assert [record.sample_id for record in rest] == [record.sample_id for record in everything[4:]]
     assert [record.was_read for record in rest] == [True] * 2 + [False] * 12

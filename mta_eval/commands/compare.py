@@ -32,7 +32,7 @@ def compare(
     from mta_eval.results.comparison_page import conclusions, write_comparison
 
     runs = [first_run] if second_run is None else [first_run, second_run]
-    folders = [several.read_run_or_samples(folder)[1] for folder in runs]
+    folders = several.read_paired(runs)
     ours, theirs = pick_models(runs, folders, (first, second))
     pairs = pair_up(ours, theirs)
     compared = compare_pairs(pairs.pairs, x, y)

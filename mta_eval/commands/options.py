@@ -43,6 +43,7 @@ Depth = Annotated[str, typer.Option(help="Needle depth from 0 (start) to 1 (end)
 Repeat = Annotated[int, typer.Option(help="Number of the repeat, from 0.", min=0)]
 Repeats = Annotated[int, typer.Option(help="Samples per length and depth.", min=1)]
 Seed = Annotated[int, typer.Option(help="Random seed.")]
+Seeds = Annotated[str, typer.Option(help="Several random seeds in one run, instead of --seed: 0,1,2.")]
 PromptForm = Annotated[
     PromptChoice,
     typer.Option(

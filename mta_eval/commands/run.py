@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mta_eval import registry
-from mta_eval.arguments import parse_depths, parse_lengths
+from mta_eval.arguments import parse_depths, parse_lengths, parse_seeds
 from mta_eval.commands import terminal
 from mta_eval.commands.options import (
     DATE,
@@ -23,6 +23,7 @@ from mta_eval.commands.options import (
     PromptForm,
     Repeats,
     Seed,
+    Seeds,
     System,
     TemplateOptions,
     ThinkingChoice,
@@ -67,6 +68,7 @@ def run(
     depths: Depths = "0,0.25,0.5,0.75,1",
     repeats: Repeats = 5,
     seed: Seed = 0,
+    seeds: Seeds = "",
     answer: Annotated[
         AnswerChoice, typer.Option(help="Generate the answer, or choose the likeliest of the choices.")
     ] = AnswerChoice.generate,
@@ -96,20 +98,25 @@ def run(
         float | None, typer.Option(help="GPUs per replica: 0, 0.5, 2; default: 1 if there are any.")
     ] = None,
 ) -> None:
-    """Run tasks on models and keep every answer. Stopped or killed, the same command continues where it was."""
+    """Run tasks on models and keep every answer. Stopped or killed, the same command continues where it was.
+
+    A run folder grows: more repeats, depths, lengths, tasks, models or seeds ask only what it does not hold yet.
+    """
     from mta_eval import runner
     from mta_eval.evaluation import answer_all
 
+    several = parse_seeds(seeds, seed)
     models = registry.build_all(model, registry.build_model)
     settings = prompt_settings(system, answer_prefix, template_option, thinking, answer_tokens, date)
     built, settings = tasks_and_settings(tasks, models, prompt.value, settings, thinking_tokens)
     plan = Plan(
         tasks=built,
         models=models,
-        sweep=Sweep(parse_lengths(lengths), parse_depths(depths), repeats, seed),
+        sweep=Sweep(parse_lengths(lengths), parse_depths(depths), repeats, several[0] if several else seed),
         answer=answer.value,
         over_length=over_length.value,
         settings=settings,
+        seeds=several,
     )
     if out is None and not dry_run:
         raise SpecError("run needs --out, the folder to keep the answers in: --out runs/NAME")

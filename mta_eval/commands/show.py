@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from pathlib import Path
 from typing import Annotated
 
@@ -29,7 +30,7 @@ from mta_eval.commands.options import (
     prompt_settings,
     tasks_and_settings,
 )
-from mta_eval.core import Cell
+from mta_eval.core import Cell, Record
 from mta_eval.errors import SpecError
 
 
@@ -53,7 +54,7 @@ def show(
 ) -> None:
     """Print one sample: prompt, targets, token counts, needle positions; or a record of a run and its prompt."""
     if sample_id is not None:
-        return _show_record(Path(what), sample_id, model, as_json)
+        return _show_record(Path(what), sample_id, model, seed, as_json)
     if not model:
         raise SpecError("show needs --model, for its tokenizer: smollm2, tokenizer:PATH, …")
     built = registry.build_model(model)
@@ -64,15 +65,25 @@ def show(
     return terminal.print_sample(sample, as_json)
 
 
-def _show_record(folder: Path, sample_id: str, model: str, as_json: bool) -> None:
-    """Print a record with its prompt made again. Raises StoreError if that is not the prompt that was answered."""
+def _show_record(folder: Path, sample_id: str, model: str, seed: int, as_json: bool) -> None:
+    """Print a record with its prompt made again. Raises StoreError if that is not the prompt that was answered.
+
+    `seed` chooses where the run has several.
+    """
     from mta_eval.evaluation import make_again
     from mta_eval.results import store
 
     question, records = store.read(folder)
-    known = {record.sample_id: record for record in records if model in ("", record.model)}
+    known: dict[str, dict[int, Record]] = defaultdict(dict)
+    for record in records:
+        if model in ("", record.model):
+            known[record.sample_id][question.seed_of(record)] = record
     if sample_id not in known:
         raise SpecError(f"{folder} has no sample {sample_id!r}{registry.did_you_mean(sample_id, known)}")
-    record = known[sample_id]
+    by_seed = known[sample_id]
+    if len(question.seeds) > 1 and seed not in by_seed:
+        seeds = ", ".join(map(str, sorted(by_seed)))
+        raise SpecError(f"{folder} has {sample_id!r} of seed {seeds}; name one with --seed")
+    record = by_seed[seed if len(question.seeds) > 1 else question.sweep.seed]
     sample = make_again(record, registry.build_task(record.task), registry.build_model(record.model), question)
     terminal.print_sample(sample, as_json, record)

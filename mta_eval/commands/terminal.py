@@ -33,7 +33,8 @@ def print_plan(plan: Plan) -> None:
     for model_name in plan.models:
         for task_name in plan.tasks:
             timed = probe(plan, model_name, task_name)
-            counts = Counter(cell.length for cell in plan.cells_of(task_name, model_name))
+            cells = [cell for one in plan.by_seed() for cell in one.cells_of(task_name, model_name)]
+            counts = Counter(cell.length for cell in cells)
             seconds = [_between(timed, length or timed[0][0]) * count for length, count in counts.items()]
             tokens = [(length or timed[0][0]) * count for length, count in counts.items()]
             total += sum(seconds)

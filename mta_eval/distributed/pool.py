@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 
 from mta_eval import registry
-from mta_eval.core import Plan, Record
+from mta_eval.core import Plan, Record, SampleKey
 from mta_eval.distributed import cluster
 from mta_eval.distributed.cluster import Cluster, Placement
 from mta_eval.distributed.replica import ModelFacts, Workspace
@@ -71,7 +71,7 @@ class ReplicaPool:
             if self._facts[name].fingerprint != model.tokenizer.fingerprint:
                 raise ModelError(f"the workers have another tokenizer of {name} than this machine; share one copy")
 
-    def run(self, plan: Plan, done: Collection[tuple[str, str]] = ()) -> Iterator[Record]:
+    def run(self, plan: Plan, done: Collection[SampleKey] = ()) -> Iterator[Record]:
         """The records of `runner.run`, in its order. Raises as it does, and ModelError if no replica is left.
 
         A group whose workers die MAX_DEATHS times in a row becomes records with an error. If the run ends early,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mta_eval import registry, runner
-from mta_eval.core import AnswerMode, Cell, Model, OverLength, Plan, Record, Sweep
+from mta_eval.core import AnswerMode, Cell, Model, OverLength, Plan, PromptSettings, Record, Sweep
 from mta_eval.errors import ModelError, TextError
 from mta_eval.version import VERSION
 
@@ -43,7 +43,7 @@ class ModelFacts:
 
 @dataclass(frozen=True)
 class SampleRequest:
-    """A group of samples, and what a replica checks before it answers.
+    """A group of samples of one of the run's `seeds`, and what a replica checks before it answers.
 
     `witness_sha256` is the hash of the prompt of `witness_cell`, as the main process of the run makes it.
     """
@@ -52,8 +52,10 @@ class SampleRequest:
     task: str
     cells: tuple[Cell, ...]
     seed: int
+    seeds: tuple[int, ...]
     answer: AnswerMode
     over_length: OverLength
+    prompt: PromptSettings
     facts: ModelFacts
     witness_cell: Cell
     witness_sha256: str
@@ -64,7 +66,7 @@ class Replica:
 
     def __init__(self) -> None:
         self._models: dict[str, Model] = {}
-        self._plans: dict[tuple[str, str], Plan] = {}
+        self._plans: dict[tuple[str, str, int], Plan] = {}
 
     def inspect_models(self, workspace: Workspace, models: Sequence[str]) -> dict[str, ModelFacts]:
         """The facts of each model; no weights are loaded. Raises ModelError for another version of mta-eval."""
@@ -78,9 +80,10 @@ class Replica:
         """
         _enter(workspace)
         pair = request.model, request.task
-        if pair not in self._plans:
-            self._plans[pair] = self._checked_plan(request)
-        yield from runner.answer(self._plans[pair], *pair, request.cells)
+        block = *pair, request.seed
+        if block not in self._plans:
+            self._plans[block] = self._checked_plan(request)
+        yield from runner.answer(self._plans[block], *pair, request.cells)
 
     def _checked_plan(self, request: SampleRequest) -> Plan:
         """A plan for one task and one model, after the check that they are the same as in the run."""
@@ -92,6 +95,8 @@ class Replica:
             sweep=Sweep((), (), 0, request.seed),  # only the seed is used: the request lists the cells
             answer=request.answer,
             over_length=request.over_length,
+            settings=request.prompt,
+            seeds=request.seeds,
         )
         if prompt_hash(plan, request.model, request.task, request.witness_cell) != request.witness_sha256:
             raise TextError(

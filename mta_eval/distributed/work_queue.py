@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from mta_eval import runner
-from mta_eval.core import Cell, Plan, Record
+from mta_eval.core import Cell, Plan, Record, SampleKey
 from mta_eval.distributed.replica import ModelFacts, SampleRequest, prompt_hash
 
 
@@ -21,6 +21,7 @@ class SampleGroup:
 
     model: str
     task: str
+    seed: int
     cells: tuple[Cell, ...]
     records: list[Record] = field(default_factory=list)
     taken: int = 0
@@ -33,18 +34,18 @@ class SampleGroup:
 
 
 class WorkQueue:
-    """The groups of a plan without the samples in `done`, pairs of (model, sample id).
+    """The groups of a plan without the samples that are `done`.
 
     Replicas check that the `facts` of each model are the same where they run.
     """
 
-    def __init__(self, plan: Plan, done: Collection[tuple[str, str]], facts: Mapping[str, ModelFacts]) -> None:
-        self._plan = plan
+    def __init__(self, plan: Plan, done: Collection[SampleKey], facts: Mapping[str, ModelFacts]) -> None:
+        self._plans = {one.sweep.seed: one for one in plan.by_seed()}
         self._facts = facts
         self._waiting = deque(sample_groups(plan, done))
         self._returned: deque[SampleGroup] = deque()
         self._assigned: deque[SampleGroup] = deque()
-        self._witnesses: dict[tuple[str, str], tuple[Cell, str]] = {}
+        self._witnesses: dict[tuple[str, str, int], tuple[Cell, str]] = {}
 
     @property
     def finished(self) -> bool:
@@ -63,14 +64,13 @@ class WorkQueue:
     def request(self, group: SampleGroup) -> SampleRequest:
         """The request to a replica for the remaining samples of a group."""
         pair = group.model, group.task
-        if pair not in self._witnesses:
-            self._witnesses[pair] = group.cells[0], prompt_hash(self._plan, *pair, group.cells[0])
-        cell, sha256 = self._witnesses[pair]
-        plan = self._plan
+        plan, block = self._plans[group.seed], (*pair, group.seed)
+        if block not in self._witnesses:
+            self._witnesses[block] = group.cells[0], prompt_hash(plan, *pair, group.cells[0])
+        cell, sha256 = self._witnesses[block]
         facts = self._facts[group.model]
-        return SampleRequest(
-            *pair, group.remaining, plan.sweep.seed, plan.answer, plan.over_length, facts, cell, sha256
-        )
+        asked = group.seed, plan.seeds, plan.answer, plan.over_length, plan.settings
+        return SampleRequest(*pair, group.remaining, *asked, facts, cell, sha256)
 
     def put_back(self, group: SampleGroup) -> None:
         """Queue the remaining samples of a group again, since its worker died."""
@@ -79,7 +79,7 @@ class WorkQueue:
     def fail(self, group: SampleGroup, error: str) -> None:
         """Give the remaining samples of a group records with this error."""
         for cell in group.remaining:
-            group.records.append(runner.failed(self._plan, group.model, group.task, cell, error))
+            group.records.append(runner.failed(self._plans[group.seed], group.model, group.task, cell, error))
 
     def take_ready(self) -> Iterator[Record]:
         """Take out the records whose turn it is."""
@@ -97,9 +97,10 @@ class WorkQueue:
             yield from group.records[group.taken :]
 
 
-def sample_groups(plan: Plan, done: Collection[tuple[str, str]]) -> Iterator[SampleGroup]:
+def sample_groups(plan: Plan, done: Collection[SampleKey]) -> Iterator[SampleGroup]:
     """What is not done, in order: neighbours of one length and repeat are one group, since they share a prefix."""
     for model in plan.models:
         for task in plan.tasks:
-            for _, cells in groupby(plan.remaining(task, model, done), key=lambda cell: (cell.length, cell.repeat)):
-                yield SampleGroup(model, task, tuple(cells))
+            for one in plan.by_seed():
+                for _, cells in groupby(one.remaining(task, model, done), key=lambda cell: (cell.length, cell.repeat)):
+                    yield SampleGroup(model, task, one.sweep.seed, tuple(cells))

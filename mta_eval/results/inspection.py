@@ -130,12 +130,12 @@ def attention_pictures(questions: Sequence[Run], records: Sequence[Record]) -> C
     window = min((registry.build_model(name).max_length for name in seen), default=0)
 
     def look(task: str, path: Path) -> list[str]:
-        ids = [record.sample_id for record in records if record.task == task]
-        ids = [sample_id for sample_id in ids if cell_of(sample_id).length <= window]
-        if not seen or not ids:
+        fitting = [one for one in records if one.task == task and cell_of(one.sample_id).length <= window]
+        if not seen or not fitting:
             return []
-        seed = next(run.sweep.seed for run in questions if task in run.tasks)
-        return compare_attention(seen, task, cell_of(ids[len(ids) // 2]), seed, 2, 4, path)
+        chosen = fitting[len(fitting) // 2]
+        seed = next(run.seed_of(chosen) for run in questions if task in run.tasks)
+        return compare_attention(seen, task, cell_of(chosen.sample_id), seed, 2, 4, path)
 
     return look
 

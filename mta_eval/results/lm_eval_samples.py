@@ -31,12 +31,15 @@ def read_samples_file(path: Path) -> tuple[Run, list[Record]]:
     try:
         model = _model(path)
         records = [_record(row, model) for row in rows]
+        seeds = [row["doc"]["seed"] for row in rows]
+        if len(set(seeds)) > 1:
+            records = [record.with_seed(seed) for record, seed in zip(records, seeds, strict=True)]
         cells = [row["doc"]["axes"] for row in rows]
         sweep = Sweep(
             tuple(dict.fromkeys(cell["length"] for cell in cells)),
             tuple(dict.fromkeys(row["doc"]["depth"] for row in rows)),
             len({cell["repeat"] for cell in cells}),
-            rows[0]["doc"]["seed"],
+            seeds[0],
         )
     except (KeyError, TypeError, IndexError, ValueError) as error:
         raise StoreError(f"{str(path)!r} {NOT_OURS}") from error

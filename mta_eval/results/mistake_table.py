@@ -10,7 +10,7 @@ import pandas as pd
 
 from mta_eval.core import Record
 from mta_eval.results.mistakes import KINDS, kind_of
-from mta_eval.results.table import GAP, markdown_table, model_text
+from mta_eval.results.table import GAP, markdown_table, model_text, sample_name
 
 EXAMPLES = 2  # of each kind, for each task and model
 LONGEST = 80  # characters of an answer
@@ -57,7 +57,7 @@ def mistakes_markdown(records: Sequence[Record], page: str = "report.html") -> s
 
 def link_to(record: Record, page: str) -> str:
     """Where the page shows this sample."""
-    return f"{page}#sample={quote(f'{record.model}/{record.sample_id}', safe='', errors='replace')}"
+    return f"{page}#sample={quote(f'{record.model}/{sample_name(record)}', safe='', errors='replace')}"
 
 
 def _count(records: Sequence[Record], kinds: Sequence[str | None]) -> Counts:
@@ -85,6 +85,6 @@ def _examples(records: Sequence[Record], kinds: Sequence[str | None]) -> list[tu
 def _example(kind: str, record: Record, page: str) -> list[str]:
     answer = record.error if record.error is not None else record.output or ""
     answer = repr(answer[:LONGEST]) + ("…" if len(answer) > LONGEST else "")
-    name = record.sample_id.replace("[", "&#91;").replace("]", "&#93;")
+    name = sample_name(record).replace("[", "&#91;").replace("]", "&#93;")
     link = f"[{name}]({link_to(record, page)})"
     return [kind, record.task, model_text(record.model), ", ".join(record.targets), answer, link]

@@ -1,7 +1,7 @@
 """Records and run.json as JSON, and the one validating reader of both: every version that was ever written.
 
 Schema 1 is mta-eval 0.1 (no `schema` in the file, no `finish`, `thought`, `output_tokens`); 2 has no `unverified`,
-`fingerprint`, `prompt`, and identities among the environment; 3 is today's.
+`fingerprint`, `prompt`, `parts`, and identities among the environment; 3 is today's.
 Over 250 lines, so that every field and what it may hold stand on one page.
 """
 
@@ -20,6 +20,7 @@ from mta_eval.core import (
     Json,
     ModelIdentity,
     OverLength,
+    Part,
     PromptSettings,
     QuotedNeedle,
     Record,
@@ -71,16 +72,10 @@ def read_run_text(text: str) -> Run:
     """The question of a run.json of any schema. Raises ValueError that says which field is wrong, and how."""
     fields = _Fields(_object(json.loads(text), "the file"))
     fields.check_schema()
-    sweep = _Fields(_object(fields.take("sweep"), "sweep"), "sweep.")
     run = Run(
         tasks=tuple(_texts(fields.take("tasks"), "tasks")),
         models=tuple(_texts(fields.take("models"), "models")),
-        sweep=Sweep(
-            tuple(_count(length, "sweep.lengths") for length in _list(sweep.take("lengths"), "sweep.lengths")),
-            tuple(_optional(_share)(depth, "sweep.depths") for depth in _list(sweep.take("depths"), "sweep.depths")),
-            _count(sweep.take("repeats"), "sweep.repeats"),
-            _integer(sweep.take("seed"), "sweep.seed"),
-        ),
+        sweep=_sweep(fields.take("sweep"), "sweep"),
         answer=_text(fields.take("answer"), "answer"),
         over_length=_text(fields.take("over_length"), "over_length"),
         version=_text(fields.take("version"), "version"),
@@ -88,13 +83,33 @@ def read_run_text(text: str) -> Run:
         environment=dict(_object(fields.take("environment", {}), "environment")),
         prompt=_prompt(fields.take("prompt", {})),
         identities=_identities(fields.take("identities", {})),
+        parts=tuple(_part(part) for part in _list(fields.take("parts", []), "parts")),
     )
-    sweep.refuse_rest("sweep")
     fields.refuse_rest("a run")
     for value, name, allowed in ((run.answer, "answer", AnswerMode), (run.over_length, "over_length", OverLength)):
         if value not in get_args(allowed):
             raise ValueError(f"{name} is {value!r}, not one of {', '.join(get_args(allowed))}")
     return run
+
+
+def _sweep(value: Json, name: str) -> Sweep:
+    fields = _Fields(_object(value, name), f"{name}.")
+    sweep = Sweep(
+        tuple(_count(length, f"{name}.lengths") for length in _list(fields.take("lengths"), f"{name}.lengths")),
+        tuple(_optional(_share)(depth, f"{name}.depths") for depth in _list(fields.take("depths"), f"{name}.depths")),
+        _count(fields.take("repeats"), f"{name}.repeats"),
+        _integer(fields.take("seed"), f"{name}.seed"),
+    )
+    fields.refuse_rest(name)
+    return sweep
+
+
+def _part(value: Json) -> Part:
+    fields = _Fields(_object(value, "parts"), "parts.")
+    tasks, models = (tuple(_texts(fields.take(name), f"parts.{name}")) for name in ("tasks", "models"))
+    part = Part(tasks, models, _sweep(fields.take("sweep"), "parts.sweep"))
+    fields.refuse_rest("a part")
+    return part
 
 
 def _prompt(value: Json) -> PromptSettings:

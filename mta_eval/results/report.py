@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from mta_eval.core import Record, Run
+from mta_eval.core import Part, Record, Run
 from mta_eval.errors import StoreError
 from mta_eval.results.exports import score_frame
 from mta_eval.results.findings import FINDINGS_HEAD, FINDINGS_NOTE, finding_rows
@@ -105,7 +105,8 @@ def _run_facts(run: Run) -> list[tuple[str, str]]:
         ("lengths", _list(length_text(length) for length in run.sweep.lengths)),
         ("depths", _list(axis_text("depth", depth) for depth in run.sweep.depths)),
         ("repeats", str(run.sweep.repeats)),
-        ("seed", str(run.sweep.seed)),
+        ("seeds" if len(run.seeds) > 1 else "seed", _list(map(str, run.seeds))),
+        *(_part_facts(number, part) for number, part in enumerate(run.parts, 1) if len(run.parts) > 1),
         ("answer mode", run.answer),
         ("prompts over the window", run.over_length),
         ("mta-eval", run.version),
@@ -113,6 +114,16 @@ def _run_facts(run: Run) -> list[tuple[str, str]]:
         *((name, _value_text(value)) for name, value in run.environment.items()),
     ]
     return [(name, value) for name, value in facts if value]
+
+
+def _part_facts(number: int, part: Part) -> tuple[str, str]:
+    """One of the parts of a run that was not asked all of everything."""
+    sweep = part.sweep
+    lengths, depths = map(length_text, sweep.lengths), (axis_text("depth", depth) for depth in sweep.depths)
+    counts = f"repeats {sweep.repeats}, seed {sweep.seed}"
+    return f"part {number}", _list(
+        [*part.tasks, *part.models, f"lengths {', '.join(lengths)}", f"depths {', '.join(depths)}", counts]
+    )
 
 
 def _value_text(value: Any) -> str:

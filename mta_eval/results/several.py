@@ -7,8 +7,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from mta_eval.core import Record, Run
+from mta_eval.core import Record, Run, SampleKey
 from mta_eval.results import lm_eval_samples, store
+from mta_eval.results.parts import parts_of_run, samples_in
 
 Pair = tuple[str, str]  # task, model
 
@@ -18,18 +19,18 @@ def read_several(folders: Sequence[Path]) -> tuple[list[tuple[str, Run]], list[R
 
     A run is its folder, or a samples_*.jsonl of lm-eval.
 
-    Where two runs hold the same model's answers to the same task, from other seeds, records get the axis "seed". Of one
-    seed they are parts of one question (split by lengths, say), unless both answered the same sample: then the model's
-    name is followed by its run's. A folder named twice is read once. Raises StoreError.
+    Where a model answered a task from several seeds, its records get the axis "seed". Two runs of one seed are parts of
+    one question (split by lengths, say), unless both answered the same sample: then the model's name is followed by its
+    run's. A folder named twice is read once. Raises StoreError.
     """
     folders = _once(folders)
     names = _names([folder.resolve() for folder in folders])
     loaded = [(name, *read_run_or_samples(folder)) for name, folder in zip(names, folders, strict=True)]
-    seeds, answered_twice = _overlaps([(run.sweep.seed, records) for _, run, records in loaded])
+    seeds, answered_twice = _overlaps([(run, records) for _, run, records in loaded])
     told_apart = [
         dataclasses.replace(record, model=f"{record.model} ({name})")
         if (pair := (record.task, record.model)) in answered_twice
-        else dataclasses.replace(record, axes={**record.axes, "seed": run.sweep.seed})
+        else record.with_seed(run.sweep.seed)
         if len(seeds[pair]) > 1
         else record
         for name, run, records in loaded
@@ -38,7 +39,7 @@ def read_several(folders: Sequence[Path]) -> tuple[list[tuple[str, Run]], list[R
     questions, missing = [], {}
     for (name, run, records), folder in zip(loaded, folders, strict=True):
         answered = sum(record.error is None for record in records)
-        wanted = run.samples or _samples_of(run)
+        wanted = run.samples or samples_in(parts_of_run(run, ()))
         if wanted:
             environment = {name: value for name, value in run.environment.items() if name != "samples"}
             run = dataclasses.replace(run, environment={"answered": f"{answered} of {wanted} samples"} | environment)
@@ -48,24 +49,24 @@ def read_several(folders: Sequence[Path]) -> tuple[list[tuple[str, Run]], list[R
     return questions, told_apart, missing
 
 
-def _samples_of(run: Run) -> int:
-    """How many samples a run of an older version has, which did not write it down; 0 at its tasks' default lengths."""
-    beyond = run.environment.get("lengths beyond the window")
-    left_out = sum(len(x) for x in beyond.values() if isinstance(x, list)) if isinstance(beyond, dict) else 0
-    lengths = len(run.models) * len(run.sweep.lengths) - left_out
-    return len(run.tasks) * lengths * len(run.sweep.depths) * run.sweep.repeats
+def read_paired(folders: Sequence[Path]) -> list[list[Record]]:
+    """The records of each run, to be set beside each other: if one has the axis "seed", all have. Raises StoreError."""
+    loaded = [read_run_or_samples(folder) for folder in folders]
+    if not any("seed" in record.axes for _, records in loaded for record in records):
+        return [records for _, records in loaded]
+    return [[record.with_seed(run.sweep.seed) for record in records] for run, records in loaded]
 
 
-def _overlaps(runs: Sequence[tuple[int, Sequence[Record]]]) -> tuple[dict[Pair, set[int]], set[Pair]]:
-    """The seeds of each pair of task and model, and the pairs that two runs of one seed hold the same sample of."""
+def _overlaps(runs: Sequence[tuple[Run, Sequence[Record]]]) -> tuple[dict[Pair, set[int]], set[Pair]]:
+    """The seeds of each pair of task and model, and the pairs that two runs hold the same sample, of one seed, of."""
     seeds: dict[Pair, set[int]] = defaultdict(set)
-    seen: set[tuple[int, Pair, str]] = set()
+    seen: set[tuple[Pair, SampleKey]] = set()
     twice: set[Pair] = set()
-    for seed, records in runs:
-        new = {(seed, (record.task, record.model), record.sample_id) for record in records}
-        twice |= {pair for _, pair, _ in new & seen}
+    for run, records in runs:
+        new = {((record.task, record.model), run.key_of(record)) for record in records}
+        twice |= {pair for pair, _ in new & seen}
         seen |= new
-        for _, pair, _ in new:
+        for pair, (_, seed, _) in new:
             seeds[pair].add(seed)
     return seeds, twice
 

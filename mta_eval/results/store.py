@@ -1,35 +1,35 @@
 """Run folders: run.json (the question) and records.jsonl (one line per sample, appended and flushed one by one).
 
 A run may be killed at any moment: a torn last line is dropped at the next start, and nothing before it is touched.
+A folder grows: run.json is replaced by the larger question, at once, before anything new is asked.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import fcntl
 import os
 import tempfile
 import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-from mta_eval.core import PromptSettings, Record, Run, Sweep
+from mta_eval.core import Record, Run, SampleKey
 from mta_eval.errors import StoreError
+from mta_eval.results.growth import ContradictionError, grown, with_parts
+from mta_eval.results.parts import cell_or_none, holds, in_order
 from mta_eval.results.record_json import NewerSchemaError, read_record, read_run_text, record_line, run_text
 
 QUESTION, RECORDS = "run.json", "records.jsonl"
-PARTS = {"weights": "weights", "config": "configuration", "adapter": "adapter", "revision": "revision on the hub"} | {
-    "template": "chat template",
-    "generation": "end tokens",
-}
 
 
 class RunFolder:
     """A run folder open for writing; one process at a time.
 
-    Opening it repairs a torn last line and drops failed samples, so that they are tried again. Raises StoreError if
-    the folder cannot be written, is in use, or holds the records of another question.
+    Opening it makes its question hold `run` too, repairs a torn last line and drops the failed samples of `run`, so
+    that they are tried again. `run` is then the folder's whole question, `done` the samples that need no answer.
+    Raises StoreError if the folder cannot be written, is in use, or its question contradicts `run`.
     """
 
     def __init__(self, folder: Path, run: Run) -> None:
@@ -38,7 +38,7 @@ class RunFolder:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = _lock(folder)
             try:
-                self.done = self._begin(run)
+                self.run, self.done = self._begin(run)
                 self._file = (folder / RECORDS).open("ab", buffering=0)
             except BaseException:
                 os.close(self._lock)
@@ -73,21 +73,54 @@ class RunFolder:
     ) -> None:
         self.close()
 
-    def _begin(self, run: Run) -> set[tuple[str, str]]:
-        """Write the question, or check that it is the same one. Returns (model, sample id) of what is done."""
-        path = self.folder / QUESTION
+    def _begin(self, asked: Run) -> tuple[Run, set[SampleKey]]:
+        """Write the question, or make the one that is there hold it. Returns the whole question, and what is done."""
+        path, file = self.folder / QUESTION, self.folder / RECORDS
         if not path.exists():
-            if (self.folder / RECORDS).exists():
+            if file.exists():
                 raise StoreError(f"{str(self.folder)!r} holds records but no {QUESTION}; choose another --out")
-            _write_whole(path, run_text(run).encode())
-            return set()
-        _refuse_another(read_run(self.folder), run, self.folder)
-        records = _read_records(self.folder)
-        kept = [record for record in records if record.error is None]
-        file = self.folder / RECORDS
+            whole = with_parts(asked)
+            _write_whole(path, run_text(whole).encode())
+            return whole, set()
+        there = read_run(self.folder)
+        records = _read_records(self.folder, there)
+        whole = _grown(there, records, asked, self.folder)
+        if whole != there:
+            _write_whole(path, run_text(whole).encode())
+        retried = _samples_of(asked, whole)
+        kept = [record for record in records if record.error is None or not retried(record)]
         if not file.exists() or len(kept) < len(records) or not file.read_bytes().endswith(b"\n"):
             _write_whole(file, "".join(record_line(record) + "\n" for record in kept).encode())
-        return {(record.model, record.sample_id) for record in kept}
+        return whole, {whole.key_of(record) for record in kept if record.error is None}
+
+
+def _samples_of(asked: Run, whole: Run) -> Callable[[Record], bool]:
+    """Whether a record of the `whole` run is of a sample that is asked now; a question without parts asks them all."""
+    in_parts = holds(asked.parts)
+
+    def is_asked(record: Record) -> bool:
+        cell = cell_or_none(record.sample_id)
+        if not asked.parts or cell is None:
+            return True
+        return in_parts(record.task, record.model, whole.seed_of(record), cell)
+
+    return is_asked
+
+
+def write_new(folder: Path, run: Run, records: Iterable[Record]) -> None:
+    """A new run folder with all its records, there whole or not at all. Raises StoreError if there is one already."""
+    try:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise StoreError(f"{str(folder)!r} is there already; name a new folder with --out")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as name:
+            made = Path(name) / "run"
+            made.mkdir()
+            _write_whole(made / QUESTION, run_text(run).encode())
+            _write_whole(made / RECORDS, "".join(record_line(record) + "\n" for record in records).encode())
+            made.replace(folder)
+    except OSError as error:
+        raise StoreError(f"cannot write the run folder {str(folder)!r}: {error.strerror}") from error
 
 
 def read_run(folder: Path) -> Run:
@@ -115,8 +148,16 @@ def _no_run(folder: Path) -> str:
 
 
 def read(folder: Path) -> tuple[Run, list[Record]]:
-    """A run folder's question and its whole records; a torn last line is passed over. Raises StoreError."""
-    return read_run(folder), _read_records(folder)
+    """A run folder's question and its whole records; a torn last line is passed over. Raises StoreError.
+
+    The records come in the order of the question (see `parts.in_order`), not in that in which they were answered, and
+    where it has several seeds each has the axis "seed".
+    """
+    run = read_run(folder)
+    records = _read_records(folder, run)
+    if len(run.seeds) > 1:
+        records = [record.with_seed(run.sweep.seed) for record in records]
+    return run, in_order(run, records)
 
 
 def in_use(folder: Path) -> bool:
@@ -129,14 +170,15 @@ def in_use(folder: Path) -> bool:
     return False
 
 
-def _read_records(folder: Path) -> list[Record]:
+def _read_records(folder: Path, run: Run) -> list[Record]:
+    """The records as they stand in the file; of two of one sample the later."""
     path = folder / RECORDS
     try:
         data = path.read_bytes() if path.exists() else b""
     except OSError as error:
         raise StoreError(f"cannot read {str(path)!r}: {error.strerror}") from error
     whole, _, _ = data.rpartition(b"\n")
-    records: dict[tuple[str, str], Record] = {}
+    records: dict[SampleKey, Record] = {}
     for number, line in enumerate(whole.split(b"\n") if whole else [], 1):
         try:
             record = read_record(line)
@@ -146,38 +188,24 @@ def _read_records(folder: Path) -> list[Record]:
             raise StoreError(
                 f"{str(path)!r} line {number} is damaged: {error}; remove that line and run again"
             ) from error
-        records[record.model, record.sample_id] = record
+        records[run.key_of(record)] = record
     return list(records.values())
 
 
-def _refuse_another(there: Run, here: Run, folder: Path) -> None:
-    """Raise StoreError with the first difference between two questions, if there is one."""
-    for name, old, new in _questions(there, here):
-        if old != new:
+def _grown(there: Run, records: list[Record], asked: Run, folder: Path) -> Run:
+    """The question of a folder with what is asked now. Raises StoreError where they contradict each other."""
+    try:
+        return grown(there, records, asked)
+    except ContradictionError as found:
+        if found.model:
             raise StoreError(
-                f"{str(folder)!r} holds another question: {name} was {_short(old)}, now {_short(new)}; "
-                "choose another --out, or repeat the first command to go on with it"
-            )
-    for model, before in there.identities.items():
-        if (now := here.identities.get(model)) and (part := before.changed(now)):
-            raise StoreError(
-                f"{str(folder)!r} holds the answers of another {model}: its {PARTS[part]} changed since "
-                f"({getattr(before, part)}, now {getattr(now, part)}); choose another --out"
-            )
-
-
-def _questions(there: Run, here: Run) -> list[tuple[str, Any, Any]]:
-    pairs = [(field.name, getattr(there, field.name), getattr(here, field.name)) for field in dataclasses.fields(Run)]
-    rows = [row for row in pairs if row[0] not in ("sweep", "environment", "prompt", "identities")]
-    for kind, before, now in ((Sweep, there.sweep, here.sweep), (PromptSettings, there.prompt, here.prompt)):
-        rows += [
-            (field.name, getattr(before, field.name), getattr(now, field.name)) for field in dataclasses.fields(kind)
-        ]
-    return rows
-
-
-def _short(value: Any) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+                f"{str(folder)!r} holds the answers of another {found.model}: its {found.what} changed since "
+                f"({found.before}, now {found.now}); choose another --out"
+            ) from found
+        raise StoreError(
+            f"{str(folder)!r} holds another question: {found.what} was {found.before}, now {found.now}; "
+            "choose another --out, or ask as before to go on with it"
+        ) from found
 
 
 def _lock(folder: Path, kind: int = fcntl.LOCK_EX, tries: int = 4) -> int:

@@ -104,7 +104,7 @@ def test_the_records_are_those_of_a_run_in_one_process(replicas: pool.ReplicaPoo
 
 def test_done_samples_are_not_submitted(replicas: pool.ReplicaPool) -> None:
     expected = bare(list(runner.run(PLAN)))
-    done = {(record.model, record.sample_id) for record in expected[:4]}
+    done = {(record.model, 0, record.sample_id) for record in expected[:4]}
     assert bare(list(replicas.run(PLAN, done))) == expected[4:]
     assert sum(len(request.cells) for request in FakeSlot.submitted) == len(expected) - 4
 
@@ -123,14 +123,14 @@ def test_a_slot_whose_node_is_lost_is_replaced(replicas: pool.ReplicaPool) -> No
 
 
 def test_a_group_that_kills_three_workers_becomes_errors(replicas: pool.ReplicaPool) -> None:
-    done = {(record.model, record.sample_id) for record in list(runner.run(PLAN))[3:]}
+    done = {(record.model, 0, record.sample_id) for record in list(runner.run(PLAN))[3:]}
     FakeSlot.script.extend(["die"] * 3)
     records = list(replicas.run(PLAN, done))
     assert [record.error for record in records] == ["its worker died 3 times: The actor is dead"] * 3
 
 
 def test_a_record_ends_a_series_of_deaths(replicas: pool.ReplicaPool) -> None:
-    done = {(record.model, record.sample_id) for record in list(runner.run(PLAN))[3:]}
+    done = {(record.model, 0, record.sample_id) for record in list(runner.run(PLAN))[3:]}
     FakeSlot.script.extend(["die", "die", "answer"] * 3)
     assert [record.error for record in replicas.run(PLAN, done)] == [None] * 3
 

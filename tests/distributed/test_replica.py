@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mta_eval import registry, runner
-from mta_eval.core import Plan, Sweep
+from mta_eval.core import Plan, PromptSettings, Sweep
 from mta_eval.distributed.cluster import Cluster
 from mta_eval.distributed.pool import replica_pool
 from mta_eval.distributed.replica import ModelFacts, Replica, SampleRequest, Workspace
@@ -40,6 +40,12 @@ def test_it_answers_as_the_one_process_run() -> None:
         for record in Replica().answer(Workspace.current(), request_for(asked))
     ]
     assert here == there
+
+
+def test_it_answers_with_the_settings_of_the_runs_prompts() -> None:
+    asked = replace(plan(), settings=PromptSettings(answer_tokens=31))
+    (first, *_) = Replica().answer(Workspace.current(), request_for(asked))
+    assert first.max_new_tokens == 31
 
 
 def test_it_looks_at_models_without_loading_them(llama_folder: Path) -> None:

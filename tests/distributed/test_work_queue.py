@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mta_eval import registry, runner
-from mta_eval.core import Plan, Record, Sweep
+from mta_eval.core import Plan, Record, SampleKey, Sweep
 from mta_eval.distributed.replica import ModelFacts, Replica, Workspace
 from mta_eval.distributed.work_queue import SampleGroup, WorkQueue, sample_groups
 
@@ -19,8 +21,8 @@ def answered(queue: WorkQueue, group: SampleGroup) -> list[Record]:
     return list(Replica().answer(Workspace.current(), queue.request(group)))
 
 
-def ids(records: list[Record]) -> list[tuple[str, str]]:
-    return [(record.model, record.sample_id) for record in records]
+def ids(records: list[Record]) -> list[SampleKey]:
+    return [(record.model, int(record.axes.get("seed", 0) or 0), record.sample_id) for record in records]
 
 
 def test_a_group_is_one_haystack_at_all_its_depths() -> None:
@@ -28,14 +30,14 @@ def test_a_group_is_one_haystack_at_all_its_depths() -> None:
     assert len(made) == 16
     assert all(len(group.cells) == 3 for group in made)
     assert all(len({(cell.length, cell.repeat) for cell in group.cells}) == 1 for group in made)
-    in_order = [(group.model, f"{group.task}/{cell}") for group in made for cell in group.cells]
+    in_order = [(group.model, 0, f"{group.task}/{cell}") for group in made for cell in group.cells]
     assert in_order == ids(list(runner.run(PLAN)))
 
 
 def test_what_is_done_is_in_no_group() -> None:
     everything = ids(list(runner.run(PLAN)))
     left = [
-        (group.model, f"{group.task}/{cell}")
+        (group.model, group.seed, f"{group.task}/{cell}")
         for group in sample_groups(PLAN, set(everything[:7]))
         for cell in group.cells
     ]
@@ -141,3 +143,18 @@ def test_groups_that_come_back_are_answered_in_their_order() -> None:
     queue.put_back(first)
     queue.put_back(second)
     assert [queue.next_group(4), queue.next_group(4)] == [first, second]
+
+
+def test_a_plan_of_several_seeds_is_answered_in_its_order_with_the_seed_as_an_axis() -> None:
+    both = replace(PLAN, seeds=(5, 6))
+    queue = WorkQueue(both, (), FACTS)
+    records: list[Record] = []
+    while group := queue.next_group(1):
+        if group.seed == 6 and group.task == "passkey":
+            queue.fail(group, "its worker died")
+        else:
+            group.records.extend(answered(queue, group))
+        records += queue.take_ready()
+    here = list(runner.run(both))
+    assert ids(records) == ids(here)
+    assert [record.prompt_sha256 for record in records] == [record.prompt_sha256 for record in here]

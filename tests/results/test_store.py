@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mta_eval.core import Record, Run, Sweep
+from mta_eval.core import PromptSettings, Record, Run, Sweep
 from mta_eval.errors import StoreError
 from mta_eval.results.store import RunFolder, in_use, read
 
@@ -64,8 +64,8 @@ def test_a_torn_last_line_is_repaired(tmp_path: Path, torn: int) -> None:
         done = folder.done
         folder.append(record(2))
     assert [line["sample_id"] for line in map(json.loads, file.read_text().splitlines())][-1] == record(2).sample_id
-    assert ("window:300", record(0).sample_id) in done or torn > 250
-    assert ("window:300", record(1).sample_id) not in done
+    assert ("window:300", 0, record(0).sample_id) in done or torn > 250
+    assert ("window:300", 0, record(1).sample_id) not in done
 
 
 def test_a_failed_sample_is_not_done_and_is_replaced(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_a_failed_sample_is_not_done_and_is_replaced(tmp_path: Path) -> None:
         folder.append(record(0))
         folder.append(record(1, output=None, score=None, error="OutOfMemoryError: …"))
     with RunFolder(tmp_path, RUN) as folder:
-        assert folder.done == {("window:300", record(0).sample_id)}
+        assert folder.done == {("window:300", 0, record(0).sample_id)}
         folder.append(record(1))
     assert read(tmp_path)[1] == [record(0), record(1)]
 
@@ -81,23 +81,23 @@ def test_a_failed_sample_is_not_done_and_is_replaced(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changed", "named"),
     [
-        ({"tasks": ("passkey",)}, "tasks"),
-        ({"models": ("hf:x",)}, "models"),
         ({"answer": "choose"}, "answer"),
-        ({"tokenizers": {"window:300": "abd"}}, "tokenizers"),
+        ({"over_length": "mark"}, "over_length"),
+        ({"tokenizers": {"window:300": "abd"}}, "the tokenizer of window:300"),
         ({"version": "9"}, "version"),
-        ({"sweep": dataclasses.replace(RUN.sweep, seed=1)}, "seed"),
-        ({"sweep": dataclasses.replace(RUN.sweep, lengths=(512,))}, "lengths"),
-        ({"sweep": dataclasses.replace(RUN.sweep, repeats=3)}, "repeats"),
+        ({"prompt": PromptSettings(system="Be brief.")}, "system"),
+        ({"prompt": PromptSettings(answer_tokens=9)}, "answer_tokens"),
+        ({"prompt": PromptSettings(thinking="off")}, "thinking"),
     ],
 )
 def test_another_question_is_refused_with_what_differs(tmp_path: Path, changed: dict[str, object], named: str) -> None:
     with RunFolder(tmp_path, RUN) as folder:
         folder.append(record(0))
-    before = (tmp_path / "records.jsonl").read_bytes()
-    with pytest.raises(StoreError, match=f"another question: {named} was"):
-        RunFolder(tmp_path, dataclasses.replace(RUN, **changed))  # type: ignore[arg-type]
-    assert (tmp_path / "records.jsonl").read_bytes() == before
+    before = [(tmp_path / name).read_bytes() for name in ("run.json", "records.jsonl")]
+    with pytest.raises(StoreError, match=f"another question: {named} was") as caught:
+        RunFolder(tmp_path, dataclasses.replace(RUN, models=("window:300", "hf:x"), **changed))  # type: ignore[arg-type]
+    assert "\n" not in str(caught.value)
+    assert [(tmp_path / name).read_bytes() for name in ("run.json", "records.jsonl")] == before
 
 
 def test_another_environment_is_the_same_question(tmp_path: Path) -> None:

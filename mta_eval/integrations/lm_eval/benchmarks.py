@@ -54,11 +54,11 @@ class Benchmarks:
             for model_name, model in models.items():
                 for task in self._shots:
                     for subtask, count in self._subtasks[task].items():
-                        answered = [sample_id for name, sample_id in folder.done if name == model_name]
+                        answered = [sample_id for name, _, sample_id in folder.done if name == model_name]
                         if sum(sample_id.startswith(f"{subtask}/") for sample_id in answered) < count:
                             say([f"{subtask}: {count} questions to {model_name}"])
                             for record in self._ask(task, subtask, model_name, model):
-                                if (model_name, record.sample_id) not in folder.done:
+                                if folder.run.key_of(record) not in folder.done:
                                     folder.append(record)
         return read(out)[1]
 

@@ -21,7 +21,7 @@ from mta_eval.core import QuotedNeedle, Record, Run
 from mta_eval.results.grid import axis_value, axis_values
 from mta_eval.results.mistakes import KINDS
 from mta_eval.results.page.sections import Section
-from mta_eval.results.table import axis_text
+from mta_eval.results.table import axis_text, sample_name
 
 BLOCK = 250  # samples that are packed together
 FINISHES = {
@@ -42,7 +42,7 @@ def script_json(value: Any) -> Markup:
 def make_index(sections: Sequence[Section]) -> dict[str, Any]:
     """What the list of samples needs, samples in the order of `sections`. Each row holds
 
-    id, task, model, length, depth (places in the lists beside), score, cut, kind of mistake (a place, or -1),
+    name, task, model, length, depth (places in the lists beside), score, cut, kind of mistake (a place, or -1),
     section, grid, row, column, targets, output, error.
     """
     records = [record for section in sections for record in section.records]
@@ -72,7 +72,7 @@ def make_index(sections: Sequence[Section]) -> dict[str, Any]:
 def _row(record: Record, kind: str | None, cell: tuple[int, ...], look_up: Sequence[dict[Any, int]]) -> list[Any]:
     tasks, models, lengths, depths, kinds = look_up
     return [
-        record.sample_id,
+        sample_name(record),
         tasks[record.task],
         models[record.model],
         lengths[axis_value(record, "length")],
@@ -130,7 +130,8 @@ def _command(record: Record, runs: Sequence[tuple[str, Run]], known: dict[tuple[
         folder, model = held[0] if held else ("RUN", record.model)
         known[pair] = shlex.join(["mta-eval", "show", folder]), shlex.join(["--model", model])
     before, after = known[pair]
-    return f"{before} {shlex.quote(record.sample_id)} {after}"
+    seed = f" --seed {record.axes['seed']}" if "seed" in record.axes else ""
+    return f"{before} {shlex.quote(record.sample_id)} {after}{seed}"
 
 
 def _number(value: float | None) -> float | None:

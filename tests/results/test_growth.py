@@ -1,0 +1,85 @@
+"""Two questions as one: what is joined, and in which order."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from test_store import RUN, record
+
+from mta_eval.core import ModelIdentity, Part, Sweep
+from mta_eval.results.growth import ContradictionError, grown, with_parts
+
+NEXT = replace(
+    RUN,
+    tasks=("passkey", "niah"),
+    models=("hf:x",),
+    sweep=Sweep((2048, 512), (1.0, 0.0), 1, 9),
+    tokenizers={"hf:x": "def"},
+    environment={"versions": {"torch": "3"}, "models": {"hf:x": {"dtype": "float32"}}},
+)
+
+
+def test_the_first_come_first_and_nothing_is_counted_twice() -> None:
+    run = grown(RUN, [], NEXT)
+    assert run.tasks == ("niah", "passkey")
+    assert run.models == ("window:300", "hf:x")
+    assert run.sweep == Sweep((512, 1024, 2048), (0.0, None, 1.0), 2, 0)
+    assert run.seeds == (0, 9)
+    assert run.tokenizers == {"window:300": "abc", "hf:x": "def"}
+    assert run.parts == (
+        Part(("niah",), ("window:300",), Sweep((512, 1024), (None, 0.0), 2, 0)),
+        Part(("niah", "passkey"), ("hf:x",), Sweep((512, 2048), (0.0, 1.0), 1, 9)),
+    )
+    assert run.samples == 8 + 8
+    assert grown(run, [], NEXT) == grown(run, [], RUN) == run
+
+
+def test_asking_for_less_changes_nothing() -> None:
+    whole = grown(RUN, [], RUN)
+    assert grown(whole, [], replace(RUN, sweep=Sweep((512,), (0.0,), 1, 0))) == whole
+
+
+def test_facts_that_differ_stand_beside_each_other() -> None:
+    run = grown(RUN, [], NEXT)
+    assert run.environment["versions"] == {"torch": "2, 3"}
+    assert run.environment["models"] == {"hf:x": {"dtype": "float32"}}
+    assert grown(run, [], NEXT).environment == run.environment
+    first, second = ({"beyond": {"m": lengths}, "limit": limit} for lengths, limit in (([1], 3), ([1, 2], None)))
+    joined = grown(replace(RUN, environment=first), [], replace(RUN, environment=second)).environment
+    assert (joined["beyond"], joined["limit"]) == ({"m": [1, 2]}, 3)
+
+
+def test_a_part_of_an_identity_that_only_one_knows_is_kept() -> None:
+    there = replace(RUN, identities={"m": ModelIdentity(weights="a"), "n": ModelIdentity(config="c")})
+    here = replace(RUN, identities={"m": ModelIdentity(weights="a", template="t"), "o": ModelIdentity()})
+    assert grown(there, [], here).identities == {
+        "m": ModelIdentity(weights="a", template="t"),
+        "n": ModelIdentity(config="c"),
+        "o": ModelIdentity(),
+    }
+
+
+def test_a_model_that_has_changed_is_a_contradiction_with_its_name() -> None:
+    there, here = (replace(RUN, identities={"m": ModelIdentity(weights=weights)}) for weights in "ab")
+    with pytest.raises(ContradictionError, match="weights was a, now b") as caught:
+        grown(there, [], here)
+    assert caught.value.model == "m"
+
+
+def test_tokenizers_are_compared_model_by_model() -> None:
+    grown(RUN, [], replace(RUN, tokenizers={"hf:x": "other"}))
+    with pytest.raises(ContradictionError, match="the tokenizer of window:300 was abc, now other"):
+        grown(RUN, [], replace(RUN, tokenizers={"window:300": "other"}))
+
+
+def test_an_earlier_run_brings_what_its_records_say_it_was_asked() -> None:
+    there = replace(RUN, sweep=replace(RUN.sweep, lengths=()), environment={"samples": 1})
+    assert grown(there, [record(0)], NEXT).samples == 1 + 8
+
+
+def test_runs_without_cells_have_no_parts() -> None:
+    benchmarks = replace(RUN, sweep=Sweep((), (), 0))
+    assert with_parts(benchmarks) == benchmarks
+    run = grown(benchmarks, [], replace(benchmarks, tasks=("arc",)))
+    assert (run.tasks, run.parts, run.samples) == (("niah", "arc"), (), 0)
