@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mta_eval.core import Answer, Finish, Sample
+from mta_eval.errors import ModelError
 from mta_eval.models.chat_templates import may_think
 from mta_eval.models.stop_strings import cut_at_stop, sendable_stops
-from mta_eval.models.thoughts import BARE_HARMONY, HARMONY, ThoughtSplit, opened_by, split_thoughts
+from mta_eval.models.thoughts import BARE_HARMONY, HARMONY, ThoughtFormat, ThoughtSplit, opened_by, split_thoughts
 from mta_eval.models.tokenizer import FastTokenizer
 
 
@@ -45,8 +46,17 @@ def early_stops(sample: Sample, tokenizer: FastTokenizer) -> list[str]:
 
 def marks_are_special(tokenizer: FastTokenizer) -> bool:
     """Whether a text without its special tokens lacks marks of thoughts."""
-    marks = (mark for known in tokenizer.thought_formats for mark in known)
-    return any(mark not in tokenizer.decode(tokenizer.encode(mark).ids) for mark in marks)
+    return any(_is_bared(known, tokenizer) for known in tokenizer.thought_formats)
+
+
+def check_marks(sample: Sample, tokenizer: FastTokenizer, backend: str) -> None:
+    """Raises ModelError where a thought could not be told from the answer, for a backend leaves out special tokens."""
+    bared = [known for known in tokenizer.thought_formats if known is not HARMONY and _is_bared(known, tokenizer)]
+    if bared and thought_may_come(sample, tokenizer):
+        raise ModelError(
+            f"{backend} leaves out the special tokens {bared[0].opening} and {bared[0].closing} that mark this model's "
+            "thoughts; switch its thinking off (--thinking off), or use hf:, vllm: or server:"
+        )
 
 
 def answer_of(given: GivenText, sample: Sample, tokenizer: FastTokenizer) -> Answer:
@@ -82,6 +92,10 @@ def without_special_tokens(text: str, tokenizer: FastTokenizer) -> str:
             kept.append(text[end:start])
             end = stop
     return "".join((*kept, text[end:]))
+
+
+def _is_bared(known: ThoughtFormat, tokenizer: FastTokenizer) -> bool:
+    return any(mark not in tokenizer.decode(tokenizer.encode(mark).ids) for mark in known)
 
 
 def _split(text: str, sample: Sample, tokenizer: FastTokenizer, told: bool) -> ThoughtSplit:

@@ -10,8 +10,16 @@ COMMANDS = re.compile(
     r"|(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?|\x1b[ -/]*[0-~]?"
 )
 
+SEPARATORS = "\x1c\x1d\x1e\x1f\x85"  # control characters that Python takes for white space
+
 
 def one_line(text: str) -> str:
     """`text` in one line, without terminal commands and whatever else does not print (bidi marks, lone surrogates)."""
-    words = " ".join(COMMANDS.sub("", text).split())
-    return "".join(character for character in words if character.isprintable())
+    shown = (_shown(character) for character in COMMANDS.sub("", text))
+    return " ".join("".join(shown).split())
+
+
+def _shown(character: str) -> str:
+    if character.isprintable():
+        return character
+    return " " if character.isspace() and character not in SEPARATORS else ""

@@ -185,11 +185,69 @@ def test_an_answer_says_why_it_ended_and_how_many_tokens_it_took(
         *({"prompt_tokens": "9", "completion_tokens": "9"}, {"prompt_tokens": 1.5, "completion_tokens": -3}),
     ],
 )
-def test_counts_that_a_server_does_not_give_are_none(
+def test_counts_that_a_server_does_not_give_are_none_and_the_answer_is_unverified(
     fake: Make, ask: Callable[..., Server], tokenizer: FastTokenizer, usage: Any
 ) -> None:
     (given,) = ask(fake(fault=json.dumps({"usage": usage}))).generate(samples_of(tokenizer)[:1])
     assert (given.prompt_tokens, given.output_tokens, given.finish) == (None, None, "stop")
+    assert given.unverified
+
+
+def test_a_right_count_of_a_wrong_type_is_no_check(
+    fake: Make, ask: Callable[..., Server], tokenizer: FastTokenizer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    samples = samples_of(tokenizer)[:3]
+    for right in (float(samples[0].prompt_tokens), str(samples[0].prompt_tokens)):
+        model = ask(fake(fault=json.dumps({"usage": {"prompt_tokens": right}})))
+        assert [given.unverified for given in model.generate(samples)] == [True] * 3
+        assert capsys.readouterr().err.count("does not confirm how many prompt tokens it read") == 1
+    assert [given.unverified for given in ask(fake()).generate(samples)] == [False] * 3
+    assert not capsys.readouterr().err
+
+
+def test_another_count_is_accepted_where_the_user_says_so(
+    fake: Make, ask: Callable[..., Server], tokenizer: FastTokenizer
+) -> None:
+    sample = samples_of(tokenizer)[0]
+    for read in (1, 9999):
+        server = fake(fault=json.dumps({"usage": {"prompt_tokens": read}}))
+        with pytest.raises(ServerError, match="count=trust accepts it, marked unverified"):
+            list(ask(server).generate([sample]))
+        (given,) = ask(server, count="trust").generate([sample])
+        assert (given.unverified, given.prompt_tokens) == (True, read)
+    (given,) = ask(fake(), count="trust").generate([sample])
+    assert not given.unverified
+    with pytest.raises(ServerError, match="says that it cut the prompt"):
+        list(ask(fake(fault='{"truncated": true}'), count="trust").generate([sample]))
+    server = fake(fault='{"usage": {"prompt_tokens": 1}}')
+    pair = (sample, " 1")
+    with pytest.raises(ServerError, match="count=trust"):
+        ask(server).loglikelihood([pair])
+    assert ask(server, count="trust").loglikelihood([pair]) == ask(fake()).loglikelihood([pair])
+
+
+@pytest.mark.parametrize(
+    ("choice", "said"),
+    [
+        ({"message": {"content": None, "refusal": "I cannot help with that."}}, "I cannot help with that."),
+        ({"message": {"content": "The k"}, "finish_reason": "content_filter"}, ""),
+        ({"message": {"content": None, "refusal": "No."}, "finish_reason": "content_filter"}, "No."),
+        ({"text": "The k", "finish_reason": "content_filter"}, ""),
+    ],
+)
+def test_a_refusal_is_kept_as_one(fake: Make, ask: Callable[..., Server], choice: dict[str, Any], said: str) -> None:
+    task = "passkey:prompt=chat" if "message" in choice else "passkey"
+    server = fake(fault=json.dumps({"choices": [choice]}))
+    (record,) = runner.run(Plan({task: registry.build_task(task)}, {"m": ask(server)}, Sweep((256,), (1.0,), 1)))
+    assert (record.output, record.finish, record.error, record.score) == (said, "refused", None, 0.0)
+    assert not record.unverified
+    assert record.output_tokens is not None
+
+
+def test_null_refusals_are_none(fake: Make, ask: Callable[..., Server], tokenizer: FastTokenizer) -> None:
+    server = fake(fault='{"choices": [{"message": {"content": " 1", "refusal": null}, "finish_reason": "stop"}]}')
+    (given,) = ask(server).generate(samples_of(tokenizer, "passkey:prompt=chat")[:1])
+    assert (given.text, given.finish) == (" 1", "stop")
 
 
 # --- order, concurrency, laziness -------------------------------------------------------------------------------------
@@ -317,6 +375,7 @@ LASTING: dict[str, tuple[Any, str]] = {
     "no choices": ('{"choices": []}', "holds no choices"),
     "null choices": ('{"choices": null}', "holds no choices"),
     "no text": ('{"choices": [{"index": 0}]}', "holds no text"),
+    "no text at all": ('{"choices": [{"text": null}]}', "holds no text"),
     "a list": ((200, {}, "[1]"), "answered list, not an object"),
     "aborted": ('{"choices": [{"text": " 1", "finish_reason": "abort"}]}', "broke the answer off"),
     "prompt cut": ('{"usage": {"prompt_tokens": 100}}', "read 100 prompt tokens, not 2.*it cut the prompt"),
@@ -490,6 +549,20 @@ def test_a_server_without_prompt_log_probabilities_is_told_apart(
 
 
 # --- at the start -----------------------------------------------------------------------------------------------------
+
+
+def test_its_identity_is_what_the_server_lists_of_the_model(fake: Make, ask: Callable[..., Server]) -> None:
+    first = ask(fake(entry={"created": 1, "permission": [{"id": "a"}], "root": "/weights/a"})).identity()
+    assert ask(fake(entry={"created": 2, "permission": [{"id": "b"}], "root": "/weights/a"})).identity() == first
+    others: list[dict[str, Any]] = [
+        {"entry": {"root": "/weights/b"}},
+        {"entry": {"root": "/weights/a", "meta": {"n_params": 2}}},
+        {"entry": {"root": "/weights/a"}, "own_paths": {"/version": {"version": "0.2"}}},
+        {"entry": {"root": "/weights/a"}, "window": 8192},
+    ]
+    seen = {ask(fake(**options)).identity().config for options in others}
+    assert len(seen | {first.config}) == 5
+    assert first.template
 
 
 def test_a_missing_v1_is_found(fake: Make, ask: Callable[..., Server]) -> None:
