@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mta_eval.core import Grid
+from mta_eval.core import Grid, Record
 from mta_eval.results.statistics import Estimate
 
 if TYPE_CHECKING:
