@@ -23,6 +23,7 @@ from mta_eval.commands.rescore import rescore
 from mta_eval.commands.retrofit import retrofit
 from mta_eval.commands.run import run
 from mta_eval.commands.show import show
+from mta_eval.commands.study_command import StudyCommand
 from mta_eval.commands.suite import suite
 from mta_eval.commands.table import table
 from mta_eval.commands.train import train
@@ -43,7 +44,8 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     *(import_checkpoint, retrofit, kernels, attention, train, suite),
 )
 for command in COMMANDS:
-    app.command(command.__name__.replace("_", "-"))(command)
+    class_ = StudyCommand if command is run else None
+    app.command(command.__name__.replace("_", "-"), cls=class_)(command)
 app.add_typer(lm_eval, name="lm-eval")
 
 
@@ -86,7 +88,7 @@ def main() -> None:
 
 def _quiet_libraries() -> None:
     """Keep the bars and notes of the libraries off the terminal; they read this when they are first imported."""
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "warning")  # its report of weights that were not loaded is one
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")
     os.environ.setdefault("TQDM_DISABLE", "1")

@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.metadata import entry_points
+from itertools import product
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, ClassVar, Literal, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -24,6 +25,7 @@ from mta_eval.errors import did_you_mean as did_you_mean
 
 _KEY = re.compile(r"[a-z_]+=")
 _NEXT = re.compile(r",(?=[a-z_]+=)")  # between two options
+_LIST = re.compile(r"(?<==)\{([^{}\"']*)\}(?=,[a-z_]+=|$)")  # of values: needles={1,2,4}
 _QUOTED = re.compile(r"""(["'])((?:(?!\1).|\1\1)*)\1(?=,[a-z_]+=|$)""", re.DOTALL)
 
 
@@ -108,9 +110,27 @@ def build_model(spec: str) -> Model:
 
 
 def build_all(specs: Sequence[str], build: Callable[[str], T]) -> dict[str, T]:
-    """Tasks or models by their canonical specs; doubles fall together. Raises SpecError."""
-    built = [build(spec) for spec in specs]
+    """Tasks or models by their canonical specs; doubles fall together. Raises SpecError.
+
+    "niah:needles={1,2}" is "niah:needles=1" and "niah:needles=2".
+    """
+    built = [build(one) for spec in specs for one in expand(spec)]
     return {spec_of(thing): thing for thing in built}
+
+
+def expand(spec: str) -> list[str]:
+    """The specs that one with lists of values stands for, each combination: "niah:needles={1,2},digits={3,5}" is four.
+
+    Raises SpecError for an empty list.
+    """
+    parts = _LIST.split(spec)
+    lists = [[value.strip() for value in part.split(",")] for part in parts[1::2]]
+    if any("" in values for values in lists):
+        raise SpecError(f"{spec!r} has a list with nothing between its commas")
+    return [
+        "".join(text for pair in zip(parts[::2], (*chosen, ""), strict=True) for text in pair)
+        for chosen in product(*lists)
+    ]
 
 
 def spec_of(thing: Named) -> str:
