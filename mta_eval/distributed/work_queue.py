@@ -68,9 +68,18 @@ class WorkQueue:
         if block not in self._witnesses:
             self._witnesses[block] = group.cells[0], prompt_hash(plan, *pair, group.cells[0])
         cell, sha256 = self._witnesses[block]
-        facts = self._facts[group.model]
-        asked = group.seed, plan.seeds, plan.answer, plan.over_length, plan.settings
-        return SampleRequest(*pair, group.remaining, *asked, facts, cell, sha256)
+        return SampleRequest(
+            *pair,
+            cells=group.remaining,
+            seed=group.seed,
+            seeds=plan.seeds,
+            answer=plan.answer,
+            over_length=plan.over_length,
+            prompt=plan.settings,
+            facts=self._facts[group.model],
+            witness_cell=cell,
+            witness_sha256=sha256,
+        )
 
     def put_back(self, group: SampleGroup) -> None:
         """Queue the remaining samples of a group again, since its worker died."""
