@@ -12,6 +12,7 @@ import typer
 from mta_eval.commands.attention import attention
 from mta_eval.commands.compare import compare
 from mta_eval.commands.export import export
+from mta_eval.commands.import_answers import import_answers
 from mta_eval.commands.import_checkpoint import import_checkpoint
 from mta_eval.commands.kernels import kernels
 from mta_eval.commands.list import list_names
@@ -40,12 +41,12 @@ app = typer.Typer(
 )
 app.command("list")(list_names)
 COMMANDS: tuple[Callable[..., None], ...] = (
-    *(show, export, run, merge, report, paper, compare, table, watch, rescore),
+    *(show, export, import_answers, run, merge, report, paper, compare, table, watch, rescore),
     *(import_checkpoint, retrofit, kernels, attention, train, suite),
 )
 for command in COMMANDS:
-    class_ = StudyCommand if command is run else None
-    app.command(command.__name__.replace("_", "-"), cls=class_)(command)
+    name = "import" if command is import_answers else command.__name__.replace("_", "-")
+    app.command(name, cls=StudyCommand if command is run else None)(command)
 app.add_typer(lm_eval, name="lm-eval")
 
 

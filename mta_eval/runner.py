@@ -90,7 +90,7 @@ def answer(plan: Plan, model_name: str, task_name: str, cells: Sequence[Cell]) -
     samples = Feed(make(plan, model_name, task_name, cell) for cell in cells)
     take_peak()
     for sample, response, error, seconds in ask(asker_of(task, model, plan.answer), samples):
-        record = _record(sample, model_name, error, seconds, samples.cut)
+        record = unanswered(sample, model_name, error, seconds, samples.cut)
         record = record if response is None else scored(record, task, sample, response)
         yield record.with_seed(plan.sweep.seed) if len(plan.seeds) > 1 else record
 
@@ -105,7 +105,7 @@ def make(plan: Plan, model_name: str, task_name: str, cell: Cell) -> tuple[Sampl
 def failed(plan: Plan, model_name: str, task_name: str, cell: Cell, error: str) -> Record:
     """The record of a sample that could not be answered, and nothing was measured."""
     sample, cut = make(plan, model_name, task_name, cell)
-    record = replace(_record(sample, model_name, error, 0.0, [sample.id] if cut else []), peak_memory=None)
+    record = replace(unanswered(sample, model_name, error, 0.0, [sample.id] if cut else []), peak_memory=None)
     return record.with_seed(plan.sweep.seed) if len(plan.seeds) > 1 else record
 
 
@@ -156,8 +156,11 @@ def fit_window(sample: Sample, model: Model, over_length: OverLength) -> tuple[S
     return replace(sample, prompt=prompt, prompt_tokens=len(spans) + specials, needles=needles), True
 
 
-def _record(sample: Sample, model: str, error: str | None, seconds: float, cut: Collection[str]) -> Record:
-    """The record of a sample that is not scored yet."""
+def unanswered(sample: Sample, model: str, error: str | None, seconds: float, cut: Collection[str]) -> Record:
+    """The record of a sample without an answer: `error` says why, None that it is still to come (see `scored`).
+
+    `cut` holds the ids of samples whose prompt was cut. `peak_memory` is taken now.
+    """
     few = len(sample.needles) <= NEEDLES_KEPT
     return Record(
         sample_id=sample.id,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -24,12 +22,18 @@ def export(
     repeats: Repeats = 1,
     seed: Seed = 0,
 ) -> None:
-    """Write samples for other pipelines, one JSON object per line; only the tokenizer is loaded, no weights."""
+    """Write samples for other pipelines, one JSON object per line; only the tokenizer is loaded, no weights.
+
+    Each line has the prompt, its targets, where it ends (stop, max_new_tokens), and the rule that scores its answer.
+    The way back is import.
+    """
+    from mta_eval.results.sample_json import Exported, rule_of, sample_line
     from mta_eval.results.text_files import write_lines
 
-    built, tokenizer = registry.build_task(task), registry.build_model(model).tokenizer
+    built, maker = registry.build_task(task), registry.build_model(model)
+    tokenizer = maker.tokenizer
     sweep = Sweep(parse_lengths(lengths) or built.default_lengths, parse_depths(depths), repeats, seed)
     cells = cells_of(built, sweep, tokenizer)
-    samples = (dataclasses.asdict(built.sample(cell, seed, tokenizer)) for cell in cells)
-    write_lines((json.dumps(sample, ensure_ascii=False) for sample in samples), out)
+    about = seed, rule_of(built), registry.spec_of(maker), tokenizer.fingerprint
+    write_lines((sample_line(Exported(built.sample(cell, seed, tokenizer), *about)) for cell in cells), out)
     typer.echo(f"{len(cells)} samples in {out}")

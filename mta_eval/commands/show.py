@@ -72,6 +72,7 @@ def _show_record(folder: Path, sample_id: str, model: str, seed: int, as_json: b
     """
     from mta_eval.evaluation import make_again
     from mta_eval.results import store
+    from mta_eval.results.importing import prompts_of
 
     question, records = store.read(folder)
     model = next((spec for spec, label in question.labels.items() if label == model), model)
@@ -86,5 +87,6 @@ def _show_record(folder: Path, sample_id: str, model: str, seed: int, as_json: b
         seeds = ", ".join(map(str, sorted(by_seed)))
         raise SpecError(f"{folder} has {sample_id!r} of seed {seeds}; name one with --seed")
     record = by_seed[seed if len(question.seeds) > 1 else question.sweep.seed]
-    sample = make_again(record, registry.build_task(record.task), registry.build_model(record.model), question)
+    task, reader = registry.build_task(record.task), registry.build_model(prompts_of(question, record.model))
+    sample = make_again(record, task, reader, question)
     terminal.print_sample(sample, as_json, record)

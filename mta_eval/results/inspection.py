@@ -11,6 +11,7 @@ from mta_eval import registry
 from mta_eval.attention.registration import MODEL_TYPE
 from mta_eval.core import Cell, Needle, Record, Run, Sample, Task, cell_of
 from mta_eval.errors import ModelError, SpecError, StoreError
+from mta_eval.results.importing import prompts_of
 
 AROUND = 12  # context tokens shown on either side of the needle
 
@@ -125,7 +126,7 @@ def attention_pictures(questions: Sequence[Run], records: Sequence[Record]) -> C
     Models that are no checkpoint of the attention family are passed over.
     """
 
-    models = list(dict.fromkeys(model for run in questions for model in run.models))
+    models = list(dict.fromkeys(model for run in questions for model in run.models if prompts_of(run, model) == model))
     seen = [name for name in models if can_look(name)]
     window = min((registry.build_model(name).max_length for name in seen), default=0)
 

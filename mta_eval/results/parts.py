@@ -34,11 +34,18 @@ def parts_of_run(run: Run, records: Sequence[Record]) -> tuple[Part, ...]:
     product = _product(run)
     if product and run.samples in (0, samples_in(product)):
         return product
+    found = [((one.task, one.model, run.seed_of(one)), cell_or_none(one.sample_id)) for one in records]
+    return parts_of_samples(((block, cell) for block, cell in found if cell), run.tasks, run.models)
+
+
+def parts_of_samples(
+    samples: Iterable[tuple[Block, Cell]], tasks: Sequence[str], models: Sequence[str]
+) -> tuple[Part, ...]:
+    """The parts of samples, each by its (task, model, seed) and cell; repeats left out below one are in them, too."""
     counts: Counts = {}
-    for record in records:
-        if (cell := cell_or_none(record.sample_id)) is not None:
-            _count(counts, (record.task, record.model, run.seed_of(record)), [cell])
-    return parts_of_counts(counts, run.tasks, run.models)
+    for block, cell in samples:
+        _count(counts, block, [cell])
+    return parts_of_counts(counts, tasks, models)
 
 
 def united(first: Sequence[Part], second: Sequence[Part], run: Run) -> tuple[Part, ...]:

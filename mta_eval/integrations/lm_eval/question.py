@@ -14,6 +14,7 @@ from mta_eval.arguments import parse_depths, parse_lengths
 from mta_eval.core import Needle, Plan, Sample, Sweep, Task, Tokenizer
 from mta_eval.errors import LengthError, SpecError
 from mta_eval.models.harness import tokenizer_in_lm_eval, window_in_lm_eval
+from mta_eval.results.record_json import as_settings
 
 Doc = dict[str, Any]  # a sample as JSON: its fields are those of `Sample`, and what lm-eval adds
 SWEEP = ("lengths", "depths", "repeats", "sample_seed")
@@ -89,6 +90,7 @@ def sample_of(doc: Doc) -> Sample:
     known = [field.name for field in dataclasses.fields(Needle)]
     fields["needles"] = tuple(Needle(**{key: needle[key] for key in known}) for needle in fields["needles"])
     fields["chat"] = None if fields["chat"] is None else tuple(fields["chat"])
+    fields["settings"] = as_settings(fields["settings"])
     return Sample(**fields)
 
 
