@@ -88,18 +88,18 @@ class Harness:
         """See core.Model."""
         waiting = iter(samples)
         while group := list(islice(waiting, self.together)):
-            questions = [self._question(sample) for sample in group]
+            prompts = [self._prompt(sample) for sample in group]
+            questions = [self._question(sample, text) for sample, (text, _) in zip(group, prompts, strict=True)]
             try:
                 answers = self._loaded.generate_until(questions)
             except Exception:  # one prompt made it fail: ask each alone
                 answers = (self._loaded.generate_until([question])[0] for question in questions)
-            for output, sample, question in zip(answers, group, questions, strict=True):
-                checked = self._count(question.args[0]) is not None
-                yield replace(self._answer(output, sample), unverified=not checked)
+            for output, sample, (_, counted) in zip(answers, group, prompts, strict=True):
+                yield replace(self._answer(output, sample), unverified=not counted)
 
     def loglikelihood(self, pairs: Sequence[tuple[Sample, str]]) -> list[float]:
         """See core.Model."""
-        asked = [self._request("loglikelihood", (self._prompt(sample), text), sample) for sample, text in pairs]
+        asked = [self._request("loglikelihood", (self._prompt(sample)[0], text), sample) for sample, text in pairs]
         values = [float(value) for value, _ in self._loaded.loglikelihood(asked)]
         # lm-eval counts white space at the end of a prompt to the text: its log-likelihood is subtracted again
         ends = {
@@ -120,7 +120,7 @@ class Harness:
         finish: Finish = "length" if full else "stop"
         return answer_of(GivenText(output, finish), sample, self.tokenizer)
 
-    def _question(self, sample: Sample) -> Instance:
+    def _question(self, sample: Sample, prompt: str) -> Instance:
         check_marks(sample, self.tokenizer, f"lm-eval's {self.backend}")
         settings = {
             "until": early_stops(sample, self.tokenizer),
@@ -128,15 +128,18 @@ class Harness:
             "do_sample": False,
             "temperature": 0.0,
         }
-        return self._request("generate_until", (self._prompt(sample), settings), sample)
+        return self._request("generate_until", (prompt, settings), sample)
 
     def _request(self, kind: str, arguments: tuple[str, Settings | str], sample: Sample) -> Instance:
         from lm_eval.api.instance import Instance
 
         return Instance(request_type=kind, doc={}, arguments=arguments, idx=0, metadata=(sample.task, 0, 1))
 
-    def _prompt(self, sample: Sample) -> str:
-        """The prompt as the backend takes it. Raises ModelError if it would read other tokens than were counted."""
+    def _prompt(self, sample: Sample) -> tuple[str, bool]:
+        """The prompt as the backend takes it, and whether its tokens were counted there.
+
+        Raises ModelError if it would read other tokens than were counted here.
+        """
         prompt = sample.prompt
         if sample.chat is not None and self.tokenizer.with_settings(sample.settings).render(sample.chat) == prompt:
             rendered = self._loaded.apply_chat_template([dict(message) for message in sample.chat])
@@ -149,7 +152,7 @@ class Harness:
                 f"lm-eval's {self.backend} reads {sample.id} as {count} tokens, not {sample.prompt_tokens}; where a "
                 "BOS is missing add add_bos_token=True, else give the right tokenizer="
             )
-        return prompt
+        return prompt, count is not None
 
     def _check_settings(self, sample: Sample) -> None:
         """Raises ModelError for settings of a chat that lm-eval cannot pass on beside messages."""

@@ -86,8 +86,9 @@ def given_text(reply: Reply, budget: int) -> GivenText:
     reason = choice.get("finish_reason")
     if reason in BROKEN_OFF:
         raise ServerError(f"the server broke the answer off: finish_reason {reason}")
-    count = usage_count(reply, "completion_tokens")
-    if reason == "length" and count is not None and count < budget:
+    count, elsewhere = usage_count(reply, "completion_tokens"), _reasoning_tokens(reply) > 0
+    # OpenAI's models end a thought that would not fit before its last token
+    if reason == "length" and count is not None and count < budget and not elsewhere:
         raise ServerError(f"the server's window ended after {count} of {budget} answer tokens; raise its window")
     if text is None and message:
         text = ""  # how some servers spell an answer that ended at once, or never began
@@ -97,7 +98,7 @@ def given_text(reply: Reply, budget: int) -> GivenText:
         text,
         "length" if reason == "length" else "stop",
         next((thought for key in THOUGHTS if isinstance(thought := message.get(key), str) and thought), ""),
-        thought_elsewhere=_reasoning_tokens(reply) > 0,
+        thought_elsewhere=elsewhere,
         output_tokens=count,
     )
 
