@@ -298,7 +298,8 @@ class Model(Protocol):
     """Answers samples. Loads weights at the first answer, not before.
 
     `abilities` says what it can be asked: "answers" (`generate`), "chooses" (`loglikelihood`), "reads"
-    (`token_loglikelihoods`); the others are never called.
+    (`token_loglikelihoods`); the others are never called. An adapter for what another process computes has
+    `in_process = False`: that memory is not ours to measure.
     """
 
     name: ClassVar[str]

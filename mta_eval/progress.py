@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import accumulate
 from time import monotonic
 
 from mta_eval.core import Plan, Record
 
+BURST = 0.1  # seconds within which answers are of one burst
 QUIET = 30  # seconds between lines in a log
 
 
@@ -25,7 +27,6 @@ def progress(plan: Plan, done: int, settings: Mapping[str, Mapping[str, str]]) -
         Progress,
         TextColumn,
         TimeElapsedColumn,
-        TimeRemainingColumn,
     )
 
     console = Console(stderr=True)
@@ -43,25 +44,78 @@ def progress(plan: Plan, done: int, settings: Mapping[str, Mapping[str, str]]) -
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),
         TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
+        TextColumn("{task.fields[left]}"),
     )
     with Progress(*columns, console=console) as bar:
-        job = bar.add_task("loading", total=len(plan), completed=done, rate="")
-
+        job = bar.add_task("loading", total=len(plan), completed=done, rate="", left="")
+        remaining = RemainingTime(lengths_of(plan), done, monotonic())
         printed = monotonic()
 
         def advance(record: Record) -> None:
             nonlocal printed, done
             done += 1
+            remaining.add(monotonic())
+            left = f"{duration_text(remaining.seconds)} left"
             if not console.is_terminal and monotonic() - printed > QUIET:  # a log gets lines, for bars cannot be drawn
                 printed = monotonic()
-                left = duration_text(bar.tasks[job].time_remaining or 0.0)
-                print(f"{done} of {len(plan)} samples, about {left} left", file=sys.stderr, flush=True)
+                print(f"{done} of {len(plan)} samples, about {left}", file=sys.stderr, flush=True)
             rate = f"{record.prompt_tokens / max(record.seconds, 1e-6):,.0f} tokens/s"
-            bar.update(job, advance=1, description=f"{record.model} · {record.task}", rate=rate)
+            bar.update(job, advance=1, description=f"{record.model} · {record.task}", rate=rate, left=left)
 
         yield advance
+
+
+def lengths_of(plan: Plan) -> list[int]:
+    """The length of every sample of a plan in the order in which they are asked; at least 1 each."""
+    return [
+        max(1, cell.length)
+        for model in plan.models
+        for task in plan.tasks
+        for one in plan.by_seed()
+        for cell in one.cells_of(task, model)
+    ]
+
+
+class RemainingTime:
+    """How long the samples that are left will take, at the pace of those that came, by their lengths.
+
+    Answers come in bursts, since a model may answer several at once: the pace is taken between the ends of two bursts.
+    Until there are two it is that of the first one, loading included.
+    """
+
+    def __init__(self, lengths: Sequence[int], done: int, now: float) -> None:
+        self._work = [*accumulate(lengths, initial=0)]
+        self._done = self._first_done = done
+        self._last = self._begin = now
+        self._bursts = 0
+        self._pace = 0.0  # seconds for a token
+        self._end = now
+
+    def add(self, now: float) -> None:
+        """Another sample is there."""
+        if self._done > self._first_done and now - self._last > BURST:
+            self._end_burst()
+        self._done = min(self._done + 1, len(self._work) - 1)
+        self._last = now
+        if not self._bursts:
+            self._measure(now)
+
+    @property
+    def seconds(self) -> float:
+        """What is left, counted from the last sample."""
+        return max(0.0, self._pace * (self._work[-1] - self._work[self._done]))
+
+    def _end_burst(self) -> None:
+        """The samples so far are a whole burst: from the second on they measure the pace."""
+        self._bursts += 1
+        if self._bursts > 1:
+            self._measure(self._last)
+        else:  # what came before was loading too
+            self._begin, self._first_done = self._last, self._done
+
+    def _measure(self, now: float) -> None:
+        if work := self._work[self._done] - self._work[self._first_done]:
+            self._pace = (now - self._begin) / work
 
 
 def duration_text(seconds: float) -> str:

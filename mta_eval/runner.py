@@ -88,9 +88,11 @@ def answer(plan: Plan, model_name: str, task_name: str, cells: Sequence[Cell]) -
     """
     task, model = plan.tasks[task_name], plan.models[model_name]
     samples = Feed(make(plan, model_name, task_name, cell) for cell in cells)
+    in_process = getattr(model, "in_process", True)  # adapters of other packages may be older than the word
     take_peak()
     for sample, response, error, seconds in ask(asker_of(task, model, plan.answer), samples):
-        record = unanswered(sample, model_name, error, seconds, samples.cut)
+        peak = take_peak() if in_process else None
+        record = unanswered(sample, model_name, error, seconds, samples.cut, peak)
         record = record if response is None else scored(record, task, sample, response)
         yield record.with_seed(plan.sweep.seed) if len(plan.seeds) > 1 else record
 
@@ -105,7 +107,7 @@ def make(plan: Plan, model_name: str, task_name: str, cell: Cell) -> tuple[Sampl
 def failed(plan: Plan, model_name: str, task_name: str, cell: Cell, error: str) -> Record:
     """The record of a sample that could not be answered, and nothing was measured."""
     sample, cut = make(plan, model_name, task_name, cell)
-    record = replace(unanswered(sample, model_name, error, 0.0, [sample.id] if cut else []), peak_memory=None)
+    record = unanswered(sample, model_name, error, 0.0, [sample.id] if cut else [])
     return record.with_seed(plan.sweep.seed) if len(plan.seeds) > 1 else record
 
 
@@ -156,10 +158,12 @@ def fit_window(sample: Sample, model: Model, over_length: OverLength) -> tuple[S
     return replace(sample, prompt=prompt, prompt_tokens=len(spans) + specials, needles=needles), True
 
 
-def unanswered(sample: Sample, model: str, error: str | None, seconds: float, cut: Collection[str]) -> Record:
+def unanswered(
+    sample: Sample, model: str, error: str | None, seconds: float, cut: Collection[str], peak_memory: int | None = None
+) -> Record:
     """The record of a sample without an answer: `error` says why, None that it is still to come (see `scored`).
 
-    `cut` holds the ids of samples whose prompt was cut. `peak_memory` is taken now.
+    `cut` holds the ids of samples whose prompt was cut.
     """
     few = len(sample.needles) <= NEEDLES_KEPT
     return Record(
@@ -178,7 +182,7 @@ def unanswered(sample: Sample, model: str, error: str | None, seconds: float, cu
         choices=list(sample.choices),
         needles=[quote(needle, sample.prompt) for needle in sample.needles if few or needle.asked],
         prompt_sha256=hashlib.sha256(sample.prompt.encode()).hexdigest(),
-        peak_memory=take_peak(),
+        peak_memory=peak_memory,
     )
 
 

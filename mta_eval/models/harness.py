@@ -58,6 +58,11 @@ class Harness:
                     f"harness: {key} would be written into the run; lm-eval reads keys from the environment"
                 )
 
+    @property
+    def in_process(self) -> bool:
+        """Whether the backend computes in this process: lm-eval's own for Hugging Face models do."""
+        return self.backend.startswith("hf")
+
     @cached_property
     def max_length(self) -> int:
         """The window of the arguments or the checkpoint's config, else the loaded model's. Raises ModelError."""

@@ -47,6 +47,7 @@ class Server:
     """Any OpenAI-compatible server: vLLM, SGLang, llama.cpp, TGI, Ollama. Key: MTA_EVAL_API_KEY in the environment."""
 
     name: ClassVar[str] = "server"
+    in_process: ClassVar[bool] = False
 
     url: str = field(metadata={"help": "where it listens, such as http://localhost:8000/v1"})
     model: str = field(default="", metadata={"help": "its name there; not needed if the server has one model only"})

@@ -35,6 +35,7 @@ class VLLM:
     """Any causal language model that vLLM runs, many samples at a time: a folder or a hub id; pip install vllm."""
 
     name: ClassVar[str] = "vllm"
+    in_process: ClassVar[bool] = False
 
     path: str = field(metadata={"help": "folder or hub id"})
     dtype: Dtype = field(default="auto", metadata={"help": DTYPE_HELP})

@@ -110,7 +110,7 @@ def _join(line: _Line, answers: Mapping[str, AnswerLine], name: str, path: Path)
     sample = line.exported.sample
     given = answers.get(sample.id)
     error = None if given else f"missing: no answer in {path.name}"
-    record = replace(runner.unanswered(sample, name, error, 0.0, ()), seconds=math.nan, peak_memory=None)
+    record = replace(runner.unanswered(sample, name, error, 0.0, ()), seconds=math.nan)
     if given:
         if refusal := _refusal(sample, given):
             raise line_error(path, given.line, refusal)
