@@ -67,11 +67,6 @@ def axis_text(axis: str, value: Any) -> str:
     )
 
 
-def sample_name(record: Record) -> str:
-    """The id of a record's sample, with its seed where the records are of several."""
-    return f"{record.sample_id}, seed {record.axes['seed']}" if "seed" in record.axes else record.sample_id
-
-
 def slug_of(name: str, taken: Collection[str] = ()) -> str:
     """`name` as part of a file name: letters, digits and underscores, unlike any that is `taken`."""
     plain = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:80] or "task"
