@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from mta_eval.core import Scalar
-from mta_eval.errors import SpecError
+from mta_eval.errors import SpecError, did_you_mean
 
 T = TypeVar("T")
+LONGEST_RANGE = 1000  # numbers
 LONGEST = 16 * 1024 * 1024
 UNITS = {"": 1, "k": 1024, "m": 1024 * 1024}
 
@@ -27,8 +29,12 @@ def parse_length(text: str) -> int:
 
 
 def parse_lengths(text: str) -> tuple[int, ...]:
-    """ "512,1k" -> (512, 1024); nothing -> (). Raises SpecError on nonsense and on doubles."""
-    return _without_doubles([parse_length(part) for part in text.split(",")] if text.strip() else [], "length")
+    """ "512,1k" -> (512, 1024); "1k:4k:1k" -> (1024, 2048, 3072, 4096); nothing -> ().
+
+    Raises SpecError on nonsense and on doubles.
+    """
+    parts = text.split(",") if text.strip() else []
+    return _without_doubles([int(length) for part in parts for length in _range(part, parse_length)], "length")
 
 
 def parse_depth(text: str, command: str) -> float | None:
@@ -40,8 +46,14 @@ def parse_depth(text: str, command: str) -> float | None:
 
 
 def parse_depths(text: str) -> tuple[float | None, ...]:
-    """ "0,0.5,1" -> (0.0, 0.5, 1.0); "any" -> (None,). Raises SpecError on what is not from 0 to 1."""
-    return _without_doubles([_depth_of(part.strip()) for part in text.split(",")], "depth")
+    """ "0,0.5,1" -> (0.0, 0.5, 1.0); "0:1:0.5" the same; "any" -> (None,).
+
+    Raises SpecError on what is not from 0 to 1.
+    """
+    depths: list[float | None] = []
+    for part in text.split(","):
+        depths += _range(part, _number_of) if ":" in part else [_depth_of(part.strip())]
+    return _without_doubles([depth if depth is None else _checked_depth(depth) for depth in depths], "depth")
 
 
 def parse_seeds(text: str, seed: int) -> tuple[int, ...]:
@@ -54,6 +66,23 @@ def parse_seeds(text: str, seed: int) -> tuple[int, ...]:
     if wrong := [part for part in parts if not re.fullmatch(r"-?[0-9]+", part)]:
         raise SpecError(f"{wrong[0]!r} is no seed; write whole numbers such as 0,1,2")
     return _without_doubles([int(part) for part in parts], "seed")
+
+
+def parse_labels(texts: Sequence[str], models: Sequence[str]) -> dict[str, str]:
+    """["hf:mine=Mine"] -> {"hf:mine": "Mine"}, for specs among `models`. Raises SpecError."""
+    labels: dict[str, str] = {}
+    for text in texts:
+        spec, _, label = text.rpartition("=")
+        if not (spec and label.strip()):
+            raise SpecError(f"{text!r} is no label; write SPEC=LABEL")
+        if spec not in models:
+            raise SpecError(
+                f"the label {label!r} is for {spec!r}, which is no model of this run{did_you_mean(spec, models)}"
+            )
+        labels[spec] = label.strip()
+    if len(set(labels.values())) < len(labels):
+        raise SpecError("two models have the same label")
+    return labels
 
 
 def parse_scalars(texts: Sequence[str]) -> tuple[tuple[str, Scalar], ...]:
@@ -94,6 +123,37 @@ def parse_options(texts: Sequence[str]) -> dict[str, int | str | list[int]]:
         else:
             options[key] = value
     return options
+
+
+def _range(text: str, parse: Callable[[str], float]) -> list[float]:
+    """ "START:STOP:STEP" -> START and every step on, STOP included; anything else alone. Raises SpecError."""
+    parts = [part.strip() for part in text.split(":")]
+    if len(parts) == 1:
+        return [parse(parts[0])]
+    if len(parts) != 3:
+        raise SpecError(f"{text!r} is no range; write START:STOP:STEP, such as 0:1:0.1")
+    start, stop, step = map(parse, parts)
+    if step <= 0 or stop < start:
+        raise SpecError(f"the range {text} has no numbers: it goes up from START to STOP by a STEP above 0")
+    if (stop - start) / step > LONGEST_RANGE:
+        raise SpecError(f"the range {text} has more than {LONGEST_RANGE} numbers")
+    return [round(start + step * index, 6) for index in range(int((stop - start) / step + 1e-9) + 1)]
+
+
+def _number_of(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError as error:
+        raise SpecError(f"{text!r} is no number") from error
+    if not math.isfinite(number):
+        raise SpecError(f"{text!r} is no number")
+    return number
+
+
+def _checked_depth(depth: float) -> float:
+    if not 0 <= depth <= 1:
+        raise SpecError(f"depth {depth:g} is outside 0 (start of the context) to 1 (its end)")
+    return depth
 
 
 def _depth_of(text: str) -> float | None:

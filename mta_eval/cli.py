@@ -24,6 +24,7 @@ from mta_eval.commands.rescore import rescore
 from mta_eval.commands.retrofit import retrofit
 from mta_eval.commands.run import run
 from mta_eval.commands.show import show
+from mta_eval.commands.study_command import StudyCommand
 from mta_eval.commands.suite import suite
 from mta_eval.commands.table import table
 from mta_eval.commands.train import train
@@ -44,7 +45,8 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     *(import_checkpoint, retrofit, kernels, attention, train, suite),
 )
 for command in COMMANDS:
-    app.command("import" if command is import_answers else command.__name__.replace("_", "-"))(command)
+    name = "import" if command is import_answers else command.__name__.replace("_", "-")
+    app.command(name, cls=StudyCommand if command is run else None)(command)
 app.add_typer(lm_eval, name="lm-eval")
 
 
@@ -87,7 +89,7 @@ def main() -> None:
 
 def _quiet_libraries() -> None:
     """Keep the bars and notes of the libraries off the terminal; they read this when they are first imported."""
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "warning")  # its report of weights that were not loaded is one
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")
     os.environ.setdefault("TQDM_DISABLE", "1")

@@ -230,6 +230,10 @@ class Tokenizer(Protocol):
         """How many special tokens (BOS, EOS) the tokenizer puts before and after a plain prompt."""
 
     @property
+    def control_tokens(self) -> Sequence[str]:
+        """Texts that become one token with a meaning of its own (the end of a turn, say) wherever they stand."""
+
+    @property
     def prompt_settings(self) -> PromptSettings:
         """How `render` renders, and which budgets are not the task's own."""
 
@@ -425,6 +429,19 @@ class Run:
         }
 
     @property
+    def labels(self) -> dict[str, str]:
+        """What tables and pictures call a model, by its spec, where the user named it."""
+        presentation = self.environment.get("presentation")
+        labels = presentation.get("labels") if isinstance(presentation, Mapping) else None
+        return {str(spec): str(label) for spec, label in labels.items()} if isinstance(labels, Mapping) else {}
+
+    def report_axis(self, name: str) -> str:
+        """The axis that the user chose for reports as "x" or "y"; "" if none."""
+        presentation = self.environment.get("presentation")
+        axis = presentation.get(name) if isinstance(presentation, Mapping) else None
+        return axis if isinstance(axis, str) else ""
+
+    @property
     def samples(self) -> int:
         """How many samples the whole run has; 0 where an old version did not write it down."""
         count = self.environment.get("samples")
@@ -455,7 +472,8 @@ class Grid:
 class Plan:
     """What there is to do: named tasks and models, a sweep, and how to ask.
 
-    With several `seeds` the sweep is asked once of each; its own seed is then one of them.
+    With several `seeds` the sweep is asked once of each; its own seed is then one of them. `presentation` is kept with
+    the run for its tables and pictures: labels of models, and the axes of its reports.
     """
 
     tasks: Mapping[str, Task]
@@ -465,6 +483,7 @@ class Plan:
     over_length: OverLength = "refuse"
     settings: PromptSettings = PromptSettings()
     seeds: tuple[int, ...] = ()
+    presentation: Mapping[str, Json] = field(default_factory=dict)
 
     def by_seed(self) -> list[Plan]:
         """This plan at each of its seeds in turn."""

@@ -152,6 +152,8 @@ def _environment(plan: Plan, settings: Mapping[str, Mapping[str, str]]) -> dict[
             continue
     about: dict[str, Json] = {"models": {name: dict(facts) for name, facts in settings.items()}}
     about |= {"versions": versions}
+    if plan.presentation:
+        about["presentation"] = dict(plan.presentation)
     left_out = {name: list(lengths) for name in plan.models if (lengths := plan.left_out(name))}
     return about | ({"lengths beyond the window": left_out} if left_out else {})
 

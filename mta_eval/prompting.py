@@ -30,7 +30,7 @@ def build_tasks(specs: Sequence[str], models: Mapping[str, Model], form: Form) -
         form = "completion" if without else "chat"
         reason = f"{without[0]} has no chat template" if without else "every model has a chat template"
         note = f"prompts: {form}, since {reason}"
-    built = [_in_form(spec, form) for spec in specs]
+    built = [_in_form(one, form) for spec in specs for one in registry.expand(spec)]
     return {registry.spec_of(task): task for task in built}, note
 
 

@@ -1,8 +1,9 @@
 """Specs: "niah:needles=4,asked=1" <-> Niah(needles=4, asked=1).
 
 A spec is a name, then options. The first option may stand without its key (`window:300`, `hf:/some/folder`).
-A comma only separates where `key=` follows it, so paths may hold commas. An option whose metadata says `rest` takes
-every key that is no option of its own, as pairs. Names resolve through lazy tables, extended by the entry points
+A comma only separates where `key=` follows it, so paths may hold commas. A value in quotes, "…" or '…', may hold
+anything; a quote inside is written twice: `niah:needle="Say ""{value}"", x=1."`. An option whose metadata says `rest`
+takes every key that is no option of its own, as pairs. Names resolve through lazy tables, extended by the entry points
 `mta_eval.tasks`, `mta_eval.models` and `mta_eval.attention` of other packages.
 """
 
@@ -13,12 +14,19 @@ import re
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.metadata import entry_points
+from itertools import product
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, ClassVar, Literal, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from mta_eval.core import Model, Task
 from mta_eval.errors import SpecError
 from mta_eval.errors import did_you_mean as did_you_mean
+
+_KEY = re.compile(r"[a-z_]+=")
+_NEXT = re.compile(r",(?=[a-z_]+=)")  # between two options
+_LIST = re.compile(r"(?<==)\{([^{}\"']*)\}(?=,[a-z_]+=|$)")  # of values: needles={1,2,4}
+_QUOTED = re.compile(r"""(["'])((?:(?!\1).|\1\1)*)\1(?=,[a-z_]+=|$)""", re.DOTALL)
 
 
 class Named(Protocol):
@@ -92,14 +100,37 @@ def build_task(spec: str) -> Task:
 
 def build_model(spec: str) -> Model:
     """The model a spec names; its weights are not loaded yet. Raises SpecError."""
+    name, _, rest = spec.partition(":")
+    if name not in names("models") and (rest.startswith("//") or "/" in name or Path(spec).exists()):
+        raise SpecError(
+            f"no model is called {spec!r}; did you mean {'server' if rest.startswith('//') else 'hf'}:{spec}?"
+        )
     model: Model = _build("models", spec)
     return model
 
 
 def build_all(specs: Sequence[str], build: Callable[[str], T]) -> dict[str, T]:
-    """Tasks or models by their canonical specs; doubles fall together. Raises SpecError."""
-    built = [build(spec) for spec in specs]
+    """Tasks or models by their canonical specs; doubles fall together. Raises SpecError.
+
+    "niah:needles={1,2}" is "niah:needles=1" and "niah:needles=2".
+    """
+    built = [build(one) for spec in specs for one in expand(spec)]
     return {spec_of(thing): thing for thing in built}
+
+
+def expand(spec: str) -> list[str]:
+    """The specs that one with lists of values stands for, each combination: "niah:needles={1,2},digits={3,5}" is four.
+
+    Raises SpecError for an empty list.
+    """
+    parts = _LIST.split(spec)
+    lists = [[value.strip() for value in part.split(",")] for part in parts[1::2]]
+    if any("" in values for values in lists):
+        raise SpecError(f"{spec!r} has a list with nothing between its commas")
+    return [
+        "".join(text for pair in zip(parts[::2], (*chosen, ""), strict=True) for text in pair)
+        for chosen in product(*lists)
+    ]
 
 
 def spec_of(thing: Named) -> str:
@@ -114,7 +145,7 @@ def spec_of(thing: Named) -> str:
         value = getattr(thing, field.name)
         if value != field.default or field.metadata.get("always"):
             if field.metadata.get("rest"):
-                options += [f"{key}={text}" for key, text in value]
+                options += [f"{key}={option_text(text)}" for key, text in value]
                 continue
             positional = index == 0 and field.default is dataclasses.MISSING and "=" not in option_text(value)
             options.append(option_text(value) if positional else f"{field.name}={option_text(value)}")
@@ -122,19 +153,41 @@ def spec_of(thing: Named) -> str:
 
 
 def parse(spec: str) -> tuple[str, str | None, dict[str, str]]:
-    """ "hf:a/b,dtype=float32" -> ("hf", "a/b", {"dtype": "float32"}). Raises SpecError on a doubled option."""
+    """ "hf:a/b,dtype=float32" -> ("hf", "a/b", {"dtype": "float32"}); quotes around a value are taken off.
+
+    Raises SpecError on a doubled option and on a quote that is not closed.
+    """
     name, _, rest = spec.partition(":")
     positional: str | None = None
     options: dict[str, str] = {}
-    for index, part in enumerate(re.split(r",(?=[a-z_]+=)", rest) if rest else []):
-        key, equals, value = part.partition("=")
-        if index == 0 and not (equals and re.fullmatch(r"[a-z_]+", key)):
-            positional = part
-        elif key in options:
-            raise SpecError(f"{spec!r} gives option {key!r} twice")
+    place = 0
+    while place < len(rest):
+        key = _KEY.match(rest, place)
+        value, end = _value_at(rest, key.end() if key else place, spec)
+        if key is None:
+            positional = value
+        elif key[0][:-1] in options:
+            raise SpecError(f"{spec!r} gives option {key[0][:-1]!r} twice")
         else:
-            options[key] = value
+            options[key[0][:-1]] = value
+        place = end + 1
     return name.strip(), positional, options
+
+
+def _value_at(rest: str, start: int, spec: str) -> tuple[str, int]:
+    """The value that begins at `start`, without its quotes, and where it ends."""
+    if rest[start : start + 1] not in ("'", '"'):
+        found = _NEXT.search(rest, start)
+        end = found.start() if found else len(rest)
+        return rest[start:end], end
+    quoted = _QUOTED.match(rest, start)
+    if not quoted:
+        quote = rest[start]
+        raise SpecError(
+            f"{spec!r} has a value whose quote {quote} is not closed before the next option or the end; "
+            f"a quote inside is written twice: {quote}{quote}"
+        )
+    return quoted[2].replace(quoted[1] * 2, quoted[1]), quoted.end()
 
 
 def _build(kind: Kind, spec: str) -> Any:
@@ -157,6 +210,12 @@ def _build(kind: Kind, spec: str) -> Any:
             raise SpecError(f"{name!r} needs {key!r}: write {name}:{key.upper()}")
     types = get_type_hints(class_)
     known = {key: value for key, value in options.items() if key not in unknown}
+    for key in [key for key in known if "text_means" in fields[key].metadata and not known[key].isdecimal()]:
+        # an option that is a number, and as a text another option: values=2, values=FILE
+        other, form = fields[key].metadata["text_means"]
+        if other in known:
+            raise SpecError(f"{spec!r}: {key}={known[key]} means {other}={form.format(known[key])}; give one of both")
+        known[other] = form.format(known.pop(key))
     values = {key: _convert(name, key, value, types[key]) for key, value in known.items()}
     return class_(**values | ({rest: tuple(unknown.items())} if rest and unknown else {}))
 
@@ -180,5 +239,8 @@ def _convert(name: str, key: str, value: str, kind: Callable[[str], object]) -> 
 
 
 def option_text(value: object) -> str:
-    """An option's value as a spec has it."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    """An option's value as a spec has it: in quotes where it would be read as something else without them."""
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    if text.startswith(("'", '"')) or _NEXT.search(text):
+        return '"' + text.replace('"', '""') + '"'
+    return text

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mta_eval import registry
@@ -27,6 +27,13 @@ from mta_eval.tasks.passkey import Passkey
         ("hf:/a,b/c", ("hf", "/a,b/c", {})),
         ("niah:haystack=file:/a,b.txt,needles=2", ("niah", None, {"haystack": "file:/a,b.txt", "needles": "2"})),
         ("hf:C:\\model=x", ("hf", "C:\\model=x", {})),
+        ('niah:needle="x, y=1: {key}",asked=2', ("niah", None, {"needle": "x, y=1: {key}", "asked": "2"})),
+        ('niah:needle="a,b=c",question="d,e=f"', ("niah", None, {"needle": "a,b=c", "question": "d,e=f"})),
+        ("niah:needle='What''s \"up\",a=b'", ("niah", None, {"needle": 'What\'s "up",a=b'})),
+        ('niah:needle="say ""a"",b=c"', ("niah", None, {"needle": 'say "a",b=c'})),
+        ('niah:needle=say "a", b', ("niah", None, {"needle": 'say "a", b'})),
+        ('niah:needle=""', ("niah", None, {"needle": ""})),
+        ('hf:"a,b=c",dtype=float32', ("hf", "a,b=c", {"dtype": "float32"})),
     ],
 )
 def test_a_spec_is_a_name_then_options(spec: str, parts: object) -> None:
@@ -75,6 +82,27 @@ def test_any_options_make_the_round_trip(needles: int, digits: int, kind: str) -
     assert build_task(spec_of(task)) == task
 
 
+SPELLED = st.text("ab=,\"' :{}_\n", max_size=12)
+
+
+@settings(deadline=None)  # the first example imports the models
+@given(SPELLED.filter(bool), SPELLED)
+def test_any_text_makes_the_round_trip_as_an_option(path: str, other: str) -> None:
+    for thing in (TokenizerOnly(path), Window(7, tokenizer_path=other)):
+        assert build_model(spec_of(thing)) == thing
+    model: Any = build_model(f"harness:hf,a={registry.option_text(other)},b={registry.option_text(path)}")
+    assert model.arguments == (("a", other), ("b", path))
+    assert build_model(spec_of(model)) == model
+
+
+def test_only_what_would_be_misread_is_put_in_quotes() -> None:
+    plain = ["", "a b", "a, b", "a,b", "a=b", 'say "x"', "True: {key}"]
+    assert [registry.option_text(text) for text in plain] == plain
+    assert registry.option_text('"x"') == '"""x"""'
+    assert registry.option_text("a,b=1") == '"a,b=1"'
+    assert registry.option_text(True) == "true"
+
+
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
@@ -92,12 +120,23 @@ def test_any_options_make_the_round_trip(needles: int, digits: int, kind: str) -
         ("niah:2,needles=3", "twice"),
         ("niah:needles=2,asked", "needles|asked"),
         ("niah:Needles=3", "Needles"),
+        ('niah:needle="abc', 'quote " is not closed .* twice: ""'),
+        ("niah:needle='abc',", "quote ' is not closed"),
+        ('niah:needle="a"b', "not closed before the next option"),
+        ('niah:needle="a"b,asked=1', "not closed before the next option"),
+        ("niah:values=", "file:"),
+        ("niah:values=things.txt,kind=word", "values=things.txt means kind=file:things.txt; give one of both"),
     ],
 )
 def test_a_wrong_task_spec_is_one_clear_line(spec: str, message: str) -> None:
     with pytest.raises(SpecError, match=message) as error:
         build_task(spec)
     assert "\n" not in str(error.value)
+
+
+def test_values_are_a_count_or_a_file_of_values() -> None:
+    assert build_task("niah:needles=4,values=2") == Niah(needles=4, values=2)
+    assert spec_of(build_task("niah:values=my/things.txt")) == "niah:kind=file:my/things.txt"
 
 
 @pytest.mark.parametrize(
@@ -112,6 +151,11 @@ def test_a_wrong_task_spec_is_one_clear_line(spec: str, message: str) -> None:
         ("window:300,width=200", "twice"),
         ("tokenizer", "tokenizer:PATH"),
         ("niah", "no model is called"),
+        ("/some/folder", r"did you mean hf:/some/folder\?"),
+        ("Qwen/Qwen3-0.6B", r"did you mean hf:Qwen/Qwen3-0.6B\?"),
+        ("Qwen/Qwen3-0.6B,dtype=float32", r"did you mean hf:Qwen/Qwen3-0.6B,dtype=float32\?"),
+        ("tests", r"did you mean hf:tests\?"),
+        ("http://localhost:8000/v1", r"did you mean server:http://localhost:8000/v1\?"),
     ],
 )
 def test_a_wrong_model_spec_is_one_clear_line(spec: str, message: str) -> None:

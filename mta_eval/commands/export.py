@@ -9,8 +9,28 @@ import typer
 
 from mta_eval import registry
 from mta_eval.arguments import parse_depths, parse_lengths
-from mta_eval.commands.options import Depths, Lengths, Repeats, Seed, Tokenizer
+from mta_eval.commands.options import (
+    DATE,
+    AnswerPrefix,
+    AnswerTokens,
+    Date,
+    Depths,
+    Lengths,
+    PromptChoice,
+    PromptForm,
+    Repeats,
+    Seed,
+    System,
+    TemplateOptions,
+    ThinkingChoice,
+    ThinkingOption,
+    ThinkingTokens,
+    Tokenizer,
+    prompt_settings,
+    tasks_and_settings,
+)
 from mta_eval.core import Sweep, cells_of
+from mta_eval.errors import SpecError
 
 
 def export(
@@ -21,6 +41,14 @@ def export(
     depths: Depths = "0,0.25,0.5,0.75,1",
     repeats: Repeats = 1,
     seed: Seed = 0,
+    prompt: PromptForm = PromptChoice.task,
+    system: System = "",
+    answer_prefix: AnswerPrefix = "",
+    template_option: TemplateOptions = None,
+    thinking: ThinkingOption = ThinkingChoice.auto,
+    thinking_tokens: ThinkingTokens = None,
+    answer_tokens: AnswerTokens = 0,
+    date: Date = DATE,
 ) -> None:
     """Write samples for other pipelines, one JSON object per line; only the tokenizer is loaded, no weights.
 
@@ -30,8 +58,12 @@ def export(
     from mta_eval.results.sample_json import Exported, rule_of, sample_line
     from mta_eval.results.text_files import write_lines
 
-    built, maker = registry.build_task(task), registry.build_model(model)
-    tokenizer = maker.tokenizer
+    maker = registry.build_model(model)
+    settings = prompt_settings(system, answer_prefix, template_option, thinking, answer_tokens, date)
+    tasks, settings = tasks_and_settings([task], {model: maker}, prompt.value, settings, thinking_tokens)
+    if len(tasks) > 1:
+        raise SpecError(f"export writes the samples of one task, and {task!r} is {len(tasks)}")
+    (built,), tokenizer = tasks.values(), maker.tokenizer.with_settings(settings)
     sweep = Sweep(parse_lengths(lengths) or built.default_lengths, parse_depths(depths), repeats, seed)
     cells = cells_of(built, sweep, tokenizer)
     about = seed, rule_of(built), registry.spec_of(maker), tokenizer.fingerprint

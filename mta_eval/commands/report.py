@@ -10,14 +10,14 @@ from typing import Annotated
 import typer
 
 from mta_eval.commands import terminal
-from mta_eval.commands.options import Columns, Rows, Runs, WithAttention
+from mta_eval.commands.options import Runs, WithAttention
 from mta_eval.commands.watch import Interval, repeat_while_written
 
 
 def report(
     runs: Runs,
-    x: Columns = "length",
-    y: Rows = "depth",
+    x: Annotated[str, typer.Option("--x", help="Column axis; default: the run's --x, or length.")] = "",
+    y: Annotated[str, typer.Option("--y", help="Row axis; default: the run's --y, or depth.")] = "",
     out: Annotated[Path | None, typer.Option(help="Folder to write; default: RUN/report.")] = None,
     attention: WithAttention = False,
     watch: Annotated[
@@ -31,7 +31,10 @@ def report(
 
 
 def write_report_of_runs(runs: Sequence[Path], x: str, y: str, out: Path, attention: bool, every: float | None) -> None:
-    """Write the report of runs and print its paths; with `every`, again and again while they are being written."""
+    """Write the report of runs and print its paths; with `every`, again and again while they are being written.
+
+    `x` and `y` "" are the axes that the first run names for its reports, or length and depth.
+    """
     from mta_eval.results import several
     from mta_eval.results.inspection import attention_pictures
     from mta_eval.results.report import write_report
@@ -40,9 +43,15 @@ def write_report_of_runs(runs: Sequence[Path], x: str, y: str, out: Path, attent
         questions, records, missing = several.read_several(runs)
         look = attention_pictures([run for _, run in questions], records) if attention else None
         reload = round(every or 0) if being_written else 0
+
+        def axis(name: str) -> str:
+            chosen = [run.report_axis(name) for _, run in questions]
+            return next(filter(None, chosen), {"x": "length", "y": "depth"}[name])
+
         if being_written and not records:
             return
-        paths = write_report(records, out, x=x, y=y, runs=questions, look=look, reload=reload)
+        shown = several.labelled(records, [run for _, run in questions])
+        paths = write_report(shown, out, x=x or axis("x"), y=y or axis("y"), runs=questions, look=look, reload=reload)
         if being_written:
             terminal.print_lines([f"{paths[0]}: {len(records)} answers, {sum(missing.values())} samples are missing"])
             return

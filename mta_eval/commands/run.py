@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mta_eval import registry
-from mta_eval.arguments import parse_depths, parse_lengths, parse_seeds
+from mta_eval.arguments import parse_depths, parse_labels, parse_lengths, parse_seeds
 from mta_eval.commands import terminal
 from mta_eval.commands.options import (
     DATE,
@@ -61,7 +61,10 @@ class OverLengthChoice(StrEnum):
 
 
 def run(
-    tasks: Annotated[list[str], typer.Argument(help="Task specs, such as niah:needles=4.")],
+    context: typer.Context,
+    tasks: Annotated[
+        list[str], typer.Argument(help="Task specs, such as niah:needles=4, or a STUDY.toml with any of these options.")
+    ],
     model: ModelSpecs,
     out: Annotated[Path | None, typer.Option(help="Run folder; the same command continues it.")] = None,
     lengths: Lengths = "",
@@ -84,6 +87,14 @@ def run(
     thinking_tokens: ThinkingTokens = None,
     answer_tokens: AnswerTokens = 0,
     date: Date = DATE,
+    label: Annotated[
+        list[str] | None, typer.Option("--label", help="Name of a model in tables and pictures, SPEC=NAME; repeatable.")
+    ] = None,
+    x: Annotated[str, typer.Option("--x", help="Column axis of this run's reports.")] = "",
+    y: Annotated[str, typer.Option("--y", help="Row axis of this run's reports.")] = "",
+    write_study: Annotated[
+        Path | None, typer.Option("--write-study", help="Write this command as a STUDY.toml, and do nothing else.")
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print samples, tokens and estimated time; answer nothing.")
     ] = False,
@@ -104,9 +115,14 @@ def run(
     """
     from mta_eval import runner
     from mta_eval.evaluation import answer_all
+    from mta_eval.results.several import labelled
+    from mta_eval.results.store import read_run
 
     several = parse_seeds(seeds, seed)
     models = registry.build_all(model, registry.build_model)
+    labels = parse_labels([_canonical_label(text) for text in label or ()], list(models))
+    if write_study is not None:
+        return _write_study(context, write_study)
     settings = prompt_settings(system, answer_prefix, template_option, thinking, answer_tokens, date)
     built, settings = tasks_and_settings(tasks, models, prompt.value, settings, thinking_tokens)
     plan = Plan(
@@ -117,6 +133,7 @@ def run(
         over_length=over_length.value,
         settings=settings,
         seeds=several,
+        presentation={name: value for name, value in (("labels", labels), ("x", x), ("y", y)) if value},
     )
     if out is None and not dry_run:
         raise SpecError("run needs --out, the folder to keep the answers in: --out runs/NAME")
@@ -125,10 +142,31 @@ def run(
     if dry_run or out is None:
         return terminal.print_plan(plan)
     records = answer_all(plan, out, cluster)
-    terminal.print_summary(records, out)
+    terminal.print_summary(labelled(records, [read_run(out)]), out)
     if any(record.error for record in records):
         raise SystemExit(1)
     return None
+
+
+def _canonical_label(text: str) -> str:
+    """SPEC=LABEL with the spec as the run writes it."""
+    spec, equals, label = text.rpartition("=")
+    return f"{registry.spec_of(registry.build_model(spec))}={label}" if spec and equals else text
+
+
+def _write_study(context: typer.Context, path: Path) -> None:
+    """Write what was given on the command line as a study."""
+    from mta_eval.results.text_files import write_lines
+    from mta_eval.study import study_text
+
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    given = {
+        name: value
+        for name, value in context.params.items()
+        if (source := sources[name]) and source.name == "COMMANDLINE" and name not in ("write_study", "dry_run")
+    }
+    write_lines([study_text(given).rstrip()], path)
+    typer.echo(f"{path}: run it with mta-eval run {path}")
 
 
 def _cluster(executor: Executor, address: str, replicas: int | None, gpus: float | None) -> Cluster | None:

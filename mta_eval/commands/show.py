@@ -75,6 +75,7 @@ def _show_record(folder: Path, sample_id: str, model: str, seed: int, as_json: b
     from mta_eval.results.importing import prompts_of
 
     question, records = store.read(folder)
+    model = next((spec for spec, label in question.labels.items() if label == model), model)
     known: dict[str, dict[int, Record]] = defaultdict(dict)
     for record in records:
         if model in ("", record.model):

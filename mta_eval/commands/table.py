@@ -37,7 +37,8 @@ def table(
     from mta_eval.results.perplexity_table import perplexity_markdown
     from mta_eval.results.text_files import write_lines
 
-    _, records, _ = several.read_several(runs)
+    questions, records, _ = several.read_several(runs)
+    records = several.labelled(records, [run for _, run in questions])
     if not records:
         raise StoreError(f"{', '.join(map(str, runs))}: no answers yet; repeat the run's command to go on with it")
     chosen = form.value if form else exports.FORMS.get(out.suffix.lower()) if out else "markdown"

@@ -79,7 +79,7 @@ def print_lines(lines: Iterable[str]) -> None:
 def print_summary(records: Sequence[Record], folder: Path) -> None:
     """A table of accuracies, one of perplexities if texts were read, and where to go from here."""
     from mta_eval.results.finishes import finish_lines
-    from mta_eval.results.table import RARE, SUMMARY_HEAD, summaries, summary_columns, summary_texts
+    from mta_eval.results.summary import RARE, SUMMARY_HEAD, summaries, summary_columns, summary_texts
 
     summary = summaries(records)
     shown = summary_columns(summary, (*RARE, "failed", "truncated"))

@@ -30,7 +30,8 @@ def watch(runs: Runs, x: Columns = "length", y: Rows = "depth", every: Interval 
     with Live(console=console, auto_refresh=False) as live:
 
         def draw(_being_written: bool) -> None:
-            _, records, missing = several.read_several(runs)
+            questions, records, missing = several.read_several(runs)
+            records = several.labelled(records, [run for _, run in questions])
             shown = scores_table(records, missing, x, y)
             # a log gets the last one alone, which rich would end in the middle of a line
             live.update(shown if console.is_terminal else Group(shown, ""), refresh=True)

@@ -68,15 +68,17 @@ class WorkQueue:
         if block not in self._witnesses:
             self._witnesses[block] = group.cells[0], prompt_hash(plan, *pair, group.cells[0])
         cell, sha256 = self._witnesses[block]
+        facts = self._facts[group.model]
         return SampleRequest(
-            *pair,
+            model=group.model,
+            task=group.task,
             cells=group.remaining,
             seed=group.seed,
             seeds=plan.seeds,
             answer=plan.answer,
             over_length=plan.over_length,
             prompt=plan.settings,
-            facts=self._facts[group.model],
+            facts=facts,
             witness_cell=cell,
             witness_sha256=sha256,
         )

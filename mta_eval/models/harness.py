@@ -1,26 +1,29 @@
 """Any model of lm-eval (hf, vllm, sglang, local-completions, anthropic, …) as a `core.Model`.
 
 lm-eval changes prompts in silence, so this is checked beforehand: another count of tokens (a missing BOS) raises,
-and `max_length` is the window beyond which it would cut.
+and `max_length` is the window beyond which it would cut. Where a backend does not say what it makes of a prompt, its
+answers are unverified.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, ClassVar
 
-from mta_eval.core import Ability, Answer, ModelIdentity, Sample
+from mta_eval.core import Ability, Answer, Finish, ModelIdentity, Sample
 from mta_eval.errors import ModelError, SpecError
+from mta_eval.models.answer_text import GivenText, answer_of, check_marks, early_stops
+from mta_eval.models.chat_templates import options_of
 from mta_eval.models.devices import choose_device
 from mta_eval.models.error_text import first_line
 from mta_eval.models.hf import HuggingFace
 from mta_eval.models.identity import template_digest
 from mta_eval.models.locations import checkpoint_path
-from mta_eval.models.stop_strings import cut_at_stop, sendable_stops
+from mta_eval.models.server_prompts import CLOCK
 from mta_eval.models.tokenizer import FastTokenizer, load_tokenizer
 
 if TYPE_CHECKING:
@@ -85,16 +88,18 @@ class Harness:
         """See core.Model."""
         waiting = iter(samples)
         while group := list(islice(waiting, self.together)):
-            questions = [self._question(sample) for sample in group]
+            prompts = [self._prompt(sample) for sample in group]
+            questions = [self._question(sample, text) for sample, (text, _) in zip(group, prompts, strict=True)]
             try:
                 answers = self._loaded.generate_until(questions)
             except Exception:  # one prompt made it fail: ask each alone
                 answers = (self._loaded.generate_until([question])[0] for question in questions)
-            yield from (self._answer(answer, sample) for answer, sample in zip(answers, group, strict=True))
+            for output, sample, (_, counted) in zip(answers, group, prompts, strict=True):
+                yield replace(self._answer(output, sample), unverified=not counted)
 
     def loglikelihood(self, pairs: Sequence[tuple[Sample, str]]) -> list[float]:
         """See core.Model."""
-        asked = [self._request("loglikelihood", (self._prompt(sample), text), sample) for sample, text in pairs]
+        asked = [self._request("loglikelihood", (self._prompt(sample)[0], text), sample) for sample, text in pairs]
         values = [float(value) for value, _ in self._loaded.loglikelihood(asked)]
         # lm-eval counts white space at the end of a prompt to the text: its log-likelihood is subtracted again
         ends = {
@@ -110,38 +115,63 @@ class Harness:
         return [value - extra.get(request.args[0], 0.0) for value, request in zip(values, asked, strict=True)]
 
     def _answer(self, output: str, sample: Sample) -> Answer:
-        """lm-eval returns the text alone: an answer that fills its budget counts as cut by it."""
-        text = cut_at_stop(output, sample.stop)
-        unfinished = text == output and len(self.tokenizer.encode(output).ids) >= sample.max_new_tokens
-        return Answer(text, finish="length" if unfinished else "stop")
+        """lm-eval returns the text alone: one that fills its budget counts as cut by it."""
+        full = len(self.tokenizer.encode(output).ids) >= sample.budget
+        finish: Finish = "length" if full else "stop"
+        return answer_of(GivenText(output, finish), sample, self.tokenizer)
 
-    def _question(self, sample: Sample) -> Instance:
+    def _question(self, sample: Sample, prompt: str) -> Instance:
+        check_marks(sample, self.tokenizer, f"lm-eval's {self.backend}")
         settings = {
-            "until": sendable_stops(sample.stop),
-            "max_gen_toks": sample.max_new_tokens,
+            "until": early_stops(sample, self.tokenizer),
+            "max_gen_toks": sample.budget,
             "do_sample": False,
             "temperature": 0.0,
         }
-        return self._request("generate_until", (self._prompt(sample), settings), sample)
+        return self._request("generate_until", (prompt, settings), sample)
 
     def _request(self, kind: str, arguments: tuple[str, Settings | str], sample: Sample) -> Instance:
         from lm_eval.api.instance import Instance
 
         return Instance(request_type=kind, doc={}, arguments=arguments, idx=0, metadata=(sample.task, 0, 1))
 
-    def _prompt(self, sample: Sample) -> str:
-        """The prompt as the backend takes it. Raises ModelError if it would read other tokens than were counted."""
+    def _prompt(self, sample: Sample) -> tuple[str, bool]:
+        """The prompt as the backend takes it, and whether its tokens were counted there.
+
+        Raises ModelError if it would read other tokens than were counted here.
+        """
         prompt = sample.prompt
-        if sample.chat is not None and self.tokenizer.render(sample.chat) == prompt:
-            prompt = self._loaded.apply_chat_template([dict(message) for message in sample.chat])
-        encode = getattr(self._loaded, "tok_encode", None)
-        ids = encode(prompt) if encode and isinstance(prompt, str) else []
-        if ids and isinstance(ids[0], int) and len(ids) != sample.prompt_tokens:
+        if sample.chat is not None and self.tokenizer.with_settings(sample.settings).render(sample.chat) == prompt:
+            rendered = self._loaded.apply_chat_template([dict(message) for message in sample.chat])
+            if not isinstance(rendered, str):  # messages, which its server renders
+                self._check_settings(sample)
+                prompt = rendered
+        count = self._count(prompt)
+        if count not in (None, sample.prompt_tokens):
             raise ModelError(
-                f"lm-eval's {self.backend} reads {sample.id} as {len(ids)} tokens, not {sample.prompt_tokens}; where a "
+                f"lm-eval's {self.backend} reads {sample.id} as {count} tokens, not {sample.prompt_tokens}; where a "
                 "BOS is missing add add_bos_token=True, else give the right tokenizer="
             )
-        return prompt
+        return prompt, count is not None
+
+    def _check_settings(self, sample: Sample) -> None:
+        """Raises ModelError for settings of a chat that lm-eval cannot pass on beside messages."""
+        template = self.tokenizer.chat_template
+        options = options_of(template, sample.settings)
+        lost = [f"options of the chat template ({', '.join(options)})"] if options else []
+        lost += ["the beginning of an answer"] if sample.settings.answer_prefix else []
+        lost += ["the day that the chat template asks for"] if CLOCK in template else []
+        if lost:
+            raise ModelError(
+                f"lm-eval's {self.backend} sends messages, and {lost[0]} cannot come along; use server:, or a backend "
+                "that sends prompts, such as local-completions"
+            )
+
+    def _count(self, prompt: object) -> int | None:
+        """The tokens that the backend makes of a prompt; None where it does not say."""
+        encode = getattr(self._loaded, "tok_encode", None)
+        ids = encode(prompt) if encode and isinstance(prompt, str) else []
+        return len(ids) if ids and isinstance(ids[0], int) else None
 
     @cached_property
     def _loaded(self) -> LM:

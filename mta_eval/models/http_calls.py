@@ -1,28 +1,33 @@
 """Calls to an HTTP server that may be busy, slow or broken: several at once, tried again, answers in their order.
 
-Knows nothing of language models. The key comes from the environment, goes into one header, and nowhere else.
+Knows nothing of language models. The key goes into one header, and nowhere else.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import json
-import os
 import threading
 import time
 import weakref
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, wait
+from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
 
 from mta_eval.core import Json, generator
-from mta_eval.errors import ModelError
+from mta_eval.models.http_bodies import TooLongError, parsed, unpacked
+from mta_eval.models.http_failures import (
+    BusyError,
+    ServerError,
+    UnreachableError,
+    exception_line,
+    failure,
+    short,
+)
+from mta_eval.models.http_keys import is_loopback, key_for
 
 if TYPE_CHECKING:
     import httpx2
@@ -30,52 +35,37 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 R = TypeVar("R")
 Response = tuple[Json, dict[str, str]]  # the body and the headers
-KEYS = ("MTA_EVAL_API_KEY", "OPENAI_API_KEY")
 FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0  # seconds between tries; each wait is twice the one before
 CONNECT = 10.0  # seconds to reach a server
 AHEAD = 4  # finished calls that may wait for a slow one before them
-MAX_MESSAGE = 300  # characters of a server's message that are shown
-
-
-class ServerError(Exception):
-    """A call that failed for good. No MtaEvalError: the runner keeps it as the error of one sample, and goes on."""
-
-    def __init__(self, message: str, status: int | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-class BusyError(ServerError):
-    """A failure that may pass; `wait` is how many seconds the server asked for, if it did."""
-
-    wait: float | None = None
-
-
-class UnreachableError(BusyError):
-    """There was no connection at all: refused, no such host, no route."""
+MAX_BODY = 16 << 20  # bytes of an answer, unpacked
 
 
 class Calls:
     """JSON over HTTP to one server: at most `concurrency` calls at a time, each tried `retries` times more.
 
-    Tried again: 408, 425, 429, 5xx but 501, timeouts (`timeout` seconds without a byte), dropped connections, answers
-    that are no whole JSON. Redirects are errors. Proxies of the environment are used, but not for loopback.
+    Tried again: 408, 425, 429, 5xx but 501, dropped connections, answers that are no whole JSON. `timeout` is the time
+    in seconds that a call may take in all, its tries and the waits between them together. Redirects are errors. Proxies
+    of the environment are used, but not for loopback. `key_over_http` allows the key to go over plain http to another
+    machine.
     """
 
-    def __init__(self, url: str, concurrency: int = 8, retries: int = 5, timeout: float = 600.0) -> None:
+    def __init__(
+        self, url: str, concurrency: int = 8, retries: int = 5, timeout: float = 600.0, key_over_http: bool = False
+    ) -> None:
         self._concurrency, self._retries, self._timeout = concurrency, retries, timeout
         self._slots = threading.BoundedSemaphore(concurrency)
         self._left: list[tuple[object, Future[Any]]] = []  # of whatever `in_order` was called with
-        self._client = _client(url, concurrency, timeout)
+        self._client = _client(url, concurrency, key_for(url, key_over_http))
         weakref.finalize(self, self._client.close)
 
     def get(self, url: str) -> Response:
         """The JSON at `url` and the headers it came with. Raises ServerError; UnreachableError at the first refusal."""
-        return self._try("GET", url, None, min(self._retries, 2), patient=False)
+        return self._try("GET", url, None, MAX_BODY, patient=False)
 
-    def post(self, url: str, body: dict[str, Json]) -> Json:
-        """The JSON that answers `body`. Raises ServerError."""
-        return self._try("POST", url, json.dumps(body).encode(), self._retries, patient=True)[0]
+    def post(self, url: str, body: Mapping[str, Json], more: int = 0) -> Json:
+        """The JSON that answers `body`, of at most 16 MiB and `more` bytes. Raises ServerError."""
+        return self._try("POST", url, json.dumps(body).encode(), MAX_BODY + more, patient=True)[0]
 
     def in_order(self, items: Iterable[T], work: Callable[[T], R]) -> Iterator[R]:
         """`work` of every item, in order, on threads; at most `concurrency` + 4 items are taken ahead.
@@ -103,71 +93,94 @@ class Calls:
             raise
 
     def _start(self, item: T, work: Callable[[T], R]) -> Future[R]:
-        future: Future[R] = Future()
+        def run() -> R:
+            return work(item)
 
-        def run() -> None:
-            with self._slots:
-                if future.set_running_or_notify_cancel():
-                    try:
-                        future.set_result(work(item))
-                    except BaseException as error:  # it is raised where the result is wanted
-                        future.set_exception(error)
+        return _on_a_thread(run, self._slots)
 
-        # a pool's threads would hold up Ctrl-C until the last answer is there
-        threading.Thread(target=run, daemon=True).start()
-        return future
-
-    def _try(self, method: str, url: str, body: bytes | None, retries: int, patient: bool) -> Response:
+    def _try(self, method: str, url: str, body: bytes | None, limit: int, patient: bool) -> Response:
         chance = generator(0, url, zlib.crc32(body or b""))
+        end = time.monotonic() + self._timeout
+        retries = self._retries if patient else min(self._retries, 2)
         for attempt in range(retries + 1):
             try:
-                return self._once(method, url, body)
+                return self._within(end, method, url, body, limit)
             except BusyError as error:
-                wait = min(LONGEST_WAIT, FIRST_WAIT * 2**attempt) * (0.5 + chance.random())
+                pause = min(LONGEST_WAIT, FIRST_WAIT * 2**attempt) * (0.5 + chance.random())
                 if error.wait is not None:
-                    wait = error.wait + FIRST_WAIT * chance.random()
-                hopeless = wait > self._timeout or (isinstance(error, UnreachableError) and not patient)
+                    pause = error.wait + FIRST_WAIT * chance.random()
+                hopeless = time.monotonic() + pause > end or (isinstance(error, UnreachableError) and not patient)
                 if attempt == retries or hopeless:
                     tries = f" ({attempt + 1} tries)" if attempt else ""
                     kind = UnreachableError if isinstance(error, UnreachableError) else ServerError
                     raise kind(f"{error}{tries}", error.status) from error
-                time.sleep(wait)
+                time.sleep(pause)
         raise AssertionError("unreachable: the last try returns or raises")
 
-    def _once(self, method: str, url: str, body: bytes | None) -> Response:
+    def _within(self, end: float, method: str, url: str, body: bytes | None, limit: int) -> Response:
+        """One try. It runs on a thread of its own, for no timeout of a client bounds a server that drips headers."""
+        tried = _on_a_thread(lambda: self._once(end, method, url, body, limit))
+        if not wait([tried], max(0.0, end - time.monotonic())).done:
+            raise self._too_slow(url)
+        return tried.result()
+
+    def _once(self, end: float, method: str, url: str, body: bytes | None, limit: int) -> Response:
         import httpx2
 
-        headers = {"Content-Type": "application/json"} if body else {}
+        headers = {"Accept-Encoding": "identity"} | ({"Content-Type": "application/json"} if body else {})
+        left = max(0.001, end - time.monotonic())
+        timeout = httpx2.Timeout(left, connect=min(CONNECT, left), pool=None)
         try:
-            response = self._client.request(method, url, content=body, headers=headers)
+            with self._client.stream(method, url, content=body, headers=headers, timeout=timeout) as response:
+                chunks = self._until(end, response)
+                content = unpacked(chunks, response.headers.get("content-encoding", ""), limit)
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
-            raise UnreachableError(f"no connection to {url}: {_line(error)}") from error
+            raise UnreachableError(f"no connection to {url}: {exception_line(error)}") from error
         except httpx2.TimeoutException as error:
-            raise BusyError(f"no answer from {url} within {self._timeout:g} s; timeout=SECONDS waits longer") from error
-        except (httpx2.RequestError, httpx2.InvalidURL) as error:
-            raise BusyError(f"the connection to {url} broke: {_line(error)}") from error
+            raise self._too_slow(url) from error
+        except (httpx2.RequestError, httpx2.InvalidURL, ValueError) as error:
+            raise BusyError(f"the connection to {url} broke: {exception_line(error)}") from error
+        except TooLongError as error:
+            raise ServerError(f"{url} answered more than {limit >> 20} MiB, which is no answer to this") from error
         if response.status_code >= 300:
-            raise _failure(response)
+            raise failure(
+                str(response.request.url), response.status_code, response.reason_phrase, response.headers, content
+            )
         try:
-            return response.json(), dict(response.headers)
+            return parsed(content), dict(response.headers)
         except ValueError as error:
-            raise BusyError(f"{url} answered no whole JSON: {_short(response.text)!r}", response.status_code) from error
+            text = short(content[:10_000].decode(errors="replace"))
+            raise BusyError(f"{url} answered no whole JSON: {text!r}", response.status_code) from error
+
+    def _until(self, end: float, response: httpx2.Response) -> Iterator[bytes]:
+        """The packets of a body, up to a moment: one that is waited for in vain does not hold its thread for ever."""
+        for chunk in response.iter_raw():
+            if time.monotonic() > end:
+                raise self._too_slow(str(response.request.url))
+            yield chunk
+
+    def _too_slow(self, url: str) -> BusyError:
+        return BusyError(f"no answer from {url} within {self._timeout:g} s; timeout=SECONDS waits longer")
 
 
-def is_loopback(url: str) -> bool:
-    """Whether `url` names this very machine."""
-    host = urlsplit(url).hostname or ""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
-    return address.is_loopback or address.is_unspecified
+def _on_a_thread(work: Callable[[], R], slots: AbstractContextManager[object] | None = None) -> Future[R]:
+    """`work`, begun on a thread when there is a slot; a pool's threads would hold up Ctrl-C until the last is done."""
+    future: Future[R] = Future()
+
+    def run() -> None:
+        with slots or nullcontext():
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(work())
+                except BaseException as error:  # it is raised where the result is wanted
+                    future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return future
 
 
-def _client(url: str, concurrency: int, timeout: float) -> httpx2.Client:
+def _client(url: str, concurrency: int, key: str) -> httpx2.Client:
     import httpx2
-
-    key = _key()
 
     def sign(request: httpx2.Request) -> httpx2.Request:
         if key:
@@ -176,67 +189,7 @@ def _client(url: str, concurrency: int, timeout: float) -> httpx2.Client:
 
     return httpx2.Client(
         auth=sign,
-        timeout=httpx2.Timeout(timeout, connect=min(CONNECT, timeout), pool=None),
         limits=httpx2.Limits(max_connections=None, max_keepalive_connections=concurrency),
         follow_redirects=False,
         trust_env=not is_loopback(url),
     )
-
-
-def _key() -> str:
-    """The key in the environment, or "". Raises ModelError if it cannot be one, without saying what it is."""
-    for name in KEYS:
-        if key := os.environ.get(name, "").strip():
-            if not key.isascii() or not key.isprintable() or " " in key:
-                raise ModelError(f"the key in the environment variable {name} holds characters that no key has")
-            return key
-    return ""
-
-
-def _failure(response: httpx2.Response) -> ServerError:
-    status, url = response.status_code, str(response.request.url)
-    if status < 400:
-        target = urlsplit(response.headers.get("location", ""))
-        where = f"{target.scheme}://{target.hostname}{target.path}" if target.hostname else target.path
-        return ServerError(f"{url} redirects to {where}, which is not followed; name that URL", status)
-    message = f"{url} answered {status}: {_message(response)}"
-    if status in (408, 425, 429) or (status >= 500 and status != 501):
-        busy = BusyError(message, status)
-        busy.wait = _seconds(response.headers.get("retry-after", ""))
-        return busy
-    return ServerError(message, status)
-
-
-def _message(response: httpx2.Response) -> str:
-    """The server's message about a failure, in one line, from whichever of the usual fields has it."""
-    try:
-        message = response.json()
-    except ValueError:
-        message = response.text
-    for field in ("error", "message", "detail"):
-        if isinstance(message, dict) and message.get(field):
-            message = message[field]
-    return _short(str(message)) or response.reason_phrase
-
-
-def _seconds(retry_after: str) -> float | None:
-    """A Retry-After header, seconds or a date (RFC 9110, 10.2.3), as seconds from now."""
-    if retry_after.strip().isdecimal():
-        return float(retry_after)
-    try:
-        until = parsedate_to_datetime(retry_after)
-    except ValueError:
-        return None
-    return max(0.0, (until.replace(tzinfo=until.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
-
-
-def _line(error: Exception) -> str:
-    return _short(str(error)) or type(error).__name__
-
-
-def _short(text: str) -> str:
-    """`text` in one line of at most 300 characters, without the key, should a server repeat it."""
-    key = _key()
-    text = " ".join(text.split())
-    text = text.replace(key, "***") if key else text
-    return text if len(text) <= MAX_MESSAGE else text[:MAX_MESSAGE] + "…"

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mta_eval.core import Json
 from mta_eval.errors import ModelError
-from mta_eval.models.http_calls import Calls, ServerError, UnreachableError
+from mta_eval.models.http_calls import Calls
+from mta_eval.models.http_failures import ServerError, UnreachableError
+from mta_eval.models.printable import one_line
 from mta_eval.registry import did_you_mean
 
 Entry = Mapping[str, Json]  # of the list of models, or another object that describes a server
 START = "start one (vllm serve MODEL, llama-server -m FILE.gguf, ollama serve, …), or name another URL"
 # what the list of models calls the served window; llama.cpp's n_ctx_train is the trained one, which may be more
 WINDOWS = ("max_model_len", "context_length", "context_window")
+# of the entry of a model: what changes while the model stays the same
+VOLATILE = ("created", "created_at", "modified_at", "permission", "status", "state", "pricing")
 
 
 @dataclass(frozen=True)
 class ServerFacts:
     """`base`: URL of the API with its /v1; `kind`: the software that runs it, as it calls itself (vllm, llamacpp, …).
 
-    `max_length` is 0 where the server does not name its window.
+    `max_length` is 0 where the server does not name its window. `entry` is what its list says of the model, without
+    what changes from one start of the server to the next.
     """
 
     base: str
@@ -29,6 +34,7 @@ class ServerFacts:
     max_length: int = 0
     kind: str = ""
     software: str = ""
+    entry: Entry = field(default_factory=dict)
 
 
 def discover(calls: Calls, url: str, model: str, need_window: bool) -> ServerFacts:
@@ -46,11 +52,12 @@ def discover(calls: Calls, url: str, model: str, need_window: bool) -> ServerFac
             raise ModelError(f"{whole} lists no models; is it an OpenAI-compatible API? {_by_hand(model)}")
         return ServerFacts(whole, model)
     entry = _choose(listed, model, base)
-    kind = str(entry.get("owned_by") or "")
+    kind = one_line(str(entry.get("owned_by") or ""))
     window = next((size for key in WINDOWS if (size := _count(entry.get(key)))), 0)
     version, served = _version_and_window(calls, re.sub(r"/v\d+$", "", base), kind, need_window and not window)
-    software = " ".join(filter(None, (kind, version, headers.get("server", ""))))
-    return ServerFacts(base, model or str(entry["id"]), window or served, kind, software)
+    software = one_line(" ".join(filter(None, (kind, version, headers.get("server", "")))))
+    lasting = {key: value for key, value in entry.items() if key not in VOLATILE}
+    return ServerFacts(base, model or str(entry["id"]), window or served, kind, software, lasting)
 
 
 def _list(calls: Calls, base: str) -> tuple[list[Entry] | None, dict[str, str]]:
@@ -74,7 +81,7 @@ def _list(calls: Calls, base: str) -> tuple[list[Entry] | None, dict[str, str]]:
 def _choose(listed: list[Entry], model: str, base: str) -> Entry:
     entries = {str(entry["id"]): entry for entry in listed}
     if not model and len(entries) != 1:
-        some = ", ".join(list(entries)[:10])
+        some = one_line(", ".join(list(entries)[:10]))
         raise ModelError(
             f"{base} lists {len(entries)} models ({some}); add model=NAME" if some else f"{base} lists none"
         )
@@ -82,7 +89,7 @@ def _choose(listed: list[Entry], model: str, base: str) -> Entry:
         return next(iter(entries.values()))
     entry = entries.get(model) or entries.get(f"{model}:latest")  # Ollama's full names
     if entries and entry is None:
-        raise ModelError(f"{base} has no model {model!r}{did_you_mean(model, entries)}")
+        raise ModelError(f"{base} has no model {model!r}{one_line(did_you_mean(model, entries))}")
     return entry or {"id": model}
 
 

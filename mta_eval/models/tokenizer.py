@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -120,6 +121,13 @@ class FastTokenizer:
         """The text of `ids`, special tokens spelled out."""
         text: str = self._backend.decode(list(ids), skip_special_tokens=False)
         return text
+
+    @cached_property
+    def control_tokens(self) -> tuple[str, ...]:
+        """The texts of special tokens, and of added ones that are written as marks: <think>, [INST]."""
+        added = self._added.values()
+        marks = (token.content for token in added if token.special or re.fullmatch(r"[<\[◁]\S+[>\]▷]", token.content))
+        return tuple(mark for mark in marks if len(mark) > 1 and not mark.isspace())
 
     @cached_property
     def thought_formats(self) -> tuple[ThoughtFormat, ...]:

@@ -1,25 +1,27 @@
 """A Hugging Face checkpoint run by vLLM in this process: paged attention, prefix caching, many samples at a time.
 
-Prompts go to the engine as token ids, so they are ours to the token; answers end at the tokens that end them with `hf`
-and are decoded by our own tokenizer. The order in which tasks make their samples serves the prefix cache.
+Prompts go to the engine as token ids, so they are ours to the token. The token ids that it answers with are read as if
+they were decoded here: thoughts, budgets, stop strings and end tokens are those of `hf`. The order in which tasks make
+their samples serves the prefix cache.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
 from typing import ClassVar, TypeVar
 
 from mta_eval.core import Ability, Answer, ModelIdentity, Sample
 from mta_eval.errors import ModelError, SpecError
+from mta_eval.models.answer_text import early_stops, thought_may_come
 from mta_eval.models.context_window import window_of
 from mta_eval.models.devices import DTYPE_HELP, Dtype
 from mta_eval.models.end_tokens import end_tokens_of_checkpoint
 from mta_eval.models.hf import HuggingFace
+from mta_eval.models.inference.growing_answer import settled
 from mta_eval.models.locations import local_path
-from mta_eval.models.stop_strings import cut_at_stop, sendable_stops
 from mta_eval.models.token_ids import shared_prefix_length
 from mta_eval.models.tokenizer import FastTokenizer
 from mta_eval.models.vllm_engine import Completion, Params, Request, VLLMEngine, import_vllm
@@ -129,27 +131,25 @@ class VLLM:
         return self.tokenizer.prompt_ids(sample.prompt + text, plain=sample.chat is None)
 
     def _limits(self, sample: Sample) -> Params:
-        ends, stops = sorted(self._end_tokens), sendable_stops(sample.stop)
+        stops = early_stops(sample, self.tokenizer)
         return {
-            "max_tokens": sample.max_new_tokens,
-            "stop_token_ids": ends,
+            "max_tokens": sample.budget,
+            "stop_token_ids": sorted(self._end_tokens | self._turn_ends(sample)),
             "stop": stops,
             "detokenize": bool(stops),
         }
 
+    def _turn_ends(self, sample: Sample) -> set[int]:
+        """The token that ends a turn in a chat, which ends the answer too; none where it may stand in a thought."""
+        if sample.chat is None or thought_may_come(sample, self.tokenizer) or self.tokenizer.turn_end is None:
+            return set()
+        return {self.tokenizer.turn_end}
+
     def _answer(self, sample: Sample, prompt_tokens: int, output: Completion) -> Answer:
         if output.finish_reason not in ("stop", "length"):
             raise RuntimeError(f"vLLM broke the answer off: finish_reason {output.finish_reason}")
-        tokens = [token for token in output.token_ids if token not in self._end_tokens]
-        decoded = self.tokenizer.decode(tokens)
-        text = cut_at_stop(decoded, sample.stop)
-        stopped = output.finish_reason == "stop" or text != decoded
-        return Answer(
-            text,
-            finish="stop" if stopped else "length",
-            prompt_tokens=prompt_tokens,
-            output_tokens=len(output.token_ids),
-        )
+        answer = settled(output.token_ids, sample, self.tokenizer, self._end_tokens)
+        return replace(answer, prompt_tokens=prompt_tokens)
 
     def _score(self, texts: Iterable[list[int]]) -> Iterator[list[float]]:
         """log p of every token but the first, for each text; vLLM computes these without its prefix cache."""

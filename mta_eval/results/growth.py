@@ -94,7 +94,20 @@ def _identities(first: Mapping[str, ModelIdentity], second: Mapping[str, ModelId
 
 
 def _environments(first: Mapping[str, Json], second: Mapping[str, Json]) -> dict[str, Json]:
-    return {name: _either(first.get(name), second.get(name)) for name in _joined([*first], [*second])}
+    united = {name: _either(first.get(name), second.get(name)) for name in _joined([*first], [*second])}
+    return united | _presentation(first, second)
+
+
+def _presentation(first: Mapping[str, Json], second: Mapping[str, Json]) -> dict[str, Json]:
+    """How the runs are to be shown: the labels of both; where they disagree, what was said last."""
+    shown: dict[str, Json] = {}
+    labels: dict[str, Json] = {}
+    for environment in (first, second):
+        presentation = environment.get("presentation")
+        if isinstance(presentation, Mapping):
+            shown |= presentation
+            labels |= part if isinstance(part := presentation.get("labels"), Mapping) else {}
+    return {"presentation": shown | ({"labels": labels} if labels else {})} if shown else {}
 
 
 def _either(first: Json, second: Json) -> Json:

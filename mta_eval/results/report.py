@@ -22,15 +22,8 @@ from mta_eval.results.page.build import Facts, Look, build_page
 from mta_eval.results.page.sections import Section, make_sections
 from mta_eval.results.perplexity_table import perplexity_frame, perplexity_markdown
 from mta_eval.results.pictures.gallery import Picture, draw_gallery
-from mta_eval.results.table import (
-    Summary,
-    axis_text,
-    length_text,
-    markdown_table,
-    summaries,
-    summary_markdown,
-    to_markdown,
-)
+from mta_eval.results.summary import Summary, summaries, summary_markdown
+from mta_eval.results.table import axis_text, length_text, markdown_table, to_markdown
 
 
 def write_report(

@@ -49,6 +49,19 @@ def read_several(folders: Sequence[Path]) -> tuple[list[tuple[str, Run]], list[R
     return questions, told_apart, missing
 
 
+def labelled(records: Sequence[Record], runs: Sequence[Run]) -> list[Record]:
+    """Records under the labels that their runs give models, as tables and pictures show them."""
+    labels = {spec: label for run in reversed(runs) for spec, label in run.labels.items()}
+
+    def shown(model: str) -> str:
+        spec, run, _ = model.partition(" (")
+        return labels.get(spec, spec) + model[len(spec) :] if run else labels.get(model, model)
+
+    if not labels:
+        return list(records)
+    return [dataclasses.replace(record, model=shown(record.model)) for record in records]
+
+
 def read_paired(folders: Sequence[Path]) -> list[list[Record]]:
     """The records of each run, to be set beside each other: if one has the axis "seed", all have. Raises StoreError."""
     loaded = [read_run_or_samples(folder) for folder in folders]

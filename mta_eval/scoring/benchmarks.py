@@ -14,8 +14,8 @@ OTHER_TASKS = ("ruler_all", "ruler_part", "all_contained", "first_word")
 OUR_TASKS = {
     "babilong": ("babilong_official", "babilong_lm_eval", "babilong_one_label", "first_word"),
     "letter_blocks": ("first_word", "ruler_all"),
-    "niah": (*OTHER_TASKS, "infinitebench_passkey", "infinitebench_kv_retrieval"),
-    "passkey": ("infinitebench_passkey", "first_word", "ruler_all", "infinitebench_kv_retrieval"),
+    "niah": (*OTHER_TASKS, "all_named", "infinitebench_passkey", "infinitebench_kv_retrieval"),
+    "passkey": ("infinitebench_passkey", "one_number", "first_word", "ruler_all", "infinitebench_kv_retrieval"),
 }
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
+
+from mta_eval.scoring.numbers import as_number, is_glued, whole_numbers
 
 _PLACES = ("bathroom", "bedroom", "garden", "hallway", "kitchen", "office")
 _YES_NO = ("no", "yes")
@@ -23,6 +26,7 @@ BABILONG_LABELS: dict[int, tuple[str, ...]] = {
 """The labels of each BABILong task as `babilong/metrics.py` has them (booydar/babilong, TASK_LABELS)."""
 KV_PARTS = str.maketrans(dict.fromkeys("\n:\"'.,?!{}", " "))
 GLUED = re.compile(r"[\w-]*\w|[.,]\d")  # what makes a longer word or number of the one before it
+QUOTES = str.maketrans("’‘ʼ“”", "'''\"\"")
 CONTROLS = re.compile(r"[\x00-\x1f]")
 
 
@@ -98,3 +102,37 @@ def word_contained(output: str, target: str) -> float:
 def without_controls(output: str) -> str:
     """The output as RULER and lm-eval clean it before they look: control characters are newlines, the ends bare."""
     return CONTROLS.sub("\n", output).strip()
+
+
+def all_named(output: str, targets: Sequence[str]) -> float:
+    """1 if the output names every target: a whole number in any notation, all else as words of their own, any case.
+
+    "3,486,456" names 3486456, and neither "34864569" nor "3486456.5" does; "cellos" does not name "cello". What white
+    space, quotes, and signs at the target's end look like does not count.
+    """
+    return float(all(_names(output, target) for target in targets))
+
+
+def one_number(output: str, target: str) -> float:
+    """1 if the target is a number of the output, in any notation, and no other number there has as many digits."""
+    key = as_number(target) or target
+    return float({number for number in whole_numbers(output, len(key)) if len(number) == len(key)} == {key})
+
+
+def _names(output: str, target: str) -> bool:
+    if number := as_number(target):
+        return number in whole_numbers(output, len(number))
+    text, words = _spoken(output), _spoken(target)
+    words = words.rstrip(".!?") or words
+    return any(_is_free(text, place.start(), len(words)) for place in re.finditer(f"(?={re.escape(words)})", text))
+
+
+def _is_free(text: str, start: int, size: int) -> bool:
+    """Whether no word goes on beyond text[start:start + size]."""
+    before, after = text[max(0, start - 1) : start], text[start + size : start + size + 1]
+    return not (before and is_glued(text[start], before)) and not (after and is_glued(text[start + size - 1], after))
+
+
+def _spoken(text: str) -> str:
+    """The text as one line in lower case, with one kind of quotes."""
+    return " ".join(unicodedata.normalize("NFC", text).translate(QUOTES).casefold().split())

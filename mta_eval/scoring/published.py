@@ -1,4 +1,4 @@
-"""The rules of published benchmarks, registered. Each cleans the output as its own benchmark does.
+"""The rules of published benchmarks and two of our own, registered. Each cleans the output as its own benchmark does.
 
 Of two rules that look alike, those named after a benchmark do what its code does: `ruler_all` turns control characters
 into newlines before it looks, `share_contained` takes the output as it is.
@@ -118,3 +118,15 @@ def _infinitebench_number_string(scored: ScoredOutput) -> float:
 def _infinitebench_kv_retrieval(scored: ScoredOutput) -> float:
     """The target is one of the output's words, in its own case."""
     return matching.word_contained(scored.output, scored.targets[0])
+
+
+@rule("all_named", source="mta-eval's needles in words, after RULER's rule, all or nothing")
+def _all_named(scored: ScoredOutput) -> float:
+    """Every target is named: a number in any notation ("3,486,456" is 3486456), all else as words of their own."""
+    return matching.all_named(scored.output, scored.targets)
+
+
+@rule("one_number", source="mta-eval's pass keys in words, after infinitebench_passkey", accepts=_needs_number)
+def _one_number(scored: ScoredOutput) -> float:
+    """The target is said, in any notation of numbers, and no other number with as many digits."""
+    return matching.one_number(scored.output, scored.targets[0])

@@ -4,17 +4,23 @@
 
     The magic number of Riga is -> 4071842
 
-Each needle gives a city its magic number. The asked needle begins at the swept depth, the others at random depths.
-All random choices depend on (seed, length, repeat) alone, so all depths of a repeat share haystack and needles.
+Each needle gives a city its magic number. The asked needle begins at the swept depth, the others at random depths. All
+random choices depend on (seed, length, repeat) alone, so all depths of a repeat share haystack and needles.
+
+Options put a user's own words there: `needle` and `question` are templates, `kind=file:PATH` has the values, and keys
+too if it likes. Samples then depend on what the file says as well.
 """
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import ClassVar, Literal
 
+from mta_eval.errors import did_you_mean
+from mta_eval.tasks.needle_words import NeedleWords
 from mta_eval.tasks.prompts.pools import CITIES, DECOYS, WORDS
 from mta_eval.tasks.prompts.sources import TextSource
 from mta_eval.tasks.toolkit import (
@@ -32,8 +38,10 @@ from mta_eval.tasks.toolkit import (
     generator,
     open_haystack,
 )
+from mta_eval.tasks.user_values import KeyedValue, ValueDraw, longest, need_values, read_user_values
 
-Kind = Literal["number", "word", "uuid"]
+NOUNS = {"number": "number", "word": "word", "uuid": "code"}  # by kind
+FILE = "file:"
 MOST = 20
 
 
@@ -45,20 +53,37 @@ class Niah:
 
     needles: int = field(default=1, metadata={"help": "needles in the context, 1..20"})
     asked: int = field(default=1, metadata={"help": "how many keys the question asks for; the first is swept"})
-    values: int = field(default=1, metadata={"help": "values (needles) of each asked key"})
-    kind: Kind = field(
-        default="number", metadata={"help": "city -> number (as in the paper), city -> word, uuid -> uuid"}
+    values: int = field(
+        default=1,
+        metadata={"help": "values (needles) of each asked key, or a FILE of values", "text_means": ("kind", "file:{}")},
+    )
+    kind: str = field(
+        default="number",
+        metadata={
+            "help": "number (of a city, as in the paper), word (of a city), uuid (of a uuid), or file:PATH (your own: "
+            "VALUE or KEY<tab>VALUE lines, or .jsonl)"
+        },
     )
     digits: int = field(default=7, metadata={"help": "digits of a magic number"})
+    needle: str = field(
+        default="", metadata={"help": 'a sentence of your own: "The best thing to do in {key} is {value}."'}
+    )
+    question: str = field(
+        default="", metadata={"help": 'its question: "What is the best thing to do in {key}?"; for completion optional'}
+    )
     prompt: Literal["completion", "instruction", "chat"] = field(
         default="completion", metadata={"help": "end in the needle's stem, ask in words, or ask by chat template"}
     )
     haystack: str = field(default="prose", metadata={"help": "prose, noise, essays, file:PATH, dataset:NAME"})
     rule: str = field(
-        default="auto", metadata={"help": "scoring rule; auto: first_word for one value, all_contained for several"}
+        default="auto",
+        metadata={"help": "scoring rule; auto: all_named; in completion form first_word (one value) or all_contained"},
     )
 
     def __post_init__(self) -> None:
+        if self.kind not in NOUNS and (not self.kind.startswith(FILE) or self.kind == FILE):
+            known = [*NOUNS, "file:PATH"]
+            raise SpecError(f"niah: option kind cannot be {self.kind!r}{did_you_mean(self.kind, known)}")
         if not 1 <= self.needles <= MOST:
             raise SpecError(f"niah: needles must be 1 to {MOST}, not {self.needles}")
         if self.asked < 1 or self.values < 1:
@@ -70,6 +95,7 @@ class Niah:
             )
         if self.kind == "number" and not 2 <= self.digits <= 30:
             raise SpecError(f"niah: digits must be 2 to 30, not {self.digits}")
+        self._words.check(keys=self.needles - self.asked * (self.values - 1))
         if self.rule != "auto":
             object.__setattr__(self, "rule", find_rule(self.rule).name)
 
@@ -80,96 +106,123 @@ class Niah:
 
     def sample(self, cell: Cell, seed: int, tokenizer: Tokenizer) -> Sample:
         """See core.Task."""
-        random = generator(seed, "niah", cell.repeat, draw_key(cell.length, 256 + 80 * self.needles))
+        words, rows = self._words, self._rows
+        roomy = 256 + self.needles * (80 + len(self.needle) + (longest(rows) if rows else 0))
+        random = generator(seed, "niah", cell.repeat, draw_key(cell.length, roomy))
         source = open_haystack(self.haystack, seed, tokenizer).source
-        pairs = self._draw_pairs(random, source)
-        asked_keys = list(dict.fromkeys(key for key, _ in pairs))[: self.asked]
-        targets = tuple(value for key, value in pairs if key in asked_keys)
-        choices = self._draw_choices(random, source, pairs)
+        pairs, choices = self._draw_rows(random, source, rows) if rows else self._draw(random, source)
+        asked = list(dict.fromkeys(key for key, _ in pairs))[: self.asked]
+        targets = tuple(value for key, value in pairs if key in asked)
         depths = [depth_of(cell, random), *(random.random() for _ in pairs[1:])]
         # the swept needle goes before others of its very depth at the start, behind them at the end
         order = sorted(range(len(pairs)), key=lambda index: (depths[index], (index == 0) == (depths[0] == 1)))
         drafts = [
-            NeedleDraft(self._sentence(*pair), at, *pair, pair[0] in asked_keys)
-            for pair, at in zip(pairs, depths, strict=True)
+            NeedleDraft(words.say(*pair), at, *pair, pair[0] in asked) for pair, at in zip(pairs, depths, strict=True)
         ]
+        answer = ", ".join(targets)
+        if self.needle and self.prompt != "completion":
+            answer = " ".join(draft.text for draft in drafts if draft.asked)  # who answers in words may repeat them
         return build_sample(
             self,
             cell,
             seed,
             tokenizer,
-            words=self._words(asked_keys),
+            words=words.around(asked),
             needles=[drafts[index] for index in order],
             targets=targets,
             rule=self._rule,
             haystack=self.haystack,
             swept=order.index(0),
             chat=self.prompt == "chat",
-            max_new_tokens=answer_budget(tokenizer, ", ".join(targets), 8 if self.prompt == "completion" else 24),
+            max_new_tokens=answer_budget(tokenizer, answer, 8 if self.prompt == "completion" else 24),
             choices=choices,
             axes={"needles": self.needles},
-            stop={"completion": ("\n", "."), "instruction": ("\n",), "chat": ()}[self.prompt],
+            stop=self._stop(rows),
         )
 
     def score(self, sample: Sample, output: str) -> float:
-        """By `rule`; `auto` asks for the exact first word where there is one value, else for all of them."""
+        """By `rule`; `auto` wants the exact first word of a completion with one value, else all values named."""
         return find_rule(self._rule).score(sample, output)
 
     @property
     def _rule(self) -> str:
         if self.rule != "auto":
             return self.rule
-        return "first_word" if self.asked * self.values == 1 and self.prompt == "completion" else "all_contained"
+        if self.prompt != "completion":
+            return "all_named"
+        return "first_word" if self.asked * self.values == 1 else "all_contained"
 
-    def _draw_pairs(self, random: Random, source: TextSource) -> list[tuple[str, str]]:
-        """(key, value) of every needle, the swept one first; no key or value twice, in another, or in the haystack."""
+    @property
+    def _words(self) -> NeedleWords:
+        noun = NOUNS.get(self.kind, "phrase")
+        return NeedleWords(self.needle, self.question, noun, self.prompt, self.asked * self.values > 1)
+
+    @property
+    def _rows(self) -> tuple[KeyedValue, ...]:
+        """The user's values; none where they are generated."""
+        return read_user_values(self.kind.removeprefix(FILE)) if self.kind.startswith(FILE) else ()
+
+    def _stop(self, rows: Sequence[KeyedValue]) -> tuple[str, ...]:
+        if self.prompt == "completion" and not any("." in row.value for row in rows):
+            return ("\n", ".")
+        return () if self.prompt == "chat" else ("\n",)
+
+    @property
+    def _choices(self) -> int:
+        """How many choices are offered: all values in the context, and decoys; none where several are asked for."""
+        return max(self.needles, DECOYS) if self.asked * self.values == 1 else 0
+
+    def _draw(self, random: Random, source: TextSource) -> tuple[list[tuple[str, str]], tuple[str, ...]]:
+        """(key, value) of every needle, the swept one first, and the choices in random order.
+
+        No key or value twice, in another, in the user's words or in the haystack.
+        """
         keys: list[str] = []
         pairs: list[tuple[str, str]] = []
-        used: list[str] = []
+        used = [self._words.fixed]
         for index in range(self.needles):
             fresh = index >= self.asked * self.values or index % self.values == 0
             if fresh:
-                keys.append(draw(random, self._key, used, source))
-                used.append(keys[-1])
+                keys.append(self._key(random, used, source))
+                used += keys[-1:] if keys[-1] else []
             pairs.append((keys[-1], draw(random, self._value, used, source)))
             used.append(pairs[-1][1])
-        return pairs
-
-    def _draw_choices(self, random: Random, source: TextSource, pairs: list[tuple[str, str]]) -> tuple[str, ...]:
-        """All values in the context, filled up with decoys, in random order; none where several values are asked."""
-        if self.asked * self.values > 1:
-            return ()
-        choices = [value for _, value in pairs]
-        while len(choices) < DECOYS:
-            choices.append(draw(random, self._value, [*choices, *(key for key, _ in pairs)], source))
+        choices = [value for _, value in pairs][: self._choices]
+        while len(choices) < self._choices:
+            choices.append(draw(random, self._value, used, source))
+            used.append(choices[-1])
         random.shuffle(choices)
-        return tuple(choices)
+        return pairs, tuple(choices)
 
-    def _key(self, random: Random) -> str:
-        return str(uuid.UUID(int=random.getrandbits(128), version=4)) if self.kind == "uuid" else random.choice(CITIES)
+    def _draw_rows(
+        self, random: Random, source: TextSource, rows: Sequence[KeyedValue]
+    ) -> tuple[list[tuple[str, str]], tuple[str, ...]]:
+        """As `_draw`, out of the user's rows."""
+        short = need_values(self.kind.removeprefix(FILE), rows, self.needles, self._choices)
+        drawn = ValueDraw(rows, random, source, [self._words.fixed], short)
+        counts = [self.values] * self.asked + [1] * (self.needles - self.asked * self.values)
+        pairs = drawn.pairs(counts, lambda used: self._key(random, used, source))
+        choices = [value for _, value in pairs][: self._choices]
+        choices += drawn.decoys(self._choices - len(choices))
+        random.shuffle(choices)
+        return pairs, tuple(choices)
+
+    def _key(self, random: Random, used: Sequence[str], source: TextSource) -> str:
+        """A fresh key, or "" where the user's needle says none."""
+        make = _uuid if self.kind == "uuid" else _city
+        return draw(random, make, used, source) if self._words.names_keys else ""
 
     def _value(self, random: Random) -> str:
         if self.kind == "uuid":
-            return str(uuid.UUID(int=random.getrandbits(128), version=4))
+            return _uuid(random)
         if self.kind == "word":
             return random.choice(WORDS)
         return str(random.randrange(10 ** (self.digits - 1), 10**self.digits))
 
-    @property
-    def _noun(self) -> str:
-        return {"number": "number", "word": "word", "uuid": "code"}[self.kind]
 
-    def _sentence(self, key: str, value: str) -> str:
-        return f"The magic {self._noun} of {key} is {value}."
+def _uuid(random: Random) -> str:
+    return str(uuid.UUID(int=random.getrandbits(128), version=4))
 
-    def _words(self, asked: list[str]) -> tuple[str, str]:
-        """What stands before and after the context."""
-        several = self.asked * self.values > 1
-        noun = self._noun + "s" * several
-        keys = " and ".join(", ".join(asked).rsplit(", ", 1))
-        verb = "are" if several else "is"
-        if self.prompt == "completion":
-            return "", f"\n\nThe magic {noun} of {keys} {verb}"
-        before = f"The following text hides some magic {self._noun}s. Read it and remember them.\n\n"
-        after = f"\n\nQuestion: What {verb} the magic {noun} of {keys}? Answer with the {noun} alone."
-        return before, after + ("" if self.prompt == "chat" else "\nAnswer:")
+
+def _city(random: Random) -> str:
+    return random.choice(CITIES)

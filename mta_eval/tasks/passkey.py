@@ -10,7 +10,7 @@ Sources: Mohtashami and Jaggi 2023 (Landmark Attention), Lu et al. 2024 (LongHea
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import ClassVar, Literal
 
@@ -43,12 +43,18 @@ class Passkey:
         default="completion", metadata={"help": "end in the answer's stem, or ask by chat template"}
     )
     haystack: str = field(default="noise", metadata={"help": "noise, prose, essays, file:PATH, dataset:NAME"})
-    rule: str = field(default="infinitebench_passkey", metadata={"help": "scoring rule"})
+    rule: str = field(
+        default="auto",
+        metadata={"help": "scoring rule; auto: infinitebench_passkey, in chat form one_number"},
+    )
 
     def __post_init__(self) -> None:
         if not 2 <= self.digits <= 30:
             raise SpecError(f"passkey: digits must be 2 to 30, not {self.digits}")
-        object.__setattr__(self, "rule", find_rule(self.rule).name)
+        if self.rule != "auto":
+            name = find_rule(self.rule).name
+            # one spec for one task: what auto stands for is called auto
+            object.__setattr__(self, "rule", "auto" if name == replace(self, rule="auto")._rule else name)
 
     @property
     def default_lengths(self) -> tuple[int, ...]:
@@ -78,7 +84,7 @@ class Passkey:
             words=(before, after),
             needles=[NeedleDraft(text, depth, "pass key", key, own_line=True)],
             targets=(key,),
-            rule=self.rule,
+            rule=self._rule,
             haystack=self.haystack,
             chat=self.prompt == "chat",
             max_new_tokens=answer_budget(tokenizer, key, 4 if self.prompt == "completion" else 24),
@@ -89,5 +95,11 @@ class Passkey:
         return str(random.randrange(10 ** (self.digits - 1), 10**self.digits))
 
     def score(self, sample: Sample, output: str) -> float:
-        """By `rule`."""
-        return find_rule(self.rule).score(sample, output)
+        """By `rule`; `auto` takes InfiniteBench's for completions, and reads numbers as people write them in a chat."""
+        return find_rule(self._rule).score(sample, output)
+
+    @property
+    def _rule(self) -> str:
+        if self.rule != "auto":
+            return self.rule
+        return "infinitebench_passkey" if self.prompt == "completion" else "one_number"

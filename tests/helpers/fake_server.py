@@ -17,10 +17,12 @@ from typing import Any, Protocol
 from mta_eval.models.tokenizer import FastTokenizer
 
 NEEDLE = re.compile(r"The pass key is (\d+)\. Remember it\. \1 is the pass key\.")
-Fault = str | tuple[int, dict[str, str], str] | None
+Fault = str | tuple[int, dict[str, str], str | bytes] | None
 
 
 class Brain(Protocol):
+    tokenizer: FastTokenizer
+
     def answer(self, ids: list[int], most: int) -> tuple[str, int, str]:
         """(text, tokens made, finish reason)."""
 
@@ -48,6 +50,23 @@ class Reader:
 
 
 @dataclass
+class Speaker:
+    """Says the same whatever it is asked, as long as there is budget."""
+
+    tokenizer: FastTokenizer
+    text: str
+
+    def answer(self, ids: list[int], most: int) -> tuple[str, int, str]:
+        spans = self.tokenizer.encode(self.text).spans
+        if len(spans) < most:
+            return self.text, len(spans) + 1, "stop"  # and an end token
+        return self.text[: spans[most - 1][1]], most, "length"
+
+    def logprobs(self, ids: list[int]) -> list[float | None]:
+        raise NotImplementedError
+
+
+@dataclass
 class Request:
     """What came: `body` is None for a GET; `attempt` counts the times that this very request came, from 1."""
 
@@ -59,7 +78,11 @@ class Request:
 
 @dataclass
 class FakeServer:
-    """`fault` says how every POST fails, or as a function how any request does; `asked` holds all that came."""
+    """`fault` says how every POST fails, or as a function how any request does; `asked` holds all that came.
+
+    `parses` is what it calls a thought that it takes out of a chat's answer; "" where it takes none out. `refuses`
+    names parameters that it does not take. `entry` is added to what it lists of its models.
+    """
 
     tokenizer: FastTokenizer
     brain: Brain
@@ -71,6 +94,9 @@ class FakeServer:
     takes_ids: bool = True
     fault: Fault | Callable[[Request], Fault] = None
     delay: Callable[[], float] | None = None
+    parses: str = ""
+    refuses: tuple[str, ...] = ()
+    entry: dict[str, Any] = field(default_factory=dict)
     own_paths: dict[str, Any] = field(default_factory=dict)
     asked: list[Request] = field(default_factory=list)
     most_at_once: int = 0
@@ -109,12 +135,12 @@ class FakeServer:
     def get(self, path: str) -> tuple[int, Any]:
         if path == f"{self.prefix}/models":
             more = {"max_model_len": self.window} if self.window else {"meta": {"n_ctx_train": 99999}}
-            return 200, {"data": [{"id": name, "owned_by": self.kind} | more for name in self.models]}
+            return 200, {"data": [{"id": name, "owned_by": self.kind} | more | self.entry for name in self.models]}
         return (200, self.own_paths[path]) if path in self.own_paths else (404, {"detail": "Not Found"})
 
     def post(self, path: str, body: Any) -> tuple[int, Any]:
         if path == f"{self.prefix}/chat/completions":
-            ids = self.tokenizer.encode(self.tokenizer.render(body["messages"])).ids
+            ids = self.tokenizer.encode(self._render(body)).ids
         elif path == f"{self.prefix}/completions":
             ids = body["prompt"]
             if isinstance(ids, str):
@@ -123,23 +149,42 @@ class FakeServer:
                 return 400, {"error": {"message": "prompt must be a string"}}
         else:
             return 404, {"detail": "Not Found"}
+        if refused := next((name for name in self.refuses if name in body), ""):
+            return 400, {"error": {"message": f"Unsupported parameter: '{refused}' is not supported with this model."}}
+        most = body.get("max_completion_tokens", body.get("max_tokens", 16))
         if body.get("echo") and not self.echo:
             return 400, {"error": {"message": "Only no echo is supported"}}
-        if self.window and len(ids) + body["max_tokens"] > self.window and body.get("echo"):
+        if self.window and len(ids) + most > self.window and body.get("echo"):
             return 400, {"error": {"message": "prompt and answer are longer than the window"}}
-        text, made, reason = self.brain.answer(ids, body["max_tokens"])
+        text, made, reason = self.brain.answer(ids, most)
         for mark in body.get("stop", ()):
             if mark in text:
                 text, reason = text[: text.index(mark)], "stop"
         choice: dict[str, Any] = {"index": 0, "finish_reason": reason}
         if path.endswith("/chat/completions"):
-            choice["message"] = {"role": "assistant", "content": text}
+            choice["message"] = {"role": "assistant", "content": text} | (self._parsed(text) if self.parses else {})
         else:
             choice["text"] = text
         if body.get("echo"):
-            made_up = [-0.5] * min(body["max_tokens"], 1)
+            made_up = [-0.5] * min(most, 1)
             choice["logprobs"] = {"token_logprobs": [*self.brain.logprobs(ids), *made_up]}
         return 200, {"choices": [choice], "usage": {"prompt_tokens": len(ids), "completion_tokens": made}}
+
+    def _render(self, body: Any) -> str:
+        """By transformers itself, as vLLM does."""
+        assert self.tokenizer.owner is not None
+        more = body.get("chat_template_kwargs", {}) | {
+            "continue_final_message": body.get("continue_final_message", False)
+        }
+        begin = body.get("add_generation_prompt", True)
+        rendered = self.tokenizer.owner.apply_chat_template(
+            body["messages"], tokenize=False, add_generation_prompt=begin, **more
+        )
+        return str(rendered)
+
+    def _parsed(self, text: str) -> dict[str, Any]:
+        thought, closing, rest = text.removeprefix("<think>").partition("</think>")
+        return {self.parses: thought, "content": rest if closing else None}
 
 
 class _Quiet(ThreadingHTTPServer):
@@ -171,7 +216,7 @@ def _handler(server: FakeServer) -> type[BaseHTTPRequestHandler]:
 
         def _reply(self, fault: Fault, status: int, answer: Any) -> None:
             headers: dict[str, str] = {}
-            text = json.dumps(answer, ensure_ascii=False)
+            text: str | bytes = json.dumps(answer, ensure_ascii=False)
             if isinstance(fault, tuple):
                 status, headers, text = fault
             elif fault == "drop":
@@ -184,9 +229,12 @@ def _handler(server: FakeServer) -> type[BaseHTTPRequestHandler]:
                 text = "<html>gateway</html>"
             elif fault == "half JSON":
                 text = text[: len(text) // 2]
+            elif fault in ("drip", "drip headers"):
+                self._drip(fault)
+                return
             elif fault is not None and fault.startswith("{"):
                 text = json.dumps(answer | json.loads(fault))
-            payload = text.encode()
+            payload = text if isinstance(text, bytes) else text.encode()
             self.send_response(status)
             for key, value in headers.items():
                 self.send_header(key, value)
@@ -196,6 +244,15 @@ def _handler(server: FakeServer) -> type[BaseHTTPRequestHandler]:
                 payload = payload[: len(payload) // 2]
                 self.close_connection = True
             self.wfile.write(payload)
+
+        def _drip(self, fault: str) -> None:
+            """A byte now and then, and never the last; ends when nobody reads it any more."""
+            self.close_connection = True
+            begin = b"HTTP/1.1 200 OK\r\n" + (b"" if fault == "drip headers" else b"Content-Length: 99999\r\n\r\n")
+            self.wfile.write(begin)
+            for _ in range(1000):
+                self.wfile.write(b"x: y\r\n" if fault == "drip headers" else b" ")
+                time.sleep(0.02)
 
         def log_message(self, *args: Any) -> None:
             """Say nothing."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-from fake_server import Reader
+from fake_server import Brain
 
 Requests = list[tuple[list[int], dict[str, Any]]]
 
@@ -14,15 +14,15 @@ Requests = list[tuple[list[int], dict[str, Any]]]
 class FakeVLLM:
     """`module` goes into sys.modules. `started` keeps what each engine was started with, `asked` every call."""
 
-    def __init__(self, brain: Reader) -> None:
-        self.brain = brain
+    def __init__(self, brain: Brain) -> None:
+        self.brain: Any = brain
         self.started: list[dict[str, Any]] = []
         self.stopped = 0
         self.asked: list[Requests] = []
         self.fault: Callable[[Requests], None] = lambda _: None
         self.unfinished = False
         self.change: Callable[[Any], None] = lambda _: None
-        self.end: list[int] = []
+        self.end = brain.tokenizer.prompt_ids("</s>", plain=False)  # vLLM's token ids hold the end token too
         self.module = ModuleType("vllm")
         self.distributed = ModuleType("vllm.distributed")
         self.module.__dict__.update(

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_server import FakeServer, Reader
+from fake_server import FakeServer, Reader, Speaker
+from thinking_folders import CLOCK, SWITCH, folder_with
 
 from mta_eval import runner
-from mta_eval.core import Cell, Plan, Sample, Sweep
+from mta_eval.core import Cell, Plan, PromptSettings, Sample, Sweep
 from mta_eval.errors import ModelError, SpecError
 from mta_eval.models.harness import Harness
 from mta_eval.models.tokenizer import FastTokenizer, load_tokenizer
@@ -112,6 +114,94 @@ def test_a_chat_server_gets_the_messages(served: FakeServer, tokenizer_folder: P
     assert [
         build_task("passkey").score(sample, given.text) for sample, given in zip(samples, answers, strict=True)
     ] == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("says", "expected"),
+    [
+        ("<think>Hm. So.</think> 4711", (" 4711", "Hm. So.", "stop")),
+        ("<think>Hm. So.</think> 4711. Or", (" 4711", "Hm. So.", "stop")),
+        ("<think>Hm. So", ("", "Hm. So", "length")),
+        ("Hm. So.</think> 4711", (" 4711", "Hm. So.", "stop")),
+    ],
+)
+def test_thoughts_are_no_answers(
+    served: FakeServer, tokenizer_folder: Path, says: str, expected: tuple[str, str, str]
+) -> None:
+    served.brain = Speaker(served.tokenizer, says)
+    model = build_model(completions(served, tokenizer_folder, ",add_bos_token=true,max_length=1024"))
+    settings = PromptSettings(thinking_tokens=40)
+    (sample,) = samples_of("passkey", model.tokenizer.with_settings(settings), (0.5,))
+    (given,) = model.generate([replace(sample, max_new_tokens=20)])
+    assert (given.text, given.thought, given.finish, given.unverified) == (*expected, False)
+    (body,) = served.posts()
+    assert body["max_tokens"] == 60
+    assert "." not in body["stop"]  # it would end the thought
+
+
+def test_an_answer_without_a_thought_has_its_own_budget(served: FakeServer, tokenizer_folder: Path) -> None:
+    model = build_model(completions(served, tokenizer_folder, ",add_bos_token=true,max_length=1024"))
+    says = " one two three four five six seven eight nine"
+    served.brain = Speaker(served.tokenizer, says)
+    (sample,) = samples_of("passkey", model.tokenizer, (0.5,))
+    sample = replace(sample, max_new_tokens=5, stop=(), settings=PromptSettings(thinking_tokens=40))
+    (given,) = model.generate([sample])
+    assert (given.text, given.finish) == (says[: model.tokenizer.encode(says).spans[4][1]], "length")
+
+
+def test_what_nothing_was_said_about_is_unverified(served: FakeServer, tokenizer_folder: Path) -> None:
+    url = f"{served.url}/chat/completions"
+    chat = build_model(f"harness:local-chat-completions,model=little,base_url={url},tokenizer={tokenizer_folder}")
+    dummy = build_model(f"harness:dummy,tokenizer={tokenizer_folder},max_length=512")
+    ours = build_model(completions(served, tokenizer_folder, ",add_bos_token=true,max_length=1024"))
+    for model, task, unverified in (
+        (chat, "passkey:prompt=chat", True),
+        (dummy, "passkey", True),
+        (ours, "passkey", False),
+    ):
+        answers = list(model.generate(samples_of(task, model.tokenizer)))
+        assert [given.unverified for given in answers] == [unverified] * 3, model
+
+
+def test_a_backend_that_sends_messages_takes_no_settings_of_templates(
+    served: FakeServer, tokenizer_folder: Path, tmp_path: Path
+) -> None:
+    folders = {name: folder_with(it, tokenizer_folder, tmp_path / name) for name, it in (("s", SWITCH), ("c", CLOCK))}
+    for folder, settings, what in (
+        ("s", PromptSettings(thinking="off"), r"options of the chat template \(enable_thinking\)"),
+        ("s", PromptSettings(answer_prefix="It is"), "the beginning of an answer"),
+        ("c", PromptSettings(), "the day that the chat template asks for"),
+    ):
+        model = build_model(
+            f"harness:local-chat-completions,model=little,base_url={served.url}/chat/completions,"
+            f"tokenizer={folders[folder]}"
+        )
+        samples = samples_of("passkey:prompt=chat", model.tokenizer.with_settings(settings))
+        with pytest.raises(ModelError, match=f"sends messages, and {what} cannot come along; use server:"):
+            list(model.generate(samples))
+    assert not served.posts()
+
+
+def test_a_backend_that_sends_prompts_gets_ours_with_all_settings(
+    served: FakeServer, tokenizer_folder: Path, tmp_path: Path
+) -> None:
+    folder = folder_with(SWITCH, tokenizer_folder, tmp_path / "s")
+    model = build_model(completions(served, folder, ",max_length=1024"))
+    settings = PromptSettings(thinking="off", system="Be brief.")
+    samples = samples_of("passkey:prompt=chat", model.tokenizer.with_settings(settings))
+    assert not any(given.unverified for given in model.generate(samples))
+    assert served.posts()[0]["prompt"] == model.tokenizer.prompt_ids(samples[0].prompt, plain=False)
+
+
+def test_marks_that_lm_eval_leaves_out_are_refused(served: FakeServer, tokenizer_folder: Path, tmp_path: Path) -> None:
+    marks = ("[THINK]", "[/THINK]")
+    template = SWITCH.replace("<think>", marks[0]).replace("</think>", marks[1])
+    folder = folder_with(template, tokenizer_folder, tmp_path / "m", marks)
+    model = build_model(completions(served, folder, ",max_length=1024"))
+    with pytest.raises(ModelError, match=r"leaves out the special tokens \[THINK\] and .*; switch its thinking off"):
+        list(model.generate(samples_of("passkey:prompt=chat", model.tokenizer)))
+    off = model.tokenizer.with_settings(PromptSettings(thinking="off"))
+    assert len(list(model.generate(samples_of("passkey:prompt=chat", off)))) == 3
 
 
 def test_a_model_without_a_window_wants_one(tokenizer_folder: Path) -> None:

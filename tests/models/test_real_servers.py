@@ -20,7 +20,7 @@ from tiny_llama import WINDOW, save_gguf, save_llama
 from mta_eval.core import Answer, Sample, Sweep
 from mta_eval.errors import ModelError
 from mta_eval.models.hf import HuggingFace
-from mta_eval.models.http_calls import ServerError
+from mta_eval.models.http_failures import ServerError
 from mta_eval.models.named_tokenizer import NamedTokenizer
 from mta_eval.models.server import Server
 from mta_eval.registry import build_task

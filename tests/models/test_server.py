@@ -20,9 +20,9 @@ from fake_server import FakeServer, Fault, Reader, Request
 from mta_eval import registry, runner
 from mta_eval.core import Cell, Plan, Record, Sample, Sweep
 from mta_eval.errors import ModelError, SpecError
-from mta_eval.models import http_calls, smollm2
+from mta_eval.models import http_calls, http_keys, smollm2
 from mta_eval.models.hf import HuggingFace
-from mta_eval.models.http_calls import ServerError
+from mta_eval.models.http_failures import ServerError
 from mta_eval.models.named_tokenizer import NamedTokenizer
 from mta_eval.models.server import Server
 from mta_eval.models.tokenizer import FastTokenizer, load_tokenizer
@@ -39,7 +39,7 @@ KEY = "sk-very-secret-4711"
 @pytest.fixture(autouse=True)
 def quick_retries_and_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_calls, "FIRST_WAIT", 0.002)
-    for name in http_calls.KEYS:
+    for name in http_keys.KEYS:
         monkeypatch.delenv(name, raising=False)
 
 
@@ -155,16 +155,11 @@ def test_unicode_answers_come_whole(fake: Make, ask: Callable[..., Server], toke
     assert texts_of(ask(server), samples_of(tokenizer)[:1]) == [answer]
 
 
-def test_an_empty_answer_is_an_answer_but_reasoning_alone_is_none(
-    fake: Make, ask: Callable[..., Server], tokenizer: FastTokenizer
-) -> None:
+def test_an_empty_answer_is_an_answer(fake: Make, ask: Callable[..., Server], tokenizer: FastTokenizer) -> None:
     chat = samples_of(tokenizer, "passkey:prompt=chat")[:1]
-    nothing: dict[str, Any] = {"content": None}
-    server = fake(fault=json.dumps({"choices": [{"message": nothing}]}))
-    assert texts_of(ask(server), chat) == [""]
-    server.fault = json.dumps({"choices": [{"message": nothing | {"reasoning_content": "Let me think"}}]})
-    with pytest.raises(ServerError, match="all reasoning"):
-        list(ask(server).generate(chat))
+    server = fake(fault=json.dumps({"choices": [{"message": {"content": None}}]}))
+    (given,) = ask(server).generate(chat)
+    assert (given.text, given.thought, given.finish) == ("", "", "stop")
 
 
 @pytest.mark.parametrize(
@@ -190,11 +185,69 @@ def test_an_answer_says_why_it_ended_and_how_many_tokens_it_took(
         *({"prompt_tokens": "9", "completion_tokens": "9"}, {"prompt_tokens": 1.5, "completion_tokens": -3}),
     ],
 )
-def test_counts_that_a_server_does_not_give_are_none(
+def test_counts_that_a_server_does_not_give_are_none_and_the_answer_is_unverified(
     fake: Make, ask: Callable[..., Server], tokenizer: FastTokenizer, usage: Any
 ) -> None:
     (given,) = ask(fake(fault=json.dumps({"usage": usage}))).generate(samples_of(tokenizer)[:1])
     assert (given.prompt_tokens, given.output_tokens, given.finish) == (None, None, "stop")
+    assert given.unverified
+
+
+def test_a_right_count_of_a_wrong_type_is_no_check(
+    fake: Make, ask: Callable[..., Server], tokenizer: FastTokenizer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    samples = samples_of(tokenizer)[:3]
+    for right in (float(samples[0].prompt_tokens), str(samples[0].prompt_tokens)):
+        model = ask(fake(fault=json.dumps({"usage": {"prompt_tokens": right}})))
+        assert [given.unverified for given in model.generate(samples)] == [True] * 3
+        assert capsys.readouterr().err.count("does not confirm how many prompt tokens it read") == 1
+    assert [given.unverified for given in ask(fake()).generate(samples)] == [False] * 3
+    assert not capsys.readouterr().err
+
+
+def test_another_count_is_accepted_where_the_user_says_so(
+    fake: Make, ask: Callable[..., Server], tokenizer: FastTokenizer
+) -> None:
+    sample = samples_of(tokenizer)[0]
+    for read in (1, 9999):
+        server = fake(fault=json.dumps({"usage": {"prompt_tokens": read}}))
+        with pytest.raises(ServerError, match="count=trust accepts it, marked unverified"):
+            list(ask(server).generate([sample]))
+        (given,) = ask(server, count="trust").generate([sample])
+        assert (given.unverified, given.prompt_tokens) == (True, read)
+    (given,) = ask(fake(), count="trust").generate([sample])
+    assert not given.unverified
+    with pytest.raises(ServerError, match="says that it cut the prompt"):
+        list(ask(fake(fault='{"truncated": true}'), count="trust").generate([sample]))
+    server = fake(fault='{"usage": {"prompt_tokens": 1}}')
+    pair = (sample, " 1")
+    with pytest.raises(ServerError, match="count=trust"):
+        ask(server).loglikelihood([pair])
+    assert ask(server, count="trust").loglikelihood([pair]) == ask(fake()).loglikelihood([pair])
+
+
+@pytest.mark.parametrize(
+    ("choice", "said"),
+    [
+        ({"message": {"content": None, "refusal": "I cannot help with that."}}, "I cannot help with that."),
+        ({"message": {"content": "The k"}, "finish_reason": "content_filter"}, ""),
+        ({"message": {"content": None, "refusal": "No."}, "finish_reason": "content_filter"}, "No."),
+        ({"text": "The k", "finish_reason": "content_filter"}, ""),
+    ],
+)
+def test_a_refusal_is_kept_as_one(fake: Make, ask: Callable[..., Server], choice: dict[str, Any], said: str) -> None:
+    task = "passkey:prompt=chat" if "message" in choice else "passkey"
+    server = fake(fault=json.dumps({"choices": [choice]}))
+    (record,) = runner.run(Plan({task: registry.build_task(task)}, {"m": ask(server)}, Sweep((256,), (1.0,), 1)))
+    assert (record.output, record.finish, record.error, record.score) == (said, "refused", None, 0.0)
+    assert not record.unverified
+    assert record.output_tokens is not None
+
+
+def test_null_refusals_are_none(fake: Make, ask: Callable[..., Server], tokenizer: FastTokenizer) -> None:
+    server = fake(fault='{"choices": [{"message": {"content": " 1", "refusal": null}, "finish_reason": "stop"}]}')
+    (given,) = ask(server).generate(samples_of(tokenizer, "passkey:prompt=chat")[:1])
+    assert (given.text, given.finish) == (" 1", "stop")
 
 
 # --- order, concurrency, laziness -------------------------------------------------------------------------------------
@@ -202,7 +255,7 @@ def test_counts_that_a_server_does_not_give_are_none(
 
 def test_answers_do_not_depend_on_concurrency_or_delays(fake: Make, ask: Callable[..., Server]) -> None:
     chance = random.Random(0)
-    server = fake(delay=lambda: chance.random() * 0.02)
+    server = fake(delay=lambda: chance.random() * 0.1)
     one = records_of(ask(server, concurrency=1))
     assert server.most_at_once == 1
     assert records_of(ask(server, concurrency=16)) == one
@@ -316,12 +369,13 @@ def test_a_server_that_takes_no_token_ids_gets_a_hint(
 
 
 LASTING: dict[str, tuple[Any, str]] = {
-    "slow": ("slow", r"no answer from .* within 0\.2 s.*\(3 tries\)"),
+    "slow": ("slow", r"no answer from .* within 0\.2 s; timeout=SECONDS waits longer$"),
     "dropped": ("drop", r"broke: .*\(3 tries\)"),
     "no JSON": ("no JSON", r"answered no whole JSON: '<html>gateway</html>' \(3 tries\)"),
     "no choices": ('{"choices": []}', "holds no choices"),
     "null choices": ('{"choices": null}', "holds no choices"),
     "no text": ('{"choices": [{"index": 0}]}', "holds no text"),
+    "no text at all": ('{"choices": [{"text": null}]}', "holds no text"),
     "a list": ((200, {}, "[1]"), "answered list, not an object"),
     "aborted": ('{"choices": [{"text": " 1", "finish_reason": "abort"}]}', "broke the answer off"),
     "prompt cut": ('{"usage": {"prompt_tokens": 100}}', "read 100 prompt tokens, not 2.*it cut the prompt"),
@@ -341,7 +395,7 @@ def test_what_is_no_answer_is_an_error_and_never_a_score(
 ) -> None:
     server = fake(fault=fault)
     task = registry.build_task("passkey")
-    model = ask(server, retries=2, timeout=0.2)
+    model = ask(server, retries=2, timeout=0.2 if fault == "slow" else 60)
     (record,) = runner.run(Plan({"passkey": task}, {"m": model}, Sweep((256,), (1.0,), 1)))
     assert (record.output, record.score) == (None, None)
     with pytest.raises(ServerError, match=message):
@@ -497,6 +551,20 @@ def test_a_server_without_prompt_log_probabilities_is_told_apart(
 # --- at the start -----------------------------------------------------------------------------------------------------
 
 
+def test_its_identity_is_what_the_server_lists_of_the_model(fake: Make, ask: Callable[..., Server]) -> None:
+    first = ask(fake(entry={"created": 1, "permission": [{"id": "a"}], "root": "/weights/a"})).identity()
+    assert ask(fake(entry={"created": 2, "permission": [{"id": "b"}], "root": "/weights/a"})).identity() == first
+    others: list[dict[str, Any]] = [
+        {"entry": {"root": "/weights/b"}},
+        {"entry": {"root": "/weights/a", "meta": {"n_params": 2}}},
+        {"entry": {"root": "/weights/a"}, "own_paths": {"/version": {"version": "0.2"}}},
+        {"entry": {"root": "/weights/a"}, "window": 8192},
+    ]
+    seen = {ask(fake(**options)).identity().config for options in others}
+    assert len(seen | {first.config}) == 5
+    assert first.template
+
+
 def test_a_missing_v1_is_found(fake: Make, ask: Callable[..., Server]) -> None:
     for prefix in ("/v1", ""):
         server = fake(prefix=prefix)
@@ -591,7 +659,7 @@ def test_proxies_of_the_environment_are_not_used_for_loopback(
         "http://127.8.0.1": 1,
         "http://10.0.0.1": 0,
     }.items():
-        assert http_calls.is_loopback(url) == bool(local)
+        assert http_keys.is_loopback(url) == bool(local)
     with pytest.raises(ModelError):  # elsewhere they are: this one answers 404 to a whole URL
         ask("http://nowhere.invalid/v1").describe()
     assert [request.path for request in proxy.asked] == ["http://nowhere.invalid/v1/models"]
@@ -669,17 +737,38 @@ def test_the_key_is_sent_and_written_nowhere(
     assert KEY not in repr(model) + repr(vars(model)) + registry.spec_of(model)
 
 
-def test_the_other_key_serves_where_ours_is_not_there(
+def test_openais_key_goes_to_openais_hosts_alone(
     fake: Make, ask: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server = fake()
-    ask(server).describe()
+    server, other = fake(), "sk-ours-1"
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     ask(server).describe()
-    assert [it.headers.get("Authorization") for it in server.asked if it.path == "/v1/models"] == [
-        None,
-        f"Bearer {KEY}",
-    ]
+    assert [it.headers.get("Authorization") for it in server.asked] == [None] * len(server.asked)
+    for host in ("api.openai.com", "eu.api.openai.com"):
+        assert http_keys.key_for(f"https://{host}/v1") == KEY
+    for host in ("openai.com", "api.openai.com.example.org", "myapi.openai.com", "example.org/api.openai.com"):
+        assert http_keys.key_for(f"https://{host}/v1") == ""
+    monkeypatch.setenv("MTA_EVAL_API_KEY", other)
+    assert {http_keys.key_for(f"https://{host}/v1") for host in ("api.openai.com", "example.org")} == {other}
+
+
+def test_no_key_goes_to_another_machine_over_plain_http(
+    ask: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MTA_EVAL_API_KEY", KEY)
+    with pytest.raises(
+        ModelError, match=r"not sent over plain http to node7, .*; use https, .*key_over_http=true"
+    ) as e:
+        ask("http://node7:8000/v1").describe()
+    assert KEY not in str(e.value)
+    assert http_keys.key_for("http://node7:8000/v1", over_http=True) == KEY
+    for url in ("http://localhost:8000", "http://127.0.0.1", "http://[::1]:80", "https://node7"):
+        assert http_keys.key_for(url) == KEY
+    spec = "server:http://node7:8000/v1,tokenizer=t,key_over_http=true"
+    model: Any = registry.build_model(spec)
+    assert model._calls._client.auth is not None  # made, and not refused
+    monkeypatch.delenv("MTA_EVAL_API_KEY")
+    assert http_keys.key_for("http://node7:8000/v1") == ""
 
 
 @pytest.mark.parametrize("key", ["sk-secret\nInjected: yes", "sk secret", "sk-sécret"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,14 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_server import Reader
+from fake_server import Reader, Speaker
 from fake_vllm import FakeVLLM, Requests
 
 from mta_eval import registry, runner
-from mta_eval.core import Plan, Record, Sample, Sweep
+from mta_eval.core import Plan, PromptSettings, Record, Sample, Sweep
 from mta_eval.errors import ModelError, SpecError
 from mta_eval.models import vllm_engine
 from mta_eval.models.hf import HuggingFace
+from mta_eval.models.inference.growing_answer import settled
 from mta_eval.models.tokenizer import FastTokenizer
 from mta_eval.models.vllm import VLLM
 from mta_eval.models.window import Window
@@ -121,6 +123,53 @@ def test_a_stop_string_at_the_last_token_of_the_budget_is_a_stop(fake: FakeVLLM,
     tokens = len(model.tokenizer.encode(f" {sample.targets[0]}.").ids)
     (given,) = model.generate([replace(sample, max_new_tokens=tokens, stop=(".",))])
     assert (given.text, given.finish, given.output_tokens) == (f" {sample.targets[0]}", "stop", tokens)
+
+
+THINKS = PromptSettings(thinking_tokens=40)
+
+
+@pytest.mark.parametrize(
+    ("says", "budget", "stop", "given"),
+    [
+        ("<think>Hm. So.</think> 4711. Or", 12, (".",), (" 4711", "Hm. So.", "stop")),
+        ("<think>Hm. So.</think> 4711", 12, (), (" 4711", "Hm. So.", "stop")),
+        ("<think>Hm. So.</think>" + " 4711" * 9, 12, (), (" 4711", "Hm. So.", "length")),
+        (" 4711" * 9, 12, (), (" 4711", "", "length")),  # no thought: its own budget alone
+        ("<think>Hm." + " one two three four" * 20, 12, (), ("", "Hm. one", "length")),
+        ("Hm, so</think> 4711", 12, (), (" 4711", "Hm, so", "stop")),
+    ],
+)
+@pytest.mark.parametrize("task", ["passkey", "passkey:prompt=chat"])
+def test_thoughts_and_budgets_are_those_of_hf(
+    fake: FakeVLLM, model: VLLM, task: str, says: str, budget: int, stop: tuple[str, ...], given: tuple[str, str, str]
+) -> None:
+    fake.brain = Speaker(model.tokenizer, says)
+    sample = samples_of(model.tokenizer, task)[0]
+    sample = replace(sample, max_new_tokens=budget, settings=THINKS, stop=stop)
+    (answer,) = model.generate([sample])
+    text, thought, finish = given
+    assert answer == replace(
+        settled([*model.tokenizer.encode(says).ids, *fake.end], sample, model.tokenizer, set(fake.end)),
+        prompt_tokens=sample.prompt_tokens,
+    )
+    assert (
+        len(model.tokenizer.encode(answer.text).ids) == budget if text and finish == "length" else answer.text == text
+    )
+    assert answer.thought.startswith(thought)
+    assert answer.finish == finish
+    ((_, params),) = fake.asked[0]
+    assert (params["max_tokens"], params["stop"], params["detokenize"]) == (budget + 40, [], False)
+
+
+def test_the_end_of_a_turn_ends_an_answer_but_no_thought(fake: FakeVLLM, model: VLLM, tmp_path: Path) -> None:
+    shutil.copytree(model.path, tmp_path / "m")
+    (tmp_path / "m" / "generation_config.json").write_text('{"eos_token_id": 0}')
+    other = VLLM(str(tmp_path / "m"), "float32")
+    turn_end = other.tokenizer.turn_end
+    plain, chat = (samples_of(other.tokenizer, task)[0] for task in ("passkey", "passkey:prompt=chat"))
+    list(other.generate([plain, chat, replace(chat, settings=THINKS)]))
+    asked = [params["stop_token_ids"] for _, params in fake.asked[0]]
+    assert asked == [[0], [0, turn_end], [0]]
 
 
 def test_samples_are_taken_a_batch_at_a_time(fake: FakeVLLM, model: VLLM) -> None:

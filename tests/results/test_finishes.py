@@ -7,7 +7,7 @@ from typing import Any
 from mta_eval.core import Record
 from mta_eval.results.finishes import finish_lines
 from mta_eval.results.measures import finishes
-from mta_eval.results.table import SUMMARY_HEAD, summaries, summary_columns, summary_markdown
+from mta_eval.results.summary import SUMMARY_HEAD, summaries, summary_columns, summary_markdown
 
 
 def record(number: int = 0, **fields: Any) -> Record:

@@ -15,7 +15,7 @@ from mta_eval.results.mistake_table import mistake_rows, mistakes_markdown
 from mta_eval.results.mistakes import kind_of
 from mta_eval.results.perplexity_table import by_position, perplexity_frame, perplexity_markdown, perplexity_rows
 from mta_eval.results.report import write_report
-from mta_eval.results.table import summary_rows
+from mta_eval.results.summary import summary_rows
 
 pytestmark = pytest.mark.usefixtures("quick_pdfs")
 

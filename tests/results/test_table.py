@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from mta_eval.core import Grid, Record
+from mta_eval.results.summary import summaries, summarise, summary_markdown, summary_rows
 from mta_eval.results.table import (
     axis_text,
     cell_texts,
@@ -13,10 +14,6 @@ from mta_eval.results.table import (
     length_text,
     model_text,
     percent_text,
-    summaries,
-    summarise,
-    summary_markdown,
-    summary_rows,
     to_frame,
     to_markdown,
 )

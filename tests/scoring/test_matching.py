@@ -204,3 +204,62 @@ def test_word_contained_knows_ten_marks_and_the_case(output: str, score: int) ->
 
 def test_without_controls_turns_them_into_newlines_and_bares_the_ends() -> None:
     assert matching.without_controls(" \x00a\tb\x1f ") == "a\nb"
+
+
+@pytest.mark.parametrize(
+    ("output", "target"),
+    [
+        ("It is **Cello**.", "cello"),
+        ("cello", "Cello"),
+        ("violoncello or cello", "cello"),  # the second place counts
+        ("aaa-aa a", "aa"),
+        ("Eat a\n sandwich, then sit", "eat a sandwich."),
+        ("答案是大提琴。", "大提琴"),
+        ("Rock’n’roll!", "rock'n'roll"),
+        ("CAFE\u0301", "café"),
+        ("at 3.5 km", "3.5 km"),
+        ("it is ?!", "?!"),
+        ("1,234", "1234"),
+        ("1234", "1,234"),
+    ],
+)
+def test_all_named_finds_words_of_their_own_in_any_dress(output: str, target: str) -> None:
+    assert matching.all_named(output, [target]) == 1
+    assert matching.all_named(output, [target, "and more"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("output", "target"),
+    [
+        ("cellos", "cello"),
+        ("violoncello", "cello"),
+        ("eat sandwich", "eat a sandwich"),
+        ("13.5 km", "3.5 km"),
+        ("12345", "1234"),
+        ("-1234", "1234"),
+        ("1234.5", "1234"),
+        ("", "cello"),
+    ],
+)
+def test_all_named_finds_nothing_inside_other_words_and_numbers(output: str, target: str) -> None:
+    assert matching.all_named(output, [target]) == 0
+
+
+@pytest.mark.parametrize(
+    ("output", "score"),
+    [
+        ("The 2-digit key is 37", 1),
+        ("37, again 37 (of 120)", 1),
+        ("37 or 38", 0),
+        ("370", 0),
+        ("", 0),
+        ("38", 0),
+    ],
+)
+def test_one_number_takes_the_only_number_of_its_size(output: str, score: int) -> None:
+    assert matching.one_number(output, "37") == score
+
+
+def test_one_number_of_three_digits_may_stand_in_a_list() -> None:
+    assert matching.one_number("100 100", "100") == 1
+    assert matching.one_number("100 200", "100") == 0

@@ -20,6 +20,7 @@ def test_a_niah_record_gets_every_rule_that_can_score_one_number() -> None:
         "ruler_part": 1,
         "all_contained": 1,
         "first_word": 0,
+        "all_named": 1,
         "infinitebench_passkey": 1,
         "infinitebench_kv_retrieval": 1,
     }
@@ -27,7 +28,7 @@ def test_a_niah_record_gets_every_rule_that_can_score_one_number() -> None:
 
 def test_several_targets_leave_the_rules_for_one_out() -> None:
     found = scores(record("niah:needles=4", "12 and 34", ["12", "34", "56", "78"]))
-    assert found == {"ruler_all": 0.5, "ruler_part": 1, "all_contained": 0, "first_word": 1}
+    assert found == {"ruler_all": 0.5, "ruler_part": 1, "all_contained": 0, "first_word": 1, "all_named": 0}
 
 
 def test_a_babilong_record_gets_the_published_rules_and_ours() -> None:
@@ -74,6 +75,9 @@ def test_each_benchmark_has_the_rules_published_for_it(answer: ScoredOutput, nam
         ("babilong_lm_eval", ScoredOutput("", ("kitchen",), "", 21, "qa21")),
         ("infinitebench_passkey", ScoredOutput("", ("kitchen",), task="x")),
         ("infinitebench_passkey", ScoredOutput("", ("1", "2"), task="x")),
+        ("one_number", ScoredOutput("", ("kitchen",), task="x")),
+        ("one_number", ScoredOutput("", ("1", "2"), task="x")),
+        ("all_named", ScoredOutput("", (), task="x")),
         ("infinitebench_kv_retrieval", ScoredOutput("", ("two words",), task="x")),
         ("ruler_all", ScoredOutput("", (), task="needlehaystack")),
     ],
@@ -86,6 +90,12 @@ def test_rulers_rules_look_at_the_cleaned_output() -> None:
     answer = ScoredOutput("a\x00b", ("a\x00b",))
     assert find("ruler_all")(answer) == 0  # the control character is a newline by then
     assert find("all_contained")(answer) == 1
+
+
+def test_our_own_rules_read_numbers_as_people_write_them() -> None:
+    answer = ScoredOutput("The 7-digit number is 3,486,456.", ("3486456",))
+    assert [find(name)(answer) for name in ("all_named", "one_number")] == [1, 1]
+    assert [find(name)(answer) for name in ("ruler_all", "infinitebench_passkey")] == [0, 0]  # published as they are
 
 
 def test_a_keyword_rule_wants_every_word() -> None:

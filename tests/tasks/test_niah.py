@@ -245,6 +245,108 @@ def test_answers_are_marked_by_the_rule(byte_bpe: FastTokenizer) -> None:
     assert Niah(needles=2, asked=2).score(two, " and ".join(two.targets)) == 1
 
 
+@pytest.mark.parametrize("kind", ["number", "word"])
+def test_answers_in_words_are_read_as_people_write_them(kind: str, byte_bpe: FastTokenizer) -> None:
+    task = build_task(f"niah:prompt=instruction,needles=2,asked=2,kind={kind}")
+    sample = task.sample(Cell(512, 0.5, 0), 0, byte_bpe)
+    one, other = sample.targets
+    written = f"{int(one):,} and **{int(other):,}**." if kind == "number" else f"{one.upper()} and **{other}**."
+    assert task.score(sample, written) == 1
+    assert task.score(sample, f"{one} and {other}9") == 0
+    assert task.score(sample, f"{one} and x{other}") == 0
+    assert task.score(sample, f"{one} and {one}") == 0
+    assert Niah(needles=2, asked=2, rule="all_contained").score(sample, f"{one} and x{other}") == 1
+
+
+THINGS = "eat a sandwich\nride a tram\nvisit Dr. Wax\nswim with seals\nclimb clock towers\n"
+OWN = "needle=The best thing to do in {key} is {value}.,question=What is the best thing to do in {key}?"
+
+
+@pytest.fixture
+def things(tmp_path: Path) -> str:
+    (tmp_path / "things.txt").write_text(THINGS)
+    return f"niah:kind=file:{tmp_path}/things.txt,{OWN}"
+
+
+@pytest.mark.parametrize("options", ["", ",needles=4", ",needles=3,asked=2,prompt=instruction", ",needles=4,values=2"])
+def test_own_needles_fill_their_length_and_stand_where_they_should(
+    options: str, things: str, tokenizer: FastTokenizer, audit: Audit
+) -> None:
+    task = build_task(things + options)
+    for length, depth in ((700, 0.0), (703, 0.5), (1500, None)):
+        sample = task.sample(Cell(length, depth, length), 3, tokenizer)
+        audit(sample, tokenizer)
+        for needle in sample.needles:
+            assert needle.text == f"The best thing to do in {needle.key} is {needle.value}."
+            assert needle.value in THINGS.splitlines()
+            assert sample.prompt.count(needle.value) == 1
+        assert sorted(sample.targets) == sorted(needle.value for needle in sample.needles if needle.asked)
+        assert task.score(sample, " " + ", ".join(sample.targets)) == 1
+        assert set(sample.choices) <= set(THINGS.splitlines())
+        assert len(sample.choices) == (max(len(sample.needles), 4) if len(sample.targets) == 1 else 0)
+
+
+def test_own_needles_are_asked_in_their_own_words(things: str, byte_bpe: FastTokenizer) -> None:
+    sample = build_task(things + ",prompt=instruction").sample(Cell(512, 0.5, 0), 0, byte_bpe)
+    key, value = sample.needles[0].key, sample.targets[0]
+    assert sample.prompt.endswith(f"\n\nQuestion: What is the best thing to do in {key}?\nAnswer:")
+    repeated = f" The best thing to do in {key} is {value}."
+    assert sample.max_new_tokens == len(byte_bpe.encode(repeated).ids) + 24
+    task = build_task(things + ",prompt=instruction")
+    assert [task.score(sample, text) for text in (repeated, value.upper(), "sandwiches", value[:-1])] == [1, 1, 0, 0]
+
+
+def test_a_stop_that_stands_in_a_value_does_not_end_the_answer(things: str, byte_bpe: FastTokenizer) -> None:
+    assert build_task(things).sample(Cell(512, 0.5, 0), 0, byte_bpe).stop == ("\n",)
+    path = Path(things.partition("file:")[2].partition(",")[0])
+    path.write_text(THINGS.replace(".", ""))
+    assert build_task(things).sample(Cell(512, 0.5, 0), 0, byte_bpe).stop == ("\n", ".")
+
+
+def test_samples_follow_the_contents_of_the_file_and_nothing_else_of_it(
+    things: str, tmp_path: Path, byte_bpe: FastTokenizer
+) -> None:
+    cell = Cell(512, 0.5, 1)
+    first = build_task(things).sample(cell, 5, byte_bpe)
+    (tmp_path / "copy.txt").write_text(THINGS)
+    copied = build_task(things.replace("things.txt", "copy.txt")).sample(cell, 5, byte_bpe)
+    assert (copied.prompt, copied.targets, copied.choices) == (first.prompt, first.targets, first.choices)
+    assert build_task(things).sample(cell, 5, byte_bpe) == first
+    (tmp_path / "things.txt").write_text(THINGS.replace("e", "o"))
+    assert build_task(things).sample(cell, 5, byte_bpe).targets != first.targets
+
+
+def test_a_needle_of_one_key_needs_no_key(byte_bpe: FastTokenizer) -> None:
+    task = build_task("niah:needle=The secret code is {value}.,needles=2,values=2")
+    sample = task.sample(Cell(512, 0.5, 0), 0, byte_bpe)
+    assert [needle.text for needle in sample.needles] == [
+        f"The secret code is {needle.value}." for needle in sample.needles
+    ]
+    assert {needle.key for needle in sample.needles} == {""}
+    assert len(set(sample.targets)) == 2
+    assert sample.prompt.endswith("\n\nThe secret code is")
+    with pytest.raises(SpecError, match=r"lacks \{key\}"):
+        build_task("niah:needle=The secret code is {value}.,needles=2")
+
+
+def test_no_value_stands_in_the_words_of_needle_and_question(byte_bpe: FastTokenizer) -> None:
+    said = ", ".join(WORDS[:-6])
+    for repeat in range(20):
+        sample = build_task(f"niah:kind=word,needle={said}: {{value}}.").sample(Cell(3000, 0.5, repeat), 0, byte_bpe)
+        assert set(sample.choices) <= set(WORDS[-6:])
+
+
+def test_too_few_values_of_a_file_are_one_clear_line(things: str, byte_bpe: FastTokenizer) -> None:
+    with pytest.raises(SpecError, match="5 values, and 8 needles need 8; add 3"):
+        build_task(things + ",needles=8").sample(Cell(900, 0.5, 0), 0, byte_bpe)
+
+
+@pytest.mark.parametrize("spec", ["niah:kind=file:", "niah:kind=files:x"])
+def test_a_kind_that_names_no_file_is_refused(spec: str) -> None:
+    with pytest.raises(SpecError, match=r"option kind cannot be '.*'; did you mean 'file:PATH'"):
+        build_task(spec)
+
+
 def test_no_word_of_the_pools_is_inside_another_or_in_the_prose() -> None:
     words = [word.lower() for word in (*CITIES, *WORDS)]
     assert [(one, other) for one in words for other in words if one != other and one in other] == []

@@ -9,7 +9,8 @@ import pytest
 
 from mta_eval.core import Cell, Sample
 from mta_eval.errors import LengthError, SpecError
-from mta_eval.models.tokenizer import FastTokenizer
+from mta_eval.models.tokenizer import FastTokenizer, load_tokenizer
+from mta_eval.registry import build_task, spec_of
 from mta_eval.tasks.passkey import Passkey
 
 Audit = Callable[[Sample, FastTokenizer], None]
@@ -70,6 +71,35 @@ def test_answers_are_marked_by_their_first_integer(byte_bpe: FastTokenizer) -> N
     sample = Passkey().sample(Cell(256, 0.5, 0), 0, byte_bpe)
     assert Passkey().score(sample, f" is {sample.targets[0]}, I think, not 3") == 1
     assert Passkey().score(sample, f" 3, no {sample.targets[0]}") == 0
+
+
+RIGHT = [
+    "The 5-digit pass key is {}",
+    "1. The pass key is {}",
+    "**{}**",
+    "{}.",
+    "{}, that is {}",
+    "$\\boxed{{{}}}$",
+]
+WRONG = ["{}0", "1{}", "-{}", "{}.5", "{}th", "", "It is either {} or 12345."]
+
+
+def test_a_chat_answer_is_marked_by_the_one_number_of_the_keys_size(tokenizer_folder: Path) -> None:
+    task = Passkey(prompt="chat")
+    sample = task.sample(Cell(300, 0.5, 0), 0, load_tokenizer(str(tokenizer_folder)))
+    (key,) = sample.targets
+    for written in (key, f"{key[:2]},{key[2:]}", f"{key[:2]}\u202f{key[2:]}"):
+        assert [task.score(sample, text.format(written, written)) for text in RIGHT] == [1] * len(RIGHT)
+        assert [task.score(sample, text.format(written)) for text in WRONG] == [0] * len(WRONG)
+    as_published = Passkey(prompt="chat", rule="infinitebench_passkey")
+    assert [as_published.score(sample, text.format(key, key)) for text in RIGHT] == [0, 0, 1, 1, 1, 1]
+
+
+def test_the_rule_that_auto_stands_for_is_called_auto() -> None:
+    assert spec_of(Passkey(rule="infinitebench_passkey")) == "passkey"
+    assert spec_of(Passkey(prompt="chat", rule="one_number")) == "passkey:prompt=chat"
+    for spec in ("passkey:rule=one_number", "passkey:prompt=chat,rule=infinitebench_passkey"):
+        assert spec_of(build_task(spec)) == spec
 
 
 @pytest.mark.parametrize("digits", [0, 1, 31, -5])

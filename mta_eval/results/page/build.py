@@ -23,17 +23,8 @@ from mta_eval.results.page.sections import Place, Section, cell_label
 from mta_eval.results.perplexity_table import NOTE as PERPLEXITY_NOTE
 from mta_eval.results.perplexity_table import perplexity_rows
 from mta_eval.results.pictures.gallery import Picture
-from mta_eval.results.table import (
-    CUT_NOTE,
-    GAP,
-    SUMMARY_HEAD,
-    Summary,
-    axis_text,
-    cell_texts,
-    model_text,
-    summary_columns,
-    summary_texts,
-)
+from mta_eval.results.summary import SUMMARY_HEAD, Summary, summary_columns, summary_texts
+from mta_eval.results.table import CUT_NOTE, GAP, axis_text, cell_texts, model_text
 
 HERE = Path(__file__).parent
 SCRIPTS = ("page.js", "list.js", "sample.js")  # in this order

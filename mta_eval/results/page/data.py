@@ -126,13 +126,22 @@ def _command(record: Record, runs: Sequence[tuple[str, Run]], known: dict[tuple[
     pair = record.task, record.model
     if pair not in known:
         # where two runs hold one model, the record's has its run's name behind it
-        names = [(name, record.model.removesuffix(f" ({name})"), run) for name, run in runs if record.task in run.tasks]
+        names = [
+            (name, _spec_of(record.model.removesuffix(f" ({name})"), run), run)
+            for name, run in runs
+            if record.task in run.tasks
+        ]
         held = [(name, model) for name, model, run in names if model in run.models]
         folder, model = held[0] if held else ("RUN", record.model)
         known[pair] = shlex.join(["mta-eval", "show", folder]), shlex.join(["--model", model])
     before, after = known[pair]
     seed = f" --seed {record.axes['seed']}" if "seed" in record.axes else ""
     return f"{before} {shlex.quote(record.sample_id)} {after}{seed}"
+
+
+def _spec_of(model: str, run: Run) -> str:
+    """The spec of a model that is shown under its label."""
+    return next((spec for spec, label in run.labels.items() if label == model), model)
 
 
 def _number(value: float | None) -> float | None:

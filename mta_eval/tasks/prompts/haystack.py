@@ -6,16 +6,20 @@ Blind to needles: `fitting.py` buries those.
 
 from __future__ import annotations
 
+import re
+import sys
 from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import accumulate
 
 from mta_eval.core import Tokenizer
 from mta_eval.tasks.prompts import prose
-from mta_eval.tasks.prompts.sources import TextSource, open_source
+from mta_eval.tasks.prompts.sources import TextSource, Written, open_source
 from mta_eval.tasks.prompts.token_cache import recall
 
 Spans = list[tuple[int, int]]
+SHOWN = 3  # control tokens in a message
 STRETCH = 64  # blocks: how far one entry of the token cache reaches, and where it begins
 TOKENS_KEPT = 200_000  # of short texts: some 20 MB
 
@@ -136,5 +140,42 @@ def _end(span: tuple[int, int]) -> int:
 
 @lru_cache(maxsize=16)
 def open_haystack(spec: str, seed: int, tokenizer: Tokenizer) -> Haystack:
-    """The haystack a spec names (see KINDS), tokenised for `tokenizer`; opened once. Raises SpecError, TextError."""
-    return Haystack(open_source(spec, seed), tokenizer)
+    """The haystack a spec names (see KINDS), tokenised for `tokenizer`; opened once. Raises SpecError, TextError.
+
+    Control tokens of the model that stand in a text of somebody's are made plain text, and that is said on stderr.
+    """
+    source = open_source(spec, seed)
+    if isinstance(source, Written) and (marks := [mark for mark in tokenizer.control_tokens if source.holds(mark)]):
+        shown = ", ".join(map(repr, marks[:SHOWN])) + (", …" if len(marks) > SHOWN else "")
+        print(
+            f"mta-eval: the haystack {spec} holds {shown}, which this model would read as control tokens; they are "
+            f"given to it as text, such as {as_text(marks[0])!r}",
+            file=sys.stderr,
+        )
+        source = WithoutControls(source, marks)
+    return Haystack(source, tokenizer)
+
+
+class WithoutControls:
+    """A source in which control tokens of a model are plain text: a space parts their first character from the rest."""
+
+    def __init__(self, source: TextSource, marks: Sequence[str]) -> None:
+        self._source = source
+        self._pattern = re.compile("|".join(map(re.escape, sorted(marks, key=len, reverse=True))))
+
+    def block(self, index: int) -> list[str]:
+        """See Source."""
+        return [self._pattern.sub(lambda mark: as_text(mark[0]), unit) for unit in self._source.block(index)]
+
+    def start(self, seed: int, length: int, repeat: int) -> int:
+        """See Source."""
+        return self._source.start(seed, length, repeat)
+
+    def holds(self, text: str) -> bool:
+        """See Source."""
+        return self._source.holds(text)
+
+
+def as_text(mark: str) -> str:
+    """A control token as a text that is none: "<|im_end|>" -> "< |im_end|>"."""
+    return f"{mark[0]} {mark[1:]}"

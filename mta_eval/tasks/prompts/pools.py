@@ -50,10 +50,15 @@ def draw(random: Random, make: Callable[[Random], str], used: Sequence[str], sou
     """
     for _ in range(1000):
         text = make(random)
-        clash = any(text.lower() in other.lower() or other.lower() in text.lower() for other in used)
-        if not clash and not source.holds(text):
+        if can_hide(text, used, source):
             return text
     raise SpecError("this haystack holds nearly everything that could be hidden in it; take other needles")
+
+
+def can_hide(text: str, used: Sequence[str], source: TextSource) -> bool:
+    """Whether a text is not in the haystack, and neither inside a used one nor around it."""
+    clash = any(text.lower() in other.lower() or other.lower() in text.lower() for other in used)
+    return not clash and not source.holds(text)
 
 
 class OtherBlocks:

@@ -255,3 +255,21 @@ def test_a_data_set_out_of_reach_is_one_clear_line() -> None:
 def test_a_haystack_is_opened_once(byte_bpe: FastTokenizer) -> None:
     assert open_haystack("prose", 1, byte_bpe) is open_haystack("prose", 1, byte_bpe)
     assert open_haystack("prose", 1, byte_bpe) is not open_haystack("prose", 2, byte_bpe)
+
+
+def test_control_tokens_in_a_text_of_somebodys_are_text_and_that_is_said(
+    llama3_like: FastTokenizer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mark = llama3_like.control_tokens[0]
+    path = tmp_path / "hay.txt"
+    path.write_text(f"A turn ends here {mark} and goes on. Another sentence follows it. " * 60)
+    spec = f"niah:haystack=file:{path}"
+    sample = build_task(spec).sample(Cell(512, 0.5, 0), 0, llama3_like)
+    assert mark not in sample.prompt
+    assert f"{mark[0]} {mark[1:]}" in sample.prompt
+    assert len(llama3_like.encode(sample.prompt).ids) + sum(llama3_like.specials) == sample.prompt_tokens
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert f"{mark!r}, which this model would read as control tokens" in said
+    build_task("niah").sample(Cell(512, 0.5, 0), 0, llama3_like)
+    assert capsys.readouterr().err == ""

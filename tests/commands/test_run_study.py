@@ -1,0 +1,198 @@
+"""A study file: the options of a run, read as the arguments that it stands for, and written from a command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mta_eval.arguments import parse_depths, parse_labels, parse_lengths, parse_scalars
+from mta_eval.errors import SpecError
+from mta_eval.registry import expand
+from mta_eval.study import study_arguments
+
+Call = Callable[..., tuple[int, str, str]]
+OPTIONS = (
+    "out",
+    "lengths",
+    "depths",
+    "seeds",
+    "seed",
+    "repeats",
+    "model",
+    "label",
+    "template-option",
+    "dry-run",
+    "x",
+    "y",
+)
+STUDY = """
+out = "runs/study"
+lengths = ["256", "512"]
+depths = "0:1:0.5"
+repeats = 1
+seeds = [0, 1]
+
+[[tasks]]
+name = "niah"
+needles = [1, 2]
+
+[[models]]
+spec = "window:300"
+label = "A window"
+
+[[models]]
+spec = "window:200"
+
+[figure]
+x = "depth"
+y = "length"
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "study.toml").write_text(STUDY)
+    return tmp_path
+
+
+def question(folder: Path) -> dict[str, object]:
+    read: dict[str, object] = json.loads((folder / "runs/study/run.json").read_text())
+    return read
+
+
+def test_a_study_is_run_as_its_command_line_is_and_twice_asks_nothing_new(folder: Path, call: Call) -> None:
+    assert call("run", "study.toml")[0] == 0
+    by_file = question(folder)
+    records = (folder / "runs/study/records.jsonl").read_text()
+    assert len(records.splitlines()) == 2 * 2 * 3 * 2 * 2
+    assert call("run", "study.toml")[0] == 0
+    assert (folder / "runs/study/records.jsonl").read_text() == records
+    (folder / "runs").rename(folder / "first")
+    command = "run niah niah:needles=2 --model window:300 --model window:200 --lengths 256,512 --depths 0,0.5,1"
+    more = ["--repeats", "1", "--seeds", "0,1", "--label", "window:300=A window", "--x", "depth", "--y", "length"]
+    assert call(*command.split(), *more, "--out", "runs/study")[0] == 0
+    assert question(folder) == by_file
+
+
+def test_the_command_line_overrides_a_study(folder: Path, call: Call) -> None:
+    code, _, _ = call("run", "study.toml", "passkey", "--lengths", "256", "--seed", "3", "--model", "window:100")
+    assert code == 0
+    run = question(folder)
+    assert (run["tasks"], run["models"]) == (["passkey"], ["window:100"])
+    sweep = run["sweep"]
+    assert isinstance(sweep, dict)
+    assert (sweep["lengths"], sweep["seed"], sweep["repeats"]) == ([256], 3, 1)
+
+
+def test_labels_and_axes_of_a_study_are_those_of_its_tables_and_pages(folder: Path, call: Call) -> None:
+    _, summary, _ = call("run", "study.toml")
+    assert "A window" in summary
+    assert "window:300" not in summary
+    _, table, _ = call("table", "runs/study")
+    assert "A window" in table
+    assert call("report", "runs/study")[0] == 0
+    text = (folder / "runs/study/report/report.md").read_text()
+    assert "A window" in text
+    assert "| length" in text
+    code, shown, _ = call("show", "runs/study", "niah/256/0.50/0", "--model", "A window", "--seed", "1")
+    assert (code, "window:300" in shown) == (0, True)
+
+
+def test_a_command_line_is_written_as_a_study_that_runs_alike(folder: Path, call: Call) -> None:
+    command = ["run", "niah:needles={1,2}", "--model", "window:300", "--label", "window:300=W", "--lengths", "256"]
+    command += ["--depths", "0:1:0.5", "--repeats", "1", "--x", "depth", "--out", "runs/study"]
+    code, out, _ = call(*command, "--write-study", "made.toml")
+    assert (code, "made.toml" in out) == (0, True)
+    assert not (folder / "runs").exists()
+    assert call("run", "made.toml")[0] == 0
+    by_file = question(folder)
+    (folder / "runs").rename(folder / "first")
+    assert call(*command)[0] == 0
+    assert question(folder) == by_file
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("colour = 1", "'colour' is no option of a study"),
+        ("lenghts = '2k'", "did you mean 'lengths'"),
+        ("tasks = 3", "tasks: wants a list of specs"),
+        ("tasks = []", "tasks: wants a list of specs"),
+        ("[[tasks]]\nneedles = 1", "a task has no name"),
+        ("[[models]]\nlabel = 'x'", "a model has no spec"),
+        ("[[models]]\nspec = 'x'\ncolour = 1", "'colour' is no field of a model"),
+        ("figure = 1", "figure is a table"),
+        ("lengths = [[1]]", "lengths: "),
+        ("x = [", "is no TOML"),
+    ],
+)
+def test_what_is_wrong_in_a_study_is_one_line_with_file_and_field(text: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "s.toml"
+    path.write_text(text)
+    with pytest.raises(SpecError, match=said) as raised:
+        study_arguments(path, OPTIONS, ())
+    assert "s.toml" in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_study_that_is_not_there_and_two_studies_are_refused(call: Call) -> None:
+    assert call("run", "none.toml")[::2] == (
+        2,
+        "mta-eval: cannot read the study 'none.toml': No such file or directory\n",
+    )
+    code, _, said = call("run", "study.toml", "study.toml")
+    assert (code, "one study" in said) == (2, True)
+
+
+def test_fields_become_arguments(tmp_path: Path) -> None:
+    path = tmp_path / "s.toml"
+    path.write_text(
+        'tasks = ["niah"]\ndry_run = true\nlengths = 512\ntemplate_option = {thinking = false, effort = "low"}'
+    )
+    assert study_arguments(path, OPTIONS, ()) == [
+        *("niah", "--dry-run", "--lengths", "512"),
+        *("--template-option", "thinking=false", "--template-option", "effort=low"),
+    ]
+    assert study_arguments(path, OPTIONS, ("lengths", "dry-run", "tasks", "template-option")) == []
+
+
+def test_specs_with_lists_are_one_for_each_combination() -> None:
+    assert expand("niah:needles={1,2},digits={3,5}") == [
+        f"niah:needles={needles},digits={digits}" for needles in (1, 2) for digits in (3, 5)
+    ]
+    assert expand("niah") == ["niah"]
+    own = 'niah:needle="In {key}, it is {value}.",needles={1,2}'
+    assert expand(own) == [own.replace("{1,2}", "1"), own.replace("{1,2}", "2")]
+    with pytest.raises(SpecError, match="nothing between its commas"):
+        expand("niah:needles={1,,2}")
+
+
+def test_ranges_are_lists_of_numbers() -> None:
+    assert parse_depths("0:1:0.1") == tuple(round(index / 10, 6) for index in range(11))
+    assert parse_depths("0:0.5:0.2,1") == (0.0, 0.2, 0.4, 1.0)
+    assert parse_lengths("1k:3k:1k") == (1024, 2048, 3072)
+    for wrong in ("0:1", "1:0:0.1", "0:1:0", "0:2:1", "a:1:1", "nan:1:1", "0:1:0.00001"):
+        with pytest.raises(SpecError):
+            parse_depths(wrong)
+
+
+def test_template_options_are_json_or_text() -> None:
+    assert parse_scalars(["b=low", "a=false", "c=3", 'd="3"', "e="]) == (
+        *(("a", False), ("b", "low"), ("c", 3), ("d", "3")),
+        ("e", ""),
+    )
+    for wrong in (["a"], ["=1"], ["a=1", "a=2"], ["a=[1]"], ["a=NaN"]):
+        with pytest.raises(SpecError):
+            parse_scalars(wrong)
+
+
+def test_labels_are_for_models_of_the_run() -> None:
+    assert parse_labels(["hf:a,dtype=float32=Mine"], ["hf:a,dtype=float32"]) == {"hf:a,dtype=float32": "Mine"}
+    for wrong in (["Mine"], ["hf:b=Mine"], ["hf:a="], ["hf:a=x", "hf:c=x"]):
+        with pytest.raises(SpecError):
+            parse_labels(wrong, ["hf:a", "hf:c"])
