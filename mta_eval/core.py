@@ -73,7 +73,7 @@ class Sweep:
 
 
 @dataclass(frozen=True)
-class Part:
+class RunPart:
     """Samples that a run was asked: each of these tasks, of each of these models, at a sweep that names its lengths."""
 
     tasks: tuple[str, ...]
@@ -402,7 +402,7 @@ class Run:
     environment: Mapping[str, Json] = field(default_factory=dict)
     prompt: PromptSettings = PromptSettings()
     identities: Mapping[str, ModelIdentity] = field(default_factory=dict)
-    parts: tuple[Part, ...] = ()
+    parts: tuple[RunPart, ...] = ()
 
     @property
     def seeds(self) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ def test_the_nouns_keep_their_names() -> None:
     public = {name for name, thing in vars(core).items() if getattr(thing, "__module__", "") == "mta_eval.core"}
     assert public == {
         *("Cell", "Sweep", "Needle", "Sample", "Encoding", "Tokenizer", "Task", "Model", "Record", "Run", "Grid"),
-        *("Answer", "ModelIdentity", "QuotedNeedle", "Plan", "Reading", "ReadingTask", "PromptSettings"),
+        *("Answer", "ModelIdentity", "QuotedNeedle", "Plan", "Reading", "ReadingTask", "PromptSettings", "RunPart"),
         *("cell_of", "cells_of", "depth_text", "generator", "number_of"),
     }
 

@@ -25,7 +25,7 @@ def import_answers(
     """
     from mta_eval.results import importing
 
-    imported = importing.import_answers(samples, answers, name, out)
+    imported = importing.import_run(samples, answers, name, out)
     terminal.print_summary(imported.records, out)
     if imported.missing:
         terminal.print_lines([f"{imported.missing} samples have no answer in {answers}"])

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeVar
 
 from mta_eval.core import Finish, Json
 from mta_eval.errors import StoreError
-from mta_eval.results.json_fields import as_count, as_object, as_seconds, as_text, wrong_value
+from mta_eval.results.json_fields import as_count, as_mapping, as_seconds, as_text, wrong_value
 from mta_eval.results.record_json import as_finish
 
 T = TypeVar("T")
@@ -73,7 +73,7 @@ def line_error(path: Path, number: int, why: object) -> StoreError:
 
 
 def _answer(value: Json, line: int) -> AnswerLine:
-    fields = as_object(value, "the line")
+    fields = as_mapping(value, "the line")
     output = _one_of(fields, OUTPUT, _output)
     if output is None:
         raise ValueError(f"it has no output; name it {OUTPUT[0]!r} (or {', '.join(OUTPUT[1:])})")

@@ -19,6 +19,11 @@ def draw_of(record: Record) -> Hashable:
     return axes.get("seed"), record.task, axes.get("length"), axes["repeat"]
 
 
+def sample_name(record: Record) -> str:
+    """The id of a record's sample, with its seed where the records are of several."""
+    return f"{record.sample_id}, seed {record.axes['seed']}" if "seed" in record.axes else record.sample_id
+
+
 def scores_of(records: Sequence[Record]) -> tuple[list[float], list[Hashable]]:
     """The scores of those that have one, and the draw of each."""
     scored = [(record.score, draw_of(record)) for record in records if record.score is not None]

@@ -29,7 +29,7 @@ class Imported:
     missing: int
 
 
-def import_answers(samples: Path, answers: Path, name: str, out: Path) -> Imported:
+def import_run(samples: Path, answers: Path, name: str, out: Path) -> Imported:
     """Join answers to the samples that were exported, by id; score them, and keep them in the run folder `out`.
 
     `name` is what the model is called there. Nothing is written before everything is read and checked. A sample without

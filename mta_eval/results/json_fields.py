@@ -37,7 +37,7 @@ def wrong_value(value: object, name: str, wanted: str) -> ValueError:
     return ValueError(f"{name} is {text if len(text) <= 60 else text[:60] + ' …'}, not {wanted}")
 
 
-def as_object(value: Json, name: str) -> Mapping[str, Json]:
+def as_mapping(value: Json, name: str) -> Mapping[str, Json]:
     """An object. This and what follows raise ValueError for anything else; `name` is that of the field."""
     if not isinstance(value, Mapping):
         raise wrong_value(value, name, "an object")
@@ -60,7 +60,7 @@ def as_text(value: Json, name: str) -> str:
 
 def as_text_by_name(value: Json, name: str) -> dict[str, str]:
     """An object whose values are texts."""
-    return {key: as_text(item, f"{name}.{key}") for key, item in as_object(value, name).items()}
+    return {key: as_text(item, f"{name}.{key}") for key, item in as_mapping(value, name).items()}
 
 
 def as_texts(value: Json, name: str) -> list[str]:
@@ -127,7 +127,7 @@ def optional(read: Callable[[Json, str], T]) -> Callable[[Json, str], T | None]:
 def as_axes(value: Json, name: str) -> dict[str, AxisValue]:
     """An object whose values are numbers, texts, true, false or null."""
     axes: dict[str, AxisValue] = {}
-    for axis, found in as_object(value, name).items():
+    for axis, found in as_mapping(value, name).items():
         if found is not None and not isinstance(found, str | int | float):
             raise wrong_value(found, f"{name}.{axis}", "a number, a text, true, false or null")
         if isinstance(found, int | float) and not _is_finite(found):

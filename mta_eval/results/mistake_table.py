@@ -9,8 +9,9 @@ from urllib.parse import quote
 import pandas as pd
 
 from mta_eval.core import Record
+from mta_eval.results.draws import sample_name
 from mta_eval.results.mistakes import KINDS, kind_of
-from mta_eval.results.table import GAP, markdown_table, model_text, sample_name
+from mta_eval.results.table import GAP, markdown_table, model_text
 
 EXAMPLES = 2  # of each kind, for each task and model
 LONGEST = 80  # characters of an answer

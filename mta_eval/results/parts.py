@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
-from mta_eval.core import Cell, Part, Plan, Record, Run, Sweep, cell_of
+from mta_eval.core import Cell, Plan, Record, Run, RunPart, Sweep, cell_of
 from mta_eval.errors import SpecError
 
 Place = tuple[int, float | None]  # length, depth
@@ -16,7 +16,7 @@ Block = tuple[str, str, int]  # task, model, seed
 Counts = dict[Block, dict[Place, int]]  # how many repeats each place of a block has; they count from 0
 
 
-def parts_of_plan(plan: Plan) -> tuple[Part, ...]:
+def parts_of_plan(plan: Plan) -> tuple[RunPart, ...]:
     """The parts of what a plan asks."""
     counts: Counts = {}
     for one in plan.by_seed():
@@ -26,7 +26,7 @@ def parts_of_plan(plan: Plan) -> tuple[Part, ...]:
     return parts_of_counts(counts, tuple(plan.tasks), tuple(plan.models))
 
 
-def parts_of_run(run: Run, records: Sequence[Record]) -> tuple[Part, ...]:
+def parts_of_run(run: Run, records: Sequence[Record]) -> tuple[RunPart, ...]:
     """The parts of a run. One of an earlier version wrote none: they are its whole sweep or, where that does not say
     which lengths were asked or how many texts were read, what its records hold."""
     if run.parts:
@@ -40,7 +40,7 @@ def parts_of_run(run: Run, records: Sequence[Record]) -> tuple[Part, ...]:
 
 def parts_of_samples(
     samples: Iterable[tuple[Block, Cell]], tasks: Sequence[str], models: Sequence[str]
-) -> tuple[Part, ...]:
+) -> tuple[RunPart, ...]:
     """The parts of samples, each by its (task, model, seed) and cell; repeats left out below one are in them, too."""
     counts: Counts = {}
     for block, cell in samples:
@@ -48,23 +48,23 @@ def parts_of_samples(
     return parts_of_counts(counts, tasks, models)
 
 
-def united(first: Sequence[Part], second: Sequence[Part], run: Run) -> tuple[Part, ...]:
+def united(first: Sequence[RunPart], second: Sequence[RunPart], run: Run) -> tuple[RunPart, ...]:
     """The parts of all that is in either; `run` has the order of tasks and models."""
     return parts_of_counts(_counts([*first, *second]), run.tasks, run.models)
 
 
-def samples_in(parts: Sequence[Part]) -> int:
+def samples_in(parts: Sequence[RunPart]) -> int:
     """How many samples are in parts."""
     return sum(sum(places.values()) for places in _counts(parts).values())
 
 
-def holds(parts: Sequence[Part]) -> Callable[[str, str, int, Cell], bool]:
+def membership(parts: Sequence[RunPart]) -> Callable[[str, str, int, Cell], bool]:
     """A function that says whether a sample, by (task, model, seed, cell), is in parts."""
     counts = _counts(parts)
     return lambda task, model, seed, cell: cell.repeat < counts.get((task, model, seed), {}).get(_place(cell), 0)
 
 
-def parts_of_counts(counts: Counts, tasks: Sequence[str], models: Sequence[str]) -> tuple[Part, ...]:
+def parts_of_counts(counts: Counts, tasks: Sequence[str], models: Sequence[str]) -> tuple[RunPart, ...]:
     """The parts of counts, by models and tasks as they are given, then by seed, length and depth."""
     by_sweep: dict[Sweep, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     model_at, task_at = _places_of(models), _places_of(tasks)
@@ -77,7 +77,7 @@ def parts_of_counts(counts: Counts, tasks: Sequence[str], models: Sequence[str])
         by_tasks: dict[tuple[str, ...], list[str]] = defaultdict(list)
         for model, its_tasks in asked.items():
             by_tasks[tuple(its_tasks)].append(model)
-        parts += [Part(its_tasks, tuple(its_models), sweep) for its_tasks, its_models in by_tasks.items()]
+        parts += [RunPart(its_tasks, tuple(its_models), sweep) for its_tasks, its_models in by_tasks.items()]
     return tuple(parts)
 
 
@@ -102,7 +102,7 @@ def cell_or_none(sample_id: str) -> Cell | None:
         return None
 
 
-def _counts(parts: Sequence[Part]) -> Counts:
+def _counts(parts: Sequence[RunPart]) -> Counts:
     counts: Counts = {}
     for part in parts:
         sweep = part.sweep
@@ -141,7 +141,7 @@ def _sweeps(places: dict[Place, int], seed: int) -> list[Sweep]:
     return [Sweep(tuple(lengths), depths, repeats, seed) for (depths, repeats), lengths in blocks.items()]
 
 
-def _product(run: Run) -> tuple[Part, ...]:
+def _product(run: Run) -> tuple[RunPart, ...]:
     """Every task, model and cell of a run's sweep, but the lengths that were beyond a model's window."""
     beyond = run.environment.get("lengths beyond the window")
     counts: Counts = {}
@@ -149,5 +149,5 @@ def _product(run: Run) -> tuple[Part, ...]:
         left_out = beyond.get(model) if isinstance(beyond, dict) else None
         lengths = [length for length in run.sweep.lengths if not isinstance(left_out, list) or length not in left_out]
         sweep = Sweep(tuple(lengths), run.sweep.depths, run.sweep.repeats, run.sweep.seed)
-        counts |= _counts([Part(run.tasks, (model,), sweep)])
+        counts |= _counts([RunPart(run.tasks, (model,), sweep)])
     return parts_of_counts(counts, run.tasks, run.models)

@@ -18,11 +18,11 @@ from mta_eval.core import (
     Json,
     ModelIdentity,
     OverLength,
-    Part,
     PromptSettings,
     QuotedNeedle,
     Record,
     Run,
+    RunPart,
     Sweep,
     Thinking,
 )
@@ -34,8 +34,8 @@ from mta_eval.results.json_fields import (
     as_count,
     as_integer,
     as_list,
+    as_mapping,
     as_number,
-    as_object,
     as_seconds,
     as_share,
     as_text,
@@ -67,7 +67,7 @@ def read_record(line: str | bytes) -> Record:
 
 def record_of(value: Json) -> Record:
     """The record that a parsed line is. Raises ValueError as `read_record` does."""
-    fields = Fields(as_object(value, "the line"))
+    fields = Fields(as_mapping(value, "the line"))
     _check_schema(fields)
     given: dict[str, object] = {}
     for name, read in RECORD.items():
@@ -84,7 +84,7 @@ def run_text(run: Run) -> str:
 
 def read_run_text(text: str) -> Run:
     """The question of a run.json of any schema. Raises ValueError that says which field is wrong, and how."""
-    fields = Fields(as_object(json.loads(text), "the file"))
+    fields = Fields(as_mapping(json.loads(text), "the file"))
     _check_schema(fields)
     run = Run(
         tasks=tuple(as_texts(fields.take("tasks"), "tasks")),
@@ -94,7 +94,7 @@ def read_run_text(text: str) -> Run:
         over_length=as_text(fields.take("over_length"), "over_length"),
         version=as_text(fields.take("version"), "version"),
         tokenizers=as_text_by_name(fields.take("tokenizers"), "tokenizers"),
-        environment=dict(as_object(fields.take("environment", {}), "environment")),
+        environment=dict(as_mapping(fields.take("environment", {}), "environment")),
         prompt=as_settings(fields.take("prompt", {})),
         identities=_identities(fields.take("identities", {})),
         parts=tuple(_part(part) for part in as_list(fields.take("parts", []), "parts")),
@@ -107,7 +107,7 @@ def read_run_text(text: str) -> Run:
 
 
 def _sweep(value: Json, name: str) -> Sweep:
-    fields = Fields(as_object(value, name), f"{name}.")
+    fields = Fields(as_mapping(value, name), f"{name}.")
     sweep = Sweep(
         tuple(as_count(length, f"{name}.lengths") for length in as_list(fields.take("lengths"), f"{name}.lengths")),
         tuple(
@@ -120,10 +120,10 @@ def _sweep(value: Json, name: str) -> Sweep:
     return sweep
 
 
-def _part(value: Json) -> Part:
-    fields = Fields(as_object(value, "parts"), "parts.")
+def _part(value: Json) -> RunPart:
+    fields = Fields(as_mapping(value, "parts"), "parts.")
     tasks, models = (tuple(as_texts(fields.take(name), f"parts.{name}")) for name in ("tasks", "models"))
-    part = Part(tasks, models, _sweep(fields.take("sweep"), "parts.sweep"))
+    part = RunPart(tasks, models, _sweep(fields.take("sweep"), "parts.sweep"))
     fields.refuse_rest("a part")
     return part
 
@@ -139,7 +139,7 @@ def _check_schema(fields: Fields) -> None:
 
 def as_settings(value: Json) -> PromptSettings:
     """The settings of prompts; those of a schema that had none are the defaults. Raises ValueError."""
-    fields = Fields(as_object(value, "prompt"), "prompt.")
+    fields = Fields(as_mapping(value, "prompt"), "prompt.")
     default = PromptSettings()
     thinking = as_text(fields.take("thinking", default.thinking), "prompt.thinking")
     if thinking not in get_args(Thinking):
@@ -167,8 +167,8 @@ def _option(value: Json) -> tuple[str, AxisValue]:
 
 def _identities(value: Json) -> dict[str, ModelIdentity]:
     identities = {}
-    for model, parts in as_object(value, "identities").items():
-        fields = Fields(as_object(parts, f"identities.{model}"), f"identities.{model}.")
+    for model, parts in as_mapping(value, "identities").items():
+        fields = Fields(as_mapping(parts, f"identities.{model}"), f"identities.{model}.")
         names = [field.name for field in dataclasses.fields(ModelIdentity)]
         identities[model] = ModelIdentity(**{name: as_text(fields.take(name, ""), name) for name in names})
         fields.refuse_rest("an identity")
@@ -177,7 +177,7 @@ def _identities(value: Json) -> dict[str, ModelIdentity]:
 
 def _needles(value: Json, name: str) -> list[QuotedNeedle]:
     return [
-        _needle(as_object(item, f"{name}[{index}]"), f"{name}[{index}]")
+        _needle(as_mapping(item, f"{name}[{index}]"), f"{name}[{index}]")
         for index, item in enumerate(as_list(value, name))
     ]
 

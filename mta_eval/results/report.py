@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from mta_eval.core import Part, Record, Run
+from mta_eval.core import Record, Run, RunPart
 from mta_eval.errors import StoreError
 from mta_eval.results.exports import score_frame
 from mta_eval.results.findings import FINDINGS_HEAD, FINDINGS_NOTE, finding_rows
@@ -116,7 +116,7 @@ def _run_facts(run: Run) -> list[tuple[str, str]]:
     return [(name, value) for name, value in facts if value]
 
 
-def _part_facts(number: int, part: Part) -> tuple[str, str]:
+def _part_facts(number: int, part: RunPart) -> tuple[str, str]:
     """One of the parts of a run that was not asked all of everything."""
     sweep = part.sweep
     lengths, depths = map(length_text, sweep.lengths), (axis_text("depth", depth) for depth in sweep.depths)

@@ -15,7 +15,7 @@ from mta_eval.results.json_fields import (
     as_count,
     as_integer,
     as_list,
-    as_object,
+    as_mapping,
     as_share,
     as_text,
     as_text_by_name,
@@ -48,8 +48,8 @@ def read_sample(value: Json) -> Exported:
 
     Raises ValueError that says which field is wrong, and how.
     """
-    fields = Fields(as_object(value, "the line"))
-    tokenizer = Fields(as_object(fields.take("tokenizer"), "tokenizer"), "tokenizer.")
+    fields = Fields(as_mapping(value, "the line"))
+    tokenizer = Fields(as_mapping(fields.take("tokenizer"), "tokenizer"), "tokenizer.")
     return Exported(
         sample_of_fields(fields.left),
         as_integer(fields.take("seed"), "seed"),
@@ -92,7 +92,7 @@ def _message(value: Json) -> Message:
 
 
 def _needle(value: Json) -> Needle:
-    fields = Fields(as_object(value, "needles"), "needles.")
+    fields = Fields(as_mapping(value, "needles"), "needles.")
     return Needle(
         key=as_text(fields.take("key"), "needles.key"),
         value=as_text(fields.take("value"), "needles.value"),

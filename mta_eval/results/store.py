@@ -18,7 +18,7 @@ from typing import Self
 from mta_eval.core import Record, Run, SampleKey
 from mta_eval.errors import StoreError
 from mta_eval.results.growth import ContradictionError, grown, with_parts
-from mta_eval.results.parts import cell_or_none, holds, in_order
+from mta_eval.results.parts import cell_or_none, in_order, membership
 from mta_eval.results.record_json import NewerSchemaError, read_record, read_run_text, record_line, run_text
 
 QUESTION, RECORDS = "run.json", "records.jsonl"
@@ -96,7 +96,7 @@ class RunFolder:
 
 def _samples_of(asked: Run, whole: Run) -> Callable[[Record], bool]:
     """Whether a record of the `whole` run is of a sample that is asked now; a question without parts asks them all."""
-    in_parts = holds(asked.parts)
+    in_parts = membership(asked.parts)
 
     def is_asked(record: Record) -> bool:
         cell = cell_or_none(record.sample_id)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mta_eval.core import Grid, Record
+from mta_eval.core import Grid
 from mta_eval.results.statistics import Estimate
 
 if TYPE_CHECKING:
@@ -46,11 +46,6 @@ def axis_text(axis: str, value: Any) -> str:
         if isinstance(value, float)
         else str(value)
     )
-
-
-def sample_name(record: Record) -> str:
-    """The id of a record's sample, with its seed where the records are of several."""
-    return f"{record.sample_id}, seed {record.axes['seed']}" if "seed" in record.axes else record.sample_id
 
 
 def slug_of(name: str, taken: Collection[str] = ()) -> str:

@@ -52,7 +52,7 @@ def bring_back(call: Call, *options: str) -> tuple[int, str, str]:
         ("niah:needles=4,asked=2", "all_contained"),
         ("niah:rule=ruler_all", "ruler_all"),
         ("passkey", "infinitebench_passkey"),
-        ("babilong:qa=1", "babilong_official"),
+        ("babilong:qa=1", "babilong_one_label"),
         ("letter_blocks", "first_word"),
     ],
 )
@@ -172,9 +172,7 @@ def test_what_else_is_known_of_an_answer_is_kept(call: Call) -> None:
         "completion_tokens": 9,
         "prompt_tokens": None,
     }
-    write(
-        "answers.jsonl", [{"id": row["id"], "generated_text": ["x"], "colour": "red", "prompt_tokens": None, **known}]
-    )
+    write("answers.jsonl", [{"id": row["id"], "generated_text": ["x"], "colour": "red", **known}])
     bring_back(call)
     (one,) = (one for one in read(Path("imported"))[1] if one.error is None)
     assert (one.output, one.finish, one.thought, one.seconds, one.output_tokens) == ("x", "length", "Hm.", 1.5, 9)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from test_store import RUN, record
 
-from mta_eval.core import ModelIdentity, Part, Sweep
+from mta_eval.core import ModelIdentity, RunPart, Sweep
 from mta_eval.results.growth import ContradictionError, grown, with_parts
 
 NEXT = replace(
@@ -28,8 +28,8 @@ def test_the_first_come_first_and_nothing_is_counted_twice() -> None:
     assert run.seeds == (0, 9)
     assert run.tokenizers == {"window:300": "abc", "hf:x": "def"}
     assert run.parts == (
-        Part(("niah",), ("window:300",), Sweep((512, 1024), (None, 0.0), 2, 0)),
-        Part(("niah", "passkey"), ("hf:x",), Sweep((512, 2048), (0.0, 1.0), 1, 9)),
+        RunPart(("niah",), ("window:300",), Sweep((512, 1024), (None, 0.0), 2, 0)),
+        RunPart(("niah", "passkey"), ("hf:x",), Sweep((512, 2048), (0.0, 1.0), 1, 9)),
     )
     assert run.samples == 8 + 8
     assert grown(run, [], NEXT) == grown(run, [], RUN) == run

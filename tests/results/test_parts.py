@@ -10,8 +10,8 @@ import pytest
 from test_store import RUN, record
 
 from mta_eval import registry
-from mta_eval.core import Cell, Part, Plan, Sweep
-from mta_eval.results.parts import holds, in_order, parts_of_plan, parts_of_run, samples_in, united
+from mta_eval.core import Cell, Plan, RunPart, Sweep
+from mta_eval.results.parts import in_order, membership, parts_of_plan, parts_of_run, samples_in, united
 
 PLAN = Plan(
     registry.build_all(["niah", "perplexity:windows=3"], registry.build_task),
@@ -20,8 +20,8 @@ PLAN = Plan(
 )
 
 
-def part(lengths: tuple[int, ...], depths: tuple[float | None, ...], repeats: int, **changes: object) -> Part:
-    made = Part(("niah",), ("window:300",), Sweep(lengths, depths, repeats))
+def part(lengths: tuple[int, ...], depths: tuple[float | None, ...], repeats: int, **changes: object) -> RunPart:
+    made = RunPart(("niah",), ("window:300",), Sweep(lengths, depths, repeats))
     return replace(made, **changes)  # type: ignore[arg-type]
 
 
@@ -29,8 +29,8 @@ def test_the_parts_of_a_plan_are_its_sweep_and_the_windows_of_the_texts_that_are
     both = ("window:300", "window:600")
     parts = parts_of_plan(PLAN)
     assert parts == (
-        Part(("niah",), both, Sweep((256, 512), (None, 0.0, 0.5), 2, 7)),
-        Part(("perplexity:windows=3",), both, Sweep((256, 512), (None,), 3, 7)),
+        RunPart(("niah",), both, Sweep((256, 512), (None, 0.0, 0.5), 2, 7)),
+        RunPart(("perplexity:windows=3",), both, Sweep((256, 512), (None,), 3, 7)),
     )
     assert samples_in(parts) == len(PLAN)
     seeds = replace(PLAN, tasks={"niah": PLAN.tasks["niah"]}, seeds=(7, 9))
@@ -63,7 +63,7 @@ def test_the_parts_hold_the_same_samples_whatever_way_they_came_together(seed: i
     chance = random.Random(seed)
     run = replace(RUN, tasks=("niah", "passkey"), models=("a", "b"))
     steps = [
-        Part(
+        RunPart(
             tuple(chance.sample(run.tasks, chance.randint(1, 2))),
             tuple(chance.sample(run.models, chance.randint(1, 2))),
             Sweep(
@@ -85,7 +85,7 @@ def test_the_parts_hold_the_same_samples_whatever_way_they_came_together(seed: i
         grown = united(grown, [one], run)
     assert grown == united(chance.sample(steps, 5), (), run)
     assert samples_in(grown) == len(samples)
-    is_there = holds(grown)
+    is_there = membership(grown)
     for task, model, length, depth in product(run.tasks, run.models, (256, 512, 1024, 2048), (None, 0.0, 0.25, 1.0)):
         for number, of_seed in product(range(4), range(3)):
             cell = Cell(length, depth, number)

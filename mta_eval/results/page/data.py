@@ -18,10 +18,11 @@ from markupsafe import Markup
 
 from mta_eval import scoring
 from mta_eval.core import QuotedNeedle, Record, Run
+from mta_eval.results.draws import sample_name
 from mta_eval.results.grid import axis_value, axis_values
 from mta_eval.results.mistakes import KINDS
 from mta_eval.results.page.sections import Section
-from mta_eval.results.table import axis_text, sample_name
+from mta_eval.results.table import axis_text
 
 BLOCK = 250  # samples that are packed together
 FINISHES = {
