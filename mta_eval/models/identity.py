@@ -78,8 +78,16 @@ def weights_digest(path: Path) -> str:
 
 
 def adapter_digest(path: Path) -> str:
-    """The digest of a PEFT adapter: its configuration and weights; "" where there are none (a hub id)."""
+    """The digest of a PEFT adapter's configuration and weights; of a hub id its commit stands for both.
+
+    "" where there is no adapter.
+    """
     config = path / "adapter_config.json"
+    if not path.exists():
+        from transformers.utils import cached_file
+
+        found = cached_file(str(path), config.name, _raise_exceptions_for_missing_entries=False)
+        return digest_of(Path(found).parent.name) if found else ""  # …/snapshots/COMMIT/adapter_config.json
     weights = weights_digest(path)
     return digest_of(config.read_text("utf-8"), weights) if config.is_file() else weights
 

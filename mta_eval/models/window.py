@@ -64,10 +64,10 @@ class Window:
         """The values of all asked needles that stand wholly inside the window; of the others, nothing."""
         for sample in samples:
             seen = self._read(sample.prompt)
-            if all(needle.text in seen for needle in sample.needles if needle.asked):
-                yield Answer(" " + ", ".join(sample.targets))
-            else:
-                yield Answer(" I cannot see it.")
+            in_sight = all(needle.text in seen for needle in sample.needles if needle.asked)
+            text = " " + ", ".join(sample.targets) if in_sight else " I cannot see it."
+            tokens = len(self.tokenizer.encode(text).ids)
+            yield Answer(text, prompt_tokens=sample.prompt_tokens, output_tokens=tokens)
 
     def loglikelihood(self, pairs: Sequence[tuple[Sample, str]]) -> list[float]:
         """0 for a target that is in sight, -1 for everything else."""
