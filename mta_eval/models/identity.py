@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import struct
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mta_eval.caches import cache_home
 from mta_eval.core import Json, ModelIdentity
+from mta_eval.whole_files import write_text
 
 if TYPE_CHECKING:
     import torch
@@ -140,10 +139,7 @@ class _Remembered:
         try:
             known = {path: entry for path, entry in self._known.items() if Path(path).exists()}
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=self._path.parent)
-            with os.fdopen(handle, "w") as file:
-                json.dump(known, file)
-            Path(name).replace(self._path)
+            write_text(self._path, json.dumps(known))
         except OSError:  # the next run reads the files again
             return
 

@@ -12,6 +12,7 @@ from mta_eval.core import AxisValue
 from mta_eval.errors import StoreError
 from mta_eval.papers.comparison_table import ComparisonTable, join
 from mta_eval.results.table import CUT, CUT_NOTE, GAP, markdown_table, slug_of
+from mta_eval.whole_files import write_text
 
 
 @dataclass(frozen=True)
@@ -84,10 +85,10 @@ def write_artifacts(artifacts: Sequence[PaperArtifact], preface: str, out: Path)
             for suffix, text in files.items():
                 if text:
                     paths.append(stem.with_suffix(suffix))
-                    paths[-1].write_text(text, encoding="utf-8")
+                    write_text(paths[-1], text)
             paths += pictures
             parts.append(section)
-        page.write_text("\n".join(parts), encoding="utf-8")
+        write_text(page, "\n".join(parts))
     except OSError as error:
         raise StoreError(f"cannot write to {error.filename or out}: {error.strerror or error}") from error
     return [page, *paths]

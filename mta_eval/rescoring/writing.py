@@ -11,6 +11,7 @@ from mta_eval.rescoring import pictures, tables
 from mta_eval.rescoring.scoring import STORED, Rescored
 from mta_eval.results.table import markdown_table
 from mta_eval.scoring import find
+from mta_eval.whole_files import write_text
 
 SHOWN = 3  # examples of each pair of rules and direction in rescore.md; all kept ones are in disagreements.jsonl
 NOTES = """\
@@ -29,9 +30,9 @@ def write_rescored(rescored: Rescored, out: Path) -> list[Path]:
         out.mkdir(parents=True, exist_ok=True)
         drawn, left_out = pictures.draw_all(rescored, out)
         page, frame, rows = out / "rescore.md", out / "rescore.csv", out / "disagreements.jsonl"
-        page.write_text(_page(rescored, drawn, left_out), encoding="utf-8", errors="replace")
-        tables.rescored_frame(rescored).to_csv(frame, index=False, errors="replace")
-        rows.write_text("".join(_lines(rescored)), encoding="utf-8")
+        write_text(page, _page(rescored, drawn, left_out))
+        write_text(frame, tables.rescored_frame(rescored).to_csv(index=False))
+        write_text(rows, "".join(_lines(rescored)))
     except OSError as error:
         raise StoreError(f"cannot write {str(out)!r}: {error.strerror}") from error
     return [page, frame, rows, *drawn]

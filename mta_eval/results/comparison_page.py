@@ -18,6 +18,7 @@ from mta_eval.results.comparison import (
 from mta_eval.results.finishes import finish_lines
 from mta_eval.results.pictures.difference import draw_pairs
 from mta_eval.results.table import gap_text, markdown_table, model_text, percent_text, slug_of
+from mta_eval.whole_files import write_text
 
 METHOD = (
     "Pairs of answers to the same samples. Difference: second minus first, in points of per cent, with the 95 % "
@@ -66,8 +67,8 @@ def write_comparison(
             taken = {path.stem.removeprefix("difference_") for path in pictures.values()}
             path = out / f"difference_{slug_of(task, taken)}"
             pictures[task], _ = _draw(task, pairs, compared, x, y, path)
-        table.write_text(comparison_frame(compared, x, y).to_csv(index=False), encoding="utf-8")
-        page.write_text(_page(pairs, compared, names, x, y, pictures), encoding="utf-8", errors="replace")
+        write_text(table, comparison_frame(compared, x, y).to_csv(index=False))
+        write_text(page, _page(pairs, compared, names, x, y, pictures))
     except OSError as error:
         raise StoreError(f"cannot write to {error.filename or out}: {error.strerror or error}") from error
     return [page, table, *pictures.values()]

@@ -13,6 +13,7 @@ from mta_eval.errors import StoreError
 from mta_eval.results.grid import check_axes, grids_by_model, group_by_task
 from mta_eval.results.mistake_table import mistake_frame, mistakes_markdown
 from mta_eval.results.table import axis_text, cell_texts, model_text, to_frame, to_markdown
+from mta_eval.whole_files import replacing
 
 Form = Literal["markdown", "csv", "latex", "parquet"]
 LATEX = str.maketrans(
@@ -75,7 +76,8 @@ def write_parquet(frame: pd.DataFrame, out: Path) -> None:
         elif len(kinds) > 1:
             frame[name] = frame[name].map(str, na_action="ignore")
     try:
-        frame.to_parquet(out, index=False)
+        with replacing(out) as file:
+            frame.to_parquet(file, index=False)
     except OSError as error:
         raise StoreError(f"cannot write {str(out)!r}: {error.strerror or error}") from error
 

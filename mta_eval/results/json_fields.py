@@ -134,3 +134,13 @@ def as_axes(value: Json, name: str) -> dict[str, AxisValue]:
             raise wrong_value(found, f"{name}.{axis}", "a finite number")
         axes[axis] = found
     return axes
+
+
+def json_text(value: object) -> str:
+    """JSON on one line that is text as far as UTF-8 allows it: with half a surrogate pair in it, all is escaped."""
+    text = json.dumps(value, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value)
+    return text

@@ -41,6 +41,7 @@ from mta_eval.results.json_fields import (
     as_text,
     as_text_by_name,
     as_texts,
+    json_text,
     optional,
     wrong_value,
 )
@@ -57,7 +58,7 @@ class NewerSchemaError(ValueError):
 def record_line(record: Record) -> str:
     """A record as one line of JSON, without the line's end."""
     needles = [vars(needle) for needle in record.needles]
-    return json.dumps({"schema": SCHEMA, **vars(record), "needles": needles}, ensure_ascii=False)
+    return json_text({"schema": SCHEMA, **vars(record), "needles": needles})
 
 
 def read_record(line: str | bytes) -> Record:

@@ -24,6 +24,7 @@ from mta_eval.results.perplexity_table import perplexity_frame, perplexity_markd
 from mta_eval.results.pictures.gallery import Picture, draw_gallery
 from mta_eval.results.summary import Summary, summaries, summary_markdown
 from mta_eval.results.table import axis_text, length_text, markdown_table, to_markdown
+from mta_eval.whole_files import write_text
 
 
 def write_report(
@@ -55,15 +56,15 @@ def write_report(
         looks = _looks(sections, out, look)
         summary, findings = summaries(records), finding_rows(records)
         page = build_page(records, sections, pictures, looks, summary, findings, facts, runs, reload)
-        html.write_text(page, encoding="utf-8", errors="replace")
+        write_text(html, page)
         text = _markdown(records, sections, pictures, looks, summary, findings, facts)
-        markdown.write_text(text, encoding="utf-8", errors="replace")
+        write_text(markdown, text)
         scores = score_frame({section.name: section.grids for section in sections})
-        table.write_text(scores.to_csv(index=False), encoding="utf-8")
+        write_text(table, scores.to_csv(index=False))
         tables = [table]
         if not (read := perplexity_frame(records)).empty:
             tables.append(out / "perplexity.csv")
-            tables[-1].write_text(read.to_csv(index=False), encoding="utf-8")
+            write_text(tables[-1], read.to_csv(index=False))
     except OSError as error:
         raise StoreError(f"cannot write the report to {error.filename or out}: {error.strerror or error}") from error
     return [html, markdown, *tables, *_files(pictures), *(one.path for one in looks if one)]

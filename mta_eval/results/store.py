@@ -20,6 +20,7 @@ from mta_eval.errors import StoreError
 from mta_eval.results.growth import ContradictionError, grown, with_parts
 from mta_eval.results.parts import cell_or_none, in_order, membership
 from mta_eval.results.record_json import NewerSchemaError, read_record, read_run_text, record_line, run_text
+from mta_eval.whole_files import write_bytes
 
 QUESTION, RECORDS = "run.json", "records.jsonl"
 
@@ -80,17 +81,17 @@ class RunFolder:
             if file.exists():
                 raise StoreError(f"{str(self.folder)!r} holds records but no {QUESTION}; choose another --out")
             whole = with_parts(asked)
-            _write_whole(path, run_text(whole).encode())
+            write_bytes(path, run_text(whole).encode(), durable=True)
             return whole, set()
         there = read_run(self.folder)
         records = _read_records(self.folder, there)
         whole = _grown(there, records, asked, self.folder)
         if whole != there:
-            _write_whole(path, run_text(whole).encode())
+            write_bytes(path, run_text(whole).encode(), durable=True)
         retried = _samples_of(asked, whole)
         kept = [record for record in records if record.error is None or not retried(record)]
         if not file.exists() or len(kept) < len(records) or not file.read_bytes().endswith(b"\n"):
-            _write_whole(file, "".join(record_line(record) + "\n" for record in kept).encode())
+            write_bytes(file, "".join(record_line(record) + "\n" for record in kept).encode(), durable=True)
         return whole, {whole.key_of(record) for record in kept if record.error is None}
 
 
@@ -116,8 +117,10 @@ def write_new(folder: Path, run: Run, records: Iterable[Record]) -> None:
         with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as name:
             made = Path(name) / "run"
             made.mkdir()
-            _write_whole(made / QUESTION, run_text(run).encode())
-            _write_whole(made / RECORDS, "".join(record_line(record) + "\n" for record in records).encode())
+            write_bytes(made / QUESTION, run_text(run).encode(), durable=True)
+            write_bytes(
+                made / RECORDS, "".join(record_line(record) + "\n" for record in records).encode(), durable=True
+            )
             made.replace(folder)
     except OSError as error:
         raise StoreError(f"cannot write the run folder {str(folder)!r}: {error.strerror}") from error
@@ -220,18 +223,3 @@ def _lock(folder: Path, kind: int = fcntl.LOCK_EX, tries: int = 4) -> int:
                 time.sleep(0.05)
     os.close(handle)
     raise StoreError(f"{str(folder)!r} is in use by another mta-eval; wait for it or choose another --out")
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    """Write a file at once or not at all."""
-    handle, name = tempfile.mkstemp(prefix=path.name, dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

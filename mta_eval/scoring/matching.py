@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from mta_eval.scoring.numbers import as_number, is_glued, whole_numbers
+from mta_eval.scoring.numbers import is_glued, normalised_number, whole_numbers
 
 _PLACES = ("bathroom", "bedroom", "garden", "hallway", "kitchen", "office")
 _YES_NO = ("no", "yes")
@@ -115,12 +115,12 @@ def all_named(output: str, targets: Sequence[str]) -> float:
 
 def one_number(output: str, target: str) -> float:
     """1 if the target is a number of the output, in any notation, and no other number there has as many digits."""
-    key = as_number(target) or target
+    key = normalised_number(target) or target
     return float({number for number in whole_numbers(output, len(key)) if len(number) == len(key)} == {key})
 
 
 def _names(output: str, target: str) -> bool:
-    if number := as_number(target):
+    if number := normalised_number(target):
         return number in whole_numbers(output, len(number))
     text, words = _spoken(output), _spoken(target)
     words = words.rstrip(".!?") or words

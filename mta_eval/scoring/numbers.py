@@ -50,7 +50,7 @@ def whole_numbers(text: str, size: int = 0) -> list[str]:
     return [digits for _, _, digits in _numbers(text, size)]
 
 
-def as_number(text: str) -> str | None:
+def normalised_number(text: str) -> str | None:
     """The digits of a text that is one whole number and nothing else; None for any other."""
     plain = _plain(text.strip())
     numbers = list(_numbers(plain, 0))

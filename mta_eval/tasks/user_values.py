@@ -16,7 +16,7 @@ from random import Random
 from typing import NamedTuple
 
 from mta_eval.errors import SpecError, TextError
-from mta_eval.scoring.numbers import as_number
+from mta_eval.scoring.numbers import normalised_number
 from mta_eval.tasks.prompts.pools import can_hide
 from mta_eval.tasks.prompts.sources import TextSource, read_text
 
@@ -52,7 +52,7 @@ def _parse(where: str, text: str) -> tuple[KeyedValue, ...]:
         try:
             row = KeyedValue(number, *(" ".join(part.split()) for part in split(line)))
             _check_row(row, rows[0] if rows else row)
-            value = as_number(row.value) or row.value.casefold()
+            value = normalised_number(row.value) or row.value.casefold()
             if value in lines:
                 raise ValueError(f"has the value {row.value!r} of line {lines[value]} again")
         except ValueError as error:

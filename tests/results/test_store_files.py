@@ -82,13 +82,6 @@ def test_a_refused_question_leaves_the_folder_free(tmp_path: Path) -> None:
     assert not in_use(tmp_path)
 
 
-def test_lengths_that_differ_are_named_as_they_are_given(tmp_path: Path) -> None:
-    write(tmp_path)
-    fewer = dataclasses.replace(RUN, sweep=dataclasses.replace(RUN.sweep, lengths=(512,)))
-    with pytest.raises(StoreError, match="lengths was 512, 1024, now 512;"):
-        RunFolder(tmp_path, fewer)
-
-
 def test_a_closed_run_takes_no_more_records(tmp_path: Path) -> None:
     opened = RunFolder(tmp_path, RUN)
     opened.close()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from mta_eval.scoring.numbers import SPACES, as_number, is_glued, whole_numbers
+from mta_eval.scoring.numbers import SPACES, is_glued, normalised_number, whole_numbers
 
 SEPARATORS = [*SPACES, ",", ".", "'", "’", "ʼ", "_", "·", "٬", "，", "{,}", "{.}", r"\,", r"{\,}", r"\;", r",\!"]
 ZEROS = "0０٠۰०০𝟎𝟘"  # of ASCII, full width, Arabic-Indic, Persian, Devanagari, Bengali, mathematical digits
@@ -106,8 +106,8 @@ def test_numbers_of_three_digits_are_a_list_to_who_looks_for_them(text: str) -> 
 
 
 def test_a_number_alone_is_told_from_any_other_text() -> None:
-    assert [as_number(text) for text in ("3,486", " ３４８６\n", "007")] == ["3486", "3486", "007"]
-    assert [as_number(text) for text in ("", "3,486 km", "12 and 13", "-5", "3.5", "x5", "(5)")] == [None] * 7
+    assert [normalised_number(text) for text in ("3,486", " ３４８６\n", "007")] == ["3486", "3486", "007"]
+    assert [normalised_number(text) for text in ("", "3,486 km", "12 and 13", "-5", "3.5", "x5", "(5)")] == [None] * 7
 
 
 PAIRS = [

@@ -19,6 +19,7 @@ from safetensors.torch import save_file
 
 from mta_eval.errors import ModelError
 from mta_eval.models.checkpoints.training_log import LogLine, parse_line
+from mta_eval.whole_files import write_text
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -115,9 +116,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _write(path: Path, text: str) -> None:
-    unfinished = path.with_suffix(".part")
-    unfinished.write_text(text, encoding="utf-8")
-    unfinished.replace(path)
+    write_text(path, text)
 
 
 def _save(path: Path, trainer: Trainer) -> None:

@@ -27,6 +27,7 @@ from matplotlib.transforms import Bbox
 from mta_eval.errors import StoreError
 from mta_eval.results.pictures.style import DIVERGING, HATCH, INK, PAPER, STYLE
 from mta_eval.results.pictures.style import drawable as drawable_in
+from mta_eval.whole_files import replacing, write_text
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -85,7 +86,7 @@ def mixing_rows(kernels: ArrayLike, layer: int, kernel: str) -> list[dict[str, o
 def write_kernel_table(rows: Sequence[Mapping[str, object]], path: Path) -> None:
     """Writes rows of `kernel_rows` and `mixing_rows` as one CSV. Raises StoreError if it cannot be written."""
     try:
-        pd.DataFrame(rows).to_csv(path, index=False, float_format="%.6g")
+        write_text(path, pd.DataFrame(rows).to_csv(index=False, float_format="%.6g"))
     except OSError as error:
         raise StoreError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
 
@@ -150,7 +151,8 @@ def save_picture(figure: Figure, path: Path) -> Path:
     """Writes a picture in the format that the path's suffix names, and returns the path. Raises StoreError."""
     kind = path.suffix[1:].lower()
     try:
-        figure.savefig(path, format=kind, dpi=200, bbox_inches="tight", pad_inches=0.1, metadata=UNDATED[kind])
+        with replacing(path) as file:
+            figure.savefig(file, format=kind, dpi=200, bbox_inches="tight", pad_inches=0.1, metadata=UNDATED[kind])
     except OSError as error:
         raise StoreError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
     return path

@@ -24,6 +24,7 @@ from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.textpath import TextToPath
 
 from mta_eval.errors import StoreError
+from mta_eval.whole_files import write_bytes
 
 COLUMN, PAGE = 3.5, 7.0  # inches: the width of a column and of a page of two
 HEADING, TITLE, LABEL, TICK, NOTE = 9.5, 8.0, 8.0, 7.0, 6.5  # points
@@ -79,7 +80,7 @@ def save(figure: Figure, path: Path) -> list[Path]:
             figure.savefig(written, format=kind, dpi=200, facecolor="white", metadata=UNDATED[kind])
         data = written.getvalue() if kind != "svg" else _for_a_page(written.getvalue().decode()).encode()
         try:
-            target.write_bytes(data)
+            write_bytes(target, data)
         except OSError as error:
             raise StoreError(f"cannot write {str(target)!r}: {error.strerror or error}") from error
         paths.append(target)

@@ -149,7 +149,7 @@ def open_haystack(spec: str, seed: int, tokenizer: Tokenizer) -> Haystack:
         shown = ", ".join(map(repr, marks[:SHOWN])) + (", …" if len(marks) > SHOWN else "")
         print(
             f"mta-eval: the haystack {spec} holds {shown}, which this model would read as control tokens; they are "
-            f"given to it as text, such as {as_text(marks[0])!r}",
+            f"given to it as text, such as {spelled_out(marks[0])!r}",
             file=sys.stderr,
         )
         source = WithoutControls(source, marks)
@@ -165,7 +165,7 @@ class WithoutControls:
 
     def block(self, index: int) -> list[str]:
         """See Source."""
-        return [self._pattern.sub(lambda mark: as_text(mark[0]), unit) for unit in self._source.block(index)]
+        return [self._pattern.sub(lambda mark: spelled_out(mark[0]), unit) for unit in self._source.block(index)]
 
     def start(self, seed: int, length: int, repeat: int) -> int:
         """See Source."""
@@ -176,6 +176,6 @@ class WithoutControls:
         return self._source.holds(text)
 
 
-def as_text(mark: str) -> str:
+def spelled_out(mark: str) -> str:
     """A control token as a text that is none: "<|im_end|>" -> "< |im_end|>"."""
     return f"{mark[0]} {mark[1:]}"

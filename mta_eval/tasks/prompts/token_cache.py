@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from importlib import metadata
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from mta_eval.caches import cache_home
 from mta_eval.core import Tokenizer
+from mta_eval.whole_files import replacing
 
 SWITCH = "MTA_EVAL_TOKEN_CACHE"
 FORMAT = 1  # to be raised whenever what is kept of a text, or how it is counted, changes
@@ -82,14 +82,8 @@ def _write(path: Path, counts: list[int]) -> None:
     import numpy as np
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(suffix=".part", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez_compressed(file, counts=np.array(counts, dtype=np.int64))
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with replacing(path) as file:
+        np.savez_compressed(file, counts=np.array(counts, dtype=np.int64))
 
 
 def _evict(folder: Path) -> None:
