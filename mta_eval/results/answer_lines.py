@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeVar
 
 from mta_eval.core import Finish, Json
 from mta_eval.errors import StoreError
-from mta_eval.results.json_fields import as_count, as_mapping, as_seconds, as_text, wrong_value
+from mta_eval.results.json_fields import as_count, as_mapping, as_seconds, as_string, wrong_value
 from mta_eval.results.record_json import as_finish
 
 T = TypeVar("T")
@@ -80,10 +80,10 @@ def _answer(value: Json, line: int) -> AnswerLine:
     if "id" not in fields:
         raise ValueError("id is missing: the id of the exported sample")
     return AnswerLine(
-        as_text(fields["id"], "id"),
+        as_string(fields["id"], "id"),
         output,
         line,
-        thought=_one_of(fields, THOUGHT, as_text) or "",
+        thought=_one_of(fields, THOUGHT, as_string) or "",
         finish=_one_of(fields, FINISH, as_finish),
         seconds=_one_of(fields, SECONDS, as_seconds),
         prompt_tokens=_one_of(fields, PROMPT_TOKENS, as_count),

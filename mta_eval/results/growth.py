@@ -19,6 +19,7 @@ PARTS = {"weights": "weights", "config": "configuration", "adapter": "adapter", 
     "generation": "end tokens",
 }
 T = TypeVar("T")
+LONGEST = 60  # characters of a value in an error
 FIXED = ("answer", "over_length", "version")
 
 
@@ -124,4 +125,7 @@ def _either(first: Json, second: Json) -> Json:
 
 
 def _short(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    """A value on one line; the options of a template as people write them."""
+    text = ", ".join(f"{name}={option}" for name, option in value) if isinstance(value, tuple) else str(value)
+    text = " ".join(text.split())
+    return (text if len(text) <= LONGEST else f"{text[:LONGEST]} …") or "nothing"

@@ -51,7 +51,7 @@ def as_list(value: Json, name: str) -> Sequence[Json]:
     return value
 
 
-def as_text(value: Json, name: str) -> str:
+def as_string(value: Json, name: str) -> str:
     """A text."""
     if not isinstance(value, str):
         raise wrong_value(value, name, "a text")
@@ -60,12 +60,12 @@ def as_text(value: Json, name: str) -> str:
 
 def as_text_by_name(value: Json, name: str) -> dict[str, str]:
     """An object whose values are texts."""
-    return {key: as_text(item, f"{name}.{key}") for key, item in as_mapping(value, name).items()}
+    return {key: as_string(item, f"{name}.{key}") for key, item in as_mapping(value, name).items()}
 
 
 def as_texts(value: Json, name: str) -> list[str]:
     """A list of texts."""
-    return [as_text(item, name) for item in as_list(value, name)]
+    return [as_string(item, name) for item in as_list(value, name)]
 
 
 def as_boolean(value: Json, name: str) -> bool:
@@ -89,7 +89,7 @@ def as_count(value: Json, name: str) -> int:
     return number
 
 
-def as_number(value: Json, name: str) -> float:
+def as_finite(value: Json, name: str) -> float:
     """A finite number."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
         raise wrong_value(value, name, "a finite number")
@@ -107,14 +107,14 @@ def as_seconds(value: Json, name: str) -> float:
     """A number from 0 on, or NaN where none was measured."""
     if isinstance(value, float) and math.isnan(value):  # not measured: lm-eval does not say
         return value
-    if (number := as_number(value, name)) < 0:
+    if (number := as_finite(value, name)) < 0:
         raise wrong_value(value, name, "a number from 0 on")
     return number
 
 
 def as_share(value: Json, name: str) -> float:
     """A number from 0 to 1."""
-    if not 0 <= (number := as_number(value, name)) <= 1:
+    if not 0 <= (number := as_finite(value, name)) <= 1:
         raise wrong_value(value, name, "a number from 0 to 1")
     return number
 

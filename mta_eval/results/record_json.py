@@ -32,13 +32,13 @@ from mta_eval.results.json_fields import (
     as_axes,
     as_boolean,
     as_count,
+    as_finite,
     as_integer,
     as_list,
     as_mapping,
-    as_number,
     as_seconds,
     as_share,
-    as_text,
+    as_string,
     as_text_by_name,
     as_texts,
     json_text,
@@ -91,9 +91,9 @@ def read_run_text(text: str) -> Run:
         tasks=tuple(as_texts(fields.take("tasks"), "tasks")),
         models=tuple(as_texts(fields.take("models"), "models")),
         sweep=_sweep(fields.take("sweep"), "sweep"),
-        answer=as_text(fields.take("answer"), "answer"),
-        over_length=as_text(fields.take("over_length"), "over_length"),
-        version=as_text(fields.take("version"), "version"),
+        answer=as_string(fields.take("answer"), "answer"),
+        over_length=as_string(fields.take("over_length"), "over_length"),
+        version=as_string(fields.take("version"), "version"),
         tokenizers=as_text_by_name(fields.take("tokenizers"), "tokenizers"),
         environment=dict(as_mapping(fields.take("environment", {}), "environment")),
         prompt=as_settings(fields.take("prompt", {})),
@@ -142,11 +142,11 @@ def as_settings(value: Json) -> PromptSettings:
     """The settings of prompts; those of a schema that had none are the defaults. Raises ValueError."""
     fields = Fields(as_mapping(value, "prompt"), "prompt.")
     default = PromptSettings()
-    thinking = as_text(fields.take("thinking", default.thinking), "prompt.thinking")
+    thinking = as_string(fields.take("thinking", default.thinking), "prompt.thinking")
     if thinking not in get_args(Thinking):
         raise wrong_value(thinking, "prompt.thinking", f"one of {', '.join(get_args(Thinking))}")
     options = as_list(fields.take("template_options", []), "prompt.template_options")
-    texts = {name: as_text(fields.take(name, getattr(default, name)), f"prompt.{name}") for name in PROMPT_TEXTS}
+    texts = {name: as_string(fields.take(name, getattr(default, name)), f"prompt.{name}") for name in PROMPT_TEXTS}
     counts = {name: as_count(fields.take(name, 0), f"prompt.{name}") for name in PROMPT_COUNTS}
     fields.refuse_rest("prompt")
     try:
@@ -161,7 +161,7 @@ def _option(value: Json) -> tuple[str, AxisValue]:
     if len(pair) != 2:
         raise wrong_value(value, "prompt.template_options", "pairs of a name and a value")
     ((name, option),) = as_axes(
-        {as_text(pair[0], "prompt.template_options"): pair[1]}, "prompt.template_options"
+        {as_string(pair[0], "prompt.template_options"): pair[1]}, "prompt.template_options"
     ).items()
     return name, option
 
@@ -171,7 +171,7 @@ def _identities(value: Json) -> dict[str, ModelIdentity]:
     for model, parts in as_mapping(value, "identities").items():
         fields = Fields(as_mapping(parts, f"identities.{model}"), f"identities.{model}.")
         names = [field.name for field in dataclasses.fields(ModelIdentity)]
-        identities[model] = ModelIdentity(**{name: as_text(fields.take(name, ""), name) for name in names})
+        identities[model] = ModelIdentity(**{name: as_string(fields.take(name, ""), name) for name in names})
         fields.refuse_rest("an identity")
     return identities
 
@@ -186,22 +186,22 @@ def _needles(value: Json, name: str) -> list[QuotedNeedle]:
 def _needle(given: Mapping[str, Json], name: str) -> QuotedNeedle:
     fields = Fields(given, f"{name}.")
     needle = QuotedNeedle(
-        key=as_text(fields.take("key"), f"{name}.key"),
-        value=as_text(fields.take("value"), f"{name}.value"),
-        text=as_text(fields.take("text"), f"{name}.text"),
+        key=as_string(fields.take("key"), f"{name}.key"),
+        value=as_string(fields.take("value"), f"{name}.value"),
+        text=as_string(fields.take("text"), f"{name}.text"),
         token_start=as_count(fields.take("token_start"), f"{name}.token_start"),
         token_end=as_count(fields.take("token_end"), f"{name}.token_end"),
         depth=as_share(fields.take("depth"), f"{name}.depth"),
         asked=as_boolean(fields.take("asked"), f"{name}.asked"),
-        before=as_text(fields.take("before", ""), f"{name}.before"),
-        after=as_text(fields.take("after", ""), f"{name}.after"),
+        before=as_string(fields.take("before", ""), f"{name}.before"),
+        after=as_string(fields.take("after", ""), f"{name}.after"),
     )
     fields.refuse_rest(name)
     return needle
 
 
 def _positions(value: Json, name: str) -> list[list[float]]:
-    rows = [[as_number(number, name) for number in as_list(row, name)] for row in as_list(value, name)]
+    rows = [[as_finite(number, name) for number in as_list(row, name)] for row in as_list(value, name)]
     if any(len(row) != 3 for row in rows):
         raise ValueError(f"{name} has a row that is not [first place, nats, tokens]")
     return rows
@@ -215,28 +215,28 @@ def as_finish(value: Json, name: str) -> Finish:
 
 
 RECORD: dict[str, Callable[[Json, str], object]] = {
-    "sample_id": as_text,
-    "task": as_text,
-    "model": as_text,
+    "sample_id": as_string,
+    "task": as_string,
+    "model": as_string,
     "axes": as_axes,
     "targets": as_texts,
-    "output": optional(as_text),
+    "output": optional(as_string),
     "score": optional(as_share),
     "prompt_tokens": as_count,
     "max_new_tokens": as_count,
     "seconds": as_seconds,
     "truncated": as_boolean,
-    "error": optional(as_text),
+    "error": optional(as_string),
     "choices": as_texts,
     "needles": _needles,
-    "prompt_sha256": as_text,
+    "prompt_sha256": as_string,
     "peak_memory": optional(as_count),
     "positions": _positions,
     "finish": optional(as_finish),
-    "thought": as_text,
+    "thought": as_string,
     "output_tokens": optional(as_count),
     "unverified": as_boolean,
-    "fingerprint": as_text,
+    "fingerprint": as_string,
 }
 NEEDED = {
     field.name

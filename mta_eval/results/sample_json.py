@@ -17,7 +17,7 @@ from mta_eval.results.json_fields import (
     as_list,
     as_mapping,
     as_share,
-    as_text,
+    as_string,
     as_text_by_name,
     as_texts,
 )
@@ -53,9 +53,9 @@ def read_sample(value: Json) -> Exported:
     return Exported(
         sample_of_fields(fields.left),
         as_integer(fields.take("seed"), "seed"),
-        as_text(fields.take("rule"), "rule"),
-        as_text(tokenizer.take("model"), "tokenizer.model"),
-        as_text(tokenizer.take("fingerprint"), "tokenizer.fingerprint"),
+        as_string(fields.take("rule"), "rule"),
+        as_string(tokenizer.take("model"), "tokenizer.model"),
+        as_string(tokenizer.take("fingerprint"), "tokenizer.fingerprint"),
     )
 
 
@@ -64,9 +64,9 @@ def sample_of_fields(given: Mapping[str, Json]) -> Sample:
     fields = Fields(given)
     chat = fields.take("chat", None)
     return Sample(
-        id=as_text(fields.take("id"), "id"),
-        task=as_text(fields.take("task"), "task"),
-        prompt=as_text(fields.take("prompt"), "prompt"),
+        id=as_string(fields.take("id"), "id"),
+        task=as_string(fields.take("task"), "task"),
+        prompt=as_string(fields.take("prompt"), "prompt"),
         targets=tuple(as_texts(fields.take("targets"), "targets")),
         axes=as_axes(fields.take("axes"), "axes"),
         length=as_count(fields.take("length"), "length"),
@@ -76,7 +76,7 @@ def sample_of_fields(given: Mapping[str, Json]) -> Sample:
         needles=tuple(map(_needle, as_list(fields.take("needles"), "needles"))),
         chat=None if chat is None else tuple(map(_message, as_list(chat, "chat"))),
         stop=tuple(as_texts(fields.take("stop"), "stop")),
-        target_delimiter=as_text(fields.take("target_delimiter"), "target_delimiter"),
+        target_delimiter=as_string(fields.take("target_delimiter"), "target_delimiter"),
         settings=as_settings(fields.take("settings")),
     )
 
@@ -94,9 +94,9 @@ def _message(value: Json) -> Message:
 def _needle(value: Json) -> Needle:
     fields = Fields(as_mapping(value, "needles"), "needles.")
     return Needle(
-        key=as_text(fields.take("key"), "needles.key"),
-        value=as_text(fields.take("value"), "needles.value"),
-        text=as_text(fields.take("text"), "needles.text"),
+        key=as_string(fields.take("key"), "needles.key"),
+        value=as_string(fields.take("value"), "needles.value"),
+        text=as_string(fields.take("text"), "needles.text"),
         token_start=as_count(fields.take("token_start"), "needles.token_start"),
         token_end=as_count(fields.take("token_end"), "needles.token_end"),
         depth=as_share(fields.take("depth"), "needles.depth"),

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from test_store import RUN, record
 
-from mta_eval.core import ModelIdentity, RunPart, Sweep
+from mta_eval.core import ModelIdentity, PromptSettings, RunPart, Sweep
 from mta_eval.results.growth import ContradictionError, grown, with_parts
 
 NEXT = replace(
@@ -65,6 +65,14 @@ def test_a_model_that_has_changed_is_a_contradiction_with_its_name() -> None:
     with pytest.raises(ContradictionError, match="weights was a, now b") as caught:
         grown(there, [], here)
     assert caught.value.model == "m"
+
+
+def test_what_differs_is_told_on_one_line() -> None:
+    asked = PromptSettings(system="Be\n brief." + "x" * 60, template_options=(("effort", "low"), ("thinking", False)))
+    with pytest.raises(ContradictionError, match=r"^system was nothing, now Be brief\.x{51} …$"):
+        grown(RUN, [], replace(RUN, prompt=asked))
+    with pytest.raises(ContradictionError, match=r"^template_options was effort=low, thinking=False, now nothing$"):
+        grown(replace(RUN, prompt=replace(asked, system="")), [], RUN)
 
 
 def test_tokenizers_are_compared_model_by_model() -> None:

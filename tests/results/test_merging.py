@@ -92,7 +92,7 @@ def test_what_failed_gives_way_to_what_was_answered(tmp_path: Path, order: tuple
     [
         ({"answer": "choose"}, "answer is generate in the first and choose in the second"),
         ({"version": "9"}, "version is 0.1.0 in the first and 9 in the second"),
-        ({"prompt": PromptSettings(system="Hi.")}, "system is  in the first and Hi. in the second"),
+        ({"prompt": PromptSettings(system="Hi.")}, "system is nothing in the first and Hi. in the second"),
         ({"tokenizers": {"window:300": "z"}}, "the tokenizer of window:300 is abc in the first and z in the second"),
         (
             {"identities": {"window:300": ModelIdentity(weights="b")}},

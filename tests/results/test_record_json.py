@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from mta_eval.core import ModelIdentity, PromptSettings, QuotedNeedle
+from mta_eval.core import ModelIdentity, PromptSettings, QuotedNeedle, RunPart, Sweep
 from mta_eval.errors import StoreError
 from mta_eval.results.record_json import NEEDED, RECORD, read_record, read_run_text, record_line, run_text
 from mta_eval.results.store import RunFolder, read
@@ -21,6 +21,7 @@ GOLDEN = Path(__file__).parent.parent / "golden" / "run_0_1"
 LINES = (GOLDEN / "records.jsonl").read_text().splitlines()
 RECORD_OBJECT: dict[str, Any] = json.loads(LINES[0])
 RUN_OBJECT: dict[str, Any] = json.loads((GOLDEN / "run.json").read_text())
+PART = {"tasks": ["a"], "models": ["m"], "sweep": RUN_OBJECT["sweep"]}
 NEEDLE = RECORD_OBJECT["needles"][0]
 NAN, INFINITE, HUGE = math.nan, math.inf, 10**400
 NO_TEXT, NO_LIST = (7, True, [], {}, NAN), ("x", 7, {}, True)
@@ -122,6 +123,11 @@ def test_a_newer_schema_asks_for_an_update_and_to_remove_nothing(tmp_path: Path)
         ({"tokenizers": []}, "tokenizers"),
         ({"environment": None}, "environment"),
         ({"colour": 1}, "'colour' is no field of a run"),
+        ({"parts": {}}, "parts is {}, not a list"),
+        ({"parts": [{"tasks": ["a"], "models": [1]}]}, "parts.models is 1"),
+        ({"parts": [{"tasks": ["a"], "models": [], "sweep": {}}]}, "parts.sweep.lengths is missing"),
+        ({"parts": [PART | {"colour": 1}]}, "'colour' is no field of a part"),
+        ({"parts": [PART | {"sweep": RUN_OBJECT["sweep"] | {"repeats": -1}}]}, "parts.sweep.repeats is -1"),
     ],
 )
 def test_a_wrong_question_is_one_line_with_file_and_field(tmp_path: Path, changes: dict[str, Any], field: str) -> None:
@@ -202,7 +208,8 @@ def test_opening_a_whole_run_of_version_0_1_changes_no_line(tmp_path: Path) -> N
 def test_the_settings_and_identities_of_a_run_are_read_back_as_they_were_written() -> None:
     settings = PromptSettings("Be brief.", "The", (("thinking", False), ("effort", "low")), "off", 64, 9, "2024-02-29")
     identity = ModelIdentity(weights="a", adapter="b", template="c")
-    run = dataclasses.replace(read(GOLDEN)[0], prompt=settings, identities={"hf:x": identity})
+    parts = (RunPart(("a",), ("m", "n"), Sweep((512,), (None, 0.5), 2, -3)), RunPart(("b",), ("m",), Sweep((), (), 0)))
+    run = dataclasses.replace(read(GOLDEN)[0], prompt=settings, identities={"hf:x": identity}, parts=parts)
     assert read_run_text(run_text(run)) == run
 
 

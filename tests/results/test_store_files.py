@@ -82,6 +82,31 @@ def test_a_refused_question_leaves_the_folder_free(tmp_path: Path) -> None:
     assert not in_use(tmp_path)
 
 
+def test_a_larger_question_is_on_disk_before_anything_of_it_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path)
+    more = dataclasses.replace(RUN, sweep=dataclasses.replace(RUN.sweep, repeats=5))
+    with RunFolder(tmp_path, more) as opened:
+        assert read(tmp_path)[0] == opened.run
+        assert (opened.run.samples, opened.run.sweep.repeats) == (10, 5)
+    before = (tmp_path / "run.json").read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", lambda *_: 1 / 0)  # killed as it is about to take the old one's place
+        with pytest.raises(ZeroDivisionError):
+            RunFolder(tmp_path, dataclasses.replace(RUN, sweep=dataclasses.replace(RUN.sweep, repeats=9)))
+    assert (tmp_path / "run.json").read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["records.jsonl", "run.json"]
+
+
+def test_records_of_a_run_of_several_seeds_all_have_the_axis_seed(tmp_path: Path) -> None:
+    write(tmp_path, record(0))
+    with RunFolder(tmp_path, dataclasses.replace(RUN, sweep=dataclasses.replace(RUN.sweep, seed=8))) as opened:
+        opened.append(record(0).with_seed(8))
+        assert {seed for _, seed, _ in opened.done} == {0}
+    assert sorted({one.axes["seed"] for one in read(tmp_path)[1]}) == [0, 8]
+
+
 def test_a_closed_run_takes_no_more_records(tmp_path: Path) -> None:
     opened = RunFolder(tmp_path, RUN)
     opened.close()
