@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from fake_server import FakeServer, Reader, Speaker
-from thinking_folders import CLOCK, SWITCH, folder_with
+from thinking_folders import CHANNELS, CLOCK, SWITCH, folder_with
 
 from mta_eval import runner
 from mta_eval.core import Cell, Plan, PromptSettings, Sample, Sweep
@@ -202,6 +202,17 @@ def test_marks_that_lm_eval_leaves_out_are_refused(served: FakeServer, tokenizer
         list(model.generate(samples_of("passkey:prompt=chat", model.tokenizer)))
     off = model.tokenizer.with_settings(PromptSettings(thinking="off"))
     assert len(list(model.generate(samples_of("passkey:prompt=chat", off)))) == 3
+
+
+def test_channels_are_told_apart_without_their_special_tokens(
+    served: FakeServer, tokenizer_folder: Path, tmp_path: Path
+) -> None:
+    folder = folder_with(CHANNELS, tokenizer_folder, tmp_path / "c", ("<|channel|>", "<|message|>"))
+    served.brain = Speaker(served.tokenizer, "analysisHm.assistantfinal 4711")
+    model = build_model(completions(served, folder, ",max_length=1024"))
+    settings = PromptSettings(thinking_tokens=40)
+    (given, *_) = model.generate(samples_of("passkey:prompt=chat", model.tokenizer.with_settings(settings)))
+    assert (given.text, given.thought) == (" 4711", "Hm.")
 
 
 def test_a_model_without_a_window_wants_one(tokenizer_folder: Path) -> None:

@@ -70,6 +70,20 @@ def test_a_thought_that_the_template_opened_ends_where_it_is_closed(folders: dic
             assert (hidden.text, hidden.unverified) == (expected[0] or says, True)
 
 
+def test_a_hidden_thought_may_end_before_its_last_token(folders: dict[str, Path]) -> None:
+    sample = chat_sample(load_tokenizer(str(folders["switch"])), THINKS)
+    with serving(folders["switch"], "") as server:
+        reply = (
+            '{"choices": [{"message": {"content": ""}, "finish_reason": "length"}], "usage": {"completion_tokens": 9'
+        )
+        server.fault = reply + "}}"
+        with pytest.raises(ServerError, match="window ended after 9 of"):
+            ask(server, folders["switch"], sample)
+        server.fault = reply + ', "completion_tokens_details": {"reasoning_tokens": 9}}}'
+        given = ask(server, folders["switch"], sample)
+    assert (given.text, given.finish) == ("", "length")
+
+
 def test_an_answer_has_its_own_budget_alone(folders: dict[str, Path]) -> None:
     tokenizer = load_tokenizer(str(folders["switch"]))
     sample = replace(chat_sample(tokenizer, THINKS), max_new_tokens=6, stop=(".",))

@@ -114,10 +114,21 @@ def test_nor_does_one_of_what_it_says_of_itself(server: FakeServer, tokenizer_fo
         with pytest.raises(ModelError, match=message) as error:
             named.describe()
         assert str(error.value).isprintable()
-    server.models = (f"a{BOMB}",)
+    server.kind, server.models = "vllm", (f"a{BOMB}",)
+    server.own_paths = {"/version": {"version": f"0.1{BOMB}"}}
     assert all(value.isprintable() for value in model.describe().values())
-    assert model.describe()["server"].startswith("vllm fake")
+    assert model.describe()["server"] == "vllm 0.1 fake/1.0"
     assert model._facts.model == f"a{BOMB}"  # by which it is to be called
+
+
+def test_the_kind_of_a_server_is_known_by_what_it_shows(server: FakeServer, tokenizer_folder: Path) -> None:
+    server.kind = f"vllm{BOMB}"
+    assert Server(server.url, tokenizer=NamedTokenizer(str(tokenizer_folder)))._facts.kind == "vllm"
+
+
+def test_no_string_of_a_json_text_holds_half_a_pair() -> None:
+    body = b'{"a\\ud800": ["\\uDFFF", {"b": "\\ud83e\\udd99"}, 1, null, 0.5, true], "c": "d"}'
+    assert http_bodies.parsed(body) == {"a\ufffd": ["\ufffd", {"b": "🦙"}, 1, None, 0.5, True], "c": "d"}
 
 
 @pytest.mark.parametrize(
