@@ -61,9 +61,11 @@ def with_room_for_thoughts(
             raise SpecError(f"{option} is for chats, and no task asks by one; add --prompt chat")
     if thinking_tokens is not None:
         return dataclasses.replace(settings, thinking_tokens=thinking_tokens), ""
+    if not chats:
+        return settings, ""
     templates = {name: getattr(model.tokenizer, "chat_template", "") for name, model in models.items()}
     thinkers = [name for name, template in templates.items() if template and may_think(template, settings)]
-    if not (chats and thinkers):
+    if not thinkers:
         return settings, ""
     note = (
         f"thoughts: {thinkers[0]} may think before it answers, in up to {THINKING_TOKENS} tokens of its window "

@@ -21,6 +21,8 @@ def replacing(path: Path, durable: bool = False) -> Iterator[BinaryIO]:
     where something stands at `path` that is no regular file.
     """
     path = path.resolve()
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if path.exists() and not path.is_file():
         raise OSError(errno.EINVAL, "no regular file; name a file to write", str(path))
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
