@@ -115,6 +115,8 @@ def _answer_in_folder(plan: Plan, out: Path, replicas: ReplicaPool | None, show:
                     record = record.with_seed(plan.sweep.seed)
                 folder.append(replace(record, fingerprint=fingerprints[record.model]))
                 advance(record)
+        if replicas is None:  # a server, say, tells only then which parameters it does not take
+            folder.keep_facts({name: model.describe() for name, model in plan.models.items()})
     return read(out)[1]
 
 

@@ -6,11 +6,12 @@ A folder grows: run.json is replaced by the larger question, at once, before any
 
 from __future__ import annotations
 
+import dataclasses
 import fcntl
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -60,6 +61,18 @@ class RunFolder:
             raise StoreError(
                 f"cannot write {str(self.folder / RECORDS)!r}: {error.strerror}; mend that and repeat the command"
             ) from error
+
+    def keep_facts(self, facts: Mapping[str, Mapping[str, str]]) -> None:
+        """Keep what models say of themselves, by spec, beside what the run has of them. Raises StoreError."""
+        known = {name: {**values, **self.run.settings.get(name, {})} for name, values in facts.items()}
+        models = {**self.run.settings, **known}
+        if models == self.run.settings:
+            return
+        self.run = dataclasses.replace(self.run, environment={**self.run.environment, "models": models})
+        try:
+            write_bytes(self.folder / QUESTION, run_text(self.run).encode(), durable=True)
+        except OSError as error:
+            raise StoreError(f"cannot write {str(self.folder / QUESTION)!r}: {error.strerror}") from error
 
     def close(self) -> None:
         """Give the folder free."""

@@ -164,3 +164,11 @@ def test_a_question_that_cannot_be_written_leaves_nothing(tmp_path: Path, monkey
     with pytest.raises(StoreError, match=r"cannot write the run folder .*: No space left on device"):
         RunFolder(tmp_path, RUN)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_facts_that_a_model_tells_once_it_was_asked_are_kept_beside_those_that_are_there(tmp_path: Path) -> None:
+    with RunFolder(tmp_path, RUN) as opened:
+        before = opened.run.settings
+        opened.keep_facts({"m": {"dropped": "temperature"}})
+        opened.keep_facts({"m": {"dropped": "another"}})
+    assert read(tmp_path)[0].settings == {**before, "m": {**before.get("m", {}), "dropped": "temperature"}}

@@ -42,6 +42,7 @@ class GrowingAnswer:
         self._answer_start = 0  # tokens before the answer: those of thoughts
         self._text = ""
         self._ended_by_token = self._ended_by_string = False
+        self._may_open = False  # whether the answer so far is the beginning of a mark that opens a thought
 
     @property
     def done(self) -> bool:
@@ -50,7 +51,7 @@ class GrowingAnswer:
             return True
         tokens = len(self.tokens) - self._answer_start
         if self._thought is None:
-            return tokens >= self._sample.max_new_tokens
+            return tokens >= self._sample.max_new_tokens and not self._may_open
         return len(self.tokens) >= self._sample.settings.thinking_tokens
 
     def result(self) -> Answer:
@@ -117,12 +118,15 @@ class GrowingAnswer:
         if len(tokens) <= MARK_TOKENS:
             marked = self._tokenizer.decode_all(tokens)
             self._thought = opening_in(marked, self._formats)
+            begun = marked.lstrip()
+            self._may_open = bool(begun) and any(form.opening.startswith(begun) for form in self._formats)
             if self._thought is not None:
                 return
             if closed_first(marked, self._formats):  # and never opened
                 self._answer_start, self._text = len(self.tokens), ""
                 return
-        decoded = self._tokenizer.decode(tokens)
+        # more may have come, to see whether a mark begins
+        decoded = self._tokenizer.decode(tokens[: self._sample.max_new_tokens])
         self._text = cut_at_stop(decoded, self._sample.stop)
         self._ended_by_string = self._text != decoded
 

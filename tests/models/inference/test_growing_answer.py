@@ -144,3 +144,23 @@ def test_logits_that_are_no_numbers_choose_no_token() -> None:
     assert likeliest(logits[None]) == [likeliest(logits)]
     with pytest.raises(NonFiniteLogitsError, match="not finite"):
         grow([4, NO_TOKEN], 4)
+
+
+def test_a_mark_of_several_tokens_is_no_answer_that_its_budget_cuts() -> None:
+    class Letters:
+        turn_end, thought_formats = None, (THINK,)
+
+        def prompt_ids(self, prompt: str, plain: bool) -> list[int]:
+            return [0] * len(prompt)
+
+        def decode(self, ids: list[int]) -> str:
+            return "".join(map(chr, ids))
+
+        decode_all = decode
+
+    tokenizer: Any = Letters()
+    sample = Sample("s", "t", "q", (), {}, 0, 1, 2, settings=PromptSettings(thinking_tokens=20))
+    answer = settled(map(ord, "<think>hm</think>42 or so"), sample, tokenizer, set())
+    assert (answer.thought, answer.text, answer.finish) == ("hm", "42", "length")
+    cut = settled(map(ord, "<three"), sample, tokenizer, set())
+    assert (cut.text, cut.finish) == ("<t", "length")
