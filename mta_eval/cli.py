@@ -30,6 +30,7 @@ from mta_eval.commands.table import table
 from mta_eval.commands.train import train
 from mta_eval.commands.watch import watch
 from mta_eval.errors import MtaEvalError
+from mta_eval.printable import one_line, say
 from mta_eval.version import VERSION
 
 app = typer.Typer(
@@ -74,12 +75,12 @@ def main() -> None:
             raise KeyboardInterrupt
         sys.exit(code if isinstance(code, int) else 0)
     except MtaEvalError as error:
-        print(f"mta-eval: {error}", file=sys.stderr)
+        say(str(error))
     except usage_error as error:
         where = error.ctx.command_path if error.ctx else "mta-eval"
-        print(f"{where}: {error.format_message()} (see {where} --help)", file=sys.stderr)
+        print(one_line(f"{where}: {error.format_message()} (see {where} --help)"), file=sys.stderr)
     except (KeyboardInterrupt, typer.Abort):
-        print("mta-eval: stopped; the same command goes on from here", file=sys.stderr)
+        say("stopped; the same command goes on from here")
         sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

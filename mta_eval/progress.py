@@ -9,6 +9,7 @@ from itertools import accumulate
 from time import monotonic
 
 from mta_eval.core import Plan, Record
+from mta_eval.printable import one_line
 
 BURST = 0.1  # seconds within which answers are of one burst
 QUIET = 30  # seconds between lines in a log
@@ -32,7 +33,7 @@ def progress(plan: Plan, done: int, settings: Mapping[str, Mapping[str, str]]) -
     console = Console(stderr=True)
     for name, model in plan.models.items():
         facts = ", ".join(f"{key} {value}" for key, value in settings[name].items())
-        console.print(f"{name}{': ' + facts if facts else ''}", highlight=False, markup=False)
+        console.print(one_line(f"{name}{': ' + facts if facts else ''}"), highlight=False, markup=False)
         if left_out := plan.left_out(name):
             lengths = ", ".join(map(str, left_out))
             console.print(f"  not asked at {lengths}: beyond its window of {model.max_length}", highlight=False)
@@ -60,7 +61,7 @@ def progress(plan: Plan, done: int, settings: Mapping[str, Mapping[str, str]]) -
                 printed = monotonic()
                 print(f"{done} of {len(plan)} samples, about {left}", file=sys.stderr, flush=True)
             rate = f"{record.prompt_tokens / max(record.seconds, 1e-6):,.0f} tokens/s"
-            bar.update(job, advance=1, description=f"{record.model} · {record.task}", rate=rate, left=left)
+            bar.update(job, advance=1, description=one_line(f"{record.model} · {record.task}"), rate=rate, left=left)
 
         yield advance
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +11,7 @@ import typer
 from mta_eval.commands import terminal
 from mta_eval.commands.options import Runs, WithAttention
 from mta_eval.commands.watch import Interval, repeat_while_written
+from mta_eval.printable import say
 
 
 def report(
@@ -56,10 +56,7 @@ def write_report_of_runs(runs: Sequence[Path], x: str, y: str, out: Path, attent
             terminal.print_lines([f"{paths[0]}: {len(records)} answers, {sum(missing.values())} samples are missing"])
             return
         for folder, count in missing.items():
-            print(
-                f"mta-eval: {folder} is not finished: {count} samples are missing; its command goes on",
-                file=sys.stderr,
-            )
+            say(f"{folder} is not finished: {count} samples are missing; its command goes on")
         terminal.print_lines(map(str, paths))
 
     if every is None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mta_eval.core import Record, Sample
+from mta_eval.printable import json_for_terminals, one_line, printable
 from mta_eval.progress import duration_text
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def table_of(head: Sequence[str], rows: Iterable[Sequence[str]], left: int) -> T
     for column, name in enumerate(head):
         table.add_column(name, overflow="fold", justify="left" if column < left else "right")
     for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*(Text(one_line(text)) for text in row))
     return table
 
 
@@ -71,9 +72,9 @@ def wide_console() -> Console:
 
 
 def print_lines(lines: Iterable[str]) -> None:
-    """Lines on stdout, as they are."""
+    """Lines on stdout."""
     for line in lines:
-        print(line)
+        print(printable(line))
 
 
 def print_summary(records: Sequence[Record], folder: Path) -> None:
@@ -102,22 +103,27 @@ def print_sample(sample: Sample, as_json: bool, record: Record | None = None) ->
     fields = dataclasses.asdict(sample)
     if record is not None:
         fields |= {"model": record.model, "output": record.output, "score": record.score, "error": record.error}
-        fields |= {"truncated": record.truncated, "axes": record.axes}
+        fields |= {"truncated": record.truncated, "axes": record.axes, "finish": record.finish}
+        fields |= {"thought": record.thought, "unverified": record.unverified}
     if as_json:
-        print(json.dumps(fields, ensure_ascii=False))
+        print(json_for_terminals(json.dumps(fields, ensure_ascii=False)))
         return
-    print(sample.prompt)
-    print("─" * 80)
-    for key in ("id", "targets", "choices", "length", "prompt_tokens", "max_new_tokens"):
-        print(f"{key}: {', '.join(fields[key]) if isinstance(fields[key], tuple) else fields[key]}")
+    lines = [sample.prompt, "─" * 80]
+    lines += [
+        f"{key}: {', '.join(fields[key]) if isinstance(fields[key], tuple) else fields[key]}"
+        for key in ("id", "targets", "choices", "length", "prompt_tokens", "max_new_tokens")
+    ]
+    if sample.settings.thinking_tokens:
+        lines.append(f"thinking_tokens: {sample.settings.thinking_tokens}")
     for needle in sample.needles:
         place = f"tokens {needle.token_start}-{needle.token_end}, depth {needle.depth:.3f}"
-        print(f"needle ({place}){' asked' if needle.asked else ''}: {needle.text}")
+        lines.append(f"needle ({place}){' asked' if needle.asked else ''}: {needle.text}")
     if record is not None:
-        for key in ("model", "output", "score", "error", "truncated"):
-            print(f"{key}: {fields[key]!r}")
-        if record.was_read:
-            print(f"perplexity: {1 / record.score:.4g} of {record.axes['predicted']} tokens" if record.score else "")
+        shown = ["model", "output", "score", "error", "truncated", "finish"]
+        lines += [f"{key}: {fields[key]!r}" for key in (*shown, *(["thought"] if record.thought else []))]
+        if record.was_read and record.score:
+            lines.append(f"perplexity: {1 / record.score:.4g} of {record.axes['predicted']} tokens")
+    print_lines(lines)
 
 
 def _between(timed: list[tuple[int, float]], tokens: int) -> float:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from mta_eval.core import Json
 from mta_eval.models.http_bodies import parsed
 from mta_eval.models.http_keys import masked
-from mta_eval.models.printable import one_line
+from mta_eval.printable import one_line
 
 MAX_MESSAGE, MAX_READ = 300, 10_000  # characters of a server's message that are shown, and that are looked at
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from mta_eval.errors import ModelError
 from mta_eval.models.error_text import first_line
 from mta_eval.models.load_check import LoadingInfo, check_finite, check_weights
 from mta_eval.models.locations import local_path
+from mta_eval.printable import say
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -83,7 +83,7 @@ def _load(
     except ValueError as error:
         if options.attention != "auto" or NO_SDPA not in str(error):
             raise
-    print(f"mta-eval: {name} cannot be computed by sdpa; its own default attention is used", file=sys.stderr)
+    say(f"{name} cannot be computed by sdpa; its own default attention is used")
     loaded = AutoModelForCausalLM.from_pretrained(**arguments)
     return loaded
 

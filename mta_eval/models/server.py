@@ -22,11 +22,11 @@ from mta_eval.models.http_calls import Calls
 from mta_eval.models.http_failures import ServerError, UnreachableError
 from mta_eval.models.identity import digest_of, template_digest
 from mta_eval.models.named_tokenizer import NamedTokenizer
-from mta_eval.models.printable import one_line
 from mta_eval.models.server_dialect import Dialect
 from mta_eval.models.server_facts import ServerFacts, discover
 from mta_eval.models.server_replies import Reply, as_object
 from mta_eval.models.token_ids import shared_prefix_length
+from mta_eval.printable import one_line
 
 # Servers apply the penalties of a model's generation config to greedy answers too; these switch that off.
 NO_PENALTY = {

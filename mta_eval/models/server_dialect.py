@@ -6,10 +6,10 @@ OpenAI's reasoning models want `max_completion_tokens` for `max_tokens` and take
 from __future__ import annotations
 
 import re
-import sys
 import threading
 from collections.abc import Mapping
 
+from mta_eval import printable
 from mta_eval.core import Json
 from mta_eval.models.http_failures import ServerError
 
@@ -74,4 +74,4 @@ class Dialect:
             if line in self._said:
                 return
             self._said.add(line)
-        print(f"mta-eval: {line}", file=sys.stderr)
+        printable.say(line)

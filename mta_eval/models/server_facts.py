@@ -10,7 +10,7 @@ from mta_eval.core import Json
 from mta_eval.errors import ModelError
 from mta_eval.models.http_calls import Calls
 from mta_eval.models.http_failures import ServerError, UnreachableError
-from mta_eval.models.printable import one_line
+from mta_eval.printable import one_line
 from mta_eval.registry import did_you_mean
 
 Entry = Mapping[str, Json]  # of the list of models, or another object that describes a server

@@ -11,6 +11,7 @@ import pandas as pd
 from mta_eval.core import AxisValue
 from mta_eval.errors import StoreError
 from mta_eval.papers.comparison_table import ComparisonTable, join
+from mta_eval.results.csv_text import csv_text
 from mta_eval.results.table import CUT, CUT_NOTE, GAP, markdown_table, slug_of
 from mta_eval.whole_files import write_text
 
@@ -79,7 +80,7 @@ def write_artifacts(artifacts: Sequence[PaperArtifact], preface: str, out: Path)
             section = artifact_markdown(artifact, pictures)
             files = {
                 ".md": section,
-                ".csv": "" if artifact.frame.empty else artifact.frame.to_csv(index=False),
+                ".csv": "" if artifact.frame.empty else csv_text(artifact.frame),
                 ".tex": _latex(artifact),
             }
             for suffix, text in files.items():

@@ -9,7 +9,7 @@ import pandas as pd
 
 from mta_eval.rescoring.scoring import STORED, Group, Rescored, Split
 from mta_eval.results.statistics import Estimate, estimate
-from mta_eval.results.table import GAP, axis_text, interval_text, markdown_table, model_text
+from mta_eval.results.table import GAP, axis_text, interval_text, markdown_table, markdown_text, model_text
 
 COLUMNS = (*Group._fields, "depth", "rule", "count", "mean", "low", "high", "unanswered")
 ALL, ANY = "all", "any"
@@ -87,7 +87,7 @@ def disagreements(rescored: Rescored) -> str:
             for group, counts in differing
         ]
         head = ["answers", "task", "length", "both", f"only {first}", f"only {second}", "neither", "differ"]
-        text += f"### {first} and {second}\n\n{markdown_table(head, rows, left=3)}\n"
+        text += f"### {markdown_text(first)} and {markdown_text(second)}\n\n{markdown_table(head, rows, left=3)}\n"
     return text
 
 
@@ -104,7 +104,8 @@ def best_settings(rescored: Rescored) -> str:
         settings = sorted({group.setting for group in whole if group.model == model})
         for rule in rules if len(settings) > 1 else ():
             chosen = _choose_settings({group: whole[group] for group in whole if group.model == model}, rule)
-            text += f"### {model_text(model)}: {rule}, each task's best prompt\n\n{_pivot(chosen, whole, rule)}\n"
+            name = markdown_text(model_text(model))
+            text += f"### {name}: {rule}, each task's best prompt\n\n{_pivot(chosen, whole, rule)}\n"
     return text
 
 

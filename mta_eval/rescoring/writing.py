@@ -9,7 +9,8 @@ from pathlib import Path
 from mta_eval.errors import StoreError
 from mta_eval.rescoring import pictures, tables
 from mta_eval.rescoring.scoring import STORED, Rescored
-from mta_eval.results.table import markdown_table
+from mta_eval.results.csv_text import csv_text
+from mta_eval.results.table import markdown_table, markdown_text
 from mta_eval.scoring import find
 from mta_eval.whole_files import write_text
 
@@ -31,7 +32,7 @@ def write_rescored(rescored: Rescored, out: Path) -> list[Path]:
         drawn, left_out = pictures.draw_all(rescored, out)
         page, frame, rows = out / "rescore.md", out / "rescore.csv", out / "disagreements.jsonl"
         write_text(page, _page(rescored, drawn, left_out))
-        write_text(frame, tables.rescored_frame(rescored).to_csv(index=False))
+        write_text(frame, csv_text(tables.rescored_frame(rescored)))
         write_text(rows, "".join(_lines(rescored)))
     except OSError as error:
         raise StoreError(f"cannot write {str(out)!r}: {error.strerror}") from error
@@ -73,7 +74,7 @@ def _examples(rescored: Rescored) -> str:
             for row in examples[:SHOWN]
         ]
         table = markdown_table(["row", "question", "target", "output"], rows, left=4)
-        text += f"#### {task}: right by {right}, not by {wrong}\n\n{table}\n"
+        text += f"#### {markdown_text(task)}: right by {right}, not by {wrong}\n\n{table}\n"
     return text
 
 

@@ -15,9 +15,10 @@ from mta_eval.results.comparison import (
     comparison_rows,
     p_text,
 )
+from mta_eval.results.csv_text import csv_text
 from mta_eval.results.finishes import finish_lines
 from mta_eval.results.pictures.difference import draw_pairs
-from mta_eval.results.table import gap_text, markdown_table, model_text, percent_text, slug_of
+from mta_eval.results.table import gap_text, markdown_table, markdown_text, model_text, percent_text, slug_of
 from mta_eval.whole_files import write_text
 
 METHOD = (
@@ -67,7 +68,7 @@ def write_comparison(
             taken = {path.stem.removeprefix("difference_") for path in pictures.values()}
             path = out / f"difference_{slug_of(task, taken)}"
             pictures[task], _ = _draw(task, pairs, compared, x, y, path)
-        write_text(table, comparison_frame(compared, x, y).to_csv(index=False))
+        write_text(table, csv_text(comparison_frame(compared, x, y)))
         write_text(page, _page(pairs, compared, names, x, y, pictures))
     except OSError as error:
         raise StoreError(f"cannot write to {error.filename or out}: {error.strerror or error}") from error
@@ -82,9 +83,9 @@ def _draw(task: str, pairs: Pairs, compared: Sequence[Compared], x: str, y: str,
 def _page(
     pairs: Pairs, compared: Sequence[Compared], names: tuple[str, str], x: str, y: str, pictures: dict[str, Path]
 ) -> str:
-    first, second = map(model_text, names)
+    first, second = (markdown_text(model_text(name)) for name in names)
     parts = [f"# {first} and {second}\n", f"First: {first}. Second: {second}.\n", METHOD + "\n"]
-    parts += [f"- {line}" for line in conclusions(compared, pairs, *names)]
+    parts += [f"- {markdown_text(line)}" for line in conclusions(compared, pairs, *names)]
     parts += ["", markdown_table(HEAD, comparison_rows(compared, x, y), left=2)]
-    parts += [f"## {task}\n\n![second minus first]({path.name})\n" for task, path in pictures.items()]
+    parts += [f"## {markdown_text(task)}\n\n![second minus first]({path.name})\n" for task, path in pictures.items()]
     return "\n".join(parts)

@@ -10,9 +10,10 @@ import pandas as pd
 
 from mta_eval.core import Grid, Record
 from mta_eval.errors import StoreError
+from mta_eval.results.csv_text import csv_text
 from mta_eval.results.grid import check_axes, grids_by_model, group_by_task
 from mta_eval.results.mistake_table import mistake_frame, mistakes_markdown
-from mta_eval.results.table import axis_text, cell_texts, model_text, to_frame, to_markdown
+from mta_eval.results.table import axis_text, cell_texts, markdown_text, model_text, to_frame, to_markdown
 from mta_eval.whole_files import replacing
 
 Form = Literal["markdown", "csv", "latex", "parquet"]
@@ -51,11 +52,14 @@ def score_frame(tables: dict[str, list[Grid]]) -> pd.DataFrame:
 def score_text(tables: dict[str, list[Grid]], form: Form) -> str:
     """The scores as text: pivots with intervals in Markdown and LaTeX, one row for each cell in CSV."""
     if form == "csv":
-        return score_frame(tables).to_csv(index=False)
+        return csv_text(score_frame(tables))
     made = [(task, grid) for task, grids in tables.items() for grid in grids]
     if form == "latex":
         return "\n".join(_latex(task, grid) for task, grid in made)
-    return "\n".join(f"## {task} · {grid.title}\n\n{to_markdown(grid, intervals=True)}" for task, grid in made)
+    return "\n".join(
+        f"## {markdown_text(task)} · {markdown_text(grid.title)}\n\n{to_markdown(grid, intervals=True)}"
+        for task, grid in made
+    )
 
 
 def mistake_text(records: Sequence[Record], form: Form) -> str:
@@ -63,7 +67,7 @@ def mistake_text(records: Sequence[Record], form: Form) -> str:
     if form == "markdown":
         return mistakes_markdown(records)
     frame = mistake_frame(records)
-    return frame.to_csv(index=False) if form == "csv" else frame.to_latex(index=False, escape=True, float_format="%.3f")
+    return csv_text(frame) if form == "csv" else frame.to_latex(index=False, escape=True, float_format="%.3f")
 
 
 def write_parquet(frame: pd.DataFrame, out: Path) -> None:

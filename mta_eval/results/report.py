@@ -13,6 +13,7 @@ from typing import Any
 
 from mta_eval.core import Record, Run, RunPart
 from mta_eval.errors import StoreError
+from mta_eval.results.csv_text import csv_text
 from mta_eval.results.exports import score_frame
 from mta_eval.results.findings import FINDINGS_HEAD, FINDINGS_NOTE, finding_rows
 from mta_eval.results.finishes import finish_lines
@@ -23,7 +24,7 @@ from mta_eval.results.page.sections import Section, make_sections
 from mta_eval.results.perplexity_table import perplexity_frame, perplexity_markdown
 from mta_eval.results.pictures.gallery import Picture, draw_gallery
 from mta_eval.results.summary import Summary, summaries, summary_markdown
-from mta_eval.results.table import axis_text, length_text, markdown_table, to_markdown
+from mta_eval.results.table import axis_text, length_text, markdown_table, markdown_text, to_markdown
 from mta_eval.whole_files import write_text
 
 
@@ -60,11 +61,11 @@ def write_report(
         text = _markdown(records, sections, pictures, looks, summary, findings, facts)
         write_text(markdown, text)
         scores = score_frame({section.name: section.grids for section in sections})
-        write_text(table, scores.to_csv(index=False))
+        write_text(table, csv_text(scores))
         tables = [table]
         if not (read := perplexity_frame(records)).empty:
             tables.append(out / "perplexity.csv")
-            write_text(tables[-1], read.to_csv(index=False))
+            write_text(tables[-1], csv_text(read))
     except OSError as error:
         raise StoreError(f"cannot write the report to {error.filename or out}: {error.strerror or error}") from error
     return [html, markdown, *tables, *_files(pictures), *(one.path for one in looks if one)]
@@ -149,8 +150,12 @@ def _markdown(
 ) -> str:
     parts = ["# Report of mta-eval\n", "## What was run\n"]
     for heading, rows in facts:
-        parts += [f"### {heading}\n", markdown_table(("what", "value"), rows, left=2)]
-    parts += ["## Summary\n", summary_markdown(summary), *(f"- {line}\n" for line in finish_lines(records))]
+        parts += [f"### {markdown_text(heading)}\n", markdown_table(("what", "value"), rows, left=2)]
+    parts += [
+        "## Summary\n",
+        summary_markdown(summary),
+        *(f"- {markdown_text(line)}\n" for line in finish_lines(records)),
+    ]
     if read := perplexity_markdown(records):
         parts += ["### Perplexity\n", read]
     if findings:
@@ -158,7 +163,7 @@ def _markdown(
     names = {section.name for section in sections}
     parts += [_shown(picture) for picture in pictures if picture.task not in names]
     for section, look in zip(sections, looks, strict=True):
-        parts.append(f"## {section.name}\n")
+        parts.append(f"## {markdown_text(section.name)}\n")
         if section.failed_count == len(section.records):
             parts.append(f"Nothing was scored: all {section.failed_count} samples failed.\n")
         if errors := section.errors():
@@ -166,7 +171,7 @@ def _markdown(
             parts += ["### Errors\n", markdown_table(("samples", "error"), rows, left=0)]
         parts += [_shown(picture) for picture in pictures if picture.task == section.name]
         for grid in section.grids:
-            parts += [f"### {grid.title}\n", to_markdown(grid, intervals=True)]
+            parts += [f"### {markdown_text(grid.title)}\n", to_markdown(grid, intervals=True)]
         if look:
             parts += ["### Attention on one sample\n", f"![attention]({look.path.name})\n"]
             parts += [*(f"- {line}" for line in look.lines), ""]
@@ -175,4 +180,4 @@ def _markdown(
 
 
 def _shown(picture: Picture) -> str:
-    return f"![{picture.title}]({picture.slug}.png)\n\n{picture.note}\n"
+    return f"![{markdown_text(picture.title)}]({picture.slug}.png)\n\n{picture.note}\n"

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mta_eval.core import Grid
+from mta_eval.printable import one_line
 from mta_eval.results.statistics import Estimate
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 GAP = "–"
 CUT = "†"
+MARKDOWN = re.compile(r"[\\|\[\]`]|^#")
 CUT_NOTE = f"{CUT} some prompts were cut to the model's window"
 
 
@@ -115,13 +117,13 @@ def to_markdown(grid: Grid, intervals: bool = False) -> str:
 def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> str:
     """Texts as a Markdown table, ending in a newline: the first `left` columns to the left, the rest to the right."""
     rule = [":--" if column < left else "--:" for column in range(len(head))]
-    lines = [[_escape(text) for text in head], rule, *([_escape(text) for text in row] for row in rows)]
+    lines = [[markdown_text(text) for text in head], rule, *([markdown_text(text) for text in row] for row in rows)]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def _escape(text: str) -> str:
-    # A newline or a bare pipe in a model's name would break the table apart; < would start HTML.
-    return " ".join(text.split()).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
+def markdown_text(text: str) -> str:
+    """A text as part of a line of Markdown: it starts no table cell, HTML, link, image, code or heading."""
+    return MARKDOWN.sub(r"\\\g<0>", one_line(text)).replace("<", "&lt;")
 
 
 def to_frame(grids: Sequence[Grid]) -> pd.DataFrame:

@@ -20,10 +20,10 @@ from mta_eval.errors import ModelError
 from mta_eval.models import http_bodies, http_calls, http_keys
 from mta_eval.models.http_failures import BusyError, ServerError
 from mta_eval.models.named_tokenizer import NamedTokenizer
-from mta_eval.models.printable import one_line
 from mta_eval.models.server import Server
 from mta_eval.models.server_dialect import Dialect
 from mta_eval.models.tokenizer import FastTokenizer, load_tokenizer
+from mta_eval.printable import one_line
 
 Call = Callable[..., tuple[int, str, str]]
 BOMB = "\x1b]0;title\x07\x1b[2J"

@@ -6,7 +6,6 @@ so (RoPE scaled by the prompt's length), or where a cache cannot be cropped, eve
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from mta_eval.models.inference.caches import croppable_length, is_append_only
 from mta_eval.models.token_ids import pad_with_last, shared_prefix_length
+from mta_eval.printable import say
 
 if TYPE_CHECKING:
     import torch
@@ -56,7 +56,7 @@ class Prefill:
                 if not is_out_of_memory(error) or piece < MIN_PIECE_TOKENS or not self.is_append_only:
                     raise
             self._piece = piece
-            print(f"mta-eval: out of memory; prompts are read {piece} tokens at a time from here on", file=sys.stderr)
+            say(f"out of memory; prompts are read {piece} tokens at a time from here on")
 
     def read_padded(self, prompts: list[list[int]]) -> tuple[torch.Tensor, Cache | None]:
         """Logits (B, vocabulary) of the last token of each of several prompts, read in one pass, and their cache.

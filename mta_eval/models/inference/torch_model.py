@@ -16,6 +16,7 @@ from mta_eval.models.inference.growing_answer import GrowingAnswer
 from mta_eval.models.inference.prefill import Prefill, is_out_of_memory
 from mta_eval.models.token_ids import shared_prefix_length
 from mta_eval.models.tokenizer import FastTokenizer
+from mta_eval.printable import say
 
 if TYPE_CHECKING:
     import torch
@@ -92,7 +93,7 @@ class TorchModel:
                 if not is_out_of_memory(error) or min(self._logits_rows, len(ids)) <= LOGITS_ROWS:
                     raise
             self._logits_rows = min(self._logits_rows, len(ids)) // 2
-            print(f"mta-eval: out of memory; texts are read {self._logits_rows} tokens at a time", file=sys.stderr)
+            say(f"out of memory; texts are read {self._logits_rows} tokens at a time")
 
     @cached_property
     def _logits_rows(self) -> int:
@@ -144,7 +145,7 @@ class TorchModel:
             return compute()
         except Exception as error:
             if not isinstance(error, UnsupportedAttentionError):
-                print(f"mta-eval: {_warning(error)}", file=sys.stderr)
+                say(_warning(error))
             self._batching = not isinstance(error, UnsupportedAttentionError) and not is_out_of_memory(error)
             return None
 

@@ -25,6 +25,7 @@ from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import Bbox
 
 from mta_eval.errors import StoreError
+from mta_eval.results.csv_text import csv_text
 from mta_eval.results.pictures.style import DIVERGING, HATCH, INK, PAPER, STYLE
 from mta_eval.results.pictures.style import drawable as drawable_in
 from mta_eval.whole_files import replacing, write_text
@@ -86,7 +87,7 @@ def mixing_rows(kernels: ArrayLike, layer: int, kernel: str) -> list[dict[str, o
 def write_kernel_table(rows: Sequence[Mapping[str, object]], path: Path) -> None:
     """Writes rows of `kernel_rows` and `mixing_rows` as one CSV. Raises StoreError if it cannot be written."""
     try:
-        write_text(path, pd.DataFrame(rows).to_csv(index=False, float_format="%.6g"))
+        write_text(path, csv_text(pd.DataFrame(rows), "%.6g"))
     except OSError as error:
         raise StoreError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
 

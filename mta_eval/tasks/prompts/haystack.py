@@ -7,13 +7,13 @@ Blind to needles: `fitting.py` buries those.
 from __future__ import annotations
 
 import re
-import sys
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import accumulate
 
 from mta_eval.core import Tokenizer
+from mta_eval.printable import say
 from mta_eval.tasks.prompts import prose
 from mta_eval.tasks.prompts.sources import TextSource, Written, open_source
 from mta_eval.tasks.prompts.token_cache import recall
@@ -147,10 +147,9 @@ def open_haystack(spec: str, seed: int, tokenizer: Tokenizer) -> Haystack:
     source = open_source(spec, seed)
     if isinstance(source, Written) and (marks := [mark for mark in tokenizer.control_tokens if source.holds(mark)]):
         shown = ", ".join(map(repr, marks[:SHOWN])) + (", …" if len(marks) > SHOWN else "")
-        print(
-            f"mta-eval: the haystack {spec} holds {shown}, which this model would read as control tokens; they are "
-            f"given to it as text, such as {spelled_out(marks[0])!r}",
-            file=sys.stderr,
+        say(
+            f"the haystack {spec} holds {shown}, which this model would read as control tokens; they are given to it "
+            f"as text, such as {spelled_out(marks[0])!r}"
         )
         source = WithoutControls(source, marks)
     return Haystack(source, tokenizer)

@@ -1,0 +1,46 @@
+"""The one printer: text that others wrote (models, tasks, servers, files), as a terminal may show it."""
+
+from __future__ import annotations
+
+import re
+import sys
+
+# the sequences that terminals take for commands (ECMA-48): strings up to their end (titles, links), then all others
+COMMANDS = re.compile(
+    r"(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"
+    r"|(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?|\x1b[ -/]*[0-~]?"
+)
+
+# control characters but tab and newline, marks that reverse the direction of text, halves of surrogate pairs
+HARMFUL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+SEPARATORS = "\x1c\x1d\x1e\x1f\x85"  # control characters that Python takes for white space
+
+
+def one_line(text: str) -> str:
+    """`text` in one line, without terminal commands and whatever else does not print (bidi marks, lone surrogates)."""
+    shown = (_shown(character) for character in COMMANDS.sub("", text))
+    return " ".join("".join(shown).split())
+
+
+def _shown(character: str) -> str:
+    if character.isprintable():
+        return character
+    return " " if character.isspace() and character not in SEPARATORS else ""
+
+
+def printable(text: str) -> str:
+    """`text` with its lines and tabs, without terminal commands, other control characters and what turns lines around.
+
+    Marks that join letters stay: some scripts cannot be read without them.
+    """
+    return HARMFUL.sub("", COMMANDS.sub("", text))
+
+
+def json_for_terminals(text: str) -> str:
+    """JSON whose texts hold no character that a terminal may act on: each is escaped, and means the same."""
+    return HARMFUL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def say(text: str) -> None:
+    """One line of ours on stderr."""
+    print(f"mta-eval: {one_line(text)}", file=sys.stderr, flush=True)
