@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from mta_eval.core import Scalar
-from mta_eval.errors import SpecError, did_you_mean
+from mta_eval.errors import MtaEvalError, SpecError, did_you_mean
 
 T = TypeVar("T")
 LONGEST_RANGE = 1000  # numbers
@@ -53,7 +53,8 @@ def parse_depths(text: str) -> tuple[float | None, ...]:
     depths: list[float | None] = []
     for part in text.split(","):
         depths += _range(part, _number_of) if ":" in part else [_depth_of(part.strip())]
-    return _without_doubles([depth if depth is None else _checked_depth(depth) for depth in depths], "depth")
+    # -0 is 0, also in the ids of samples
+    return _without_doubles([depth if depth is None else _checked_depth(depth) + 0.0 for depth in depths], "depth")
 
 
 def parse_seeds(text: str, seed: int) -> tuple[int, ...]:
@@ -68,11 +69,14 @@ def parse_seeds(text: str, seed: int) -> tuple[int, ...]:
     return _without_doubles([int(part) for part in parts], "seed")
 
 
-def parse_labels(texts: Sequence[str], models: Sequence[str]) -> dict[str, str]:
-    """["hf:mine=Mine"] -> {"hf:mine": "Mine"}, for specs among `models`. Raises SpecError."""
+def parse_labels(texts: Sequence[str], models: Sequence[str], canonical: Callable[[str], str] = str) -> dict[str, str]:
+    """["hf:mine=Mine"] -> {"hf:mine": "Mine"}, for specs among `models`, which are `canonical`. Raises SpecError.
+
+    Specs and labels may hold "=": the spec is the longest beginning of the text that is one of a model of the run.
+    """
     labels: dict[str, str] = {}
     for text in texts:
-        spec, _, label = text.rpartition("=")
+        spec, label = _spec_and_label(text, models, canonical)
         if not (spec and label.strip()):
             raise SpecError(f"{text!r} is no label; write SPEC=LABEL")
         if spec not in models:
@@ -83,6 +87,19 @@ def parse_labels(texts: Sequence[str], models: Sequence[str]) -> dict[str, str]:
     if len(set(labels.values())) < len(labels):
         raise SpecError("two models have the same label")
     return labels
+
+
+def _spec_and_label(text: str, models: Sequence[str], canonical: Callable[[str], str]) -> tuple[str, str]:
+    """SPEC and LABEL of SPEC=LABEL; where no beginning is a model's spec, parted at the last "="."""
+    for place in reversed([place for place, sign in enumerate(text) if sign == "="]):
+        try:
+            spec = canonical(text[:place])
+        except MtaEvalError:
+            continue
+        if spec in models:
+            return spec, text[place + 1 :]
+    spec, _, label = text.rpartition("=")
+    return spec, label
 
 
 def parse_scalars(texts: Sequence[str]) -> tuple[tuple[str, Scalar], ...]:
@@ -101,8 +118,8 @@ def parse_scalars(texts: Sequence[str]) -> tuple[tuple[str, Scalar], ...]:
             parsed = json.loads(value)
         except ValueError:
             parsed = value
-        if isinstance(parsed, list | dict) or parsed != parsed:
-            raise SpecError(f"{text!r} is no option; its value is a text, a number, true, false or null")
+        if isinstance(parsed, list | dict) or (isinstance(parsed, float) and not math.isfinite(parsed)):
+            raise SpecError(f"{text!r} is no option; its value is a text, a finite number, true, false or null")
         options[name.strip()] = parsed
     return tuple(sorted(options.items()))
 

@@ -18,6 +18,7 @@ Tasks and models may be lists of specs too. Read, a study is the arguments that 
 
 from __future__ import annotations
 
+import datetime
 import json
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,6 +27,7 @@ from itertools import product
 from pathlib import Path
 from typing import TypeGuard
 
+from mta_eval import registry
 from mta_eval.arguments import parse_scalars
 from mta_eval.core import Json, Scalar
 from mta_eval.errors import SpecError, did_you_mean
@@ -61,18 +63,16 @@ def study_arguments(path: Path, options: Sequence[str], given: Sequence[str]) ->
     return arguments
 
 
-def study_text(given: Mapping[str, object]) -> str:
-    """The study of a command line, from the options that were given there by their names."""
+def study_text(given: Mapping[str, object], labels: Mapping[str, str]) -> str:
+    """The study of a command line, from the options given there by their names; `labels` are by canonical specs."""
     import tomli_w
 
     options = {name: value for name, value in given.items() if name not in ("tasks", "model", "label", *FIGURE)}
-    labels = dict(text.rpartition("=")[::2] for text in _texts(given.get("label")))
     document: dict[str, object] = {name: _toml_value(name, value) for name, value in options.items()}
     document["tasks"] = _texts(given.get("tasks"))
-    document["models"] = [
-        {"spec": spec, "label": labels[spec]} if spec in labels else {"spec": spec}
-        for spec in _texts(given.get("model"))
-    ]
+    specs = [one for spec in _texts(given.get("model")) for one in registry.expand(spec)]
+    names = {spec: labels.get(registry.spec_of(registry.build_model(spec))) for spec in specs}
+    document["models"] = [{"spec": spec, "label": name} if name else {"spec": spec} for spec, name in names.items()]
     if figure := {name: given[name] for name in FIGURE if name in given}:
         document["figure"] = figure
     return tomli_w.dumps(document)
@@ -84,7 +84,8 @@ def _texts(value: object) -> list[str]:
 
 def _toml_value(name: str, value: object) -> object:
     if name == "template_option":
-        return {key: "" if option is None else option for key, option in parse_scalars(_texts(value))}
+        options = dict(parse_scalars(_texts(value)))
+        return _texts(value) if None in options.values() else options  # TOML has no null
     if isinstance(value, Enum):
         return value.value
     return value if isinstance(value, bool | int | float | str) else str(value)
@@ -92,11 +93,12 @@ def _toml_value(name: str, value: object) -> object:
 
 def _read(path: Path) -> dict[str, Json]:
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        fields = tomllib.loads(path.read_text("utf-8-sig"))
     except OSError as error:
         raise SpecError(f"cannot read the study {str(path)!r}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SpecError(f"the study {str(path)!r} is no TOML: {error}") from error
+    return {key: str(value) if isinstance(value, datetime.date) else value for key, value in fields.items()}
 
 
 def _arguments(name: str, value: Json) -> Iterator[str]:
@@ -110,7 +112,7 @@ def _arguments(name: str, value: Json) -> Iterator[str]:
         yield from (f"--{name}", ",".join(map(_text, parts)))
     elif isinstance(value, Mapping):
         for key, part in value.items():
-            yield from (f"--{name}", f"{key}={part if isinstance(part, str) else json.dumps(part)}")
+            yield from (f"--{name}", f"{key}={json.dumps(_scalar(part))}")
     elif isinstance(value, bool):
         yield from [f"--{name}"] * value
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -120,9 +121,9 @@ def run(
 
     several = parse_seeds(seeds, seed)
     models = registry.build_all(model, registry.build_model)
-    labels = parse_labels([_canonical_label(text) for text in label or ()], list(models))
+    labels = parse_labels(label or (), list(models), _canonical)
     if write_study is not None:
-        return _write_study(context, write_study)
+        return _write_study(context, labels, write_study)
     settings = prompt_settings(system, answer_prefix, template_option, thinking, answer_tokens, date)
     built, settings = tasks_and_settings(tasks, models, prompt.value, settings, thinking_tokens)
     plan = Plan(
@@ -148,13 +149,12 @@ def run(
     return None
 
 
-def _canonical_label(text: str) -> str:
-    """SPEC=LABEL with the spec as the run writes it."""
-    spec, equals, label = text.rpartition("=")
-    return f"{registry.spec_of(registry.build_model(spec))}={label}" if spec and equals else text
+def _canonical(spec: str) -> str:
+    """A model's spec as the run writes it."""
+    return registry.spec_of(registry.build_model(spec))
 
 
-def _write_study(context: typer.Context, path: Path) -> None:
+def _write_study(context: typer.Context, labels: Mapping[str, str], path: Path) -> None:
     """Write what was given on the command line as a study."""
     from mta_eval.results.text_files import write_lines
     from mta_eval.study import study_text
@@ -165,7 +165,7 @@ def _write_study(context: typer.Context, path: Path) -> None:
         for name, value in context.params.items()
         if (source := sources[name]) and source.name == "COMMANDLINE" and name not in ("write_study", "dry_run")
     }
-    write_lines([study_text(given).rstrip()], path)
+    write_lines([study_text(given, labels).rstrip()], path)
     typer.echo(f"{path}: run it with mta-eval run {path}")
 
 

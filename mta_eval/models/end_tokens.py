@@ -9,8 +9,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mta_eval.errors import ModelError
+from mta_eval.models.error_text import first_line
+
 if TYPE_CHECKING:
     from transformers import GenerationConfig, PretrainedConfig, PreTrainedTokenizerFast
+
+GENERATION_CONFIG = "generation_config.json"
 
 
 def end_tokens_of(
@@ -24,12 +29,18 @@ def end_tokens_of(
 def end_tokens_of_checkpoint(
     path: Path, config: PretrainedConfig, tokenizer: PreTrainedTokenizerFast | None
 ) -> set[int]:
-    """`end_tokens_of` a checkpoint that is not loaded, with the generation_config.json of its folder if it has one."""
+    """`end_tokens_of` a checkpoint that is not loaded, with the generation_config.json of its folder if it has one.
+
+    Raises ModelError for one that cannot be read: transformers passes over it in silence, and over its end tokens.
+    """
     from transformers import GenerationConfig
 
     try:
         generation_config = GenerationConfig.from_pretrained(str(path))
-    except OSError:  # there is no such file
+    except (OSError, ValueError) as error:
+        if (path / GENERATION_CONFIG).exists():
+            where = str(path / GENERATION_CONFIG)
+            raise ModelError(f"cannot read {where!r}: {first_line(error)}; mend it or remove it") from error
         generation_config = None
     return end_tokens_of(generation_config, config, tokenizer)
 
@@ -37,4 +48,4 @@ def end_tokens_of_checkpoint(
 def _ids(tokens: object) -> Iterable[int]:
     """The ids in what a config holds: one, several, or none."""
     several = tokens if isinstance(tokens, list | tuple) else [tokens]
-    return [token for token in several if isinstance(token, int)]
+    return [token for token in several if isinstance(token, int) and not isinstance(token, bool)]

@@ -8,16 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from mta_eval.attention.registration import register
 from mta_eval.core import Ability, Answer, ModelIdentity, Sample
-from mta_eval.errors import ModelError
+from mta_eval.errors import ModelError, SpecError
 from mta_eval.models.context_window import window_of
 from mta_eval.models.devices import DEVICE_HELP, DTYPE_HELP, Dtype, choose_device, choose_dtype
 from mta_eval.models.end_tokens import end_tokens_of, end_tokens_of_checkpoint
 from mta_eval.models.error_text import first_line
-from mta_eval.models.identity import adapter_digest, model_identity, weights_digest
+from mta_eval.models.identity import adapter_digest, code_digest, model_identity, weights_digest
 from mta_eval.models.inference.causal_lm import CausalLM
 from mta_eval.models.inference.torch_model import TorchModel
 from mta_eval.models.loading import HINT, LoadOptions, Quantization, load_causal_lm
@@ -50,6 +51,13 @@ class HuggingFace:
     unused_weights: Literal["refuse", "ignore"] = field(
         default="refuse", metadata={"help": "weights in the checkpoint that its model has no place for"}
     )
+
+    def __post_init__(self) -> None:
+        if self.revision and Path(self.path).expanduser().exists():
+            raise SpecError(
+                f"revision={self.revision} is of a hub, but {self.path!r} is on this machine and has no revisions; "
+                "leave revision= out, or name the folder that holds the revision"
+            )
 
     @property
     def abilities(self) -> frozenset[Ability]:
@@ -84,8 +92,9 @@ class HuggingFace:
     def identity(self) -> ModelIdentity:
         """That of the checkpoint's files; of a hub id the revision stands for the weights. Raises ModelError."""
         path = local_path(self.path)
+        code = {"code": code_digest(path)} if self.trust_remote_code else {}
         return model_identity(
-            self.config.to_diff_dict(),
+            self.config.to_diff_dict() | code,
             self.tokenizer.chat_template,
             end_tokens_of_checkpoint(path, self.config, self.tokenizer.owner),
             weights_digest(path),

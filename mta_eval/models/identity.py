@@ -6,6 +6,7 @@ import hashlib
 import json
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,14 +17,15 @@ from mta_eval.whole_files import write_text
 if TYPE_CHECKING:
     import torch
 
-WEIGHT_SUFFIXES = (".safetensors", ".gguf")
+WEIGHT_ENDS = (".safetensors", ".gguf", ".safetensors.index.json")  # the index says which file a tensor is taken from
+ADAPTER_PICKLE = "adapter_model.bin"  # PEFT reads it where there are no safetensors
 HEADER_BYTES = 1 << 20  # read of a file without a header of known length
 # files of weights that are read whole have so many bytes together at most; larger ones are sampled, so that a model of
 # 100 GB starts at once
 WHOLE_BYTES = 4 << 30
 CHUNK = 1 << 22
 STRETCHES, STRETCH = 256, 1 << 16  # of a sampled file: so many, spread evenly, of so many bytes
-VALUES = 64  # of a tensor in memory, besides the sum of all its bits
+VALUES = 1 << 22  # of a tensor in memory that are hashed at once
 MEMORY = "fingerprints.json"  # in the cache: digests of files, by path, size and time of change
 # of a configuration: where it was loaded from and by which version, which changes nothing
 VOLATILE = ("_name_or_path", "transformers_version")
@@ -66,7 +68,7 @@ def weights_digest(path: Path) -> str:
     stretches of each file. What was read once is remembered in the cache by path, size and time of change.
     """
     files = [path] if path.is_file() else sorted(path.glob("*")) if path.is_dir() else []
-    weights = [file for file in files if file.suffix in WEIGHT_SUFFIXES]
+    weights = [file for file in files if file.name.endswith((*WEIGHT_ENDS, ADAPTER_PICKLE))]
     if not weights:
         return ""
     whole = sum(file.stat().st_size for file in weights) <= WHOLE_BYTES
@@ -91,23 +93,32 @@ def adapter_digest(path: Path) -> str:
     return digest_of(config.read_text("utf-8"), weights) if config.is_file() else weights
 
 
-def tensors_digest(tensors: Iterable[tuple[str, torch.Tensor]]) -> str:
-    """The digest of tensors in memory: name, shape, type, the sum of all bits as whole numbers, and some values.
+def code_digest(path: Path) -> str:
+    """The digest of the Python files of a checkpoint's folder; "" where there are none (a hub id)."""
+    files = sorted(path.rglob("*.py")) if path.is_dir() else []
+    return digest_of([[str(file.relative_to(path)), _file_digest(file, True)] for file in files]) if files else ""
 
-    The sum is exact, so it is the same on every machine and for any number of threads.
-    """
+
+def tensors_digest(tensors: Iterable[tuple[str, torch.Tensor]]) -> str:
+    """The digest of tensors in memory: names, shapes, types and every byte, the same on every device."""
+    there = [(name, tensor) for name, tensor in tensors if not tensor.is_meta]
+    with ThreadPoolExecutor() as pool:
+        hashed = pool.map(_tensor_bytes_digest, (tensor for _, tensor in there))
+        parts: list[Json] = [
+            [name, list(tensor.shape), str(tensor.dtype), digest]
+            for (name, tensor), digest in zip(there, hashed, strict=True)
+        ]
+    return digest_of(*parts) if parts else ""
+
+
+def _tensor_bytes_digest(tensor: torch.Tensor) -> str:
     import torch
 
-    kinds = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
-    parts: list[Json] = []
-    for name, tensor in tensors:
-        if tensor.is_meta:
-            continue
-        bits = tensor.detach().contiguous().view(kinds[tensor.element_size()]).flatten()
-        step = max(1, bits.numel() // VALUES)
-        facts: list[Json] = [name, list(tensor.shape), str(tensor.dtype), int(bits.sum(dtype=torch.int64))]
-        parts.append([*facts, bits[::step].tolist()])
-    return digest_of(parts) if parts else ""
+    digest = hashlib.sha256()
+    with torch.no_grad():
+        for part in torch.split(tensor.detach().flatten(), VALUES):
+            digest.update(part.view(torch.uint8).cpu().numpy().data)
+    return digest.hexdigest()
 
 
 class _Remembered:
@@ -124,7 +135,8 @@ class _Remembered:
 
     def digest(self, file: Path, whole: bool) -> str:
         state = file.stat()
-        key: list[Json] = [state.st_size, state.st_mtime_ns, state.st_ino, whole]
+        # the time of change, too: a file written in place may have been given its old times again
+        key: list[Json] = [state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino, whole]
         there = self._known.get(str(file.resolve()))
         if isinstance(there, list) and there[:-1] == key:
             return str(there[-1])

@@ -15,6 +15,7 @@ from mta_eval.models.load_check import check_finite
 from mta_eval.models.tokenizer import FastTokenizer
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 
@@ -53,7 +54,7 @@ class InMemory:
             self._model.config.to_diff_dict(),
             self.tokenizer.chat_template,
             self._end_tokens(),
-            tensors_digest(self._model.named_parameters()),
+            tensors_digest(self._tensors()),
         )
 
     def generate(self, samples: Iterable[Sample]) -> Iterator[Answer]:
@@ -73,6 +74,12 @@ class InMemory:
             raise ModelError(f"{self.title} is in training mode, where dropout changes its answers; call model.eval()")
         check_finite(self.title, self._model)
         return TorchModel(self._model, self.tokenizer, self._end_tokens())
+
+    def _tensors(self) -> Iterable[tuple[str, torch.Tensor]]:
+        """Parameters, and the buffers that a checkpoint would hold: quantised weights are such."""
+        import torch
+
+        return [(name, value) for name, value in self._model.state_dict().items() if isinstance(value, torch.Tensor)]
 
     def _end_tokens(self) -> set[int]:
         return end_tokens_of(self._model.generation_config, self._model.config, self.tokenizer.owner)

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 SHOWN = 3  # names in a message
 # prefixes that others put before names of weights, and what to do about them
 WRAPPERS = {
+    "_fsdp_wrapped_module.": "saved from a model in FSDP; save its full state dict, or take the prefix off the names",
     "_orig_mod.": "saved from a model under torch.compile; save model._orig_mod, or take the prefix off the names",
     "module.": "saved from a model in DataParallel; save model.module, or take the prefix off the names",
     "base_model.model.": "saved from a PEFT model; save model.merge_and_unload(), or name the adapter by adapter=",
-    "_fsdp_wrapped_module.": "saved from a model in FSDP; save its full state dict, or take the prefix off the names",
 }
 # parts of a checkpoint that a language model alone does not have: other modalities, drafting heads, optimisers' copies
 OTHER_PARTS = ("vision", "visual", "audio", "multi_modal_projector", "embed_vision", "embed_audio", "mtp")

@@ -49,6 +49,20 @@ def grown(there: Run, records: Sequence[Record], here: Run) -> Run:
     return with_parts(replace(both, parts=united(parts_of_run(there, records), parts_of_run(here, ()), both)))
 
 
+def without_unanswered(there: Run, records: Sequence[Record], here: Run) -> Run:
+    """`there` without what was known of the models that `here` asks and that have answered nothing yet.
+
+    A checkpoint that was refused as it was loaded may have been mended in its place: there is nothing to contradict.
+    """
+    silent = set(here.models) - {record.model for record in records if record.error is None}
+    identities = {model: known for model, known in there.identities.items() if model not in silent}
+    return replace(
+        there,
+        identities=identities,
+        tokenizers={model: known for model, known in there.tokenizers.items() if model not in silent},
+    )
+
+
 def with_parts(run: Run) -> Run:
     """The run with the number of samples that its parts hold; one without parts as it is."""
     return replace(run, environment={**run.environment, "samples": samples_in(run.parts)}) if run.parts else run
@@ -56,13 +70,13 @@ def with_parts(run: Run) -> Run:
 
 def refuse_contradictions(there: Run, here: Run) -> None:
     """Raises ContradictionError if two questions cannot be one."""
-    for what, before, now in _pairs(there, here):
-        if before != now:
-            raise ContradictionError(what, before, now)
     for model, before_is in there.identities.items():
         now_is = here.identities.get(model, ModelIdentity())
         if part := before_is.changed(now_is):
             raise ContradictionError(PARTS[part], getattr(before_is, part), getattr(now_is, part), model)
+    for what, before, now in _pairs(there, here):  # a tokenizer's fingerprint holds its chat template: told above
+        if before != now:
+            raise ContradictionError(what, before, now)
 
 
 def _pairs(there: Run, here: Run) -> Iterator[tuple[str, object, object]]:

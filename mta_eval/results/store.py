@@ -18,7 +18,7 @@ from typing import Self
 
 from mta_eval.core import Record, Run, SampleKey
 from mta_eval.errors import StoreError
-from mta_eval.results.growth import ContradictionError, grown, with_parts
+from mta_eval.results.growth import ContradictionError, grown, with_parts, without_unanswered
 from mta_eval.results.parts import cell_or_none, in_order, membership
 from mta_eval.results.record_json import NewerSchemaError, read_record, read_run_text, record_line, run_text
 from mta_eval.whole_files import write_bytes
@@ -98,7 +98,7 @@ class RunFolder:
             return whole, set()
         there = read_run(self.folder)
         records = _read_records(self.folder, there)
-        whole = _grown(there, records, asked, self.folder)
+        whole = _grown(without_unanswered(there, records, asked), records, asked, self.folder)
         if whole != there:
             write_bytes(path, run_text(whole).encode(), durable=True)
         retried = _samples_of(asked, whole)

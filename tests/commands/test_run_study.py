@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import tomli_w
 
 from mta_eval.arguments import parse_depths, parse_labels, parse_lengths, parse_scalars
 from mta_eval.errors import SpecError
 from mta_eval.registry import expand
-from mta_eval.study import study_arguments
+from mta_eval.study import study_arguments, study_text
 
 Call = Callable[..., tuple[int, str, str]]
 OPTIONS = (
@@ -156,9 +158,37 @@ def test_fields_become_arguments(tmp_path: Path) -> None:
     )
     assert study_arguments(path, OPTIONS, ()) == [
         *("niah", "--dry-run", "--lengths", "512"),
-        *("--template-option", "thinking=false", "--template-option", "effort=low"),
+        *("--template-option", "thinking=false", "--template-option", 'effort="low"'),
     ]
     assert study_arguments(path, OPTIONS, ("lengths", "dry-run", "tasks", "template-option")) == []
+
+
+def test_a_day_a_byte_order_mark_and_line_ends_of_windows_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "s.toml"
+    path.write_bytes(b"\xef\xbb\xbfdate = 2025-02-03\r\nsystem = 'a'\r\n")
+    assert study_arguments(path, (*OPTIONS, "date", "system"), ()) == ["--date", "2025-02-03", "--system", "a"]
+
+
+@pytest.mark.parametrize("option", ['a="3"', "a=null", 'a="null"', "a=true", "a=", 'a="x\ny"', "a=b=c", "a=1.5"])
+def test_template_options_come_back_out_of_a_study_as_they_were(option: str, tmp_path: Path) -> None:
+    path = tmp_path / "s.toml"
+    document = tomllib.loads(study_text({"template_option": [option], "tasks": ["niah"]}, {}))
+    path.write_text(tomli_w.dumps({"template_option": document["template_option"]}))
+    arguments = study_arguments(path, OPTIONS, ())
+    assert parse_scalars(arguments[1::2]) == parse_scalars([option])
+
+
+def test_a_label_is_written_whatever_its_spec_was_called_and_may_hold_an_equals_sign(folder: Path, call: Call) -> None:
+    command = ["run", "niah", "--model", "window:width={300,400}", "--label", "window:width=300=a=b"]
+    command += ["--lengths", "256", "--depths", "-0", "--repeats", "1", "--out", "runs/study"]
+    assert call(*command, "--write-study", "made.toml")[0] == 0
+    assert tomllib.loads((folder / "made.toml").read_text())["models"] == [
+        {"spec": "window:width=300", "label": "a=b"},
+        {"spec": "window:width=400"},
+    ]
+    assert call("run", "made.toml")[0] == 0
+    assert "niah/256/0.00/0" in (folder / "runs/study/records.jsonl").read_text()
+    assert "a=b" in call("table", "runs/study")[1]
 
 
 def test_specs_with_lists_are_one_for_each_combination() -> None:
@@ -186,7 +216,7 @@ def test_template_options_are_json_or_text() -> None:
         *(("a", False), ("b", "low"), ("c", 3), ("d", "3")),
         ("e", ""),
     )
-    for wrong in (["a"], ["=1"], ["a=1", "a=2"], ["a=[1]"], ["a=NaN"]):
+    for wrong in (["a"], ["=1"], ["a=1", "a=2"], ["a=[1]"], ["a=NaN"], ["a=1e400"]):
         with pytest.raises(SpecError):
             parse_scalars(wrong)
 

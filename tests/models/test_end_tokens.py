@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from transformers import GenerationConfig, LlamaConfig
 
+from mta_eval.errors import ModelError
 from mta_eval.models.end_tokens import end_tokens_of, end_tokens_of_checkpoint
 from mta_eval.models.hf import HuggingFace
 
@@ -41,5 +42,8 @@ def test_a_checkpoint_tells_them_without_being_loaded(llama_folder: Path, tmp_pa
     expected = {7, 8} | own
     assert end_tokens_of_checkpoint(copy, model.config, model.tokenizer.owner) == expected
     assert model._loaded._end_tokens == expected
+    (copy / "generation_config.json").write_text("{bad")
+    with pytest.raises(ModelError, match=r"cannot read .*generation_config.json.*; mend it or remove it"):
+        end_tokens_of_checkpoint(copy, model.config, model.tokenizer.owner)
     (copy / "generation_config.json").unlink()
     assert end_tokens_of_checkpoint(copy, model.config, model.tokenizer.owner) == own

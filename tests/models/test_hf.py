@@ -11,7 +11,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from mta_eval.core import Cell, Sample
-from mta_eval.errors import ModelError
+from mta_eval.errors import ModelError, SpecError
 from mta_eval.models.hf import HuggingFace
 from mta_eval.models.inference.torch_model import TorchModel
 from mta_eval.registry import build_model, build_task
@@ -134,6 +134,11 @@ def test_pickled_weights_are_not_loaded(folder: Path, tmp_path: Path) -> None:
     broken = HuggingFace(str(tmp_path))
     with pytest.raises(ModelError, match="cannot load the model"):
         list(broken.generate(samples(broken)[:1]))
+
+
+def test_a_revision_of_a_folder_is_refused(folder: Path) -> None:
+    with pytest.raises(SpecError, match=r"revision=v2 is of a hub, but .* has no revisions"):
+        build_model(f"hf:{folder},revision=v2")
 
 
 def test_torn_weights_are_one_line(llama_folder: Path, tmp_path: Path) -> None:

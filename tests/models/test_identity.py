@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import fields
@@ -15,7 +16,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from mta_eval.core import ModelIdentity
 from mta_eval.models.hf import HuggingFace
-from mta_eval.models.identity import digest_of, model_identity, template_digest, weights_digest
+from mta_eval.models.identity import adapter_digest, digest_of, model_identity, template_digest, weights_digest
 from mta_eval.models.in_memory import InMemory
 from mta_eval.models.window import Window
 from mta_eval.registry import build_model
@@ -114,6 +115,69 @@ def test_adapters_of_one_checkpoint_agree(llama_folder: Path) -> None:
 
 def test_a_model_without_weights_has_no_identity_beyond_its_spec() -> None:
     assert Window(9).identity() == ModelIdentity()
+
+
+def exchange_in_place(path: Path) -> None:
+    """Other bytes in the same file, with its old times."""
+    times = path.stat()
+    data = bytearray(path.read_bytes())
+    data[-2] ^= 1
+    with path.open("r+b") as file:
+        file.write(data)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def test_a_file_changed_in_place_with_its_old_times_is_read_again(
+    llama_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MTA_EVAL_CACHE", str(tmp_path / "cache"))
+    copy = shutil.copytree(llama_folder, tmp_path / "copy")
+    before = weights_digest(copy)
+    exchange_in_place(copy / "model.safetensors")
+    assert weights_digest(copy) != before
+
+
+def test_an_index_that_names_other_files_is_another_model(tmp_path: Path) -> None:
+    for name in ("model", "ema"):
+        save_file({"w": torch.full((2,), float(len(name)))}, tmp_path / f"{name}.safetensors")
+    index = tmp_path / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {"w": "model.safetensors"}}))
+    before = weights_digest(tmp_path)
+    index.write_text(json.dumps({"weight_map": {"w": "ema.safetensors"}}))
+    assert weights_digest(tmp_path) != before
+
+
+def test_an_adapter_in_pickle_is_told_by_its_bytes(tmp_path: Path) -> None:
+    (tmp_path / "adapter_config.json").write_text("{}")
+    path = tmp_path / "adapter_model.bin"
+    path.write_bytes(b"one")
+    before = adapter_digest(tmp_path)
+    path.write_bytes(b"two")
+    assert adapter_digest(tmp_path) != before
+
+
+def test_code_that_is_run_is_part_of_the_configuration(llama_folder: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(llama_folder, tmp_path / "copy")
+    trusted = HuggingFace(str(copy), device="cpu", trust_remote_code=True)
+    assert trusted.identity().config != identity_of(copy).config
+    (copy / "modeling_llama.py").write_text("x = 1")
+    first, untrusted = trusted.identity(), identity_of(copy)
+    (copy / "modeling_llama.py").write_text("x = 2")
+    assert trusted.identity().config != first.config
+    assert identity_of(copy) == untrusted
+
+
+def test_in_memory_a_swap_of_two_rows_and_a_buffer_show(llama_folder: Path) -> None:
+    model = AutoModelForCausalLM.from_pretrained(llama_folder)
+    model.register_buffer("packed", torch.zeros(3, dtype=torch.int32))
+    asked = InMemory(model, AutoTokenizer.from_pretrained(llama_folder))
+    seen = [asked.identity().weights]
+    with torch.no_grad():
+        model.lm_head.weight[[5, 6]] = model.lm_head.weight[[6, 5]]
+        seen.append(asked.identity().weights)
+        model.packed[1] = 7
+        seen.append(asked.identity().weights)
+    assert len(set(seen)) == 3
 
 
 def test_a_gguf_file_has_the_identity_of_its_header(tmp_path: Path) -> None:

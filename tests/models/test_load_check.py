@@ -70,6 +70,7 @@ def last_logits(model: HuggingFace) -> torch.Tensor:
         (reshaped, r"1 weight of another shape \(model.norm.weight 3 instead of 64\)"),
         (prefixed("_orig_mod."), r"names hold '_orig_mod.': saved from a model under torch.compile"),
         (prefixed("module."), r"names hold 'module.': saved from a model in DataParallel"),
+        (prefixed("_fsdp_wrapped_module."), r"saved from a model in FSDP"),
         (prefixed("base_model.model."), r"saved from a PEFT model; save model.merge_and_unload"),
         (prefixed("student."), r"names in the checkpoint begin with 'student.': take that off"),
         (with_lora, r"LoRA weights that were not merged"),

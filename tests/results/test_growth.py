@@ -8,7 +8,7 @@ import pytest
 from test_store import RUN, record
 
 from mta_eval.core import ModelIdentity, PromptSettings, RunPart, Sweep
-from mta_eval.results.growth import ContradictionError, grown, with_parts
+from mta_eval.results.growth import ContradictionError, grown, with_parts, without_unanswered
 
 NEXT = replace(
     RUN,
@@ -73,6 +73,26 @@ def test_what_differs_is_told_on_one_line() -> None:
         grown(RUN, [], replace(RUN, prompt=asked))
     with pytest.raises(ContradictionError, match=r"^template_options was effort=low, thinking=False, now nothing$"):
         grown(replace(RUN, prompt=replace(asked, system="")), [], RUN)
+
+
+def test_another_template_is_told_by_its_name_and_not_as_another_tokenizer() -> None:
+    there, here = (
+        replace(RUN, identities={"window:300": ModelIdentity(template=one)}, tokenizers={"window:300": one})
+        for one in "ab"
+    )
+    with pytest.raises(ContradictionError, match="chat template was a, now b"):
+        grown(there, [], here)
+
+
+def test_a_model_that_has_answered_nothing_may_have_changed() -> None:
+    there, here = (
+        replace(RUN, identities={"window:300": ModelIdentity(weights=one)}, tokenizers={"window:300": one})
+        for one in "ab"
+    )
+    failed = record(0, output=None, score=None, error="broken")
+    assert grown(without_unanswered(there, [failed], here), [], here).identities == here.identities
+    assert without_unanswered(there, [failed, record(1)], here) == there
+    assert without_unanswered(there, [], replace(here, models=("hf:x",))) == there
 
 
 def test_tokenizers_are_compared_model_by_model() -> None:
