@@ -17,13 +17,26 @@ def is_append_only(model: CausalLM, cache: Cache | None) -> bool:
     """Whether a cache holds one more entry for each token, and entries do not change when more tokens come."""
     from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
-    config = getattr(model, "config", None)
-    rope = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
-    kinds = [part.get("rope_type") for part in (rope, *rope.values()) if isinstance(part, dict)]
+    kinds = [part.get("rope_type") for part in _rope_parts(model)]
     if cache is None or type(cache) is not DynamicCache or LENGTH_DEPENDENT_ROPE.intersection(kinds):
         return False
     plain = (DynamicLayer, DynamicSlidingWindowLayer)
     return all(type(layer) in plain or hasattr(layer, "crop_step") for layer in cache.layers)
+
+
+def switches_rope_after(model: CausalLM, length: int) -> bool:
+    """Whether tokens after the first `length` give these other keys, so that they must be read again (longrope)."""
+    return any(
+        part.get("rope_type") == "longrope" and part.get("original_max_position_embeddings") == length
+        for part in _rope_parts(model)
+    )
+
+
+def _rope_parts(model: CausalLM) -> list[dict[str, object]]:
+    """The parameters of RoPE: of all layers together, and of kinds of layers that have their own."""
+    config = getattr(model, "config", None)
+    rope = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
+    return [part for part in (rope, *rope.values()) if isinstance(part, dict)]
 
 
 def croppable_length(cache: Cache, length: int) -> int:

@@ -15,7 +15,7 @@ from mta_eval.models.inference.batching import (
     rows_that_fit,
     suffixes_fit,
 )
-from mta_eval.models.inference.caches import can_remove, is_append_only
+from mta_eval.models.inference.caches import can_remove, is_append_only, switches_rope_after
 from mta_eval.models.inference.causal_lm import CausalLM
 from mta_eval.models.inference.growing_answer import NO_TOKEN, GrowingAnswer
 from mta_eval.models.inference.prefill import Prefill, State
@@ -43,9 +43,12 @@ def decode_one(model: CausalLM, prefill: Prefill, answer: GrowingAnswer, state: 
     lookup = lookup and is_append_only(model, cache)
     while not answer.done:
         draft = answer.draft(DRAFT_TOKENS) if lookup and can_remove(cache, DRAFT_TOKENS + 1) else []
-        # a model without a cache reads everything again
-        ids = answer.tokens[-1:] + draft if state else answer.prompt_ids + answer.tokens
-        logits, state = prefill.step(ids, state, 1 + len(draft))
+        ids, past = answer.prompt_ids + answer.tokens, 0
+        if switches_rope_after(model, len(ids) - 1):
+            state = {}
+        if state:  # else, as for a model without a cache, everything is read again
+            ids, past = ids[-1:] + draft, len(ids) - 1
+        logits, state = prefill.step(ids, state, past, 1 + len(draft))
         wrong = len(draft) - answer.accept(draft, likeliest(logits[-1 - len(draft) :]))
         if wrong:
             state["past_key_values"].crop(-wrong)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
+from inspect import signature
 from typing import TYPE_CHECKING
 
 from mta_eval.models.inference.caches import croppable_length, is_append_only
@@ -70,7 +71,8 @@ class Prefill:
         ends = torch.tensor([len(ids) - 1 for ids in prompts], device=device)
         places, indices = torch.unique(ends, return_inverse=True)
         ids = torch.tensor(pad_with_last(prompts), device=device)
-        output = self._model(input_ids=ids, use_cache=True, logits_to_keep=places)
+        positions = self._positions(0, ids.shape[1])
+        output = self._model(input_ids=ids, use_cache=True, logits_to_keep=places, **positions)
         self.prefilled_tokens += sum(map(len, prompts))
         return output.logits[torch.arange(len(prompts), device=device), indices], output.past_key_values
 
@@ -80,21 +82,41 @@ class Prefill:
         state: State = {}
         size = size if len(ids) > size and self.is_append_only else len(ids)
         for first, last in piece_bounds(0, len(ids), size, 1):
-            logits, state = self.step(ids[first:last], state, last - first)
+            logits, state = self.step(ids[first:last], state, first, last - first)
             self.prefilled_tokens += last - first
             yield logits
 
-    def step(self, ids: list[int], state: State, count: int = 1) -> tuple[torch.Tensor, State]:
-        """Logits (count, vocabulary) of the last of `ids`, which follow what is in the cache, and the cache then."""
+    def step(self, ids: list[int], state: State, past: int, count: int = 1) -> tuple[torch.Tensor, State]:
+        """Logits (count, vocabulary) of the last of `ids`, which follow `past` tokens in the cache, and the cache then.
+
+        `past` is 0 for an empty `state`.
+        """
         import torch
 
         if not state:
             reset_rope(self._dynamic_rope)
         inputs = torch.tensor([ids], device=self._model.device)
+        positions = self._positions(past, len(ids))
         with self._attention(len(ids), state):
-            output = self._model(input_ids=inputs, **state, use_cache=True, logits_to_keep=count)
+            output = self._model(input_ids=inputs, **state, use_cache=True, logits_to_keep=count, **positions)
         caches = {name: getattr(output, name, None) for name in ("past_key_values", "cache_params")}
-        return output.logits[0], {name: cache for name, cache in caches.items() if cache is not None}
+        # xLSTM gives the logits of all tokens
+        return output.logits[0, -count:], {name: cache for name, cache in caches.items() if cache is not None}
+
+    def _positions(self, past: int, current: int) -> dict[str, torch.Tensor]:
+        """The positions of the next tokens, as an argument, for a model that takes it.
+
+        Some models (Bamba, MiniMax) would otherwise give every decoded token the position of the first.
+        """
+        import torch
+
+        if not self._takes_positions:
+            return {}
+        return {"position_ids": torch.arange(past, past + current, device=self._model.device)[None]}
+
+    @cached_property
+    def _takes_positions(self) -> bool:
+        return "position_ids" in signature(getattr(self._model, "forward", self._model.__call__)).parameters
 
     def clear(self) -> None:
         """Drop the last prompt's cache."""
@@ -110,11 +132,11 @@ class Prefill:
         """The model's cache of a token or two, to see what kind it is; None if there is none."""
         from mta_eval.models.inference.replaced_attention import UnsupportedAttentionError
 
-        _, state = self.step([0], {})
+        _, state = self.step([0], {}, 0)
         cache = state.get("past_key_values")
         if is_append_only(self._model, cache):
             try:
-                self.step([0, 0], state)
+                self.step([0, 0], state, 1)
             except UnsupportedAttentionError:
                 self._replace_attention = False
         return cache
@@ -129,7 +151,7 @@ class Prefill:
         state, shared = self._shared(ids, len(ids) - least)
         size = len(ids) if len(ids) - shared <= self._piece or not self.is_append_only else self._piece
         for first, last in piece_bounds(shared, len(ids), size, least):
-            logits, state = self.step(ids[first:last], state, count)
+            logits, state = self.step(ids[first:last], state, first, count)
             self.prefilled_tokens += last - first
         if self._reuse:
             self._ids, self._state = ids, state

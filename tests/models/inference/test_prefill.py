@@ -28,11 +28,11 @@ def alone(kind: str, ids: list[int]) -> torch.Tensor:
     return found
 
 
-def decode(reader: Prefill, logits: torch.Tensor, state: dict[str, Any], steps: int) -> list[int]:
+def decode(reader: Prefill, logits: torch.Tensor, state: dict[str, Any], past: int, steps: int) -> list[int]:
     tokens: list[int] = []
-    for _ in range(steps):
+    for step in range(steps):
         tokens.append(int(logits[-1].argmax()))
-        logits, state = reader.step(tokens[-1:], state)
+        logits, state = reader.step(tokens[-1:], state, past + step)
     return tokens
 
 
@@ -122,9 +122,9 @@ def test_what_a_cache_says_it_takes_back_it_takes_back(kind: str, count: int) ->
         whole = kind in READ_WHOLE or kind.startswith(("longheads", "sinks"))
         assert able == (not whole and (kind != "sliding" or count < 9))  # it rolls over at 24
         if able:
-            reader.step(prompt(2, count), state)
+            reader.step(prompt(2, count), state, 15)
             cache.crop(-count)
-            logits, _ = reader.step([7, 8], state)
+            logits, _ = reader.step([7, 8], state, 15)
             torch.testing.assert_close(logits[-1], alone(kind, [*ids, 7, 8])[-1], atol=1e-8, rtol=0)
 
 
