@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
@@ -56,6 +57,11 @@ def as_string(value: Json, name: str) -> str:
     if not isinstance(value, str):
         raise wrong_value(value, name, "a text")
     return value
+
+
+def as_name(value: Json, name: str) -> str:
+    """A text that many records share: it is kept once."""
+    return sys.intern(as_string(value, name))
 
 
 def as_text_by_name(value: Json, name: str) -> dict[str, str]:
@@ -132,7 +138,7 @@ def as_axes(value: Json, name: str) -> dict[str, AxisValue]:
             raise wrong_value(found, f"{name}.{axis}", "a number, a text, true, false or null")
         if isinstance(found, int | float) and not _is_finite(found):
             raise wrong_value(found, f"{name}.{axis}", "a finite number")
-        axes[axis] = found
+        axes[sys.intern(axis)] = found
     return axes
 
 

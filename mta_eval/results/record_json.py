@@ -36,6 +36,7 @@ from mta_eval.results.json_fields import (
     as_integer,
     as_list,
     as_mapping,
+    as_name,
     as_seconds,
     as_share,
     as_string,
@@ -216,8 +217,8 @@ def as_finish(value: Json, name: str) -> Finish:
 
 RECORD: dict[str, Callable[[Json, str], object]] = {
     "sample_id": as_string,
-    "task": as_string,
-    "model": as_string,
+    "task": as_name,
+    "model": as_name,
     "axes": as_axes,
     "targets": as_texts,
     "output": optional(as_string),
@@ -236,7 +237,7 @@ RECORD: dict[str, Callable[[Json, str], object]] = {
     "thought": as_string,
     "output_tokens": optional(as_count),
     "unverified": as_boolean,
-    "fingerprint": as_string,
+    "fingerprint": as_name,
 }
 NEEDED = {
     field.name

@@ -11,7 +11,7 @@ import fcntl
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -189,13 +189,8 @@ def in_use(folder: Path) -> bool:
 def _read_records(folder: Path, run: Run) -> list[Record]:
     """The records as they stand in the file; of two of one sample the later."""
     path = folder / RECORDS
-    try:
-        data = path.read_bytes() if path.exists() else b""
-    except OSError as error:
-        raise StoreError(f"cannot read {str(path)!r}: {error.strerror}") from error
-    whole, _, _ = data.rpartition(b"\n")
     records: dict[SampleKey, Record] = {}
-    for number, line in enumerate(whole.split(b"\n") if whole else [], 1):
+    for number, line in enumerate(_whole_lines(path), 1):
         try:
             record = read_record(line)
         except NewerSchemaError as error:
@@ -206,6 +201,17 @@ def _read_records(folder: Path, run: Run) -> list[Record]:
             ) from error
         records[run.key_of(record)] = record
     return list(records.values())
+
+
+def _whole_lines(path: Path) -> Iterator[bytes]:
+    """The lines of a file, one at a time, without a torn last one; none if there is no file. Raises StoreError."""
+    try:
+        with path.open("rb") as file:
+            yield from (line for line in file if line.endswith(b"\n"))
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise StoreError(f"cannot read {str(path)!r}: {error.strerror}") from error
 
 
 def _grown(there: Run, records: list[Record], asked: Run, folder: Path) -> Run:
