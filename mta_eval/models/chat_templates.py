@@ -57,7 +57,7 @@ def options_of(template: str, settings: PromptSettings) -> dict[str, Scalar]:
         )
     if against := [name for name, value in switches.items() if options.get(name, value) != value]:
         raise ModelError(
-            f"--thinking {settings.thinking} and the template option {against[0]} contradict each other; give one of them"
+            f"--thinking {settings.thinking} and the template option {against[0]} contradict each other; give one"
         )
     return switches | options
 

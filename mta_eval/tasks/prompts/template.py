@@ -31,7 +31,7 @@ class PromptTemplate:
 def prompt_template(tokenizer: Tokenizer, before: str, after: str, chat: bool) -> PromptTemplate:
     """The texts around the context; with `chat`, one user message in the model's own template.
 
-    Raises ModelError if there is no template, or it does not keep the message as it is, or leaves the system prompt out.
+    Raises ModelError if there is no template, or it changes the message or leaves the system prompt out.
     """
     if not chat:
         return PromptTemplate(before, after)
@@ -39,7 +39,7 @@ def prompt_template(tokenizer: Tokenizer, before: str, after: str, chat: bool) -
     rendered = tokenizer.render(chat_messages(before + hole + after, system))
     if system.strip() not in rendered:
         raise ModelError(
-            "the chat template leaves the system prompt out, so the model would not read it; drop --system"
+            "the chat template leaves the system prompt out; the model would not see it; drop --system"
         )
     parts = rendered.split(hole)
     if len(parts) != 2:
