@@ -156,8 +156,8 @@ def _choose(model: Model, samples: Iterable[Sample]) -> Iterator[Answer]:
     """The choice that the model finds likeliest after the prompt. Raises ValueError for what is no log-likelihood."""
     for sample in samples:
         scores = model.loglikelihood([(sample, sample.target_delimiter + choice) for choice in sample.choices])
-        if any(map(math.isnan, scores)):
-            raise ValueError("log-likelihoods of the choices are NaN: the model computes no numbers here")
+        if any(map(math.isnan, scores)) or max(scores) in (math.inf, -math.inf):
+            raise ValueError("log-likelihoods of the choices are NaN or infinite: the model computes no numbers here")
         yield Answer(max(zip(scores, sample.choices, strict=True), key=lambda pair: pair[0])[1])
 
 

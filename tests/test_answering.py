@@ -1,13 +1,17 @@
 """How samples become answers: whose time is whose."""
 
-from collections.abc import Callable, Iterable, Iterator
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from itertools import islice
+from typing import cast
 
 import pytest
 
 from mta_eval import answering
 from mta_eval.answering import Feed, ask
-from mta_eval.core import Sample
+from mta_eval.core import Answer, Model, Sample
 
 
 class Time:
@@ -30,6 +34,30 @@ def time(monkeypatch: pytest.MonkeyPatch) -> Time:
 def feed(count: int) -> Feed:
     samples = (Sample(f"t/0/any/{number}", "t", "?", (), {}, 8, 4, 4) for number in range(count))
     return Feed((sample, False) for sample in samples)
+
+
+class Chooser:
+    name = "chooser"
+    abilities = frozenset({"chooses"})
+
+    def __init__(self, *scores: float) -> None:
+        self.scores = scores
+
+    def loglikelihood(self, pairs: Sequence[tuple[Sample, str]]) -> list[float]:
+        return list(self.scores)
+
+
+@pytest.mark.parametrize("scores", [(math.nan, -1.0), (math.inf, -1.0), (-math.inf, -math.inf)])
+def test_no_choice_is_made_of_what_is_no_number(scores: tuple[float, float]) -> None:
+    sample = replace(next(feed(1)), choices=("a", "b"))
+    made = next(ask(partial(answering._choose, cast(Model, Chooser(*scores))), Feed([(sample, False)])))
+    assert (made.response, made.error) == (
+        None,
+        "ValueError: log-likelihoods of the choices are NaN or infinite: the model computes no numbers here",
+    )
+    masked = cast(Model, Chooser(-math.inf, -9.0))
+    made = next(ask(partial(answering._choose, masked), Feed([(sample, False)])))
+    assert made.response == Answer("b")
 
 
 def batches(time: Time, size: int, seconds: float) -> Callable[[Iterable[Sample]], Iterator[str]]:

@@ -39,8 +39,8 @@ def variables_of(template: str, settings: PromptSettings) -> dict[str, object]:
 def options_of(template: str, settings: PromptSettings) -> dict[str, Scalar]:
     """The options that settings give a template: those named, and its switch for thinking.
 
-    Raises ModelError for an option that the template does not read, or where thinking is to be switched off and it
-    has no switch.
+    Raises ModelError for an option that the template does not read or that contradicts how thinking is switched, or
+    where thinking is to be switched off and it has no switch.
     """
     read = _variables(template)
     options = dict(settings.template_options)
@@ -54,6 +54,10 @@ def options_of(template: str, settings: PromptSettings) -> dict[str, Scalar]:
         raise ModelError(
             "the chat template has no switch that turns thinking off; let it think (--thinking keep), or give its own "
             "option as --template-option NAME=VALUE"
+        )
+    if against := [name for name, value in switches.items() if options.get(name, value) != value]:
+        raise ModelError(
+            f"--thinking {settings.thinking} and the template option {against[0]} contradict each other; give one"
         )
     return switches | options
 

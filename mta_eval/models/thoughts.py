@@ -45,7 +45,7 @@ class ThoughtSplit(NamedTuple):
 
 
 def formats_in(template: str, tokens: Iterable[str]) -> tuple[ThoughtFormat, ...]:
-    """The formats whose closing mark is in a chat template or among special tokens."""
+    """The formats with a mark in a chat template, or whose closing mark is among special tokens."""
     return tuple(_formats(template, set(tokens)))
 
 
@@ -54,7 +54,7 @@ def _formats(template: str, tokens: set[str]) -> Iterable[ThoughtFormat]:
         if known is HARMONY:
             present = "<|channel|>" in template or "<|channel|>" in tokens
         else:
-            present = known.closing in template or known.closing in tokens
+            present = known.opening in template or known.closing in template or known.closing in tokens
         if present:
             yield known
 

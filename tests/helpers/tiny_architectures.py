@@ -94,17 +94,13 @@ ARCHITECTURES = {
     "gemma": row("gemma", HEADS),
     "gemma2": row("gemma2", HEADS, MIXED, query_pre_attn_scalar=8),
     "gemma3_text": row("gemma3_text", HEADS, MIXED, query_pre_attn_scalar=8),
-    "gemma3n_text": row(
-        "gemma3n_text", HEADS, MIXED, LAYERED, laurel_rank=4, activation_sparsity_pattern=[0.0, 0.0]
-    ),
+    "gemma3n_text": row("gemma3n_text", HEADS, MIXED, LAYERED, laurel_rank=4, activation_sparsity_pattern=[0.0, 0.0]),
     "gemma4_text": row("gemma4_text", HEADS, MIXED, LAYERED, global_head_dim=8),
     "vaultgemma": row("vaultgemma", MIXED, num_key_value_heads=4, head_dim=8, query_pre_attn_scalar=8),
     "phi": row("phi"),
     "phi3": row("phi3", GROUPED),
     "phi3, sliding": row("phi3", GROUPED, SLIDES),
-    "phi3, longrope": row(
-        "phi3", GROUPED, original_max_position_embeddings=SHORT_ROPE, rope_parameters=LONGROPE
-    ),
+    "phi3, longrope": row("phi3", GROUPED, original_max_position_embeddings=SHORT_ROPE, rope_parameters=LONGROPE),
     "phimoe": row("phimoe", GROUPED, LOCAL),
     "gpt2": row("gpt2"),
     "gpt_neo": row(

@@ -11,6 +11,7 @@ from mta_eval.core import Message, PromptSettings
 from mta_eval.errors import ModelError
 from mta_eval.models.chat_templates import may_think, options_of
 from mta_eval.models.tokenizer import FastTokenizer, load_tokenizer
+from mta_eval.tasks.prompts.template import prompt_template
 
 ASK: list[Message] = [{"role": "user", "content": "Where is it?"}]
 CHATML = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
@@ -74,6 +75,21 @@ def test_a_template_that_always_thinks_cannot_be_switched_off(folder: Path) -> N
         with_template(folder, R1, thinking="off").render(ASK)
     effort = with_template(folder, HARMONY, thinking="off", template_options=(("reasoning_effort", "low"),))
     assert effort.render(ASK)
+
+
+def test_an_option_may_not_contradict_the_switch_of_thinking(folder: Path) -> None:
+    with pytest.raises(ModelError, match="--thinking off and the template option enable_thinking contradict"):
+        with_template(folder, QWEN, thinking="off", template_options=(("enable_thinking", True),)).render(ASK)
+    agreed = with_template(folder, QWEN, thinking="off", template_options=(("enable_thinking", False),))
+    assert agreed.render(ASK) == with_template(folder, QWEN, thinking="off").render(ASK)
+
+
+def test_a_system_prompt_that_the_template_leaves_out_is_refused(folder: Path) -> None:
+    users = CHATML.replace("in messages", "in messages if m.role == 'user'")
+    with pytest.raises(ModelError, match="leaves the system prompt out"):
+        prompt_template(with_template(folder, users, system="Be brief."), "a", "b", chat=True)
+    prompt_template(with_template(folder, CHATML, system=" Be brief.\n"), "a", "b", chat=True)
+    prompt_template(with_template(folder, users), "a", "b", chat=True)
 
 
 def test_switched_off_the_prompt_closes_the_thought(folder: Path) -> None:

@@ -59,6 +59,7 @@ def test_no_letter_of_a_thought_is_in_the_answer_and_none_is_lost(parts: list[tu
 
 def test_only_marks_of_the_model_itself_are_marks() -> None:
     assert formats_in("{{ messages }}", ["<s>"]) == ()
+    assert formats_in("{{ messages }}<think>\n", ["<s>"]) == (THINK,)  # a template that opens a thought for the model
     assert formats_in("", ["</think>"]) == (THINK,)
     assert formats_in("", ["<|channel|>"]) == (HARMONY,)
     assert split_thoughts("[THINK]a[/THINK]b", (THINK,)) == ("", "[THINK]a[/THINK]b", False)

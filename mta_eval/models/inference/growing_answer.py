@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from mta_eval.core import Answer, Sample
+from mta_eval.models.answer_text import without_special_tokens
 from mta_eval.models.inference.prompt_lookup import PromptLookup
 from mta_eval.models.stop_strings import cut_at_stop
 from mta_eval.models.thoughts import closed_first, opened_by, opening_in, split_thoughts
@@ -41,7 +42,7 @@ class GrowingAnswer:
         self._thought = self._opened  # the format of the thought that the next token belongs to
         self._answer_start = 0  # tokens before the answer: those of thoughts
         self._text = ""
-        self._ended_by_token = self._ended_by_string = False
+        self._ended_by_token = self._ended_by_string = self._interrupted = False
         self._may_open = False  # whether the answer so far is the beginning of a mark that opens a thought
 
     @property
@@ -61,11 +62,11 @@ class GrowingAnswer:
         """
         stopped = self._ended_by_token or self._ended_by_string
         split = split_thoughts(self._tokenizer.decode_all(self.tokens), self._formats, self._opened)
-        text = self._text
-        if self._thought is not None:
-            text = ""
-        elif opening_in(text, self._formats) or closed_first(text, self._formats):  # a thought amid the answer
-            text = split_thoughts(text, self._formats).answer
+        text = "" if self._thought is not None else self._text
+        marked = self._tokenizer.decode_all(self.tokens[self._answer_start :])
+        amid = self._interrupted or opening_in(marked, self._formats) or closed_first(marked, self._formats)
+        if self._thought is None and amid:  # a thought amid the answer
+            text = cut_at_stop(without_special_tokens(split.answer, self._tokenizer), self._sample.stop)
         return Answer(
             text,
             thought=split.thought,
@@ -111,7 +112,7 @@ class GrowingAnswer:
         assert self._thought is not None
         tail = self._tokenizer.decode_all(self.tokens[max(self._answer_start, len(self.tokens) - MARK_TOKENS) :])
         if self._thought.closing in tail:
-            self._thought, self._answer_start = None, len(self.tokens)
+            self._thought, self._answer_start, self._text = None, len(self.tokens), ""
 
     def _look_for_end(self) -> None:
         tokens = self.tokens[self._answer_start :]
@@ -121,6 +122,8 @@ class GrowingAnswer:
             begun = marked.lstrip()
             self._may_open = bool(begun) and any(form.opening.startswith(begun) for form in self._formats)
             if self._thought is not None:
+                self._text, begun = "", marked.partition(self._thought.opening)[0]
+                self._interrupted = self._interrupted or bool(begun.strip())
                 return
             if closed_first(marked, self._formats):  # and never opened
                 self._answer_start, self._text = len(self.tokens), ""

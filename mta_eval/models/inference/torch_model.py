@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
@@ -181,7 +182,10 @@ def _warning(error: Exception) -> str:
 
 
 def log_probabilities(logits: torch.Tensor, ids: list[int]) -> list[float]:
-    """log p (nats) of each of `ids` from its row of logits (tokens, vocabulary)."""
+    """log p (nats) of each of `ids` from its row of logits (tokens, vocabulary); NaN where a logit is NaN or infinite.
+
+    Logits of -inf are no fault: some models mask tokens so.
+    """
     import torch
 
     values: list[float] = []
@@ -189,8 +193,9 @@ def log_probabilities(logits: torch.Tensor, ids: list[int]) -> list[float]:
         torch.split(logits, LOGITS_ROWS), torch.split(torch.tensor(ids, device=logits.device), LOGITS_ROWS), strict=True
     ):
         wide = part.to(torch.promote_types(part.dtype, torch.float32))
-        chosen = wide.gather(1, following[:, None])[:, 0] - wide.logsumexp(-1)
-        values += chosen.tolist()
+        whole = wide.logsumexp(-1)
+        chosen = wide.gather(1, following[:, None])[:, 0] - whole
+        values += chosen.masked_fill(~whole.isfinite(), math.nan).tolist()
     return values
 
 

@@ -31,12 +31,15 @@ class PromptTemplate:
 def prompt_template(tokenizer: Tokenizer, before: str, after: str, chat: bool) -> PromptTemplate:
     """The texts around the context; with `chat`, one user message in the model's own template.
 
-    Raises ModelError if there is no template, or it does not keep the message as it is.
+    Raises ModelError if there is no template, or it changes the message or leaves the system prompt out.
     """
     if not chat:
         return PromptTemplate(before, after)
     hole, system = "<the context goes here>", tokenizer.prompt_settings.system
-    parts = tokenizer.render(chat_messages(before + hole + after, system)).split(hole)
+    rendered = tokenizer.render(chat_messages(before + hole + after, system))
+    if system.strip() not in rendered:
+        raise ModelError("the chat template leaves the system prompt out; the model would not see it; drop --system")
+    parts = rendered.split(hole)
     if len(parts) != 2:
         raise ModelError("the chat template does not hold the user's message exactly once; use prompt=instruction")
     return PromptTemplate(parts[0], parts[1], (before, after), system)

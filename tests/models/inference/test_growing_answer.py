@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 import torch
 from number_tokenizer import Numbers, ask_for, model
 
-from mta_eval.core import PromptSettings, Sample
+from mta_eval.core import Encoding, PromptSettings, Sample
 from mta_eval.models.inference.decoding import likeliest
 from mta_eval.models.inference.growing_answer import NO_TOKEN, GrowingAnswer, NonFiniteLogitsError, settled
 from mta_eval.models.thoughts import THINK
@@ -85,6 +86,10 @@ class Words:
     def decode_all(self, ids: list[int]) -> str:
         return " ".join(self.WORDS[index] for index in ids)
 
+    def encode(self, text: str) -> Encoding:
+        found = [(self.WORDS.index(match[0]), match.span()) for match in re.finditer(r"\S+", text)]
+        return Encoding([index for index, _ in found], [span for _, span in found])
+
     def decode(self, ids: list[int]) -> str:
         return " ".join(word for word in (self.WORDS[index] for index in ids) if word[0] != "<")
 
@@ -116,6 +121,8 @@ def think(
         ("<think> </think> 42 <eos>", ("42", "", "stop", 4)),
         ("look </think> 42 <eos>", ("42", "look", "stop", 4)),  # closed, but opened nowhere
         ("42 <turn> 17", ("42", "", "stop", 2)),
+        ("42 <think> look </think> <eos>", ("42 ", "look", "stop", 5)),  # a thought after the answer
+        ("it is <think> look </think> 42 <eos>", ("it is  42", "look", "stop", 7)),  # and amid it
     ],
 )
 def test_a_thought_is_no_part_of_the_answer_and_has_a_budget_of_its_own(
@@ -128,6 +135,41 @@ def test_a_thought_that_the_prompt_opened_begins_with_the_first_token() -> None:
     assert think("look </think> 42 <eos>", prompt="q <think>") == ("42", "look", "stop", 4)
     assert think("it is 42 <eos>", prompt="q <think>") == ("", "it is 42", "length", 4)
     assert think("is 42 <eos>", prompt="q <think>", chat=False) == ("is 42", "", "stop", 3)
+
+
+class Pieces:
+    """A tokenizer whose marks of thoughts are several tokens and not special."""
+
+    PIECES = ("<eos>", "<think", "</think", ">", "42", " it", "word ")
+    turn_end = None
+    thought_formats = (THINK,)
+
+    def prompt_ids(self, prompt: str, plain: bool) -> list[int]:
+        return [0]
+
+    def encode(self, text: str) -> Encoding:
+        return Encoding([], [])
+
+    def decode_all(self, ids: list[int]) -> str:
+        return "".join(self.PIECES[index] for index in ids)
+
+    decode = decode_all
+
+
+@pytest.mark.parametrize(
+    ("tokens", "text", "thought"),
+    [
+        ([1, 3, 5, 2, 3, 0], "", " it"),  # nothing but a thought
+        ([4, 1, 3, 5, 2, 3, 0], "42", " it"),  # a thought after the answer
+        ([*[6] * 26, 1, 3, 5, 2, 3, 4, 0], "word " * 26 + "42", " it"),  # and where none is looked for any more
+    ],
+)
+def test_a_mark_of_several_tokens_leaves_nothing_in_the_answer(tokens: list[int], text: str, thought: str) -> None:
+    tokenizer: Any = Pieces()
+    settings = PromptSettings(thinking_tokens=40)
+    sample = Sample("s", "t", "q", (), {}, 0, 1, 40, chat=({"role": "user", "content": "q"},), settings=settings)
+    answer = settled(tokens, sample, tokenizer, {0})
+    assert (answer.text, answer.thought) == (text, thought.strip())
 
 
 def test_a_thought_without_a_budget_is_cut_at_once() -> None:

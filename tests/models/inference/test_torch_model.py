@@ -21,7 +21,7 @@ from mta_eval.models.inference import batching, replaced_attention
 from mta_eval.models.inference.prefill import Prefill
 from mta_eval.models.inference.separate_rows import SeparateRows
 from mta_eval.models.inference.shared_prefix_cache import SharedPrefixRows
-from mta_eval.models.inference.torch_model import batches
+from mta_eval.models.inference.torch_model import batches, log_probabilities
 
 IN_ROWS = ("llama", "gpt2", "yarn")
 APART = ("mta", "mta in one layer", "diff", "talking heads", "longheads", "longheads, released", "sinks")
@@ -278,3 +278,11 @@ def test_nothing_is_kept_of_prompts_when_all_are_answered() -> None:
     next(stopped)
     stopped.close()  # type: ignore[attr-defined]
     assert not asked._prefill._state
+
+
+@pytest.mark.parametrize("odd", [float("nan"), float("inf")])
+def test_a_row_with_a_logit_that_is_no_number_has_no_log_probabilities(odd: float) -> None:
+    logits = torch.tensor([[0.0, 0.0, odd], [0.0, 0.0, float("-inf")]])
+    first, second = log_probabilities(logits, [0, 1])
+    assert math.isnan(first)
+    assert second == pytest.approx(-math.log(2))
