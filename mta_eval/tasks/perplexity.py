@@ -1,5 +1,9 @@
 """Perplexity of texts by domain, in fixed or sliding windows: how likely a model finds what it reads, not what it says.
 
+    <bos> The rain had stopped by noon , and the ferryman …     one window of a document, in the model's tokens
+          0.9 3.1  0.2 1.4     0.3 2.2   0.1 0.4  5.0           -log p of each, given those before it (nats)
+    perplexity = exp(sum of nats / number of tokens), of each domain; their plain mean
+
 The validation perplexity of the MTA paper (Table 2: seven domains, windows of 2,048 tokens, the plain mean of the
 domains' perplexities) and perplexity on long books (LongHeads). Unlike the paper's code, which joins documents and
 drops what does not fill a batch, windows here never cross from one document into the next, and the last window of a
