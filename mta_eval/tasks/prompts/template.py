@@ -38,9 +38,7 @@ def prompt_template(tokenizer: Tokenizer, before: str, after: str, chat: bool) -
     hole, system = "<the context goes here>", tokenizer.prompt_settings.system
     rendered = tokenizer.render(chat_messages(before + hole + after, system))
     if system.strip() not in rendered:
-        raise ModelError(
-            "the chat template leaves the system prompt out; the model would not see it; drop --system"
-        )
+        raise ModelError("the chat template leaves the system prompt out; the model would not see it; drop --system")
     parts = rendered.split(hole)
     if len(parts) != 2:
         raise ModelError("the chat template does not hold the user's message exactly once; use prompt=instruction")
