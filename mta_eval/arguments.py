@@ -77,15 +77,16 @@ def parse_labels(texts: Sequence[str], models: Sequence[str], canonical: Callabl
     labels: dict[str, str] = {}
     for text in texts:
         spec, label = _spec_and_label(text, models, canonical)
-        if not (spec and label.strip()):
-            raise SpecError(f"{text!r} is no label; write SPEC=LABEL")
+        if not (spec and label.strip() and label.strip().isprintable()):
+            raise SpecError(f"{text!r} is no label; write SPEC=LABEL, on one line")
         if spec not in models:
             raise SpecError(
                 f"the label {label!r} is for {spec!r}, which is no model of this run{did_you_mean(spec, models)}"
             )
         labels[spec] = label.strip()
-    if len(set(labels.values())) < len(labels):
-        raise SpecError("two models have the same label")
+    names = [labels.get(model, model) for model in models]
+    if doubles := [name for name in names if names.count(name) > 1]:
+        raise SpecError(f"two models have the same label, or one has the other's name: {doubles[0]!r}")
     return labels
 
 

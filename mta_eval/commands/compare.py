@@ -33,10 +33,12 @@ def compare(
 
     runs = [first_run] if second_run is None else [first_run, second_run]
     folders = several.read_paired(runs)
-    ours, theirs = pick_models(runs, folders, (first, second))
+    labels = [several.labels_of(run) for run in (runs[0], runs[-1])]
+    specs = [{label: spec for spec, label in known.items()} for known in labels]
+    ours, theirs = pick_models(runs, folders, (specs[0].get(first, first), specs[1].get(second, second)))
     pairs = pair_up(ours, theirs)
     compared = compare_pairs(pairs.pairs, x, y)
-    names = ours[0].model, theirs[0].model
+    names = labels[0].get(ours[0].model, ours[0].model), labels[1].get(theirs[0].model, theirs[0].model)
     terminal.print_table(HEAD, comparison_rows(compared, x, y), left=2)
     terminal.print_lines(conclusions(compared, pairs, *names))
     if out:

@@ -121,7 +121,10 @@ def _presentation(first: Mapping[str, Json], second: Mapping[str, Json]) -> dict
         presentation = environment.get("presentation")
         if isinstance(presentation, Mapping):
             shown |= presentation
-            labels |= part if isinstance(part := presentation.get("labels"), Mapping) else {}
+            for spec, label in (part if isinstance(part := presentation.get("labels"), Mapping) else {}).items():
+                if same := [other for other, there in labels.items() if there == label and other != spec]:
+                    raise ContradictionError(f"the model with the label {label!r}", same[0], spec)
+                labels[spec] = label
     return {"presentation": shown | ({"labels": labels} if labels else {})} if shown else {}
 
 

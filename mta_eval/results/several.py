@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -50,8 +50,14 @@ def read_several(folders: Sequence[Path]) -> tuple[list[tuple[str, Run]], list[R
 
 
 def labelled(records: Sequence[Record], runs: Sequence[Run]) -> list[Record]:
-    """Records under the labels that their runs give models, as tables and pictures show them."""
+    """Records under the labels that their runs give models, as tables and pictures show them.
+
+    A label that two models have, or that is another's name, is used for neither: they would look like one.
+    """
     labels = {spec: label for run in reversed(runs) for spec, label in run.labels.items()}
+    models = dict.fromkeys([*labels, *(model for run in runs for model in run.models)])
+    names = Counter([*labels.values(), *models])
+    labels = {spec: label for spec, label in labels.items() if names[label] == 1}
 
     def shown(model: str) -> str:
         spec, run, _ = model.partition(" (")
@@ -60,6 +66,11 @@ def labelled(records: Sequence[Record], runs: Sequence[Run]) -> list[Record]:
     if not labels:
         return list(records)
     return [dataclasses.replace(record, model=shown(record.model)) for record in records]
+
+
+def labels_of(folder: Path) -> dict[str, str]:
+    """The labels that a run gives its models; none where it is a file of lm-eval. Raises StoreError."""
+    return {} if folder.is_file() else store.read_run(folder).labels
 
 
 def read_paired(folders: Sequence[Path]) -> list[list[Record]]:

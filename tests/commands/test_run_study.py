@@ -100,6 +100,10 @@ def test_labels_and_axes_of_a_study_are_those_of_its_tables_and_pages(folder: Pa
     text = (folder / "runs/study/report/report.md").read_text()
     assert "A window" in text
     assert "| length" in text
+    for first in ("A window", "window:300"):
+        code, _, _ = call("compare", "runs/study", "--first", first, "--second", "window:200", "--out", "compared")
+        assert code == 0
+        assert "First: A window. Second: window:200." in (folder / "compared/compare.md").read_text()
     code, shown, _ = call("show", "runs/study", "niah/256/0.50/0", "--model", "A window", "--seed", "1")
     assert (code, "window:300" in shown) == (0, True)
 
@@ -223,6 +227,6 @@ def test_template_options_are_json_or_text() -> None:
 
 def test_labels_are_for_models_of_the_run() -> None:
     assert parse_labels(["hf:a,dtype=float32=Mine"], ["hf:a,dtype=float32"]) == {"hf:a,dtype=float32": "Mine"}
-    for wrong in (["Mine"], ["hf:b=Mine"], ["hf:a="], ["hf:a=x", "hf:c=x"]):
+    for wrong in (["Mine"], ["hf:b=Mine"], ["hf:a="], ["hf:a=x", "hf:c=x"], ["hf:a=hf:c"], ["hf:a=x\ny"]):
         with pytest.raises(SpecError):
             parse_labels(wrong, ["hf:a", "hf:c"])

@@ -50,6 +50,16 @@ def test_facts_that_differ_stand_beside_each_other() -> None:
     assert (joined["beyond"], joined["limit"]) == ({"m": [1, 2]}, 3)
 
 
+def test_a_label_stays_with_its_model() -> None:
+    first, second, third = (
+        replace(RUN, environment={"presentation": {"labels": {spec: label}}})
+        for spec, label in (("window:300", "A"), ("hf:x", "A"), ("window:300", "B"))
+    )
+    assert grown(first, [], third).labels == {"window:300": "B"}
+    with pytest.raises(ContradictionError, match="the model with the label 'A' was window:300, now hf:x"):
+        grown(first, [], second)
+
+
 def test_a_part_of_an_identity_that_only_one_knows_is_kept() -> None:
     there = replace(RUN, identities={"m": ModelIdentity(weights="a"), "n": ModelIdentity(config="c")})
     here = replace(RUN, identities={"m": ModelIdentity(weights="a", template="t"), "o": ModelIdentity()})

@@ -5,7 +5,7 @@ from pathlib import Path
 from test_store import RUN, record
 
 from mta_eval.core import Record
-from mta_eval.results.several import read_several
+from mta_eval.results.several import labelled, read_several
 from mta_eval.results.store import RunFolder
 
 
@@ -79,3 +79,12 @@ def test_of_several_seeds_each_may_come_in_parts(tmp_path: Path) -> None:
     _, records, _ = read_several(folders)
     assert [one.axes["seed"] for one in records] == [0, 0, 1, 1]
     assert {one.model for one in records} == {"window:300"}
+
+
+def test_a_label_of_two_models_or_of_another_name_is_used_for_neither() -> None:
+    runs = [
+        dataclasses.replace(RUN, models=(spec,), environment={"presentation": {"labels": {spec: label}}})
+        for spec, label in (("a", "Mine"), ("b", "Mine"), ("c", "Ours"), ("d", "e"), ("f", "b"))
+    ] + [dataclasses.replace(RUN, models=("e",))]
+    shown = labelled([record(0, model=spec) for spec in "abcdef"], runs)
+    assert [one.model for one in shown] == ["a", "b", "Ours", "d", "e", "f"]
