@@ -116,6 +116,11 @@ class Prefill:
 
     @cached_property
     def _takes_positions(self) -> bool:
+        from transformers import GenerationMixin
+
+        name = "_prepare_position_ids_for_generation"
+        if getattr(type(self._model), name, None) not in (None, getattr(GenerationMixin, name, None)):
+            return False  # it makes them in a way of its own (Reformer)
         return "position_ids" in signature(getattr(self._model, "forward", self._model.__call__)).parameters
 
     def clear(self) -> None:

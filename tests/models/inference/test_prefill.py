@@ -53,7 +53,7 @@ def test_prompts_with_a_common_start_are_as_alone(kind: str, shapes: list[tuple[
         ids = before[:shared] + prompt(number + 1, own)
         with torch.inference_mode():
             logits, state = reader.read(ids)
-            decode(reader, logits, state, steps)  # what is decoded is no part of the next prompt
+            decode(reader, logits, state, len(ids), steps)  # what is decoded is no part of the next prompt
         torch.testing.assert_close(logits[-1], alone(kind, ids)[-1], atol=1e-8, rtol=0)
         before = ids
 
@@ -64,7 +64,7 @@ def test_the_tokens_decoded_are_those_without_reuse(kind: str) -> None:
     with torch.inference_mode():
         for reuse in (True, False):
             reader = Prefill(build(kind), reuse)
-            found = [decode(reader, *reader.read(ids), steps=8) for ids in prompts]
+            found = [decode(reader, *reader.read(ids), len(ids), steps=8) for ids in prompts]
             if reuse:
                 wanted = found
     assert found == wanted
@@ -250,3 +250,30 @@ def test_answers_never_depend_on_what_was_asked_before(reuse: bool) -> None:
     again = Prefill(build("dynamic"), reuse)
     again.read(rest[1])
     assert not torch.allclose(again.read(rest[0])[0], alone)
+
+
+class Recorder:
+    """A model that is asked through it, and the positions it was told."""
+
+    def __init__(self, kind: str) -> None:
+        self.model, self.told = build(kind), list[list[int]]()
+        self.config, self.device = self.model.config, self.model.device
+
+    def __call__(self, position_ids: torch.Tensor, **inputs: Any) -> Any:
+        self.told += position_ids.tolist()
+        return self.model(position_ids=position_ids, **inputs)
+
+
+def test_a_model_that_takes_positions_is_told_those_of_all_tokens() -> None:
+    model: Any = Recorder("llama")
+    reader = Prefill(model)
+    with torch.inference_mode():
+        assert reader.is_append_only
+        model.told.clear()
+        logits, state = reader.read(prompt(1, 30))
+        decode(reader, logits, state, 30, 2)
+        reader.read(prompt(1, 20) + prompt(2, 4))
+        list(reader.in_pieces(prompt(1, 30), 20))
+        reader.read_padded([prompt(1, 5), prompt(1, 3)])
+    bounds = [(0, 30), (30, 31), (31, 32), (20, 24), (0, 20), (20, 30), (0, 5)]
+    assert model.told == [list(range(first, last)) for first, last in bounds]
