@@ -81,8 +81,10 @@ def test_an_error_that_repeats_what_was_given_is_one_harmless_line(call: Call) -
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
-        ("![x](http://evil/p.png)", r"!\[x\](http://evil/p.png)"),
-        ("[x](javascript:1)", r"\[x\](javascript:1)"),
+        ("![x](http://evil/p.png)", r"![x\](http://evil/p.png)"),
+        ("[x](javascript:1)", r"[x\](javascript:1)"),
+        ("[x][y] [x]: z", r"[x\][y] [x\]: z"),
+        ("50 % [30–95], n=4", "50 % [30–95], n=4"),
         ("a|b\n# c", r"a\|b # c"),
         ("# c", r"\# c"),
         ("<script>`x`", r"&lt;script>\`x\`"),

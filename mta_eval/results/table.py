@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 GAP = "–"
 CUT = "†"
-MARKDOWN = re.compile(r"[\\|\[\]`]|^#")
+MARKDOWN = re.compile(r"[\\|`]|\](?=[(\[:])|^#")  # a bracket alone is no link
 CUT_NOTE = f"{CUT} some prompts were cut to the model's window"
 
 

@@ -87,7 +87,7 @@ BAD = {
     "parquet to the screen": (("table", "a", "--form", "parquet"), "name the file with --out"),
     "missing folder": (("table", "a", "--out", "no/such/t.md"), "cannot write"),
     "missing folder for Parquet": (("table", "a", "--out", "no/such/t.parquet"), "cannot write"),
-    "out is a folder": (("table", "a", "--out", "b", "--form", "csv"), "no regular file"),
+    "out is a folder": (("table", "a", "--out", "b", "--form", "csv"), "Is a directory"),
     "unknown form": (("table", "a", "--form", "word"), "word"),
     "watch of no run": (("watch", "nowhere"), "there is no run folder 'nowhere'"),
     "watch without an axis": (("watch", "a", "--y", "dept"), 'did you mean "depth"'),

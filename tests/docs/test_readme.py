@@ -20,7 +20,7 @@ def test_it_is_one_page_that_shows_your_own_model_first() -> None:
     lines = README.splitlines()
     assert len(lines) <= 150
     assert "hf:PATH_OR_ID" in "\n".join(lines[:30])
-    assert "prompt=chat" in "\n".join(lines[:30])
+    assert "--prompt chat" in "\n".join(lines[:30])
 
 
 def test_its_links_are_absolute_and_lead_to_files_and_pages_that_exist() -> None:
