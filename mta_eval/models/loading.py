@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from mta_eval.errors import ModelError
 from mta_eval.models.error_text import first_line
-from mta_eval.models.load_check import LoadingInfo, check_finite, check_weights
+from mta_eval.models.load_check import LoadingInfo, check_finite, check_types, check_weights
 from mta_eval.models.locations import local_path
 
 if TYPE_CHECKING:
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 Quantization = Literal["none", "8bit", "4bit"]
 HINT = "name a folder, a .gguf file, or a Hugging Face id"
 NO_SDPA = "scaled_dot_product_attention yet"  # of transformers' message
+ERROR_SHOWN = 300  # characters of what PEFT raises, whose first line may say nothing
 ADAPTER_HINT = "adapter= needs PEFT: pip install 'mta-eval[peft]'"
 
 
@@ -50,6 +54,8 @@ def load_causal_lm(
     except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
         raise ModelError(f"cannot load the model {name!r}: {first_line(error)}; {HINT}") from error
     check_weights(name, info, options.unused_weights)
+    if options.quantization == "none" and getattr(model.config, "quantization_config", None) is None:
+        check_types(name, Path(where["pretrained_model_name_or_path"]), model)
     if options.adapter:
         model = _with_adapter(model, options)
     if not options.device_map and options.quantization == "none":
@@ -78,14 +84,31 @@ def _load(
     wanted = "sdpa" if options.attention == "auto" else options.attention
     loaded: tuple[PreTrainedModel, LoadingInfo]
     try:
-        loaded = AutoModelForCausalLM.from_pretrained(**arguments, attn_implementation=wanted)
+        with _without_report():
+            loaded = AutoModelForCausalLM.from_pretrained(**arguments, attn_implementation=wanted)
         return loaded
     except ValueError as error:
         if options.attention != "auto" or NO_SDPA not in str(error):
             raise
     print(f"mta-eval: {name} cannot be computed by sdpa; its own default attention is used", file=sys.stderr)
-    loaded = AutoModelForCausalLM.from_pretrained(**arguments)
+    with _without_report():
+        loaded = AutoModelForCausalLM.from_pretrained(**arguments)
     return loaded
+
+
+@contextmanager
+def _without_report() -> Iterator[None]:
+    """Without transformers' table of weights that do not fit: `check_weights` says it in one line."""
+
+    def is_none(record: logging.LogRecord) -> bool:
+        return "LOAD REPORT" not in record.getMessage()
+
+    logger = logging.getLogger("transformers.modeling_utils")
+    logger.addFilter(is_none)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_none)
 
 
 def _placement(options: LoadOptions) -> dict[str, object]:
@@ -113,8 +136,15 @@ def _with_adapter(model: PreTrainedModel, options: LoadOptions) -> PreTrainedMod
         warnings.filterwarnings("error", message=".*(missing|unexpected) adapter keys")
         try:
             adapted = PeftModel.from_pretrained(model, path)
+            loaded = adapted.load_adapter(path, adapted.active_adapter)  # again, for what the first keeps to itself
         except Exception as error:  # PEFT raises what it trips over
-            raise ModelError(f"cannot put the adapter {options.adapter!r} on the model: {first_line(error)}") from error
+            said = " ".join(str(error).split())[:ERROR_SHOWN] or type(error).__name__
+            raise ModelError(f"cannot put the adapter {options.adapter!r} on the model: {said}") from error
+    if unused := sorted(loaded.unexpected_keys):
+        raise ModelError(
+            f"the adapter {options.adapter!r} is not one of this model: {len(unused)} of its weights have no place there "
+            f"({', '.join(unused[:2])}{', …' if len(unused) > 2 else ''})"
+        )
     check_finite(f"the adapter {options.adapter}", adapted)
     merged: PreTrainedModel = adapted if options.quantization != "none" else adapted.merge_and_unload()
     return merged
