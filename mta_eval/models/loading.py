@@ -142,7 +142,7 @@ def _with_adapter(model: PreTrainedModel, options: LoadOptions) -> PreTrainedMod
             raise ModelError(f"cannot put the adapter {options.adapter!r} on the model: {said}") from error
     if unused := sorted(loaded.unexpected_keys):
         raise ModelError(
-            f"the adapter {options.adapter!r} is not one of this model: {len(unused)} of its weights have no place there "
+            f"the adapter {options.adapter!r} is not one of this model: {len(unused)} of its weights have no place "
             f"({', '.join(unused[:2])}{', …' if len(unused) > 2 else ''})"
         )
     check_finite(f"the adapter {options.adapter}", adapted)

@@ -214,7 +214,7 @@ def test_an_adapter_of_a_model_with_more_layers_is_refused(llama_folder: Path, t
     config.num_hidden_layers += 1
     larger = LlamaForCausalLM(config)
     get_peft_model(larger, LoraConfig(r=2, target_modules=["q_proj"])).save_pretrained(tmp_path)
-    with pytest.raises(ModelError, match=r"is not one of this model: 2 of its weights have no place there .*layers\.3"):
+    with pytest.raises(ModelError, match=r"is not one of this model: 2 of its weights have no place .*layers\.3"):
         next(HuggingFace(str(llama_folder), device="cpu", adapter=str(tmp_path)).generate([QUESTION]))
 
 
