@@ -60,6 +60,11 @@ def with_room_for_thoughts(
             option = given[0] if given else "--thinking"
             raise SpecError(f"{option} is for chats, and no task asks by one; add --prompt chat")
     if thinking_tokens is not None:
+        opened = [name for name, model in models.items() if chats and not thinking_tokens and _opens(model, settings)]
+        if opened:
+            raise SpecError(
+                f"the chat template of {opened[0]} opens a thought; give it --thinking-tokens, or --thinking off"
+            )
         return dataclasses.replace(settings, thinking_tokens=thinking_tokens), ""
     if not chats:
         return settings, ""
@@ -72,6 +77,15 @@ def with_room_for_thoughts(
         "(--thinking-tokens; --thinking off)"
     )
     return dataclasses.replace(settings, thinking_tokens=THINKING_TOKENS), note
+
+
+def _opens(model: Model, settings: PromptSettings) -> bool:
+    """Whether the chat template of a model begins a thought for it."""
+    from mta_eval.models.thoughts import opened_by
+
+    tokenizer = model.tokenizer.with_settings(settings)
+    prompt = tokenizer.render([{"role": "user", "content": "?"}])
+    return opened_by(prompt, getattr(tokenizer, "thought_formats", ())) is not None
 
 
 def _in_form(spec: str, form: Form) -> Task:

@@ -138,3 +138,13 @@ def test_budgets_are_no_negative_numbers_and_dates_are_dates() -> None:
             PromptSettings(**wrong)  # type: ignore[arg-type]
     with pytest.raises(ModelError, match="no chat template"):
         build_model("window:300").tokenizer.render([])
+
+
+def test_a_template_that_opens_a_thought_wants_room_for_it(thinker: Model, tmp_path: Path) -> None:
+    (tmp_path / "chat_template.jinja").write_text(
+        CHATML + "{% if not enable_thinking is defined %}<think>\n{% endif %}"
+    )
+    chats, _ = build_tasks(CHATS, {}, "task")
+    with pytest.raises(SpecError, match="opens a thought; give it --thinking-tokens, or --thinking off"):
+        with_room_for_thoughts(PromptSettings(), chats, {"thinker": thinker}, 0)
+    assert with_room_for_thoughts(PromptSettings(thinking="off"), chats, {"thinker": thinker}, 0)

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from mta_eval.core import Ability, Answer, Finish, ModelIdentity, Sample
@@ -21,7 +22,7 @@ from mta_eval.models.chat_templates import options_of
 from mta_eval.models.devices import choose_device
 from mta_eval.models.error_text import first_line
 from mta_eval.models.hf import HuggingFace
-from mta_eval.models.identity import template_digest
+from mta_eval.models.identity import template_digest, weights_digest
 from mta_eval.models.locations import checkpoint_path
 from mta_eval.models.server_prompts import CLOCK
 from mta_eval.models.tokenizer import FastTokenizer, load_tokenizer
@@ -86,8 +87,10 @@ class Harness:
         return {"backend": self.backend, **dict(self.arguments)}
 
     def identity(self) -> ModelIdentity:
-        """The template alone: lm-eval does not say what else a backend loads."""
-        return ModelIdentity(template=template_digest(self.tokenizer.chat_template))
+        """The template, and the weights in the folder of pretrained=; lm-eval says no more of a backend."""
+        folder = Path(str(dict(self.arguments).get("pretrained", "")))
+        weights = weights_digest(folder) if folder.is_dir() else ""
+        return ModelIdentity(weights=weights, template=template_digest(self.tokenizer.chat_template))
 
     def generate(self, samples: Iterable[Sample]) -> Iterator[Answer]:
         """See core.Model."""

@@ -7,12 +7,14 @@ in part or in whole answers all the same.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
 from mta_eval.errors import ModelError
 
 if TYPE_CHECKING:
     import torch
+    from safetensors import safe_open
     from transformers import PreTrainedModel
 
 SHOWN = 3  # names in a message
@@ -56,6 +58,30 @@ def check_weights(path: str, info: LoadingInfo, unused: str = "refuse") -> None:
     ]
     if found := "; ".join(filter(None, problems)):
         raise ModelError(f"the weights of {path!r} are not those of its config: {found}{_advice(missing, unexpected)}")
+
+
+def check_types(name: str, folder: Path, model: PreTrainedModel) -> None:
+    """Raises ModelError if a file in `folder` holds whole numbers for a weight that the model computes in floats.
+
+    transformers converts them in silence; they are quantised weights whose scales, and the config that tells of them,
+    are lost.
+    """
+    from safetensors import safe_open
+
+    floating = {weight for weight, values in model.named_parameters() if values.is_floating_point()}
+    whole: list[str] = []
+    for path in sorted(folder.glob("*.safetensors")):
+        with safe_open(path, framework="pt") as file:
+            whole += [weight for weight in file.keys() if weight in floating and _is_whole(file, weight)]  # noqa: SIM118
+    if whole:
+        raise ModelError(
+            f"{_counted(len(whole))} of {name!r} are stored as whole numbers ({_listed(whole)}), but its config has no "
+            "quantization_config that says how to read them"
+        )
+
+
+def _is_whole(file: safe_open, weight: str) -> bool:
+    return str(file.get_slice(weight).get_dtype()).startswith(("I", "U", "BOOL"))  # type: ignore[no-untyped-call]
 
 
 def check_finite(name: str, model: PreTrainedModel) -> None:

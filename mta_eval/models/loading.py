@@ -5,11 +5,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from mta_eval.errors import ModelError
 from mta_eval.models.error_text import first_line
-from mta_eval.models.load_check import LoadingInfo, check_finite, check_weights
+from mta_eval.models.load_check import LoadingInfo, check_finite, check_types, check_weights
 from mta_eval.models.locations import local_path
 from mta_eval.printable import say
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 Quantization = Literal["none", "8bit", "4bit"]
 HINT = "name a folder, a .gguf file, or a Hugging Face id"
 NO_SDPA = "scaled_dot_product_attention yet"  # of transformers' message
+ERROR_SHOWN = 300  # characters of what PEFT raises, whose first line may say nothing
 ADAPTER_HINT = "adapter= needs PEFT: pip install 'mta-eval[peft]'"
 
 
@@ -50,6 +52,8 @@ def load_causal_lm(
     except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
         raise ModelError(f"cannot load the model {name!r}: {first_line(error)}; {HINT}") from error
     check_weights(name, info, options.unused_weights)
+    if options.quantization == "none" and getattr(model.config, "quantization_config", None) is None:
+        check_types(name, Path(where["pretrained_model_name_or_path"]), model)
     if options.adapter:
         model = _with_adapter(model, options)
     if not options.device_map and options.quantization == "none":
@@ -113,8 +117,15 @@ def _with_adapter(model: PreTrainedModel, options: LoadOptions) -> PreTrainedMod
         warnings.filterwarnings("error", message=".*(missing|unexpected) adapter keys")
         try:
             adapted = PeftModel.from_pretrained(model, path)
+            loaded = adapted.load_adapter(path, adapted.active_adapter)  # again, for what the first keeps to itself
         except Exception as error:  # PEFT raises what it trips over
-            raise ModelError(f"cannot put the adapter {options.adapter!r} on the model: {first_line(error)}") from error
+            said = " ".join(str(error).split())[:ERROR_SHOWN] or type(error).__name__
+            raise ModelError(f"cannot put the adapter {options.adapter!r} on the model: {said}") from error
+    if unused := sorted(loaded.unexpected_keys):
+        raise ModelError(
+            f"the adapter {options.adapter!r} is not one of this model: {len(unused)} of its weights have no place "
+            f"({', '.join(unused[:2])}{', …' if len(unused) > 2 else ''})"
+        )
     check_finite(f"the adapter {options.adapter}", adapted)
     merged: PreTrainedModel = adapted if options.quantization != "none" else adapted.merge_and_unload()
     return merged

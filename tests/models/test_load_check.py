@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
+from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from mta_eval.core import Sample
 from mta_eval.errors import ModelError
@@ -75,6 +75,10 @@ def last_logits(model: HuggingFace) -> torch.Tensor:
         (prefixed("student."), r"names in the checkpoint begin with 'student.': take that off"),
         (with_lora, r"LoRA weights that were not merged"),
         (lambda tensors: tensors | {"score.weight": torch.ones(2, 64)}, r"score.weight.*unused_weights=ignore"),
+        (
+            lambda tensors: {name: tensor.to(torch.int8) for name, tensor in tensors.items()},
+            r"30 weights of .* are stored as whole numbers \(lm_head.weight, .*no quantization_config",
+        ),
         (with_one(float("nan")), r"1 weight of .* hold NaN or infinity: model.layers.1.mlp.up_proj.weight"),
         (with_one(float("-inf")), r"hold NaN or infinity: model.layers.1.mlp.up_proj.weight"),
     ],
@@ -185,6 +189,17 @@ def test_an_adapter_that_lacks_weights_is_refused(llama_folder: Path, tmp_path: 
     (weights,) = tmp_path.glob("*.safetensors")
     save_file(without("layers.1.")(load_file(weights)), weights)
     with pytest.raises(ModelError, match="missing adapter keys"):
+        next(HuggingFace(str(llama_folder), device="cpu", adapter=str(tmp_path)).generate([QUESTION]))
+
+
+def test_an_adapter_of_a_model_with_more_layers_is_refused(llama_folder: Path, tmp_path: Path) -> None:
+    from peft import LoraConfig, get_peft_model
+
+    config = LlamaConfig.from_pretrained(llama_folder)
+    config.num_hidden_layers += 1
+    larger = LlamaForCausalLM(config)
+    get_peft_model(larger, LoraConfig(r=2, target_modules=["q_proj"])).save_pretrained(tmp_path)
+    with pytest.raises(ModelError, match=r"is not one of this model: 2 of its weights have no place .*layers\.3"):
         next(HuggingFace(str(llama_folder), device="cpu", adapter=str(tmp_path)).generate([QUESTION]))
 
 
