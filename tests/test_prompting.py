@@ -97,7 +97,7 @@ def test_settings_of_chats_need_a_chat(settings: PromptSettings, option: str, ta
     completions, _ = build_tasks(["niah"], {}, "task")
     with pytest.raises(SpecError, match=f"{option} is for chats"):
         with_room_for_thoughts(settings, completions, {"m": talker}, None)
-    assert with_room_for_thoughts(settings, build_tasks(CHATS, {}, "task")[0], {"m": talker}, 0)
+    assert with_room_for_thoughts(settings, build_tasks(CHATS, {}, "task")[0], {"m": talker}, 9)
 
 
 @pytest.mark.parametrize(
