@@ -72,8 +72,8 @@ MAKERS: dict[str, Callable[[], Any]] = {
 
 @cache
 def build(kind: str) -> Any:
-    """Every weight random, in float64."""
-    with torch.random.fork_rng():
+    """Every weight random, in float64; the same whether the first test that asks is in inference mode or not."""
+    with torch.random.fork_rng(), torch.inference_mode(False):
         torch.manual_seed(5)
         return MAKERS[kind]().eval().double()
 

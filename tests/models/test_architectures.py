@@ -17,13 +17,14 @@ from transformers import AutoTokenizer
 from mta_eval.core import Answer, Sample
 from mta_eval.models.hf import HuggingFace
 
+# transformers compiles GPT-BigCode's attention so
+pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
 MOST = 10  # tokens of an answer
 NEAR_TIE = 1e-4  # a difference of logits that rounding might turn over
 # one of each kind of cache, positions, attention, tokenizer class and end; `pytest -m ''` asks all
 QUICK = {
     *("llama, tied", "llama, dynamic", "mistral", "qwen2", "qwen3_next", "gemma3_text", "phi3, longrope", "gpt2"),
-    *("gpt_neo", "gpt_oss", "opt", "falcon, alibi", "mpt", "cohere2", "deepseek_v3", "minimax", "mamba", "rwkv"),
-    *("xlstm", "bamba", "jamba", "lfm2", "recurrent_gemma"),
+    *("gpt_neo", "gpt_oss", "falcon, alibi", "deepseek_v3", "minimax", "mamba", "xlstm", "bamba"),
 }
 
 
@@ -134,4 +135,4 @@ def check_likelihoods(checkpoint: Checkpoint, asked: HuggingFace) -> None:
 def test_the_table_names_each_row_once_and_the_quick_ones_exist() -> None:
     assert set(ARCHITECTURES) >= QUICK
     assert not set(ARCHITECTURES) & set(UNTESTED)
-    assert len({chosen.model_type for chosen in ARCHITECTURES.values()}) >= 90
+    assert len({chosen.model_type for chosen in ARCHITECTURES.values()}) >= 110
