@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Callable, Sequence
@@ -10,10 +9,12 @@ from typing import TypeVar
 
 from mta_eval.core import Scalar
 from mta_eval.errors import MtaEvalError, SpecError, did_you_mean
+from mta_eval.outside import read_json
 
 T = TypeVar("T")
 LONGEST_RANGE = 1000  # numbers
 LONGEST = 16 * 1024 * 1024
+MOST_DIGITS = 18  # of a number: what 64 bits surely hold
 UNITS = {"": 1, "k": 1024, "m": 1024 * 1024}
 
 
@@ -22,9 +23,9 @@ def parse_length(text: str) -> int:
     match = re.fullmatch(r"([0-9]+)([km]?)", text.strip().lower())
     if not match:
         raise SpecError(f"{text!r} is no length; write tokens such as 512, 2k or 1m")
-    tokens = int(match[1]) * UNITS[match[2]]
+    tokens = int(match[1]) * UNITS[match[2]] if len(match[1]) <= MOST_DIGITS else LONGEST + 1
     if tokens > LONGEST:
-        raise SpecError(f"length {text} is beyond the {LONGEST // UNITS['m']}m tokens that prompts are made for")
+        raise SpecError(f"length {text:.20} is beyond the {LONGEST // UNITS['m']}m tokens that prompts are made for")
     return tokens
 
 
@@ -64,8 +65,8 @@ def parse_seeds(text: str, seed: int) -> tuple[int, ...]:
     if seed:
         raise SpecError("--seed and --seeds both name seeds; give one of them")
     parts = [part.strip() for part in text.split(",")]
-    if wrong := [part for part in parts if not re.fullmatch(r"-?[0-9]+", part)]:
-        raise SpecError(f"{wrong[0]!r} is no seed; write whole numbers such as 0,1,2")
+    if wrong := [part for part in parts if not re.fullmatch(rf"-?[0-9]{{1,{MOST_DIGITS}}}", part)]:
+        raise SpecError(f"{wrong[0]!r:.60} is no seed; write whole numbers of at most {MOST_DIGITS} digits: 0,1,2")
     return _without_doubles([int(part) for part in parts], "seed")
 
 
@@ -116,7 +117,7 @@ def parse_scalars(texts: Sequence[str]) -> tuple[tuple[str, Scalar], ...]:
         if name.strip() in options:
             raise SpecError(f"option {name.strip()} is given twice")
         try:
-            parsed = json.loads(value)
+            parsed = read_json(value)
         except ValueError:
             parsed = value
         if isinstance(parsed, list | dict) or (isinstance(parsed, float) and not math.isfinite(parsed)):

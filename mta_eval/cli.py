@@ -79,12 +79,16 @@ def main() -> None:
     except usage_error as error:
         where = error.ctx.command_path if error.ctx else "mta-eval"
         print(one_line(f"{where}: {error.format_message()} (see {where} --help)"), file=sys.stderr)
-    except (KeyboardInterrupt, typer.Abort):
-        say("stopped; the same command goes on from here")
-        sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:  # a name that the file system does not take, a closed folder: nothing of ours is broken
+        if error.filename is None:
+            raise
+        say(f"cannot use {str(error.filename)[:200]!r}: {error.strerror}")
+    except (KeyboardInterrupt, typer.Abort):
+        say("stopped; the same command goes on from here")
+        sys.exit(130)
     sys.exit(2)
 
 

@@ -33,6 +33,7 @@ OverLength = Literal["refuse", "mark"]
 Finish = Literal["stop", "length", "refused", "failed"]
 Ability = Literal["answers", "chooses", "reads"]
 Thinking = Literal["auto", "off", "keep"]
+MOST_CELLS = 10_000_000  # of a sweep: their answers alone would be gigabytes
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,10 @@ class Sweep:
     depths: tuple[float | None, ...]
     repeats: int
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if len(self.lengths) * len(self.depths) * self.repeats > MOST_CELLS:
+            raise SpecError(f"a sweep has at most {MOST_CELLS:,} samples; ask for fewer repeats, depths or lengths")
 
     def cells(self) -> Iterator[Cell]:
         """Neighbours share the longest prefix: same haystack, deepest needle first. Caches live from this order."""

@@ -31,6 +31,7 @@ from mta_eval import registry
 from mta_eval.arguments import parse_scalars
 from mta_eval.core import Json, Scalar
 from mta_eval.errors import SpecError, did_you_mean
+from mta_eval.outside import regular
 from mta_eval.registry import option_text
 
 JOINED = ("lengths", "depths", "seeds")  # one option holds all of a list
@@ -93,10 +94,12 @@ def _toml_value(name: str, value: object) -> object:
 
 def _read(path: Path) -> dict[str, Json]:
     try:
-        fields = tomllib.loads(path.read_text("utf-8-sig"))
+        fields = tomllib.loads(regular(path).read_text("utf-8-sig"))
     except OSError as error:
         raise SpecError(f"cannot read the study {str(path)!r}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except RecursionError as error:
+        raise SpecError(f"the study {str(path)!r} is no TOML that can be read: it is nested too deeply") from error
+    except ValueError as error:  # no TOML, no UTF-8, or a number of thousands of digits
         raise SpecError(f"the study {str(path)!r} is no TOML: {error}") from error
     return {key: str(value) if isinstance(value, datetime.date) else value for key, value in fields.items()}
 

@@ -21,9 +21,12 @@ def attention(
     repeat: Repeat = 0,
     seed: Seed = 0,
     rows: Annotated[
-        int, typer.Option(help="Last tokens of the prompt to show; 0: 16 for one checkpoint, 2 for several.", min=0)
+        int,
+        typer.Option(help="Last tokens of the prompt to show; 0: 16 of one checkpoint, 2 of several.", min=0, max=1000),
     ] = 0,
-    heads: Annotated[int, typer.Option(help="Heads to show, those with most attention on the needle.", min=1)] = 4,
+    heads: Annotated[
+        int, typer.Option(help="Heads to show, those with most attention on the needle.", min=1, max=100)
+    ] = 4,
 ) -> None:
     """Draw the attention from a question's tokens to the needle: which head of which layer attends to it."""
     from mta_eval.results import inspection

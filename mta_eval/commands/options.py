@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mta_eval.arguments import parse_scalars
+from mta_eval.arguments import LONGEST, parse_scalars
 from mta_eval.core import Model, PromptSettings, Task
+from mta_eval.outside import LARGEST
 
 if TYPE_CHECKING:
     from mta_eval.prompting import Form
+
+MOST_REPEATS = 10_000  # of one length and depth
+MOST_STEPS = 1_000_000_000  # of a training, or its rows
 
 
 class PromptChoice(StrEnum):
@@ -40,9 +44,9 @@ Tokenizer = Annotated[str, typer.Option("--model", help="Model spec; tokenizer:P
 Lengths = Annotated[str, typer.Option(help="Window sizes in tokens, prompt and answer together: 512,1k,128k.")]
 Depths = Annotated[str, typer.Option(help="Needle depths from 0 (start) to 1 (end): 0,0.5,1, or any.")]
 Depth = Annotated[str, typer.Option(help="Needle depth from 0 (start) to 1 (end), or any.")]
-Repeat = Annotated[int, typer.Option(help="Number of the repeat, from 0.", min=0)]
-Repeats = Annotated[int, typer.Option(help="Samples per length and depth.", min=1)]
-Seed = Annotated[int, typer.Option(help="Random seed.")]
+Repeat = Annotated[int, typer.Option(help="Number of the repeat, from 0.", min=0, max=MOST_REPEATS)]
+Repeats = Annotated[int, typer.Option(help="Samples per length and depth.", min=1, max=MOST_REPEATS)]
+Seed = Annotated[int, typer.Option(help="Random seed.", min=-LARGEST, max=LARGEST)]
 Seeds = Annotated[str, typer.Option(help="Several random seeds in one run, instead of --seed: 0,1,2.")]
 PromptForm = Annotated[
     PromptChoice,
@@ -62,10 +66,12 @@ ThinkingOption = Annotated[
 ]
 ThinkingTokens = Annotated[
     int | None,
-    typer.Option("--thinking-tokens", help="Tokens for a thought; default: 1024 if the model may think.", min=0),
+    typer.Option(
+        "--thinking-tokens", help="Tokens for a thought; default: 1024 if the model may think.", min=0, max=LONGEST
+    ),
 ]
 AnswerTokens = Annotated[
-    int, typer.Option("--answer-tokens", help="Tokens for an answer; default: what the task needs.", min=0)
+    int, typer.Option("--answer-tokens", help="Tokens for an answer; default: what the task needs.", min=0, max=LONGEST)
 ]
 Date = Annotated[str, typer.Option("--date", help="Day that a chat template is told is today.")]
 DATE = PromptSettings().date

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from mta_eval.commands import terminal
-from mta_eval.commands.options import WithAttention
+from mta_eval.commands.options import MOST_REPEATS, WithAttention
 
 SHIPPED_SAMPLES = 100  # for each checkpoint; half a minute on two cores
 
@@ -28,7 +28,7 @@ def paper(
         list[Path] | None, typer.Option(help="Run folder; repeatable. Default: ask the shipped checkpoints.")
     ] = None,
     samples: Annotated[
-        int, typer.Option(help="Without --runs: letter-block samples per shipped checkpoint.", min=1)
+        int, typer.Option(help="Without --runs: letter-block samples per shipped checkpoint.", min=1, max=MOST_REPEATS)
     ] = SHIPPED_SAMPLES,
     attention: WithAttention = False,
 ) -> None:

@@ -11,8 +11,10 @@ from typing import Annotated, Any
 
 import typer
 
+from mta_eval.commands.options import MOST_STEPS
 from mta_eval.commands.training_bar import training_bar
 from mta_eval.errors import StoreError
+from mta_eval.outside import LARGEST
 
 
 class Preset(StrEnum):
@@ -37,16 +39,20 @@ def train(
     preset: Annotated[
         Preset, typer.Option(help="cpu: minutes on 2 cores; paper: the paper's recipe, for a GPU.")
     ] = Preset.cpu,
-    seed: Annotated[int, typer.Option(help="Random seed of weights, rows and dropout.")] = 42,
+    seed: Annotated[
+        int, typer.Option(help="Random seed of weights, rows and dropout.", min=-LARGEST, max=LARGEST)
+    ] = 42,
     block: Annotated[int, typer.Option(help="Letters in a block; the paper has 5 and 8.")] = 5,
     target: Annotated[Target, typer.Option(help="Answer the whole block, its first or its last letter.")] = Target.all,
-    steps: Annotated[int, typer.Option(help="Training steps; 0: the preset's.", min=0)] = 0,
-    every: Annotated[int, typer.Option(help="Steps between evaluations; 0: the preset's.", min=0)] = 0,
+    steps: Annotated[int, typer.Option(help="Training steps; 0: the preset's.", min=0, max=MOST_STEPS)] = 0,
+    every: Annotated[int, typer.Option(help="Steps between evaluations; 0: the preset's.", min=0, max=MOST_STEPS)] = 0,
     stop_below: Annotated[
         float | None, typer.Option(help="Stop early once this share of held-out answers is wrong: 0.01.", min=0, max=1)
     ] = None,
     device: Annotated[str, typer.Option(help="auto: cuda, mps or cpu, the first there is.")] = "auto",
-    write_rows: Annotated[int, typer.Option(help="Write this many training rows as JSONL instead.", min=0)] = 0,
+    write_rows: Annotated[
+        int, typer.Option(help="Write this many training rows as JSONL instead.", min=0, max=MOST_STEPS)
+    ] = 0,
 ) -> None:
     """Train a model of the attention family from a recipe. Stopped or killed, the same command continues where it was.
 

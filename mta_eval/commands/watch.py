@@ -16,7 +16,7 @@ from mta_eval.core import Record
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-Interval = Annotated[float, typer.Option("--every", help="Seconds between two updates.", min=0.1)]
+Interval = Annotated[float, typer.Option("--every", help="Seconds between two updates.", min=0.1, max=86_400)]
 
 
 def watch(runs: Runs, x: Columns = "length", y: Rows = "depth", every: Interval = 2.0) -> None:

@@ -18,6 +18,7 @@ from mta_eval.errors import SpecError
 OBJECT_STORE_BYTES = 80 * 1024 * 1024  # shared memory of a local Ray: records are small; Ray's minimum is 75 MiB
 CONNECT_SECONDS = 5  # timeout for a connection to the head node; Ray itself retries for minutes
 SHUTDOWN_SECONDS = 30.0  # timeout for Ray's own shutdown
+MOST_GPUS = 1_000_000  # of a replica; more is a slip
 ROUNDING = 1e-9  # so that 7 GPUs hold 100 replicas of 0.07
 
 
@@ -42,7 +43,7 @@ class Cluster:
 
     def __post_init__(self) -> None:
         gpus = self.gpus_per_replica or 0
-        if gpus < 0 or (gpus > 1 and gpus != int(gpus)):
+        if not 0 <= gpus <= MOST_GPUS or (gpus > 1 and gpus != int(gpus)):
             raise SpecError(f"--gpus-per-replica is a part of one GPU, such as 0.5, or a whole number, not {gpus:g}")
         if self.address.startswith("ray://"):
             raise SpecError("--address takes auto or HOST:PORT, on a node of the cluster; ray:// is not enough here")

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from mta_eval.attention.registration import register
 from mta_eval.core import Ability, Answer, ModelIdentity, Sample
 from mta_eval.errors import ModelError, SpecError
+from mta_eval.models.checkpoint_config import read_config
 from mta_eval.models.context_window import window_of
 from mta_eval.models.devices import DEVICE_HELP, DTYPE_HELP, Dtype, choose_device, choose_dtype
 from mta_eval.models.end_tokens import end_tokens_of, end_tokens_of_checkpoint
-from mta_eval.models.error_text import first_line
 from mta_eval.models.identity import adapter_digest, code_digest, model_identity, weights_digest
 from mta_eval.models.inference.causal_lm import CausalLM
 from mta_eval.models.inference.torch_model import TorchModel
-from mta_eval.models.loading import HINT, LoadOptions, Quantization, load_causal_lm
+from mta_eval.models.loading import LoadOptions, Quantization, load_causal_lm
 from mta_eval.models.locations import local_path
 from mta_eval.models.tokenizer import FastTokenizer, load_tokenizer
 
@@ -117,14 +117,8 @@ class HuggingFace:
     @cached_property
     def config(self) -> PretrainedConfig:
         """The checkpoint's configuration, of its text part. Raises ModelError."""
-        from transformers import AutoConfig
-
         register()
-        try:
-            config = AutoConfig.from_pretrained(**self._where(), trust_remote_code=self.trust_remote_code)
-        except (OSError, ValueError, KeyError, ImportError) as error:
-            raise ModelError(f"cannot load the model {self.path!r}: {first_line(error)}; {HINT}") from error
-        return config.get_text_config()
+        return read_config(self.path, self._where(), self.trust_remote_code).get_text_config()
 
     @property
     def weights(self) -> CausalLM:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 import zlib
 from collections.abc import Iterable
 
 from mta_eval.core import Json
+from mta_eval.outside import read_json
 
 SURROGATES = re.compile("[\ud800-\udfff]")
 ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
@@ -46,11 +46,8 @@ def parsed(body: bytes) -> Json:
     Raises ValueError if it is no whole JSON.
     """
     text = body.decode("utf-8-sig", "replace")
-    try:
-        value: Json = json.loads(text)
-        return _without_surrogates(value) if ESCAPED_SURROGATE.search(text) else value
-    except RecursionError as error:
-        raise ValueError("it is nested too deeply") from error
+    value = read_json(text)
+    return _without_surrogates(value) if ESCAPED_SURROGATE.search(text) else value
 
 
 def _without_surrogates(value: Json) -> Json:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from mta_eval.caches import cache_home
 from mta_eval.core import Json, ModelIdentity
+from mta_eval.outside import read_json
 from mta_eval.whole_files import write_text
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ class _Remembered:
         self._path = path
         self._changed = False
         try:
-            known = json.loads(path.read_text("utf-8"))
+            known = read_json(path.read_text("utf-8"))
         except (OSError, ValueError):
             known = {}
         self._known: dict[str, Json] = known if isinstance(known, dict) else {}

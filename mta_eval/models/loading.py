@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from mta_eval.errors import ModelError
+from mta_eval.models.checkpoint_config import HINT, read_config
 from mta_eval.models.error_text import first_line
 from mta_eval.models.load_check import LoadingInfo, check_finite, check_types, check_weights
 from mta_eval.models.locations import local_path
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 Quantization = Literal["none", "8bit", "4bit"]
-HINT = "name a folder, a .gguf file, or a Hugging Face id"
 NO_SDPA = "scaled_dot_product_attention yet"  # of transformers' message
 ERROR_SHOWN = 300  # characters of what PEFT raises, whose first line may say nothing
 ADAPTER_HINT = "adapter= needs PEFT: pip install 'mta-eval[peft]'"
@@ -45,11 +45,10 @@ def load_causal_lm(
 
     `name` is for messages, `where` and `more` are arguments of from_pretrained.
     """
-    from safetensors import SafetensorError
-
+    read_config(name, where, options.trust_remote_code)
     try:
         model, info = _load(name, where, options, more)
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
+    except Exception as error:  # a damaged file makes the loaders raise whatever they trip over
         raise ModelError(f"cannot load the model {name!r}: {first_line(error)}; {HINT}") from error
     check_weights(name, info, options.unused_weights)
     if options.quantization == "none" and getattr(model.config, "quantization_config", None) is None:

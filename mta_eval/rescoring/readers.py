@@ -5,7 +5,6 @@ Each reader raises TextError that names the file and the line (in a CSV the row,
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
@@ -16,6 +15,7 @@ import pandas as pd
 
 from mta_eval.core import Json
 from mta_eval.errors import TextError
+from mta_eval.outside import read_json, regular
 from mta_eval.rescoring.sources import AnswerFile, length_in_name
 from mta_eval.results.grid import is_number
 from mta_eval.results.record_json import record_of
@@ -192,12 +192,12 @@ def _objects(path: Path, may_be_torn: bool = False) -> Iterator[tuple[int, JsonO
     if path.suffix == ".json":
         yield from _whole_json(path)
         return
-    with path.open("rb") as file:
+    with regular(path).open("rb") as file:
         for number, line in enumerate(file, 1):
             if not line.strip():
                 continue
             try:
-                raw = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
+                raw = read_json(line.decode("utf-8-sig" if number == 1 else "utf-8"))
             except ValueError as error:
                 if may_be_torn and not line.endswith(b"\n"):
                     return
@@ -208,11 +208,12 @@ def _objects(path: Path, may_be_torn: bool = False) -> Iterator[tuple[int, JsonO
 
 
 def _whole_json(path: Path) -> Iterator[tuple[int, JsonObject]]:
-    text = path.read_text("utf-8-sig")
+    text = regular(path).read_text("utf-8-sig")
     try:
-        raw = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise TextError(f"{str(path)!r} line {error.lineno} is damaged: {error.msg}") from error
+        raw = read_json(text)
+    except ValueError as error:
+        line = getattr(error, "lineno", 1)
+        raise TextError(f"{str(path)!r} line {line} is damaged: {getattr(error, 'msg', error)}") from error
     for number, entry in enumerate(raw if isinstance(raw, list) else [raw], 1):
         if not isinstance(entry, dict):
             raise TextError(f"{str(path)!r} entry {number} is damaged: it is no JSON object")

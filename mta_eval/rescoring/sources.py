@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -12,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from mta_eval.errors import TextError
+from mta_eval.outside import read_json
 from mta_eval.results.store import QUESTION, RECORDS
 
 SUFFIXES = (".csv", ".json", ".jsonl")
@@ -120,11 +120,11 @@ def _kind(path: Path) -> str:
 
 def _first_object(line: str, path: Path) -> object:
     try:
-        first = json.loads(line) if line else None
+        first = read_json(line) if line else None
     except ValueError:  # one object over many lines
         if path.suffix == ".jsonl":
             raise
-        first = json.loads(path.read_text("utf-8-sig"))
+        first = read_json(path.read_text("utf-8-sig"))
     return first[0] if isinstance(first, list) and first else first
 
 
@@ -165,7 +165,7 @@ def _lm_eval_length(path: Path, task: str, stamp: str | None) -> int | None:
     if match := LENGTH_IN_NAME.search(task):
         return length_in_name(match[1])
     try:
-        results = json.loads((path.parent / f"results_{stamp}.json").read_text("utf-8-sig"))
+        results = read_json((path.parent / f"results_{stamp}.json").read_text("utf-8-sig"))
         lengths = results["configs"][task]["metadata"]["max_seq_lengths"]
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from mta_eval.core import Finish, Json
 from mta_eval.errors import StoreError
+from mta_eval.outside import read_json, regular
 from mta_eval.results.json_fields import as_count, as_mapping, as_seconds, as_string, wrong_value
 from mta_eval.results.record_json import as_finish
 
@@ -54,16 +54,16 @@ def read_lines(path: Path) -> Iterator[tuple[int, Json]]:
     """(line number, parsed line) of a JSONL file without its empty lines. Raises StoreError as `read_answers` does."""
     number = 0
     try:
-        with path.open("rb") as file:
+        with regular(path).open("rb") as file:
             for number, line in enumerate(file, 1):
                 if line.strip():
-                    yield number, json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
+                    yield number, read_json(line.decode("utf-8-sig" if number == 1 else "utf-8"))
     except OSError as error:
         hint = "; for a checkpoint see mta-eval import-checkpoint" if path.is_dir() else ""
         raise StoreError(f"cannot read {str(path)!r}: {error.strerror}{hint}") from error
     except UnicodeDecodeError as error:
         raise line_error(path, number, f"it is no UTF-8 text ({error.reason})") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise line_error(path, number, f"it is no JSON: {error}") from error
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from mta_eval.core import AxisValue, Json
+from mta_eval.outside import LARGEST
 
 T = TypeVar("T")
 
@@ -82,8 +83,8 @@ def as_boolean(value: Json, name: str) -> bool:
 
 
 def as_integer(value: Json, name: str) -> int:
-    """A whole number."""
-    if isinstance(value, bool) or not isinstance(value, int):
+    """A whole number of at most 64 bits."""
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) > LARGEST:
         raise wrong_value(value, name, "a whole number")
     return value
 
@@ -136,7 +137,7 @@ def as_axes(value: Json, name: str) -> dict[str, AxisValue]:
     for axis, found in as_mapping(value, name).items():
         if found is not None and not isinstance(found, str | int | float):
             raise wrong_value(found, f"{name}.{axis}", "a number, a text, true, false or null")
-        if isinstance(found, int | float) and not _is_finite(found):
+        if isinstance(found, int | float) and not (_is_finite(found) and abs(found) <= LARGEST):
             raise wrong_value(found, f"{name}.{axis}", "a finite number")
         axes[sys.intern(axis)] = found
     return axes

@@ -11,6 +11,7 @@ from typing import Any
 
 from mta_eval.core import Record, Run, Sweep
 from mta_eval.errors import StoreError
+from mta_eval.outside import read_json, regular
 from mta_eval.results.record_json import read_record
 
 COPIED = ("task", "axes", "targets", "prompt_tokens", "max_new_tokens", "choices", "needles")
@@ -63,10 +64,10 @@ def _record(row: dict[str, Any], model: str) -> Record:
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
     try:
-        with path.open(encoding="utf-8") as file:
+        with regular(path).open(encoding="utf-8") as file:
             for number, line in enumerate(file, 1):
                 try:
-                    yield dict(json.loads(line))
+                    yield dict(read_json(line))
                 except (ValueError, TypeError) as error:
                     raise StoreError(f"{str(path)!r} line {number} is damaged") from error
     except (OSError, UnicodeDecodeError) as error:
@@ -76,7 +77,7 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
 def _model(path: Path) -> str:
     stamp = path.stem.rpartition("_")[2]
     try:
-        about = json.loads((path.parent / f"results_{stamp}.json").read_text("utf-8"))
+        about = read_json((path.parent / f"results_{stamp}.json").read_text("utf-8"))
         model, arguments = about["config"]["model"], about["config"]["model_args"]
         if isinstance(arguments, str):  # as Python callers give it
             arguments = dict(pair.partition("=")[::2] for pair in arguments.split(",") if pair)

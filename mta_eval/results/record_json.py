@@ -27,6 +27,7 @@ from mta_eval.core import (
     Thinking,
 )
 from mta_eval.errors import SpecError
+from mta_eval.outside import read_json
 from mta_eval.results.json_fields import (
     Fields,
     as_axes,
@@ -64,7 +65,7 @@ def record_line(record: Record) -> str:
 
 def read_record(line: str | bytes) -> Record:
     """The record of a line, of any schema. Raises ValueError that says which field is wrong, and how."""
-    return record_of(json.loads(line))
+    return record_of(read_json(line))
 
 
 def record_of(value: Json) -> Record:
@@ -86,7 +87,7 @@ def run_text(run: Run) -> str:
 
 def read_run_text(text: str) -> Run:
     """The question of a run.json of any schema. Raises ValueError that says which field is wrong, and how."""
-    fields = Fields(as_mapping(json.loads(text), "the file"))
+    fields = Fields(as_mapping(read_json(text), "the file"))
     _check_schema(fields)
     run = Run(
         tasks=tuple(as_texts(fields.take("tasks"), "tasks")),
@@ -110,7 +111,7 @@ def read_run_text(text: str) -> Run:
 
 def _sweep(value: Json, name: str) -> Sweep:
     fields = Fields(as_mapping(value, name), f"{name}.")
-    sweep = Sweep(
+    given = (
         tuple(as_count(length, f"{name}.lengths") for length in as_list(fields.take("lengths"), f"{name}.lengths")),
         tuple(
             optional(as_share)(depth, f"{name}.depths") for depth in as_list(fields.take("depths"), f"{name}.depths")
@@ -119,7 +120,10 @@ def _sweep(value: Json, name: str) -> Sweep:
         as_integer(fields.take("seed"), f"{name}.seed"),
     )
     fields.refuse_rest(name)
-    return sweep
+    try:
+        return Sweep(*given)
+    except SpecError as error:
+        raise ValueError(f"{name}: {error}") from error
 
 
 def _part(value: Json) -> RunPart:

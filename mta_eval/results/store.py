@@ -18,6 +18,7 @@ from typing import Self
 
 from mta_eval.core import Record, Run, SampleKey
 from mta_eval.errors import StoreError
+from mta_eval.outside import regular
 from mta_eval.results.growth import ContradictionError, grown, with_parts, without_unanswered
 from mta_eval.results.parts import cell_or_none, in_order, membership
 from mta_eval.results.record_json import NewerSchemaError, read_record, read_run_text, record_line, run_text
@@ -143,14 +144,14 @@ def read_run(folder: Path) -> Run:
     """The question of a run folder. Raises StoreError if there is none."""
     path = folder / QUESTION
     try:
-        return read_run_text(path.read_text("utf-8"))
+        return read_run_text(regular(path).read_text("utf-8"))
     except FileNotFoundError as error:
         raise StoreError(_no_run(folder)) from error
     except OSError as error:
         raise StoreError(f"cannot read {str(path)!r}: {error.strerror}") from error
     except NewerSchemaError as error:
         raise StoreError(f"{str(path)!r} {error}") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise StoreError(f"{str(path)!r} is damaged: {error}; nothing was changed") from error
 
 
@@ -195,7 +196,7 @@ def _read_records(folder: Path, run: Run) -> list[Record]:
             record = read_record(line)
         except NewerSchemaError as error:
             raise StoreError(f"{str(path)!r} line {number} {error}") from error
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             raise StoreError(
                 f"{str(path)!r} line {number} is damaged: {error}; remove that line and run again"
             ) from error
@@ -206,7 +207,7 @@ def _read_records(folder: Path, run: Run) -> list[Record]:
 def _whole_lines(path: Path) -> Iterator[bytes]:
     """The lines of a file, one at a time, without a torn last one; none if there is no file. Raises StoreError."""
     try:
-        with path.open("rb") as file:
+        with regular(path).open("rb") as file:
             yield from (line for line in file if line.endswith(b"\n"))
     except FileNotFoundError:
         return

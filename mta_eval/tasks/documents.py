@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import NamedTuple
 
 from mta_eval.core import generator
 from mta_eval.errors import TextError
+from mta_eval.outside import read_json
 from mta_eval.tasks.prompts import prose
 from mta_eval.tasks.prompts.sources import read_text
 
@@ -80,7 +80,7 @@ def _rows(file: Path) -> Iterator[Mapping[str, object]]:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = read_json(line)
         except ValueError as error:
             raise TextError(f"{str(file)!r} line {number} is no JSON") from error
         if not isinstance(row, dict):

@@ -34,6 +34,7 @@ from mta_eval.tasks.toolkit import (
 PAPER = 319  # characters of blocks, "#", query and answer together
 CHOICES = 8
 EXAMPLE_BLOCKS = 4
+LONGEST = 4_000_000  # blocks or characters
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,8 @@ class LetterBlocks:
             raise SpecError(f"letter_blocks: block must be 1 to 25, not {self.block}")
         if not 1 <= self.query <= self.block:
             raise SpecError(f"letter_blocks: query must be 1 to block={self.block}, not {self.query}")
-        if self.blocks < 0 or self.characters < 0 or (self.blocks and self.characters):
-            raise SpecError("letter_blocks: give blocks or characters, one of them and not below 0")
+        if not (0 <= self.blocks <= LONGEST and 0 <= self.characters <= LONGEST) or (self.blocks and self.characters):
+            raise SpecError(f"letter_blocks: give blocks or characters, one of them, from 0 to {LONGEST}")
         if self.characters and self._fixed_count() < 1:
             raise SpecError(
                 f"letter_blocks: characters={self.characters} holds no block of {self.block} and its question"

@@ -16,6 +16,7 @@ from random import Random
 from typing import NamedTuple
 
 from mta_eval.errors import SpecError, TextError
+from mta_eval.outside import read_json
 from mta_eval.scoring.numbers import normalised_number
 from mta_eval.tasks.prompts.pools import can_hide
 from mta_eval.tasks.prompts.sources import TextSource, read_text
@@ -75,7 +76,7 @@ def _plain_row(line: str) -> tuple[str, str]:
 
 def _json_row(line: str) -> tuple[str, str]:
     try:
-        row = json.loads(line)
+        row = read_json(line)
     except ValueError:
         row = None
     if not isinstance(row, dict) or "value" not in row or not row.keys() <= _FIELDS:

@@ -7,7 +7,6 @@ twice in layers without kernels after softmax; a checkpoint does not say, and he
 
 from __future__ import annotations
 
-import json
 import zipfile
 from collections.abc import Mapping
 from functools import reduce
@@ -23,6 +22,7 @@ from mta_eval.errors import ModelError
 from mta_eval.models.checkpoints.folders import check_new, new_folder
 from mta_eval.models.error_text import first_line
 from mta_eval.models.tokenizer import transformers_tokenizer
+from mta_eval.outside import read_json
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -96,7 +96,7 @@ def _find(source: Path) -> tuple[Path, Path]:
 def _read_params(path: Path) -> Section:
     """The model's arguments; of the others only data.seq_len counts, as "max_seqlen". Null is as good as absent."""
     try:
-        params = json.loads(path.read_text(encoding="utf-8"))
+        params = read_json(path.read_text(encoding="utf-8"))
         model = {name: value for name, value in params.get("model", params).items() if value is not None}
         if length := (params.get("data") or {}).get("seq_len"):
             model["max_seqlen"] = length

@@ -16,8 +16,10 @@ from mta_eval.attention.configuration import KERNELS, MTAConfig
 from mta_eval.attention.decoder import MTAForCausalLM
 from mta_eval.attention.registration import register
 from mta_eval.errors import ModelError, SpecError
+from mta_eval.models.checkpoint_config import read_config
 from mta_eval.models.checkpoints.folders import check_new, new_folder
 from mta_eval.models.error_text import first_line
+from mta_eval.models.load_check import check_weights
 from mta_eval.models.locations import checkpoint_path
 from mta_eval.models.tokenizer import transformers_tokenizer
 
@@ -87,10 +89,14 @@ def _load(path: str) -> PreTrainedModel:
     from transformers import AutoModelForCausalLM
 
     register()
+    read_config(path, {"pretrained_model_name_or_path": path})
+    loading = {"use_safetensors": True, "output_loading_info": True, "ignore_mismatched_sizes": True}
     try:
-        return AutoModelForCausalLM.from_pretrained(path, dtype="auto", use_safetensors=True).eval()
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+        model, info = AutoModelForCausalLM.from_pretrained(path, dtype="auto", **loading)
+    except Exception as error:  # a damaged file makes the loaders raise whatever they trip over
         raise ModelError(f"cannot load the model {path!r}: {first_line(error)}") from error
+    check_weights(path, info)
+    return model.eval()
 
 
 def _config(source: PretrainedConfig, attention: str, options: Mapping[str, object]) -> MTAConfig:

@@ -19,6 +19,7 @@ from safetensors.torch import save_file
 
 from mta_eval.errors import ModelError
 from mta_eval.models.checkpoints.training_log import LogLine, parse_line
+from mta_eval.outside import read_json, regular
 from mta_eval.whole_files import write_text
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def _flat(recipe: dict[str, object]) -> dict[str, object]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        parsed = json.loads(path.read_text(encoding="utf-8"))
+        parsed = read_json(regular(path).read_text(encoding="utf-8"))
         if not isinstance(parsed, dict):
             raise ValueError("no object")
     except (OSError, ValueError) as error:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, TypedDict
+
+from mta_eval.outside import read_json
 
 if TYPE_CHECKING:
     from mta_eval.models.checkpoints.training import Progress
@@ -41,7 +42,7 @@ def log_line(progress: Progress) -> LogLine:
 
 def parse_line(text: bytes) -> LogLine:
     """A line as it was written. Raises ValueError or TypeError if it is damaged."""
-    line: LogLine = json.loads(text)
+    line: LogLine = read_json(text)
     if not isinstance(line, dict):
         raise TypeError("no object")
     return line

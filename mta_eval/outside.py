@@ -1,0 +1,53 @@
+"""The doors for data from outside: files that must be files, and JSON that anybody may have written.
+
+Both raise what readers of files turn into one line anyway: OSError and ValueError.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+DEEPEST = 100  # lists and objects within one another; what is read is walked and written again, a call for each
+LARGEST = 2**63 - 1  # whole numbers: what tables, tensors and files can hold
+
+
+def regular(path: Path) -> Path:
+    """`path`, which is a regular file: no device and no pipe, which may never end. Raises OSError, also for its name.
+
+    A folder is IsADirectoryError, as when it is opened.
+    """
+    try:
+        mode = path.stat().st_mode
+    except ValueError as error:  # a NUL character, which no name can hold
+        raise OSError(errno.EINVAL, "its name holds a NUL character", str(path)) from error
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "it is a device or a pipe, not a file", str(path))
+    return path
+
+
+def read_json(text: str | bytes) -> Any:  # as json.loads: who reads it checks what it is
+    """The JSON in a text. Raises ValueError if it is none, or lists and objects are nested more than 100 deep."""
+    try:
+        value = json.loads(text)
+    except RecursionError as error:
+        raise ValueError(f"it is nested more than {DEEPEST} deep") from error
+    openings = text.count("[") + text.count("{") if isinstance(text, str) else text.count(b"[") + text.count(b"{")
+    if openings > DEEPEST and _depth(value) > DEEPEST:
+        raise ValueError(f"it is nested more than {DEEPEST} deep")
+    return value
+
+
+def _depth(value: object) -> int:
+    """How many lists and objects of `value` are within one another; without a call for each, which may be too many."""
+    depth, level = 0, [value]
+    while level := [item for item in level if isinstance(item, list | dict)]:
+        depth += 1
+        level = [part for item in level for part in (item.values() if isinstance(item, dict) else item)]
+    return depth
