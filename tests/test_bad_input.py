@@ -267,7 +267,7 @@ def changed(draw: st.DrawFn, whole: object) -> object:
 
 @pytest.mark.slow
 @SLOWLY
-@given(st.data())
+@given(data=st.data())
 def test_fuzzed_records_and_questions(
     data: st.DataObject, run_folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -307,7 +307,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 @pytest.mark.slow
 @SLOWLY
 @pytest.mark.usefixtures("run_folder")
-@given(st.sampled_from(sorted(COMMANDS)), st.data())
+@given(command=st.sampled_from(sorted(COMMANDS)), data=st.data())
 def test_fuzzed_arguments(
     command: str,
     data: st.DataObject,
@@ -330,7 +330,7 @@ def test_fuzzed_server_bodies(body: bytes) -> None:
 
 @pytest.mark.slow
 @SLOWLY
-@given(st.data())
+@given(data=st.data())
 def test_fuzzed_configs(data: st.DataObject, llama_folder: Path, tmp_path: Path) -> None:
     from mta_eval.models.checkpoint_config import read_config
 
@@ -350,7 +350,7 @@ ANSWERS: dict[str, dict[str, object]] = {
 
 @pytest.mark.slow
 @SLOWLY
-@given(st.sampled_from(sorted(ANSWERS)), st.data())
+@given(name=st.sampled_from(sorted(ANSWERS)), data=st.data())
 def test_fuzzed_answers_to_rescore(
     name: str,
     data: st.DataObject,
