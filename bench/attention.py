@@ -28,7 +28,7 @@ from typing import Annotated, Any
 
 import torch
 import typer
-from measuring import apart, peak
+from measuring import apart, chosen_of, peak
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
@@ -193,7 +193,7 @@ def main(
     console.print(f"H={heads} D={size} {kernel} {dtype} on {device}, torch {torch.__version__}, ", end="")
     console.print(f"{torch.get_num_threads()} threads, {'forward and backward' if backward else 'forward'}")
     bytes_each = torch.empty(0, dtype=getattr(torch, dtype)).element_size()
-    for layer in layers.split(","):
+    for layer in chosen_of(layers, LAYERS, "--layers"):
         table = Table(title=f"{layer}", title_justify="left", box=SIMPLE)
         for heading in ("length", "how", "seconds", "× sdpa", "× definition", "extra MiB"):
             table.add_column(heading, justify="left" if heading == "how" else "right", no_wrap=True)

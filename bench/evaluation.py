@@ -39,7 +39,7 @@ from typing import Annotated, Any
 
 import torch
 import typer
-from measuring import apart
+from measuring import apart, chosen_of
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
@@ -220,15 +220,16 @@ def main(
     if one:
         print(json.dumps(measure(json.loads(one))))
         return
+    wanted = chosen_of(scenarios, SCENARIOS, "--scenarios")
     console = Console(width=110)
     console.print(f"{model}, {dtype}, torch {torch.__version__}, {threads} threads, best of {rounds} rounds")
-    chosen = [way for way in ways.split(",") if not way.startswith("lm-eval") or find_spec("lm_eval")]
+    chosen = [way for way in chosen_of(ways, WAYS, "--ways") if not way.startswith("lm-eval") or find_spec("lm_eval")]
     folder = TemporaryDirectory()
     model = moved_mta(folder.name) if model == "mta" else model
     table = Table(box=SIMPLE)
     for heading in ("scenario", "how", "seconds", "CPU s", "× lm-eval", "prefilled", "peak MiB", "same"):
         table.add_column(heading, justify="left" if heading in ("scenario", "how") else "right", no_wrap=True)
-    for scenario in scenarios.split(","):
+    for scenario in wanted:
         found: dict[str, dict[str, Any]] = {}
         for _ in range(rounds):
             for way in chosen:

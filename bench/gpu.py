@@ -59,6 +59,8 @@ def main(
         gpu_parts.run(only, out, time.monotonic() + seconds, smoke)
         return
     began, wanted = time.monotonic(), parts.split(",")
+    if wrong := [part for part in wanted if part not in SHARES]:
+        raise typer.BadParameter(f"--parts has no {wrong[0]!r}; there is: {', '.join(SHARES)}")
     found: dict[str, Any] = {"seconds": {}}
     with tempfile.TemporaryDirectory() as folder:
         for index, part in enumerate(wanted):

@@ -6,9 +6,11 @@ import json
 import resource
 import subprocess
 import sys
+from collections.abc import Collection
 from typing import Any
 
 import torch
+import typer
 
 
 def peak(device: str) -> float:
@@ -16,6 +18,14 @@ def peak(device: str) -> float:
     if device == "cuda":
         return float(torch.cuda.max_memory_allocated())
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0
+
+
+def chosen_of(text: str, known: Collection[str], option: str) -> list[str]:
+    """The names in `text`, parted by commas. Raises typer.BadParameter, which is one line and exit code 2."""
+    names = [name.strip() for name in text.split(",")]
+    if wrong := [name for name in names if name not in known]:
+        raise typer.BadParameter(f"{option} has no {wrong[0]!r}; there is: {', '.join(known)}")
+    return names
 
 
 def apart(script: str, task: dict[str, Any]) -> dict[str, float] | None:

@@ -69,7 +69,7 @@ def main() -> None:
     usage_error: Any = typer.BadParameter.__base__  # click's UsageError, wherever typer keeps its click
     _quiet_libraries()
     try:
-        code = app(standalone_mode=False)
+        code = app(prog_name="mta-eval", standalone_mode=False)
         sys.stdout.flush()
         if code == 130:  # what typer makes of Ctrl-C
             raise KeyboardInterrupt

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from mta_eval.caches import cache_home
 from mta_eval.core import Json, ModelIdentity
-from mta_eval.outside import read_json
+from mta_eval.outside import read_json, regular
 from mta_eval.whole_files import write_text
 
 if TYPE_CHECKING:
@@ -165,14 +165,14 @@ def _file_digest(file: Path, whole: bool) -> str:
 
 
 def _chunks(file: Path) -> Iterator[bytes]:
-    with file.open("rb") as opened:
+    with regular(file).open("rb") as opened:
         while part := opened.read(CHUNK):
             yield part
 
 
 def _stretches(file: Path) -> Iterator[bytes]:
     size = file.stat().st_size
-    with file.open("rb") as opened:
+    with regular(file).open("rb") as opened:
         yield _header(opened.read(8), file)
         for place in _places(size):
             opened.seek(place)
@@ -188,5 +188,5 @@ def _header(length: bytes, file: Path) -> bytes:
     size = HEADER_BYTES
     if file.suffix == ".safetensors":
         size = min(struct.unpack("<Q", length)[0], 100 * HEADER_BYTES) if len(length) == 8 else 0
-    with file.open("rb") as opened:
+    with regular(file).open("rb") as opened:
         return opened.read(8 + size)

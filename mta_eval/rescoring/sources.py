@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from mta_eval.errors import TextError
-from mta_eval.outside import read_json
+from mta_eval.outside import read_json, regular
 from mta_eval.results.store import QUESTION, RECORDS
 
 SUFFIXES = (".csv", ".json", ".jsonl")
@@ -87,7 +87,7 @@ def _files(given: Path) -> Iterator[tuple[Path, bool]]:
     """Each file, and whether the user named it. A run folder stands for its records."""
     if not given.exists():
         raise TextError(f"there is no {str(given)!r}")
-    if given.is_file():
+    if not given.is_dir():
         yield given, True
     elif (given / QUESTION).exists():
         yield given / RECORDS, True
@@ -103,9 +103,9 @@ def _kind(path: Path) -> str:
     """The kind of a file by its first row, "" if it is none that we know. Raises TextError if it cannot be read."""
     try:
         if path.suffix == ".csv":
-            with path.open(encoding="utf-8-sig", newline="") as table:
+            with regular(path).open(encoding="utf-8-sig", newline="") as table:
                 return "babilong" if {"target", "output"} <= set(next(csv.reader(table), [])) else ""
-        with path.open("rb") as file:
+        with regular(path).open("rb") as file:
             first = next((line for line in file if line.strip()), b"")
         return _kind_of(_first_object(first.decode("utf-8-sig"), path))
     except UnicodeDecodeError as error:
