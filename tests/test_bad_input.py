@@ -251,7 +251,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
     max_leaves=8,
 )
-SLOWLY = settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+SLOWLY = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @st.composite
