@@ -21,7 +21,7 @@ help:  ## this list
 
 install: .venv/.installed  ## make .venv/ with mta-eval in it
 
-MODEL ?= smollm2
+MODEL ?= smollm2:dtype=float32
 DEMO ?= runs/demo
 demo: install  ## where does SmolLM2 find needles? heatmaps, tables and a page in runs/demo/report
 	$(BIN)/mta-eval run niah niah:needles=4 niah:needles=8 passkey babilong:qa=1 --model $(MODEL) \

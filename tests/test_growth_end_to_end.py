@@ -170,7 +170,7 @@ def test_the_page_tells_samples_of_several_seeds_apart(call: Call) -> None:
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        (["--seeds", "0,x"], "'x' is no seed; write whole numbers such as 0,1,2"),
+        (["--seeds", "0,x"], "'x' is no seed; write whole numbers of at most 18 digits: 0,1,2"),
         (["--seeds", "1,1"], "seed 1 is given twice"),
         (["--seeds", "1", "--seed", "2"], "--seed and --seeds both name seeds; give one of them"),
     ],

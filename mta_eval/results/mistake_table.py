@@ -11,7 +11,7 @@ import pandas as pd
 from mta_eval.core import Record
 from mta_eval.results.draws import sample_name
 from mta_eval.results.mistakes import KINDS, kind_of
-from mta_eval.results.table import GAP, markdown_table, model_text
+from mta_eval.results.table import GAP, link_text, markdown_table, model_text
 
 EXAMPLES = 2  # of each kind, for each task and model
 LONGEST = 80  # characters of an answer
@@ -87,5 +87,5 @@ def _example(kind: str, record: Record, page: str) -> list[str]:
     answer = record.error if record.error is not None else record.output or ""
     answer = repr(answer[:LONGEST]) + ("…" if len(answer) > LONGEST else "")
     name = sample_name(record).replace("[", "&#91;").replace("]", "&#93;")
-    link = f"[{name}]({link_to(record, page)})"
+    link = link_text(name, link_to(record, page))
     return [kind, record.task, model_text(record.model), ", ".join(record.targets), answer, link]

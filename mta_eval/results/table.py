@@ -121,8 +121,21 @@ def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
+class Link(str):
+    """A link of our own in Markdown, which `markdown_text` leaves as it is."""
+
+    __slots__ = ()
+
+
+def link_text(text: str, target: str) -> Link:
+    """`text` that leads to `target`, an address of ours."""
+    return Link(f"[{markdown_text(text)}]({target})")
+
+
 def markdown_text(text: str) -> str:
     """A text as part of a line of Markdown: it starts no table cell, HTML, link, image, code or heading."""
+    if isinstance(text, Link):
+        return text
     return MARKDOWN.sub(r"\\\g<0>", one_line(text)).replace("<", "&lt;")
 
 
