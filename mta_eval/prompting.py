@@ -10,11 +10,12 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, get_args, get_type_hints
 
 from mta_eval import registry
-from mta_eval.core import Model, PromptSettings, ReadingTask, Task
+from mta_eval.core import Message, Model, PromptSettings, ReadingTask, Task
 from mta_eval.errors import ModelError, SpecError
 
 Form = Literal["task", "completion", "chat", "auto"]
 THINKING_TOKENS = 1024  # of a thought, where the user names no budget
+QUESTION: Sequence[Message] = ({"role": "user", "content": "?"},)  # to see what a template makes of one
 CHAT_ONLY = {"system": "--system", "answer_prefix": "--answer-prefix", "template_options": "--template-option"}
 
 
@@ -37,7 +38,7 @@ def build_tasks(specs: Sequence[str], models: Mapping[str, Model], form: Form) -
 def has_chat_template(model: Model) -> bool:
     """Whether a model's tokenizer renders chats."""
     try:
-        model.tokenizer.render([{"role": "user", "content": "?"}])
+        model.tokenizer.render(QUESTION)
     except ModelError:
         return False
     return True
@@ -84,7 +85,7 @@ def _opens(model: Model, settings: PromptSettings) -> bool:
     from mta_eval.models.thoughts import opened_by
 
     tokenizer = model.tokenizer.with_settings(settings)
-    prompt = tokenizer.render([{"role": "user", "content": "?"}])
+    prompt = tokenizer.render(QUESTION)
     return opened_by(prompt, getattr(tokenizer, "thought_formats", ())) is not None
 
 

@@ -10,29 +10,20 @@ import typer
 from mta_eval import registry
 from mta_eval.arguments import parse_depths, parse_lengths
 from mta_eval.commands.options import (
-    DATE,
-    AnswerPrefix,
-    AnswerTokens,
-    Date,
+    NO_OPTIONS_GIVEN,
     Depths,
     Lengths,
-    PromptChoice,
-    PromptForm,
+    PromptOptions,
     Repeats,
     Seed,
-    System,
-    TemplateOptions,
-    ThinkingChoice,
-    ThinkingOption,
-    ThinkingTokens,
     Tokenizer,
-    prompt_settings,
-    tasks_and_settings,
+    takes_prompt_options,
 )
 from mta_eval.core import Sweep, cells_of
 from mta_eval.errors import SpecError
 
 
+@takes_prompt_options
 def export(
     task: Annotated[str, typer.Argument(help="Task spec.")],
     model: Tokenizer,
@@ -41,14 +32,7 @@ def export(
     depths: Depths = "0,0.25,0.5,0.75,1",
     repeats: Repeats = 1,
     seed: Seed = 0,
-    prompt: PromptForm = PromptChoice.task,
-    system: System = "",
-    answer_prefix: AnswerPrefix = "",
-    template_option: TemplateOptions = None,
-    thinking: ThinkingOption = ThinkingChoice.auto,
-    thinking_tokens: ThinkingTokens = None,
-    answer_tokens: AnswerTokens = 0,
-    date: Date = DATE,
+    asking: PromptOptions = NO_OPTIONS_GIVEN,
 ) -> None:
     """Write samples for other pipelines, one JSON object per line; only the tokenizer is loaded, no weights.
 
@@ -59,8 +43,7 @@ def export(
     from mta_eval.results.text_files import write_lines
 
     maker = registry.build_model(model)
-    settings = prompt_settings(system, answer_prefix, template_option, thinking, answer_tokens, date)
-    tasks, settings = tasks_and_settings([task], {model: maker}, prompt.value, settings, thinking_tokens)
+    tasks, settings = asking.tasks_and_settings([task], {model: maker})
     if len(tasks) > 1:
         raise SpecError(f"export writes the samples of one task, and {task!r} is {len(tasks)}")
     (built,), tokenizer = tasks.values(), maker.tokenizer.with_settings(settings)

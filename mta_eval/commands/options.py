@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, get_type_hints
 
 import typer
 
 from mta_eval.arguments import LONGEST, parse_scalars
 from mta_eval.core import Model, PromptSettings, Task
 from mta_eval.outside import LARGEST
-
-if TYPE_CHECKING:
-    from mta_eval.prompting import Form
 
 MOST_REPEATS = 10_000  # of one length and depth
 MOST_STEPS = 1_000_000_000  # of a training, or its rows
@@ -74,7 +73,6 @@ AnswerTokens = Annotated[
     int, typer.Option("--answer-tokens", help="Tokens for an answer; default: what the task needs.", min=0, max=LONGEST)
 ]
 Date = Annotated[str, typer.Option("--date", help="Day that a chat template is told is today.")]
-DATE = PromptSettings().date
 Runs = Annotated[list[Path], typer.Argument(help="Run folders, or samples_*.jsonl files of lm-eval.")]
 Columns = Annotated[str, typer.Option("--x", help="Column axis.")]
 Rows = Annotated[str, typer.Option("--y", help="Row axis.")]
@@ -85,41 +83,65 @@ Checkpoint = Annotated[str, typer.Argument(help="Folder, hub id or spec of a Lla
 NewFolder = Annotated[Path, typer.Option(help="New folder to write.")]
 
 
-def tasks_and_settings(
-    specs: Sequence[str],
-    models: Mapping[str, Model],
-    form: str,
-    settings: PromptSettings,
-    thinking_tokens: int | None,
-) -> tuple[dict[str, Task], PromptSettings]:
-    """Tasks by their specs in the form of the command, and its settings; what was chosen is said on stderr.
+@dataclass(frozen=True)
+class PromptOptions:
+    """How a command asks, by its options; see `takes_prompt_options`."""
 
-    Raises SpecError.
-    """
-    from mta_eval.prompting import build_tasks, with_room_for_thoughts
+    prompt: PromptForm = PromptChoice.task
+    system: System = ""
+    answer_prefix: AnswerPrefix = ""
+    template_option: TemplateOptions = None
+    thinking: ThinkingOption = ThinkingChoice.auto
+    thinking_tokens: ThinkingTokens = None
+    answer_tokens: AnswerTokens = 0
+    date: Date = PromptSettings().date
 
-    chosen: Form = form  # type: ignore[assignment]  # the option allows no other
-    tasks, form_note = build_tasks(specs, models, chosen)
-    settings, room_note = with_room_for_thoughts(settings, tasks, models, thinking_tokens)
-    for note in filter(None, (form_note, room_note)):
-        typer.echo(note, err=True)
-    return tasks, settings
+    def tasks_and_settings(
+        self, specs: Sequence[str], models: Mapping[str, Model]
+    ) -> tuple[dict[str, Task], PromptSettings]:
+        """Tasks by their specs in the form of the command, and its settings; what was chosen is said on stderr.
+
+        Raises SpecError.
+        """
+        from mta_eval.prompting import build_tasks, with_room_for_thoughts
+
+        settings = PromptSettings(
+            system=self.system,
+            answer_prefix=self.answer_prefix,
+            template_options=parse_scalars(self.template_option or ()),
+            thinking=self.thinking.value,
+            answer_tokens=self.answer_tokens,
+            date=self.date,
+        )
+        tasks, form_note = build_tasks(specs, models, self.prompt.value)
+        settings, room_note = with_room_for_thoughts(settings, tasks, models, self.thinking_tokens)
+        for note in filter(None, (form_note, room_note)):
+            typer.echo(note, err=True)
+        return tasks, settings
 
 
-def prompt_settings(
-    system: str,
-    answer_prefix: str,
-    template_options: Sequence[str] | None,
-    thinking: ThinkingChoice,
-    answer_tokens: int,
-    date: str,
-) -> PromptSettings:
-    """The settings that the options of a command name. Raises SpecError."""
-    return PromptSettings(
-        system=system,
-        answer_prefix=answer_prefix,
-        template_options=parse_scalars(template_options or ()),
-        thinking=thinking.value,
-        answer_tokens=answer_tokens,
-        date=date,
-    )
+NO_OPTIONS_GIVEN = PromptOptions()
+
+
+def takes_prompt_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with the fields of PromptOptions as options, in the place of its parameter `asking`."""
+    shared = get_type_hints(PromptOptions, include_extras=True)
+    hints = get_type_hints(command, include_extras=True)
+    parameters: list[inspect.Parameter] = []
+    for parameter in inspect.signature(command).parameters.values():
+        if parameter.name == "asking":
+            parameters += [
+                inspect.Parameter(name, parameter.kind, default=getattr(NO_OPTIONS_GIVEN, name), annotation=hint)
+                for name, hint in shared.items()
+            ]
+        else:
+            parameters.append(parameter.replace(annotation=hints[parameter.name]))
+
+    def run(**given: object) -> None:
+        asking = PromptOptions(**{name: given.pop(name) for name in shared})  # type: ignore[arg-type]  # typer's values
+        command(asking=asking, **given)
+
+    run.__name__, run.__doc__, run.__module__ = command.__name__, command.__doc__, command.__module__
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what typer reads
+    return run

@@ -13,25 +13,15 @@ from mta_eval import registry
 from mta_eval.arguments import parse_depths, parse_labels, parse_lengths, parse_seeds
 from mta_eval.commands import terminal
 from mta_eval.commands.options import (
-    DATE,
-    AnswerPrefix,
-    AnswerTokens,
-    Date,
+    NO_OPTIONS_GIVEN,
     Depths,
     Lengths,
     ModelSpecs,
-    PromptChoice,
-    PromptForm,
+    PromptOptions,
     Repeats,
     Seed,
     Seeds,
-    System,
-    TemplateOptions,
-    ThinkingChoice,
-    ThinkingOption,
-    ThinkingTokens,
-    prompt_settings,
-    tasks_and_settings,
+    takes_prompt_options,
 )
 from mta_eval.core import Plan, Sweep
 from mta_eval.errors import SpecError
@@ -61,6 +51,7 @@ class OverLengthChoice(StrEnum):
     mark = "mark"
 
 
+@takes_prompt_options
 def run(
     context: typer.Context,
     tasks: Annotated[
@@ -80,14 +71,7 @@ def run(
         OverLengthChoice,
         typer.Option(help="Prompts beyond a model's window: refuse them, or cut them and mark their records."),
     ] = OverLengthChoice.refuse,
-    prompt: PromptForm = PromptChoice.task,
-    system: System = "",
-    answer_prefix: AnswerPrefix = "",
-    template_option: TemplateOptions = None,
-    thinking: ThinkingOption = ThinkingChoice.auto,
-    thinking_tokens: ThinkingTokens = None,
-    answer_tokens: AnswerTokens = 0,
-    date: Date = DATE,
+    asking: PromptOptions = NO_OPTIONS_GIVEN,
     label: Annotated[
         list[str] | None, typer.Option("--label", help="Name of a model in tables and pictures, SPEC=NAME; repeatable.")
     ] = None,
@@ -124,8 +108,7 @@ def run(
     labels = parse_labels(label or (), list(models), _canonical)
     if write_study is not None:
         return _write_study(context, labels, write_study)
-    settings = prompt_settings(system, answer_prefix, template_option, thinking, answer_tokens, date)
-    built, settings = tasks_and_settings(tasks, models, prompt.value, settings, thinking_tokens)
+    built, settings = asking.tasks_and_settings(tasks, models)
     plan = Plan(
         tasks=built,
         models=models,

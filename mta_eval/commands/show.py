@@ -12,28 +12,19 @@ from mta_eval import registry
 from mta_eval.arguments import parse_depth, parse_length
 from mta_eval.commands import terminal
 from mta_eval.commands.options import (
-    DATE,
-    AnswerPrefix,
-    AnswerTokens,
-    Date,
+    NO_OPTIONS_GIVEN,
     Depth,
-    PromptChoice,
-    PromptForm,
+    PromptOptions,
     Repeat,
     Seed,
-    System,
-    TemplateOptions,
-    ThinkingChoice,
-    ThinkingOption,
-    ThinkingTokens,
     Tokenizer,
-    prompt_settings,
-    tasks_and_settings,
+    takes_prompt_options,
 )
 from mta_eval.core import Cell, Record
 from mta_eval.errors import SpecError
 
 
+@takes_prompt_options
 def show(
     what: Annotated[str, typer.Argument(help="Task spec, or run folder.")],
     sample_id: Annotated[str | None, typer.Argument(help="With a run folder: id of the sample.")] = None,
@@ -42,14 +33,7 @@ def show(
     depth: Depth = "0.5",
     repeat: Repeat = 0,
     seed: Seed = 0,
-    prompt: PromptForm = PromptChoice.task,
-    system: System = "",
-    answer_prefix: AnswerPrefix = "",
-    template_option: TemplateOptions = None,
-    thinking: ThinkingOption = ThinkingChoice.auto,
-    thinking_tokens: ThinkingTokens = None,
-    answer_tokens: AnswerTokens = 0,
-    date: Date = DATE,
+    asking: PromptOptions = NO_OPTIONS_GIVEN,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Print one sample: prompt, targets, token counts, needle positions; or a record of a run and its prompt."""
@@ -58,8 +42,7 @@ def show(
     if not model:
         raise SpecError("show needs --model, for its tokenizer: smollm2, tokenizer:PATH, …")
     built = registry.build_model(model)
-    settings = prompt_settings(system, answer_prefix, template_option, thinking, answer_tokens, date)
-    tasks, settings = tasks_and_settings([what], {model: built}, prompt.value, settings, thinking_tokens)
+    tasks, settings = asking.tasks_and_settings([what], {model: built})
     (task,), tokenizer = tasks.values(), built.tokenizer.with_settings(settings)
     sample = task.sample(Cell(parse_length(length), parse_depth(depth, "show"), repeat), seed, tokenizer)
     return terminal.print_sample(sample, as_json)

@@ -38,6 +38,7 @@ class InMemory:
             raise ModelError(f"the config of {self.title} names no window; give max_length")
         self.tokenizer = FastTokenizer(tokenizer.backend_tokenizer, self.title, tokenizer)
         self._model = model
+        self._checked: Sequence[tuple[int, int]] = ()
 
     @property
     def abilities(self) -> frozenset[Ability]:
@@ -63,16 +64,25 @@ class InMemory:
 
     def loglikelihood(self, pairs: Sequence[tuple[Sample, str]]) -> list[float]:
         """See core.Model."""
-        return self._adapter().loglikelihood(pairs)
+        # asked for one sample at a time: weights that nobody touched since are not looked at again
+        return self._adapter(self._checked).loglikelihood(pairs)
 
     def token_loglikelihoods(self, samples: Iterable[Sample]) -> Iterator[list[float]]:
         """See core.Model."""
         yield from self._adapter().token_loglikelihoods(samples)
 
-    def _adapter(self) -> TorchModel:
+    def _state(self) -> Sequence[tuple[int, int]]:
+        """Where each weight is and how often it was written: another one after a change in place or an exchange."""
+        weights = self._model.parameters()
+        return [(weight.data_ptr(), 0 if weight.is_inference() else weight._version) for weight in weights]
+
+    def _adapter(self, checked: Sequence[tuple[int, int]] = ()) -> TorchModel:
+        """The model, its weights looked at unless they are in the state `checked`. Raises ModelError."""
         if self._model.training:
             raise ModelError(f"{self.title} is in training mode, where dropout changes its answers; call model.eval()")
-        check_finite(self.title, self._model)
+        if checked != (state := self._state()):
+            check_finite(self.title, self._model)
+            self._checked = state
         return TorchModel(self._model, self.tokenizer, self._end_tokens())
 
     def _tensors(self) -> Iterable[tuple[str, torch.Tensor]]:

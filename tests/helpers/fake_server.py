@@ -14,10 +14,21 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Protocol
 
+import pytest
+
+from mta_eval.models import http_calls, http_keys
 from mta_eval.models.tokenizer import FastTokenizer
 
 NEEDLE = re.compile(r"The pass key is (\d+)\. Remember it\. \1 is the pass key\.")
 Fault = str | tuple[int, dict[str, str], str | bytes] | None
+
+
+@pytest.fixture(autouse=True)
+def quick_retries_and_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests that import it: no waiting between tries, and no key of the user's."""
+    monkeypatch.setattr(http_calls, "FIRST_WAIT", 0.002)
+    for name in http_keys.KEYS:
+        monkeypatch.delenv(name, raising=False)
 
 
 class Brain(Protocol):

@@ -207,3 +207,22 @@ def test_quantised_weights_need_their_package(llama_folder: Path, monkeypatch: p
     monkeypatch.setitem(__import__("sys").modules, "bitsandbytes", None)
     with pytest.raises(ModelError, match="pip install bitsandbytes"):
         next(HuggingFace(str(llama_folder), device="cpu", quantization="4bit").generate([QUESTION]))
+
+
+def test_choices_look_at_the_weights_once_and_again_after_a_change(
+    llama_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+    monkeypatch.setattr("mta_eval.models.in_memory.check_finite", lambda name, _: looked.append(name))
+    model = AutoModelForCausalLM.from_pretrained(llama_folder).eval()
+    adapter = InMemory(model, AutoTokenizer.from_pretrained(llama_folder))
+    for _ in range(3):
+        adapter.loglikelihood([(QUESTION, " runs")])
+    assert len(looked) == 1
+    with torch.no_grad():
+        model.model.norm.weight[0] += 1
+    adapter.loglikelihood([(QUESTION, " runs")])
+    assert len(looked) == 2
+    for _ in range(2):
+        next(adapter.generate([QUESTION]))
+    assert len(looked) == 4

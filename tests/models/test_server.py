@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from fake_server import FakeServer, Fault, Reader, Request
+from fake_server import quick_retries_and_no_key as quick_retries_and_no_key  # a fixture
 
 from mta_eval import registry, runner
 from mta_eval.core import Cell, Plan, Record, Sample, Sweep
@@ -34,13 +35,6 @@ Make = Callable[..., FakeServer]
 Call = Callable[..., tuple[int, str, str]]
 SWEEP = Sweep((256, 384), (0.0, 0.5, 1.0), 2)
 KEY = "sk-very-secret-4711"
-
-
-@pytest.fixture(autouse=True)
-def quick_retries_and_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_calls, "FIRST_WAIT", 0.002)
-    for name in http_keys.KEYS:
-        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture(scope="module")

@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 from fake_server import FakeServer, Reader
+from fake_server import quick_retries_and_no_key as quick_retries_and_no_key  # a fixture
 
 from mta_eval import registry
 from mta_eval.core import Cell, Sample
 from mta_eval.errors import ModelError
-from mta_eval.models import http_bodies, http_calls, http_keys
+from mta_eval.models import http_bodies, http_calls
 from mta_eval.models.http_failures import BusyError, ServerError
 from mta_eval.models.named_tokenizer import NamedTokenizer
 from mta_eval.models.server import Server
@@ -27,13 +28,6 @@ from mta_eval.printable import one_line
 
 Call = Callable[..., tuple[int, str, str]]
 BOMB = "\x1b]0;title\x07\x1b[2J"
-
-
-@pytest.fixture(autouse=True)
-def quick_retries_and_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_calls, "FIRST_WAIT", 0.002)
-    for name in http_keys.KEYS:
-        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture(scope="module")
