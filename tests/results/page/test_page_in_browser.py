@@ -164,6 +164,8 @@ def test_the_arrow_keys_go_from_cell_to_cell_and_enter_opens_one(page: Any) -> N
     page.locator(cell(0, 0, 0)).focus()
     for key in ("ArrowRight", "ArrowRight", "ArrowDown", "Enter"):
         page.keyboard.press(key)
+    # the list follows the address, whose change the browser tells a moment later
+    page.wait_for_function("document.activeElement.id === 'samples-head'")
     assert listed(page) == ids(4096, 0.5)
     assert page.evaluate("document.activeElement.id") == "samples-head"
 
