@@ -348,7 +348,7 @@ class Record:
     it was answered, weights included; None if unknown. A sample that was read and not answered has a score but no
     output; see `Reading` for its `positions`. `finish`, `thought`, `output_tokens` and `unverified` are those of the
     `Answer`; `finish` is None where nothing was generated, and in records of version 0.1. `fingerprint` is that of the
-    model's identity.
+    model's identity. `unknown`: what a newer version wrote beside these fields, kept as it is.
     """
 
     sample_id: str
@@ -373,6 +373,7 @@ class Record:
     output_tokens: int | None = None
     unverified: bool = False
     fingerprint: str = ""
+    unknown: Mapping[str, Json] = field(default_factory=dict)
 
     @property
     def was_read(self) -> bool:

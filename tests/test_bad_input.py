@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from mta_eval.errors import MtaEvalError
 from mta_eval.models import http_bodies
 from mta_eval.outside import DEEPEST, read_json
-from mta_eval.results.record_json import read_record, read_run_text
+from mta_eval.results.record_json import read_record
+from mta_eval.results.run_json import read_run_text
 
 Call = Callable[..., tuple[int, str, str]]
 WINDOW = ("--model", "window:300")

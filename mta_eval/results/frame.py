@@ -10,7 +10,7 @@ import pandas as pd
 from mta_eval.core import Record
 from mta_eval.results.mistakes import kind_of
 
-LEFT_OUT = ("axes", "prompt_sha256")
+LEFT_OUT = ("axes", "prompt_sha256", "unknown")
 
 
 def frame_of(records: Sequence[Record]) -> pd.DataFrame:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -13,6 +14,9 @@ from mta_eval.errors import SpecError, StoreError
 from mta_eval.results import store
 from mta_eval.results.growth import ContradictionError, grown, refuse_contradictions
 from mta_eval.results.parts import in_order, parts_of_run
+from mta_eval.results.record_json import record_line
+from mta_eval.results.run_json import run_text
+from mta_eval.whole_files import write_bytes
 
 
 class Source(NamedTuple):
@@ -62,8 +66,26 @@ def merge_runs(folders: Sequence[Path], out: Path) -> Merged:
             else:
                 kept[key] = record, source.folder
     records = in_order(whole, (record for record, _ in kept.values()))
-    store.write_new(out, whole, records)
+    _write_new(out, whole, records)
     return Merged(whole, records, doubles)
+
+
+def _write_new(folder: Path, run: Run, records: Iterable[Record]) -> None:
+    """A new run folder with all its records, there whole or not at all. Raises StoreError if there is one already."""
+    try:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise StoreError(f"{str(folder)!r} is there already; name a new folder with --out")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as name:
+            made = Path(name) / "run"
+            made.mkdir()
+            write_bytes(made / store.QUESTION, run_text(run).encode(), durable=True)
+            write_bytes(
+                made / store.RECORDS, "".join(record_line(record) + "\n" for record in records).encode(), durable=True
+            )
+            made.replace(folder)
+    except OSError as error:
+        raise StoreError(f"cannot write the run folder {str(folder)!r}: {error.strerror}") from error
 
 
 def _read(folder: Path) -> Source:

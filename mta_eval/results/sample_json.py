@@ -21,7 +21,7 @@ from mta_eval.results.json_fields import (
     as_text_by_name,
     as_texts,
 )
-from mta_eval.results.record_json import as_settings
+from mta_eval.results.run_json import as_settings
 from mta_eval.scoring import OUR_TASKS
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import fcntl
+import functools
 import os
-import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -19,9 +19,12 @@ from typing import Self
 from mta_eval.core import Record, Run, SampleKey
 from mta_eval.errors import StoreError
 from mta_eval.outside import regular
+from mta_eval.printable import say
 from mta_eval.results.growth import ContradictionError, grown, with_parts, without_unanswered
 from mta_eval.results.parts import cell_or_none, in_order, membership
-from mta_eval.results.record_json import NewerSchemaError, read_record, read_run_text, record_line, run_text
+from mta_eval.results.record_json import NewerSchemaError, read_record, record_line
+from mta_eval.results.run_json import check_asked, read_run_text, run_text
+from mta_eval.version import VERSION
 from mta_eval.whole_files import write_bytes
 
 QUESTION, RECORDS = "run.json", "records.jsonl"
@@ -122,24 +125,6 @@ def _samples_of(asked: Run, whole: Run) -> Callable[[Record], bool]:
     return is_asked
 
 
-def write_new(folder: Path, run: Run, records: Iterable[Record]) -> None:
-    """A new run folder with all its records, there whole or not at all. Raises StoreError if there is one already."""
-    try:
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise StoreError(f"{str(folder)!r} is there already; name a new folder with --out")
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as name:
-            made = Path(name) / "run"
-            made.mkdir()
-            write_bytes(made / QUESTION, run_text(run).encode(), durable=True)
-            write_bytes(
-                made / RECORDS, "".join(record_line(record) + "\n" for record in records).encode(), durable=True
-            )
-            made.replace(folder)
-    except OSError as error:
-        raise StoreError(f"cannot write the run folder {str(folder)!r}: {error.strerror}") from error
-
-
 def read_run(folder: Path) -> Run:
     """The question of a run folder. Raises StoreError if there is none."""
     path = folder / QUESTION
@@ -191,9 +176,11 @@ def _read_records(folder: Path, run: Run) -> list[Record]:
     """The records as they stand in the file; of two of one sample the later."""
     path = folder / RECORDS
     records: dict[SampleKey, Record] = {}
+    unknown: dict[str, None] = {}
     for number, line in enumerate(_whole_lines(path), 1):
         try:
             record = read_record(line)
+            check_asked(record, run)
         except NewerSchemaError as error:
             raise StoreError(f"{str(path)!r} line {number} {error}") from error
         except ValueError as error:
@@ -201,7 +188,15 @@ def _read_records(folder: Path, run: Run) -> list[Record]:
                 f"{str(path)!r} line {number} is damaged: {error}; remove that line and run again"
             ) from error
         records[run.key_of(record)] = record
+        unknown |= dict.fromkeys(record.unknown)
+    if unknown:
+        _say_unknown(path, tuple(unknown))
     return list(records.values())
+
+
+@functools.cache  # once for each file, however often it is read
+def _say_unknown(path: Path, names: tuple[str, ...]) -> None:
+    say(f"{str(path)!r} has fields that mta-eval {VERSION} does not know, and keeps: {', '.join(names)}")
 
 
 def _whole_lines(path: Path) -> Iterator[bytes]:

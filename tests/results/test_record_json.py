@@ -14,7 +14,8 @@ import pytest
 
 from mta_eval.core import ModelIdentity, PromptSettings, QuotedNeedle, RunPart, Sweep
 from mta_eval.errors import StoreError
-from mta_eval.results.record_json import NEEDED, RECORD, read_record, read_run_text, record_line, run_text
+from mta_eval.results.record_json import NEEDED, RECORD, read_record, record_line
+from mta_eval.results.run_json import read_run_text, run_text
 from mta_eval.results.store import RunFolder, read
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "run_0_1"
@@ -85,9 +86,34 @@ def test_a_missing_field_is_named(tmp_path: Path, field: str) -> None:
         read(folder_of(tmp_path, json.dumps(rest)))
 
 
-def test_an_unknown_field_is_named(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="line 2 is damaged: 'colour' is no field of a record"):
-        read(folder_of(tmp_path, json.dumps(RECORD_OBJECT | {"colour": 1})))
+def test_what_a_newer_version_wrote_beside_our_fields_is_kept_and_said_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    newer = {"confidence": [0.5, None], "judge": {"by": "x"}}
+    folder = folder_of(tmp_path, json.dumps(RECORD_OBJECT | newer))
+    records = read(folder)[1]
+    assert [dict(record.unknown) for record in records] == [newer, {}]  # in the question's order
+    assert read(folder)[1] == records
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert f"{str(folder / 'records.jsonl')!r} has fields that mta-eval" in said
+    assert said.rstrip().endswith("does not know, and keeps: confidence, judge")
+    assert [json.loads(record_line(record)) | newer for record in records[:1]] == [json.loads(record_line(records[0]))]
+
+
+def test_a_record_stands_under_the_task_that_its_id_names(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"line 2 is damaged: sample_id is 'qa/512/1.00/0', not of the task 'niah'"):
+        read(folder_of(tmp_path, json.dumps(RECORD_OBJECT | {"sample_id": "qa/512/1.00/0"})))
+    with pytest.raises(StoreError, match=r"line 2 is damaged: sample_id is 'niah2/512/1.00/0', not of"):
+        read(folder_of(tmp_path, json.dumps(RECORD_OBJECT | {"sample_id": "niah2/512/1.00/0"})))
+
+
+@pytest.mark.parametrize(("field", "value"), [("task", "niah:needles=2"), ("model", "window:9")])
+def test_a_record_of_what_the_run_was_not_asked_is_damaged(tmp_path: Path, field: str, value: str) -> None:
+    other = RECORD_OBJECT | {field: value}
+    other["sample_id"] = other["sample_id"].replace("niah/", f"{other['task']}/")
+    with pytest.raises(StoreError, match=f"line 2 is damaged: {field} is '{value}', which is none of the {field}s in"):
+        read(folder_of(tmp_path, json.dumps(other)))
 
 
 @pytest.mark.parametrize("line", ["", "null", "[]", '"x"', "NaN", '{"a"', "[" * 100_000])

@@ -14,7 +14,7 @@ from mta_eval.arguments import parse_depths, parse_lengths
 from mta_eval.core import Needle, Plan, Sample, Sweep, Task, Tokenizer
 from mta_eval.errors import LengthError, SpecError
 from mta_eval.models.harness import tokenizer_in_lm_eval, window_in_lm_eval
-from mta_eval.results.record_json import as_settings
+from mta_eval.results.run_json import as_settings
 
 Doc = dict[str, Any]  # a sample as JSON: its fields are those of `Sample`, and what lm-eval adds
 SWEEP = ("lengths", "depths", "repeats", "sample_seed")
