@@ -145,7 +145,8 @@ class Sample:
 
     `prompt` is the very string the model reads; with `chat` it is those messages rendered by the model's chat
     template as `settings` say, special tokens spelled out. `prompt_tokens`, `max_new_tokens` of answer and
-    `settings.thinking_tokens` together fill `length`, never more.
+    `settings.thinking_tokens` together fill `length`, never more. Samples of one seed with the same `draw` were drawn
+    together (the same story at several depths or lengths): they tell less than as many independent ones. "": not said.
     """
 
     id: str
@@ -162,6 +163,7 @@ class Sample:
     stop: tuple[str, ...] = ()
     target_delimiter: str = " "  # stands between the prompt and a choice
     settings: PromptSettings = PromptSettings()
+    draw: str = ""
 
     @property
     def budget(self) -> int:
@@ -348,7 +350,8 @@ class Record:
     it was answered, weights included; None if unknown. A sample that was read and not answered has a score but no
     output; see `Reading` for its `positions`. `finish`, `thought`, `output_tokens` and `unverified` are those of the
     `Answer`; `finish` is None where nothing was generated, and in records of version 0.1. `fingerprint` is that of the
-    model's identity. `unknown`: what a newer version wrote beside these fields, kept as it is.
+    model's identity. `draw` is that of the sample. `unknown`: what a newer version wrote beside these fields, kept as
+    it is.
     """
 
     sample_id: str
@@ -373,6 +376,7 @@ class Record:
     output_tokens: int | None = None
     unverified: bool = False
     fingerprint: str = ""
+    draw: str = ""
     unknown: Mapping[str, Json] = field(default_factory=dict)
 
     @property

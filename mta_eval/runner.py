@@ -183,6 +183,7 @@ def unanswered(
         needles=[quote(needle, sample.prompt) for needle in sample.needles if few or needle.asked],
         prompt_sha256=hashlib.sha256(sample.prompt.encode()).hexdigest(),
         peak_memory=peak_memory,
+        draw=sample.draw,
     )
 
 

@@ -12,6 +12,7 @@ from mta_eval.commands import terminal
 from mta_eval.commands.options import Runs, WithAttention
 from mta_eval.commands.watch import Interval, repeat_while_written
 from mta_eval.printable import say
+from mta_eval.results.length_rule import LENGTH_RULE, LengthRule
 
 
 def report(
@@ -24,13 +25,29 @@ def report(
         bool, typer.Option("--watch", help="Write again while the runs go on; the page reloads itself.")
     ] = False,
     every: Interval = 20.0,
+    share: Annotated[
+        float, typer.Option(help="Effective length: least score, as a share of the shortest length's.")
+    ] = LENGTH_RULE.share,
+    floor: Annotated[
+        float, typer.Option(help="Effective length: least score, corrected for chance; RULER: 0.856 with --share 0.")
+    ] = LENGTH_RULE.floor,
 ) -> None:
     """Draw heatmaps and write tables and a page of one or more runs."""
     home = runs[0].parent if runs[0].is_file() else runs[0]  # a file: the samples of lm-eval
-    write_report_of_runs(runs, x, y, out or home / "report", attention, every if watch else None)
+    rule = LengthRule(share, floor)
+    rule.check()
+    write_report_of_runs(runs, x, y, out or home / "report", attention, every if watch else None, rule)
 
 
-def write_report_of_runs(runs: Sequence[Path], x: str, y: str, out: Path, attention: bool, every: float | None) -> None:
+def write_report_of_runs(
+    runs: Sequence[Path],
+    x: str,
+    y: str,
+    out: Path,
+    attention: bool,
+    every: float | None,
+    length_rule: LengthRule = LENGTH_RULE,
+) -> None:
     """Write the report of runs and print its paths; with `every`, again and again while they are being written.
 
     `x` and `y` "" are the axes that the first run names for its reports, or length and depth.
@@ -51,7 +68,8 @@ def write_report_of_runs(runs: Sequence[Path], x: str, y: str, out: Path, attent
         if being_written and not records:
             return
         shown = several.labelled(records, [run for _, run in questions])
-        paths = write_report(shown, out, x=x or axis("x"), y=y or axis("y"), runs=questions, look=look, reload=reload)
+        axes = x or axis("x"), y or axis("y")
+        paths = write_report(shown, out, *axes, questions, look, reload, length_rule)
         if being_written:
             terminal.print_lines([f"{paths[0]}: {len(records)} answers, {sum(missing.values())} samples are missing"])
             return

@@ -9,11 +9,14 @@ from mta_eval.results.statistics import Estimate, estimate
 
 
 def draw_of(record: Record) -> Hashable:
-    """The draw of a record: its seed, task, length and repeat. Depths of one draw share needles and text.
+    """The draw of a record: its seed, and the draw that its task names.
 
-    A record without a repeat, of another project's making, stands for itself.
+    Where none is named (records of earlier versions, tasks of others): its task, length and repeat, so that depths are
+    of one draw; without a repeat the record stands for itself.
     """
     axes = record.axes
+    if record.draw:
+        return axes.get("seed"), record.draw
     if axes.get("repeat") is None:
         return record.sample_id
     return axes.get("seed"), record.task, axes.get("length"), axes["repeat"]

@@ -8,54 +8,15 @@ from statistics import mean
 from typing import NamedTuple
 
 from mta_eval.core import Record
-from mta_eval.results.draws import draw_of, scores_of
-from mta_eval.results.statistics import Estimate, contrast, estimate, margin
-from mta_eval.results.table import GAP, axis_text, gap_text, length_text, model_text, percent_text
+from mta_eval.results.draws import draw_of
+from mta_eval.results.effective_length import effective_length, effective_length_text
+from mta_eval.results.length_rule import LENGTH_RULE, LengthRule
+from mta_eval.results.statistics import Estimate, contrast
+from mta_eval.results.table import GAP, axis_text, gap_text, model_text, percent_text
 
-THRESHOLD = 0.85  # of the shortest length's score (RULER's kind of threshold, Hsieh et al. 2024, made relative)
 MIDDLE = (0.25, 0.75)  # depths, both included; the ends are all others
 FINDINGS_HEAD = ("task", "model", "effective length", "ends − middle (points)", "seeds")
-FINDINGS_NOTE = (
-    f"Effective length: the longest up to which the score surely (lower end of its 95 % interval) stays above "
-    f"{THRESHOLD:.0%} of the shortest length's; in brackets from where it surely holds to where it may. It takes about "
-    "22 draws a length to be sure of a model that is always right. Ends − middle: depths under 25 % and over 75 % "
-    "against those between."
-)
-
-
-class EffectiveLength(NamedTuple):
-    """The effective length, in tokens, None if not even the shortest length is sure; `low` and `high` its interval.
-
-    `longest` of the lengths that were measured.
-    """
-
-    length: int | None
-    low: int
-    high: int
-    longest: int
-
-
-def effective_length(records: Sequence[Record]) -> EffectiveLength | None:
-    """The longest length up to which the lower bound of the score stays above THRESHOLD of the shortest length's score.
-
-    Its interval: up to which length the score surely stays above, and from which on it surely does not, the doubt
-    about the shortest length's own score included. None if fewer than two lengths were measured, or nothing was right
-    at the shortest.
-    """
-    lengths: dict[int, list[Record]] = defaultdict(list)
-    for record in records:
-        if record.score is not None and record.axes.get("length") is not None:
-            lengths[int(record.number("length"))].append(record)
-    order = sorted(lengths)
-    estimates = [estimate(*scores_of(lengths[length])) for length in order]
-    if len(order) < 2 or not estimates[0].mean:
-        return None
-    goal = THRESHOLD * estimates[0].mean
-    sure = _unbroken([one.low > goal for one in estimates])
-    margins = [margin(estimates[0], one, THRESHOLD) for one in estimates[1:]]
-    low, high = _unbroken([one.low > 0 for one in margins]), _unbroken([one.high > 0 for one in margins])
-    low = min(low, max(sure - 1, 0))
-    return EffectiveLength(order[sure - 1] if sure else None, order[low], order[high], order[-1])
+ENDS_NOTE = "Ends − middle: depths under 25 % and over 75 % against those between."
 
 
 def lost_in_the_middle(records: Sequence[Record]) -> Estimate | None:
@@ -78,8 +39,28 @@ def lost_in_the_middle(records: Sequence[Record]) -> Estimate | None:
     return contrast(upper, lower, above, below)
 
 
-def finding_rows(records: Sequence[Record]) -> list[list[str]]:
-    """One row for each task and model of which there is something to say, under FINDINGS_HEAD."""
+class Findings(NamedTuple):
+    """A row under FINDINGS_HEAD for each task and model of which there is something to say; a note on the method."""
+
+    rows: list[list[str]]
+    note: str
+
+
+def findings_of(records: Sequence[Record], rule: LengthRule = LENGTH_RULE) -> Findings:
+    """What is to be seen in records; `rule` says when a length holds."""
+    return Findings(_rows(records, rule), _note(rule))
+
+
+def _note(rule: LengthRule) -> str:
+    relative = f" and {rule.share:.4g} times the shortest length's" if rule.share else ""
+    return (
+        "Effective length: the longest up to which the score at every length, corrected for chance, surely stays above "
+        f"{percent_text(rule.floor)}{relative} (lower ends of 95 % intervals, the doubt about the shortest included); "
+        f"so far: the same by the means alone. {ENDS_NOTE}"
+    )
+
+
+def _rows(records: Sequence[Record], rule: LengthRule) -> list[list[str]]:
     groups: dict[tuple[str, str], list[Record]] = defaultdict(list)
     for record in records:
         if not record.was_read:
@@ -88,7 +69,7 @@ def finding_rows(records: Sequence[Record]) -> list[list[str]]:
         [
             task,
             model_text(model),
-            _length_or_none(effective_length(group)),
+            _length_or_gap(group, rule),
             _gap_or_none(lost_in_the_middle(group)),
             _seeds_text(group),
         ]
@@ -97,13 +78,9 @@ def finding_rows(records: Sequence[Record]) -> list[list[str]]:
     return [row for row in rows if any(text != GAP for text in row[2:])]
 
 
-def _length_or_none(found: EffectiveLength | None) -> str:
-    if found is None:
-        return GAP
-    text = "not sure at any" if found.length is None else length_text(found.length)
-    if found.length == found.longest:
-        text += ", the longest measured"
-    return f"{text} [{length_text(found.low)}–{length_text(found.high)}]"
+def _length_or_gap(records: Sequence[Record], rule: LengthRule) -> str:
+    found = effective_length(records, rule)
+    return GAP if found is None else effective_length_text(found)
 
 
 def _gap_or_none(found: Estimate | None) -> str:
@@ -119,8 +96,3 @@ def _seeds_text(records: Sequence[Record]) -> str:
     if len(seeds) < 2:
         return GAP
     return ", ".join(f"{axis_text('seed', seed)}: {percent_text(mean(seeds[seed]))}" for seed in sorted(seeds))
-
-
-def _unbroken(holds: Sequence[bool]) -> int:
-    """How many hold from the first on."""
-    return next((place for place, one in enumerate(holds) if not one), len(holds))

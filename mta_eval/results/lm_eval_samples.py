@@ -58,6 +58,7 @@ def _record(row: dict[str, Any], model: str) -> Record:
         "seconds": math.nan,
         "prompt_sha256": hashlib.sha256(doc["prompt"].encode()).hexdigest(),
         **{key: doc[key] for key in COPIED},
+        "draw": doc.get("draw", ""),  # samples of earlier versions have none
     }
     return read_record(json.dumps(fields))
 

@@ -7,15 +7,15 @@ Records of perplexity are those of tasks named `perplexity…` and LAMBADA: thei
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from statistics import mean, stdev
 from typing import NamedTuple
 
 from scipy import special
 
 from mta_eval.core import Record
-from mta_eval.results.draws import estimate_of
+from mta_eval.results.draws import draw_of, estimate_of
 from mta_eval.results.statistics import ENDS
 
 
@@ -78,12 +78,18 @@ def finishes(records: Sequence[Record]) -> Finishes:
 
 
 def perplexity(records: Sequence[Record]) -> Measurement | None:
-    """exp(nats / predicted) over all records together, with the t interval of that ratio; None if none has them."""
+    """exp(nats / predicted) over all records together, with the t interval of that ratio over the documents that they
+    are of (one document alone: over its windows); None if none has them."""
     records = [record for record in records if record.axes.get("nats") is not None and record.axes.get("predicted")]
     if not records:
         return None
-    pairs = [(record.number("nats"), record.number("predicted")) for record in records]
-    return perplexity_of_sums(pairs, sum(record.truncated for record in records))
+    windows = [(record.number("nats"), record.number("predicted")) for record in records]
+    documents: dict[Hashable, tuple[float, float]] = {}
+    for record, (nats, predicted) in zip(records, windows, strict=True):
+        before = documents.get(draw_of(record), (0.0, 0.0))
+        documents[draw_of(record)] = before[0] + nats, before[1] + predicted
+    pairs = list(documents.values()) if len(documents) > 1 else windows
+    return replace(perplexity_of_sums(pairs, sum(record.truncated for record in records)), count=len(records))
 
 
 def perplexity_of_sums(pairs: Sequence[tuple[float, float]], cut: int = 0) -> Measurement:

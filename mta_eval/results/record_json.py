@@ -142,6 +142,7 @@ RECORD: dict[str, Callable[[Json, str], object]] = {
     "output_tokens": optional(as_count),
     "unverified": as_boolean,
     "fingerprint": as_name,
+    "draw": as_name,
 }
 NEEDED = {
     field.name

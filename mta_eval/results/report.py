@@ -15,9 +15,10 @@ from mta_eval.core import Record, Run, RunPart
 from mta_eval.errors import StoreError
 from mta_eval.results.csv_text import csv_text
 from mta_eval.results.exports import score_frame
-from mta_eval.results.findings import FINDINGS_HEAD, FINDINGS_NOTE, finding_rows
+from mta_eval.results.findings import FINDINGS_HEAD, Findings, findings_of
 from mta_eval.results.finishes import finish_lines
 from mta_eval.results.grid import axis_values, check_axes
+from mta_eval.results.length_rule import LENGTH_RULE, LengthRule
 from mta_eval.results.mistake_table import mistakes_markdown
 from mta_eval.results.page.build import Facts, Look, build_page
 from mta_eval.results.page.sections import Section, make_sections
@@ -36,6 +37,7 @@ def write_report(
     runs: Sequence[tuple[str, Run]] = (),
     look: Callable[[str, Path], list[str]] | None = None,
     reload: int = 0,
+    length_rule: LengthRule = LENGTH_RULE,
 ) -> list[Path]:
     """Writes the report of `records` into the folder `out`, made if need be; returns the paths, report.html first.
 
@@ -43,8 +45,10 @@ def write_report(
     a single row or column "any". `runs` (name, run) tell what was run. `look(task, path)` draws where the models look
     in a sample of a task, and says what it found (nothing, if no model can be looked into). With `reload` the page
     loads itself again after so many seconds. Where every sample failed the report says so and lists the errors. Raises
-    StoreError if there are no records or `out` cannot be written, SpecError if no record has `x` or `y`.
+    StoreError if there are no records or `out` cannot be written, SpecError if no record has `x` or `y`, or if
+    `length_rule`, which says when a length holds, has no shares.
     """
+    length_rule.check()
     if not records:
         raise StoreError("nothing to report: the run has no records yet; repeat its command to go on with it")
     check_axes(records, x, y)
@@ -55,7 +59,7 @@ def write_report(
         pictures = draw_gallery(records, out, x, y)
         html, markdown, table = out / "report.html", out / "report.md", out / "grid.csv"
         looks = _looks(sections, out, look)
-        summary, findings = summaries(records), finding_rows(records)
+        summary, findings = summaries(records), findings_of(records, length_rule)
         page = build_page(records, sections, pictures, looks, summary, findings, facts, runs, reload)
         write_text(html, page)
         text = _markdown(records, sections, pictures, looks, summary, findings, facts)
@@ -145,7 +149,7 @@ def _markdown(
     pictures: Sequence[Picture],
     looks: Sequence[Look | None],
     summary: Sequence[Summary],
-    findings: Sequence[Sequence[str]],
+    findings: Findings,
     facts: Facts,
 ) -> str:
     parts = ["# Report of mta-eval\n", "## What was run\n"]
@@ -158,8 +162,8 @@ def _markdown(
     ]
     if read := perplexity_markdown(records):
         parts += ["### Perplexity\n", read]
-    if findings:
-        parts += [markdown_table(FINDINGS_HEAD, findings, left=2), f"{FINDINGS_NOTE}\n"]
+    if findings.rows:
+        parts += [markdown_table(FINDINGS_HEAD, findings.rows, left=2), f"{findings.note}\n"]
     names = {section.name for section in sections}
     parts += [_shown(picture) for picture in pictures if picture.task not in names]
     for section, look in zip(sections, looks, strict=True):

@@ -78,6 +78,7 @@ def sample_of_fields(given: Mapping[str, Json]) -> Sample:
         stop=tuple(as_texts(fields.take("stop"), "stop")),
         target_delimiter=as_string(fields.take("target_delimiter"), "target_delimiter"),
         settings=as_settings(fields.take("settings")),
+        draw=as_string(fields.take("draw", ""), "draw"),
     )
 
 

@@ -19,6 +19,7 @@ ENDS = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
 RESAMPLES = 9999
 FLIPPED_IN_FULL = 13  # draws: 8192 ways
 FEW = 6  # draws: fewer, all of one sign, are so in over 5 % of cases by chance
+FEW_TELLING = 5.0  # of draws, squared, that tell how much they vary: as much of their word is taken as of none
 BATCH = 100_000  # numbers drawn at a time: few enough for a processor's cache
 ALIKE = 1e-12  # a spread below this is the rounding of none
 Numbers = npt.NDArray[np.float64]
@@ -33,36 +34,61 @@ class Estimate(NamedTuple):
     high: float
 
 
-def estimate(scores: Sequence[float], draws: Draws = None) -> Estimate:
+def estimate(scores: Sequence[float], draws: Draws = None, confidence: float = CONFIDENCE) -> Estimate:
     """The mean of `scores` (at least one) with its interval. Raises ValueError for no scores."""
-    low, high = interval(scores, draws)
+    low, high = interval(scores, draws, confidence)
     return Estimate(math.fsum(scores) / len(scores), low, high)
 
 
-def interval(scores: Sequence[float], draws: Draws = None) -> tuple[float, float]:
-    """The 95 % interval (low, high) of the mean of `scores`.
+def interval(scores: Sequence[float], draws: Draws = None, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """The interval (low, high) of the mean of `scores`, which holds it in `confidence` (a share) of cases.
 
-    Right-or-wrong scores get the Wilson interval, which stays honest at 0 of 4 and 4 of 4; draws that agree more
-    than chance make their number count for less (the design effect, Rao and Scott 1992; with t for few draws, Korn
-    and Graubard 1998). Fractional scores get the t interval of their mean over draws, cut to 0..1; one draw
-    tells nothing about the spread, so its interval is all of 0..1. Raises ValueError for no scores.
+    The Wilson interval, which stays honest at 0 of 4 and 4 of 4, of as many independent right-or-wrong scores as tell
+    as much (see `effective_count`). Raises ValueError for no scores.
     """
     if not scores:
         raise ValueError("an interval needs at least one score")
-    count = len(scores)
-    mean = math.fsum(scores) / count
+    mean = math.fsum(scores) / len(scores)
+    return wilson(mean, effective_count(scores, draws, confidence), confidence)
+
+
+def effective_count(scores: Sequence[float], draws: Draws = None, confidence: float = CONFIDENCE) -> float:
+    """How many independent right-or-wrong scores tell as much of the mean as these, at least one, do.
+
+    Independent ones that are right or wrong: just as many. Draws that agree more than chance count for less (the design
+    effect, Rao and Scott 1992), with t for few draws (Korn and Graubard 1998); fractional scores for more, the less
+    they vary. How much, those draws tell that are not all right, or, where these are fewer, not all wrong. Where few
+    tell, the estimate is mostly far too sure: it is pulled towards draws that are of a piece, by a weight that was
+    chosen by simulation (bench/coverage.py). Where none tells, or all are alike, they are taken to be of a piece.
+    """
     values = np.asarray(scores, dtype=np.float64)
     sums, counts = _by_draw(values, draws)
-    groups = len(sums)
-    if np.isin(values, (0, 1)).all():
-        return _wilson(mean, _effective_count(sums, counts, mean))
-    if groups == 1:
-        return 0.0, 1.0
-    variance = _variance(sums, counts, mean)
-    if variance < ALIKE**2:
-        return _all_alike(mean, groups, 0.0)
-    half_width = float(special.stdtrit(groups - 1, ENDS[1])) * math.sqrt(variance)
-    return max(0.0, mean - half_width), min(1.0, mean + half_width)
+    count, groups, mean = float(np.sum(counts)), len(counts), math.fsum(scores) / len(scores)
+    of_a_piece = count**2 / float(np.sum(counts**2))
+    telling = int(min(np.sum(sums < counts - ALIKE), np.sum(sums > ALIKE)))
+    if groups == 1 or not telling:
+        return of_a_piece
+    right_or_wrong = bool(np.isin(values, (0, 1)).all())
+    effect = _variance(sums, counts, mean) / (mean * (1 - mean) / count)
+    if right_or_wrong:
+        effect, full = max(effect, 1.0), float(special.stdtrit(count - 1, _upper(confidence)))
+    elif effect < ALIKE:
+        return of_a_piece
+    else:
+        full = float(special.ndtri(_upper(confidence)))
+    measured = count / effect * (full / float(special.stdtrit(groups - 1, _upper(confidence)))) ** 2
+    if right_or_wrong:
+        measured = max(measured, of_a_piece)
+    return (telling**2 + FEW_TELLING) / (telling**2 / measured + FEW_TELLING / of_a_piece)
+
+
+def wilson(mean: float, count: float, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """The Wilson interval of a share; `count`, of samples that are worth as much as independent ones, may be broken."""
+    z = float(special.ndtri(_upper(confidence)))
+    centre, spread = mean + z * z / (2 * count), z * math.sqrt(mean * (1 - mean) / count + (z / (2 * count)) ** 2)
+    whole = 1 + z * z / count
+    low, high = (centre - spread) / whole, (centre + spread) / whole
+    return (0.0 if mean == 0 else max(0.0, low)), (1.0 if mean == 1 else min(1.0, high))
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
@@ -158,27 +184,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def _wilson(mean: float, count: float) -> tuple[float, float]:
-    """The Wilson interval of a share; `count`, of samples that are worth as much as independent ones, may be broken."""
-    z = float(special.ndtri(ENDS[1]))
-    centre, spread = mean + z * z / (2 * count), math.sqrt(mean * (1 - mean) / count + (z / (2 * count)) ** 2)
-    whole = 1 + z * z / count
-    low, high = (centre - z * spread) / whole, (centre + z * spread) / whole
-    return (0.0 if mean == 0 else max(0.0, low)), (1.0 if mean == 1 else min(1.0, high))
-
-
-def _effective_count(sums: Numbers, counts: Numbers, mean: float) -> float:
-    """How many independent samples tell as much: all of them at most, and at least as if each draw were of a piece.
-
-    Where all are alike, the spread is unknown, and the least is taken.
-    """
-    count, groups = float(np.sum(counts)), len(counts)
-    least = count**2 / float(np.sum(counts**2))
-    if mean in (0, 1) or groups == 1:
-        return least
-    effect = _variance(sums, counts, mean) / (mean * (1 - mean) / count)
-    few = float(special.stdtrit(count - 1, ENDS[1]) / special.stdtrit(groups - 1, ENDS[1])) ** 2
-    return max(least, few * count / max(effect, 1.0))
+def _upper(confidence: float) -> float:
+    """The share of a distribution below the upper end of its interval."""
+    return (1 + confidence) / 2
 
 
 def _variance(sums: Numbers, counts: Numbers, mean: float) -> float:
@@ -216,7 +224,7 @@ def _between(mean: float, resampled: Numbers, draws: int) -> Estimate:
 
 def _all_alike(mean: float, draws: int, least: float) -> tuple[float, float]:
     """What draws that are all alike leave open, from `least` to 1: up to a share of them may be otherwise."""
-    _, others = _wilson(0.0, draws)
+    _, others = wilson(0.0, draws)
     return mean - others * (mean - least), mean + others * (1 - mean)
 
 

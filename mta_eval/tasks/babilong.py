@@ -81,9 +81,8 @@ class Babilong:
         """See core.Task."""
         if self.source.startswith("dataset:"):
             return self._published(cell, seed, tokenizer)
-        random = generator(
-            seed, "babilong", self.qa, cell.repeat, draw_key(cell.length, 6000 if self.qa == 3 else 1500)
-        )
+        key = draw_key(cell.length, 6000 if self.qa == 3 else 1500)
+        random = generator(seed, "babilong", self.qa, cell.repeat, key)
         depth = depth_of(cell, random)
         story = _choose(list(self._stories(Random(random.getrandbits(64)))), depth, cell.length)
         random = generator(seed, "babilong places", self.qa, cell.length, cell.repeat)
@@ -115,6 +114,7 @@ class Babilong:
             max_new_tokens=self._answer_budget(tokenizer),
             choices=self._choices(),
             axes={"qa": self.qa, "question": story.question},
+            draw_name=f"babilong:{self.qa}/{key}/{cell.repeat}",
         )
 
     def score(self, sample: Sample, output: str) -> float:
@@ -188,6 +188,7 @@ class Babilong:
             stop=() if self.prompt == "chat" else ("\n", "."),
             target_delimiter="" if self.prompt == "chat" else " ",
             settings=tokenizer.prompt_settings,
+            draw=f"babilong:{self.qa}/{cell.repeat}",  # a row has the same story at every length
         )
 
 

@@ -90,9 +90,8 @@ class LetterBlocks:
                 tokenizer, template, others, target, depth, cell.length - settings.thinking_tokens, least
             )
         else:
-            count = self._fixed_count() or EXAMPLE_BLOCKS
-            blocks = others.take(count - 1)
-            blocks.insert(round(depth * (count - 1)), target)
+            blocks = others.take((self._fixed_count() or EXAMPLE_BLOCKS) - 1)
+            blocks.insert(round(depth * len(blocks)), target)
         prompt, spans = _join(tokenizer, template, blocks)
         specials = template.specials(tokenizer)
         prompt_tokens = len(spans) + sum(specials)
@@ -112,6 +111,7 @@ class LetterBlocks:
             stop=("\n", "."),
             target_delimiter=lead,
             settings=settings,
+            draw=f"letter_blocks:{self.block},{self.query}/{draw}/{cell.repeat}",
         )
 
     def row(self, stream: str, seed: int, index: int) -> tuple[str, str]:

@@ -108,7 +108,8 @@ class Niah:
         """See core.Task."""
         words, rows = self._words, self._rows
         roomy = 256 + self.needles * (80 + len(self.needle) + (longest(rows) if rows else 0))
-        random = generator(seed, "niah", cell.repeat, draw_key(cell.length, roomy))
+        key = draw_key(cell.length, roomy)
+        random = generator(seed, "niah", cell.repeat, key)
         source = open_haystack(self.haystack, seed, tokenizer).source
         pairs, choices = self._draw_rows(random, source, rows) if rows else self._draw(random, source)
         asked = list(dict.fromkeys(key for key, _ in pairs))[: self.asked]
@@ -138,6 +139,7 @@ class Niah:
             choices=choices,
             axes={"needles": self.needles},
             stop=self._stop(rows),
+            draw_name=f"niah/{key}/{cell.repeat}",
         )
 
     def score(self, sample: Sample, output: str) -> float:

@@ -63,7 +63,8 @@ class Passkey:
 
     def sample(self, cell: Cell, seed: int, tokenizer: Tokenizer) -> Sample:
         """See core.Task."""
-        random = generator(seed, "passkey", cell.repeat, draw_key(cell.length, 512))
+        drawn = draw_key(cell.length, 512)
+        random = generator(seed, "passkey", cell.repeat, drawn)
         source = open_haystack(self.haystack, seed, tokenizer).source
         keys: list[str] = []
         while len(keys) < DECOYS:
@@ -89,6 +90,7 @@ class Passkey:
             chat=self.prompt == "chat",
             max_new_tokens=answer_budget(tokenizer, key, 4 if self.prompt == "completion" else 24),
             choices=tuple(choices),
+            draw_name=f"passkey/{drawn}/{cell.repeat}",
         )
 
     def _draw_key(self, random: Random) -> str:

@@ -99,6 +99,7 @@ class Perplexity:
             length=cell.length,
             prompt_tokens=window.tokens,
             max_new_tokens=0,
+            draw=f"perplexity:{document.domain}/{number}",
         )
 
     def read(self, sample: Sample, loglikelihoods: Sequence[float]) -> Reading:

@@ -103,13 +103,15 @@ def build_sample(
     choices: tuple[str, ...] = (),
     axes: Axes | None = None,
     stop: tuple[str, ...] | None = None,
+    draw_name: str = "",
 ) -> Sample:
     """A finished sample: needles in a haystack, between `words` before and after, exact in the tokenizer's tokens.
 
     `needles` are sorted by depth; number `swept` begins at its depth, within half a sentence, the others near theirs.
     With `keep_order` they keep their order even where that moves the swept one. `max_new_tokens` 0 is enough for all
     targets, joined by commas; `answer_tokens` of the tokenizer's settings stands above it. `axes` are added to length,
-    depth and repeat. `stop` None ends at a line or sentence, or with `chat` at the model's own end.
+    depth and repeat. `stop` None ends at a line or sentence, or with `chat` at the model's own end. `draw_name` is the
+    sample's `draw`; "" takes what has the same task and repeat for drawn together, at every length and depth.
     Raises LengthError if the needles do not fit, SpecError if there is no such haystack or rule, or if the rule cannot
     score this sample.
     """
@@ -150,6 +152,7 @@ def build_sample(
         stop=stop if stop is not None else () if chat else ("\n", "."),
         target_delimiter="" if chat else " ",
         settings=settings,
+        draw=draw_name or f"{task.name}/{cell.repeat}",
     )
     find_rule(rule).check(sample)
     return sample

@@ -54,7 +54,7 @@ def golden(task_spec: str, tokenizer: Tokenizer) -> dict[str, Any]:
 def _digest(sample: Sample) -> str:
     """Of every field in the order in which they stand, whatever their names."""
     needles = [dataclasses.astuple(needle) for needle in sample.needles]
-    names = [field.name for field in dataclasses.fields(sample) if field.name not in ("needles", "settings")]
+    names = [field.name for field in dataclasses.fields(sample) if field.name not in ("needles", "settings", "draw")]
     fields = [getattr(sample, name) for name in names]
     if sample.settings != PromptSettings():
         fields.append(dataclasses.astuple(sample.settings))

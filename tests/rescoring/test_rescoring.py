@@ -239,7 +239,9 @@ def test_needle_results_show_the_stored_score_beside_a_rule(tmp_path: Path) -> N
 
 def run_folder(folder: Path, lines: list[dict[str, Any]], torn: str = "") -> Path:
     base = {"model": "m", "prompt_tokens": 9, "max_new_tokens": 4, "seconds": 0.1, "task": "passkey", "targets": ["12"]}
-    path = write_lines(folder / "records.jsonl", [{**base, "sample_id": str(n), **one} for n, one in enumerate(lines)])
+    path = write_lines(
+        folder / "records.jsonl", [{**base, "sample_id": f"passkey/{n}", **one} for n, one in enumerate(lines)]
+    )
     path.write_text(path.read_text() + torn)
     (folder / "run.json").write_text("{}")
     return folder

@@ -9,7 +9,7 @@ from reading_records import reading
 
 from mta_eval.core import Record
 from mta_eval.results.comparison import pair_up
-from mta_eval.results.findings import finding_rows
+from mta_eval.results.findings import findings_of
 from mta_eval.results.frame import frame_of
 from mta_eval.results.mistake_table import mistake_rows, mistakes_markdown
 from mta_eval.results.mistakes import kind_of
@@ -84,7 +84,7 @@ def test_a_text_that_was_read_is_no_wrong_answer() -> None:
 
 def test_it_has_no_accuracy_and_no_effective_length() -> None:
     assert summary_rows(RECORDS)[0][:6] == ["perplexity", "m", "–", "–", "3", "0"]
-    assert finding_rows([*RECORDS, reading(10, 100, length=512)]) == []
+    assert findings_of([*RECORDS, reading(10, 100, length=512)]).rows == []
 
 
 def test_two_models_are_compared_on_the_same_windows() -> None:

@@ -51,10 +51,14 @@ WRONG: dict[str, tuple[object, ...]] = {
     "output_tokens": NO_COUNT,
     "unverified": (None, 0, "true"),
     "fingerprint": (None, *NO_TEXT),
+    "draw": (None, *NO_TEXT),
 }
 
 
-NEWER = {"finish": None, "thought": "", "output_tokens": None, "unverified": False, "fingerprint": ""}
+NEWER = {
+    **{"finish": None, "thought": "", "output_tokens": None, "unverified": False, "fingerprint": ""},
+    **{"draw": "", "unknown": {}},
+}
 
 
 def folder_of(path: Path, line: str | None = None, run: object = RUN_OBJECT) -> Path:

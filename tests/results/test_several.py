@@ -10,7 +10,8 @@ from mta_eval.results.store import RunFolder
 
 
 def write(folder: Path, *records: Record, **sweep: object) -> Path:
-    run = dataclasses.replace(RUN, sweep=dataclasses.replace(RUN.sweep, **sweep))  # type: ignore[arg-type]
+    models = tuple(dict.fromkeys(one.model for one in records))
+    run = dataclasses.replace(RUN, models=models, sweep=dataclasses.replace(RUN.sweep, **sweep))  # type: ignore[arg-type]
     with RunFolder(folder, run) as opened:
         for one in records:
             opened.append(one)

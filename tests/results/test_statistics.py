@@ -13,6 +13,7 @@ from mta_eval.results.statistics import (
     Estimate,
     contrast,
     difference,
+    effective_count,
     estimate,
     holm,
     interval,
@@ -37,18 +38,39 @@ def test_all_wrong_or_all_right_is_not_certainty(scores: list[float], inside: fl
     assert high - low > 0.4
 
 
-def test_fractional_scores_get_the_t_interval_of_their_mean() -> None:
+def test_fractional_scores_are_worth_the_more_right_or_wrong_ones_the_less_they_vary() -> None:
     scores = [0.2, 0.4, 0.5, 0.6]
-    expected = stats.t.interval(0.95, 3, loc=0.425, scale=stats.sem(scores))
-    assert interval(scores) == pytest.approx(expected)
+    measured = 0.425 * 0.575 / stats.sem(scores) ** 2 * (stats.norm.ppf(0.975) / stats.t.ppf(0.975, 3)) ** 2
+    worth = (4**2 + 5) / (4**2 / measured + 5 / 4)
+    assert worth > 5
+    assert effective_count(scores) == pytest.approx(worth)
+    assert interval(scores) == pytest.approx(wilson(0.425, worth))
+
+
+def test_many_fractional_scores_have_about_the_t_interval_of_their_mean() -> None:
+    scores = [0.2, 0.4, 0.5, 0.6] * 20
+    expected = stats.t.interval(0.95, 79, loc=0.425, scale=stats.sem(scores))
+    assert interval(scores) == pytest.approx(expected, abs=0.002)
 
 
 def test_the_interval_never_leaves_zero_to_one() -> None:
-    assert interval([0.1, 0.9]) == (0.0, 1.0)
+    low, high = interval([0.01, 0.99])
+    assert 0 < low < 0.1
+    assert 0.9 < high < 1
 
 
 def test_one_fractional_score_tells_nothing_about_the_spread() -> None:
-    assert interval([0.4]) == (0.0, 1.0)
+    assert interval([0.4]) == pytest.approx(wilson(0.4, 1))
+
+
+def test_a_higher_confidence_makes_a_wider_interval_of_its_own_quantiles() -> None:
+    scores, draws = [1.0, 0, 1, 1, 0, 1, 1, 1, 0, 1], [number // 2 for number in range(10)]
+    low, high = interval(scores, draws, 0.99)
+    count = effective_count(scores, draws, 0.99)
+    z = float(stats.norm.ppf(0.995))
+    assert (high - 0.7) ** 2 == pytest.approx(z**2 * high * (1 - high) / count)  # an end of Wilson's interval
+    assert (0.7 - low) ** 2 == pytest.approx(z**2 * low * (1 - low) / count)
+    assert count < effective_count(scores, draws)
 
 
 def test_one_right_answer_is_a_wilson_interval_too() -> None:
@@ -92,10 +114,22 @@ def test_the_design_effect_is_that_of_a_calculation_by_hand() -> None:
 
 
 def test_few_draws_that_agree_by_chance_only_count_for_less_than_all_their_samples() -> None:
-    # ten draws of 2 with one right each: no design effect at all, so 20 times (t of 19 / t of 9) squared
+    # ten draws of 2 with one right each: no design effect at all, so 20 times (t of 19 / t of 9) squared; all ten tell
     scores, draws = [1.0, 0.0] * 10, [number // 2 for number in range(20)]
-    worth = 20 * (stats.t.ppf(0.975, 19) / stats.t.ppf(0.975, 9)) ** 2
+    measured = 20 * (stats.t.ppf(0.975, 19) / stats.t.ppf(0.975, 9)) ** 2
+    worth = 105 / (100 / measured + 5 / 10)
     assert interval(scores, draws) == pytest.approx(wilson(0.5, worth))
+
+
+def test_what_a_single_draw_with_mistakes_tells_is_hardly_believed() -> None:
+    # ten draws of 10, all right but 2 samples of one: one draw tells, the nine that are all right do not
+    scores, draws = [0.0] * 2 + [1.0] * 98, [number // 10 for number in range(100)]
+    sums = np.array([8.0] + [10.0] * 9)
+    variance = 10 / 9 * np.sum((sums - 9.8) ** 2) / 100**2
+    measured = 0.98 * 0.02 / variance * (stats.t.ppf(0.975, 99) / stats.t.ppf(0.975, 9)) ** 2
+    assert effective_count(scores, draws) == pytest.approx(6 / (1 / measured + 5 / 10))
+    wrong = [1 - score for score in scores]
+    assert effective_count(wrong, draws) == pytest.approx(effective_count(scores, draws))
 
 
 def test_draws_of_one_change_nothing() -> None:
@@ -119,11 +153,11 @@ def test_one_draw_of_right_and_wrong_is_worth_one_sample() -> None:
     assert interval([1.0, 0.0, 1.0, 0.0], ["a"] * 4) == pytest.approx(wilson(0.5, 1))
 
 
-def test_grouped_fractions_get_the_t_interval_of_their_draw_means() -> None:
+def test_grouped_fractions_vary_as_the_means_of_their_draws() -> None:
     scores, draws = [0.1, 0.3, 0.4, 0.6, 0.2, 0.4], ["a", "a", "b", "b", "c", "c"]
-    means = [0.2, 0.5, 0.3]
-    expected = stats.t.interval(0.95, 2, loc=1 / 3, scale=stats.sem(means))
-    assert interval(scores, draws) == pytest.approx((max(0, expected[0]), expected[1]))
+    error = stats.sem([0.2, 0.5, 0.3])
+    measured = 1 / 3 * 2 / 3 / error**2 * (stats.norm.ppf(0.975) / stats.t.ppf(0.975, 2)) ** 2
+    assert effective_count(scores, draws) == pytest.approx((9 + 5) / (9 / measured + 5 / 3))
 
 
 def test_fractions_that_are_all_alike_are_not_certainty() -> None:

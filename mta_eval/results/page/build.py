@@ -15,7 +15,7 @@ import jinja2
 from markupsafe import Markup, escape
 
 from mta_eval.core import Record, Run
-from mta_eval.results.findings import FINDINGS_HEAD, FINDINGS_NOTE
+from mta_eval.results.findings import FINDINGS_HEAD, Findings
 from mta_eval.results.finishes import finish_lines
 from mta_eval.results.mistakes import KINDS
 from mta_eval.results.page.data import make_blocks, make_index, script_json
@@ -66,7 +66,7 @@ def build_page(
     pictures: Sequence[Picture],
     looks: Sequence[Look | None],
     summary: Sequence[Summary],
-    findings: Sequence[Sequence[str]],
+    findings: Findings,
     facts: Facts,
     runs: Sequence[tuple[str, Run]],
     reload: int = 0,
@@ -94,8 +94,8 @@ def build_page(
         finish_lines=finish_lines(records),
         summary=list(_summary(summary)),
         findings_head=FINDINGS_HEAD,
-        findings_note=FINDINGS_NOTE,
-        findings=findings,
+        findings_note=findings.note,
+        findings=findings.rows,
         perplexity=perplexity_rows(records),
         perplexity_note=PERPLEXITY_NOTE,
         sections=[
