@@ -66,6 +66,15 @@ def test_samples_are_exact_and_know_their_place(folder: Path, tokenizer: FastTok
         assert len(text) - missing <= read <= len(text)
 
 
+def test_bytes_and_characters_are_those_that_are_predicted(tmp_path: Path, byte_bpe: FastTokenizer) -> None:
+    text = "Zoë naïvely ate crêpes. " * 20
+    (tmp_path / "a.txt").write_text(text, "utf-8")
+    samples = samples_of(Perplexity(str(tmp_path / "a.txt"), stride=30), 60, byte_bpe)
+    assert len(samples) > 5
+    for axis, whole in (("characters", len(text)), ("bytes", len(text.encode()))):
+        assert sum(sample.axes[axis] for sample in samples) == whole
+
+
 @pytest.mark.parametrize("stride", [0, 40])
 def test_perplexity_is_that_of_a_plain_loop_over_the_tokens(folder: Path, stride: int, byte_bpe: FastTokenizer) -> None:
     """A model that does not look back gives the same for every way to cut: that of the text's tokens one by one."""
