@@ -131,6 +131,28 @@ def test_sizes_that_make_no_task_are_refused(options: str) -> None:
         build_task(f"letter_blocks:{options}")
 
 
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ("block=26", "block must be 1 to 25, not 26"),
+        ("query=6", "query must be 1 to block=5, not 6"),
+        ("blocks=-1", "give blocks or characters, one of them, from 0 to 4000000"),
+        ("blocks=4000001", "from 0 to 4000000"),
+        ("characters=-1", "from 0 to 4000000"),
+        ("characters=4000001", "from 0 to 4000000"),
+        ("characters=12", "characters=12 holds no block of 5 and its question"),
+    ],
+)
+def test_a_size_that_is_refused_is_told_with_what_is_allowed(options: str, told: str) -> None:
+    with pytest.raises(SpecError, match=told):
+        build_task(f"letter_blocks:{options}")
+
+
+@pytest.mark.parametrize("options", ["block=1,query=1", "block=25", "query=5", "blocks=4000000", "characters=13"])
+def test_the_smallest_and_largest_sizes_are_allowed(options: str) -> None:
+    build_task(f"letter_blocks:{options}")
+
+
 ROWS = {
     "block=5,characters=319": 319,  # the paper's
     "block=8,characters=319": 316,
