@@ -53,9 +53,9 @@ def test_a_length_beyond_the_window_passes_where_prompts_may_be_cut() -> None:
 def test_a_model_whose_window_can_be_named_is_told_so() -> None:
     asked = plan(Asked(), 512, max_length=300)
     asked.models["m"].max_length_override = 0  # type: ignore[attr-defined]
-    with pytest.raises(LengthError, match=r"records, or give the model max_length_override=TOKENS if it can read more$"):
+    with pytest.raises(LengthError, match=r"records, or give the model max_length_override=TOKENS if it can read"):
         runner.check(asked)
-    with pytest.raises(LengthError, match="mark their records$"):
+    with pytest.raises(LengthError, match=r"mark their records$"):
         runner.check(plan(Asked(), 512, max_length=300))
 
 

@@ -97,7 +97,7 @@ def test_only_babilong_has_a_number_of_its_task() -> None:
 
 def test_a_rule_that_cannot_score_a_sample_is_refused_by_name_and_reason() -> None:
     sample = Sample("x/0", "theirs", "?", (), {}, 8, 4, 4)
-    with pytest.raises(SpecError, match="^the rule ruler_all cannot score theirs: it needs a target$"):
+    with pytest.raises(SpecError, match=r"^the rule ruler_all cannot score theirs: it needs a target$"):
         find("ruler_all").check(sample)
     find("ruler_all").check(replace(sample, targets=("a",)))
 
