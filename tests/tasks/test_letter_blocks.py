@@ -123,6 +123,31 @@ def test_a_chat_is_the_models_own_template_with_both_budgets(tokenizer_folder: P
             assert least <= sample.max_new_tokens <= (least + 8 if length else least)
 
 
+@pytest.mark.parametrize(
+    ("options", "asked"),
+    [
+        ("block=5", "Blocks of 5 letters .* all of the 2 query letters. Answer with that block"),
+        ("block=3,query=1,target=first", "Blocks of 3 letters .* the 1 query letters. Answer with its first letter"),
+        ("block=8,query=4,target=last", "Blocks of 8 letters .* the 4 query letters. Answer with its last letter"),
+    ],
+)
+def test_worked_examples_are_right_and_the_same_for_all_samples(
+    options: str, asked: str, byte_bpe: FastTokenizer
+) -> None:
+    task = row_task(f"{options},blocks=6,prompt=instruction")
+    prompts = [task.sample(Cell(0, 0.5, repeat), 0, byte_bpe).prompt for repeat in (0, 1)]
+    assert re.match(asked, prompts[0])
+    first, second = ([part for part in prompt.split("\n\n") if part.startswith("Blocks: ")][:-1] for prompt in prompts)
+    assert first == second
+    assert len(set(first)) == 2
+    for example in first:
+        found = re.fullmatch(r"Blocks: (\S+)\nQuery: ([a-z ]+)\nAnswer: ([a-z]+)", example)
+        assert found
+        (holding,) = [block for block in found[1].split(".") if set(found[2].split()) <= set(block)]
+        assert len(found[1].split(".")) == EXAMPLE_BLOCKS
+        assert found[3] == {"all": holding, "first": holding[0], "last": holding[-1]}[task.target]
+
+
 def test_the_key_of_a_needle_is_the_query_letters_that_it_has(byte_bpe: FastTokenizer) -> None:
     sample = build_task("letter_blocks:target=last,blocks=30").sample(Cell(0, 0.5, 0), 0, byte_bpe)
     _, query = read_question(sample)
