@@ -117,6 +117,10 @@ def test_the_score_is_one_over_the_perplexity_of_the_new_tokens() -> None:
 def test_stretches_are_octaves_then_halves_of_them() -> None:
     assert stretches(1000) == (1, 2, 4, 8, 16, 32, 64, 128, 192, 256, 384, 512, 768)
     assert stretches(4) == (1, 2)
+    assert stretches(700)[-3:] == (256, 384, 512)
+    assert stretches(193)[-2:] == (128, 192)
+    assert stretches(192)[-1] == stretches(129)[-1] == 128
+    assert stretches(128)[-1] == 64
 
 
 def test_the_first_windows_of_each_domain_are_read(folder: Path, byte_bpe: FastTokenizer) -> None:
