@@ -89,7 +89,7 @@ class Plain:
 
 
 def made(cell: Cell, tokenizer: Any, **options: Any) -> Sample:
-    needles = [
+    needles = options.pop("needles", None) or [
         toolkit.NeedleDraft("The first is one.", 0.2, "a", "1"),
         toolkit.NeedleDraft("The second is two.", cell.depth or 0.0, "b", "2", asked=False),
     ]
@@ -123,6 +123,16 @@ def test_the_swept_needle_stands_at_its_depth_and_the_other_near_its_own(byte_bp
         assert second.depth == pytest.approx(depth, abs=0.015)
         assert first.depth == pytest.approx(0.2, abs=0.05)
         assert second.depth == round(second.depth, 6)
+
+
+def test_the_swept_needle_is_at_its_depth_beside_a_large_one_and_the_order_is_kept_where_asked(byte_bpe: Any) -> None:
+    large = toolkit.NeedleDraft(" ".join(f"Door {number} is shut." for number in range(30)), 0.1, "large")
+    small = toolkit.NeedleDraft("The sea is wide.", 0.1, "small")
+    for keep_order, keys in ((False, ["small", "large"]), (True, ["large", "small"])):
+        sample = made(Cell(600, 0.1, 0), byte_bpe, needles=[large, small], keep_order=keep_order)
+        assert [needle.key for needle in sample.needles] == keys
+        (depth,) = (needle.depth for needle in sample.needles if needle.key == "small")
+        assert (depth == pytest.approx(0.1, abs=0.06)) is not keep_order
 
 
 def test_a_task_says_what_its_samples_have_beside_prompt_and_needles(byte_bpe: Any) -> None:
