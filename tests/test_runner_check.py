@@ -50,6 +50,15 @@ def test_a_length_beyond_the_window_passes_where_prompts_may_be_cut() -> None:
         runner.check(plan(task, 512, max_length=300))
 
 
+def test_a_model_whose_window_can_be_named_is_told_so() -> None:
+    asked = plan(Asked(), 512, max_length=300)
+    asked.models["m"].max_length_override = 0  # type: ignore[attr-defined]
+    with pytest.raises(LengthError, match=r"records, or give the model max_length_override=TOKENS if it can read"):
+        runner.check(asked)
+    with pytest.raises(LengthError, match=r"mark their records$"):
+        runner.check(plan(Asked(), 512, max_length=300))
+
+
 def test_a_length_as_long_as_the_window_passes() -> None:
     runner.check(plan(Asked(), 300, max_length=300))
 

@@ -83,6 +83,13 @@ def test_a_records_memory_is_that_of_its_own_answer(monkeypatch: pytest.MonkeyPa
     assert [record.peak_memory for record in runner.run(plan(Hides(1), Notes(), 300))] == [1, 2, 3, 4]
 
 
+def test_the_memory_of_a_model_in_another_process_is_unknown() -> None:
+    class Elsewhere(Notes):
+        in_process = False
+
+    assert {record.peak_memory for record in runner.run(plan(Hides(1), Elsewhere(), 300))} == {None}
+
+
 def test_seconds_are_kept_to_a_tenth_of_a_millisecond(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "ask", lambda _, samples: ((one, Answer(""), None, 1.23456) for one in samples))
     assert {record.seconds for record in runner.run(plan(Hides(1), Notes(), 300))} == {1.2346}

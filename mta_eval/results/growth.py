@@ -130,8 +130,8 @@ def _presentation(first: Mapping[str, Json], second: Mapping[str, Json]) -> dict
 
 def _either(first: Json, second: Json) -> Json:
     """Two facts as one: objects and lists united, texts that differ beside each other, else the one that is there."""
-    if first is None or second is None:
-        return second if first is None else first
+    if first is None:
+        return second
     if isinstance(first, Mapping) and isinstance(second, Mapping):
         return _environments(first, second)
     if isinstance(first, list) and isinstance(second, list):

@@ -171,6 +171,6 @@ def _rows(
 @lru_cache(maxsize=64)
 def stretches(length: int) -> tuple[int, ...]:
     """Where the stretches of a window begin, by which positions are told: octaves, and from FINE on halves of them."""
-    octaves = [1 << power for power in range(length.bit_length()) if 1 << power < length]
+    octaves = [1 << power for power in range(length.bit_length())]
     halves = [octave + octave // 2 for octave in octaves if octave >= FINE]
     return tuple(sorted(place for place in octaves + halves if place < length))

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from test_store import RUN, record
 
-from mta_eval.core import ModelIdentity, PromptSettings, RunPart, Sweep
+from mta_eval.core import Json, ModelIdentity, PromptSettings, RunPart, Sweep
 from mta_eval.results.growth import ContradictionError, grown, with_parts, without_unanswered
 
 NEXT = replace(
@@ -58,6 +58,42 @@ def test_a_label_stays_with_its_model() -> None:
     assert grown(first, [], third).labels == {"window:300": "B"}
     with pytest.raises(ContradictionError, match="the model with the label 'A' was window:300, now hf:x"):
         grown(first, [], second)
+
+
+def test_labels_of_other_models_and_the_rest_of_a_presentation_are_joined() -> None:
+    shown = {"labels": {"window:300": "A"}}, {"labels": {"hf:x": "B"}, "x": "depth"}, {"x": "length"}
+    first, second, third = (replace(RUN, environment={"presentation": one}) for one in shown)
+    assert grown(first, [], second).environment["presentation"] == {
+        "labels": {"window:300": "A", "hf:x": "B"},
+        "x": "depth",
+    }
+    assert grown(first, [], first).labels == {"window:300": "A"}
+    assert grown(replace(second, environment={"presentation": {"y": "model"}}), [], third).environment[
+        "presentation"
+    ] == {"y": "model", "x": "length"}
+
+
+@pytest.mark.parametrize("first", [{"a": 1}, [1, 2], "2", 3])
+@pytest.mark.parametrize("second", [{"b": 1}, [3], "5", 4])
+def test_of_facts_of_two_kinds_the_first_stays(first: Json, second: Json) -> None:
+    there, here = (replace(RUN, environment={"fact": fact}) for fact in (first, second))
+    if type(first) is not type(second) or isinstance(first, int):
+        assert grown(there, [], here).environment["fact"] == first
+
+
+@pytest.mark.parametrize(("first", "second"), [(2, 5), (5, 2)])
+def test_the_most_repeats_of_both_are_the_runs(first: int, second: int) -> None:
+    there, here = (replace(RUN, sweep=replace(RUN.sweep, repeats=repeats)) for repeats in (first, second))
+    assert grown(there, [], here).sweep.repeats == 5
+
+
+@pytest.mark.parametrize(
+    ("name", "now", "told"),
+    [("answer", "choose", "generate"), ("over_length", "mark", "refuse"), ("version", "9", "0.1.0")],
+)
+def test_how_a_run_was_asked_cannot_change(name: str, now: str, told: str) -> None:
+    with pytest.raises(ContradictionError, match=f"^{name} was {told}, now {now}$"):
+        grown(RUN, [], replace(RUN, **{name: now}))  # type: ignore[arg-type]
 
 
 def test_a_part_of_an_identity_that_only_one_knows_is_kept() -> None:

@@ -51,6 +51,13 @@ def test_runs_of_other_seeds_become_one_of_several(tmp_path: Path) -> None:
         assert folder.done == {("window:300", seed, record(0).sample_id) for seed in (1, 4)}
 
 
+def test_of_runs_that_name_no_lengths_the_records_say_what_was_asked(tmp_path: Path) -> None:
+    unnamed = replace(RUN.sweep, lengths=())
+    folders = [write(tmp_path / name, record(number), sweep=unnamed) for number, name in enumerate("ab")]
+    run, records, _ = merge_runs(folders, tmp_path / "run")
+    assert (run.samples, len(records)) == (2, 2)
+
+
 def test_the_same_answer_is_kept_once_and_another_is_refused_with_both_folders(tmp_path: Path) -> None:
     first = write(tmp_path / "a", record(0), record(1))
     same = write(tmp_path / "b", record(1, seconds=9.0))

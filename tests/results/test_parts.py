@@ -11,7 +11,16 @@ from test_store import RUN, record
 
 from mta_eval import registry
 from mta_eval.core import Cell, Plan, RunPart, Sweep
-from mta_eval.results.parts import in_order, membership, parts_of_plan, parts_of_run, samples_in, united
+from mta_eval.results.parts import (
+    cell_or_none,
+    in_order,
+    membership,
+    parts_of_plan,
+    parts_of_run,
+    parts_of_samples,
+    samples_in,
+    united,
+)
 
 PLAN = Plan(
     registry.build_all(["niah", "perplexity:windows=3"], registry.build_task),
@@ -97,7 +106,27 @@ def test_a_run_of_an_earlier_version_is_its_whole_sweep_but_for_lengths_beyond_a
     assert (whole.tasks, whole.models, samples_in([whole])) == (("niah",), ("window:300",), 8)
     two = replace(RUN, models=("window:300", "hf:x"), environment={"lengths beyond the window": {"hf:x": [1024]}})
     assert samples_in(parts_of_run(two, [])) == 12
+    assert {model: part.sweep.lengths for part in parts_of_run(two, []) for model in part.models} == {
+        "window:300": (512, 1024),
+        "hf:x": (512,),
+    }
     assert samples_in(parts_of_run(replace(two, environment={**two.environment, "samples": 12}), [])) == 12
+
+
+def test_a_depth_is_the_one_that_the_ids_of_its_samples_have() -> None:
+    thirds = replace(PLAN, tasks={"niah": PLAN.tasks["niah"]}, sweep=Sweep((256,), (1 / 3, 2 / 3), 1))
+    parts = parts_of_plan(thirds)
+    ids = [f"niah/{cell}" for cell in thirds.sweep.cells()]
+    cells = [cell for one in ids if (cell := cell_or_none(one))]
+    blocks = [("niah", model, 0) for model in thirds.models]
+    assert parts == parts_of_samples(((block, cell) for block in blocks for cell in cells), ["niah"], [*thirds.models])
+    assert all(membership(parts)("niah", "window:300", 0, cell) for cell in [*cells, *thirds.sweep.cells()])
+    assert not membership(parts)("niah", "window:300", 0, Cell(256, 0.33333, 0))
+
+
+@pytest.mark.parametrize("sample_id", ["arc_easy/12", "niah/512/2.00/0", "niah/512/x/0", "niah/512/0.5/x"])
+def test_an_id_that_names_no_cell_is_none_of_ours(sample_id: str) -> None:
+    assert cell_or_none(sample_id) is None
 
 
 def test_where_the_sweep_of_an_earlier_version_does_not_say_what_was_asked_the_records_do() -> None:

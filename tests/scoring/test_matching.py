@@ -99,6 +99,19 @@ def test_first_word_takes_nothing_else(output: str) -> None:
     assert matching.first_word(output, ["cello"]) == 0
 
 
+def test_a_target_of_signs_alone_is_not_in_every_output() -> None:
+    assert [matching.all_named(output, ["..."]) for output in ("hello", "well... no")] == [0, 1]
+
+
+def test_a_word_goes_on_only_where_it_ends_in_a_letter_or_digit() -> None:
+    assert [matching.all_named(output, ["a+"]) for output in ("a+x", "xa+", "a+")] == [1, 0, 1]
+
+
+def test_one_number_reads_its_target_in_any_digits_and_no_word() -> None:
+    assert [matching.one_number(output, "٣٤٥") for output in ("it is 345", "it is 346", "345 or 346")] == [1, 0, 0]
+    assert matching.one_number("it is abc", "abc") == 0
+
+
 TEXT = st.text(alphabet="aAbB1 2.,İß٣", max_size=30)
 TARGETS = st.lists(st.text(alphabet="aAbB12", min_size=1, max_size=3), min_size=1, max_size=4)
 

@@ -123,3 +123,12 @@ PAIRS = [
 @pytest.mark.parametrize(("inner", "outer", "glued"), PAIRS)
 def test_letters_without_case_glue_nothing(inner: str, outer: str, glued: bool) -> None:
     assert is_glued(inner, outer) is glued
+
+
+@pytest.mark.parametrize("text", ["20011TH", "A20011", "20011A", "a20011", "Δ20011"])
+def test_letters_of_either_case_make_a_code_of_a_number(text: str) -> None:
+    assert whole_numbers(text) == []
+
+
+def test_marks_that_nobody_sees_and_latex_are_read_over_within_a_text() -> None:
+    assert whole_numbers("it is 20\u200b011, or $3{,}486$, or ٣٤٥") == ["20011", "3486", "345"]

@@ -1,10 +1,11 @@
 """The rules by name: which answers each takes, which are published for what, what a record gets."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from mta_eval.core import Record
+from mta_eval.core import Record, Sample
 from mta_eval.errors import SpecError
 from mta_eval.scoring import OTHER_TASKS, OUR_TASKS, ScoredOutput, find, published_for, scores
 
@@ -84,6 +85,28 @@ def test_each_benchmark_has_the_rules_published_for_it(answer: ScoredOutput, nam
 )
 def test_a_rule_says_why_it_cannot_score_an_answer(name: str, answer: ScoredOutput) -> None:
     assert find(name).refuse(answer).startswith("it ")
+
+
+def test_only_babilong_has_a_number_of_its_task() -> None:
+    for task, axes, qa in (("babilong:qa=3", {"qa": 3}, 3), ("babilong", {}, None), ("theirs:qa=3", {"qa": 3}, None)):
+        assert ScoredOutput.of(record(task, "x", ["y"], **axes), "z").qa == qa
+    scored = ScoredOutput.of(record("babilong:qa=3", "x", ["y"], qa=3, question="Who?"), "z")
+    assert scored == ScoredOutput("z", ("y",), "Who?", 3, "babilong:qa=3")
+    assert ScoredOutput.of(record("niah", "x", ["y"]), "z") == ScoredOutput("z", ("y",), "", None, "niah")
+
+
+def test_a_rule_that_cannot_score_a_sample_is_refused_by_name_and_reason() -> None:
+    sample = Sample("x/0", "theirs", "?", (), {}, 8, 4, 4)
+    with pytest.raises(SpecError, match=r"^the rule ruler_all cannot score theirs: it needs a target$"):
+        find("ruler_all").check(sample)
+    find("ruler_all").check(replace(sample, targets=("a",)))
+
+
+def test_a_rule_is_described_by_its_card_and_its_source() -> None:
+    assert find("ruler_part").description == (
+        "One target occurs in the output, cleaned of control characters. (RULER string_match_part (Hsieh et al. 2024))"
+    )
+    assert find("keyword:a").description == "Every given word occurs in the output, in any case."
 
 
 def test_rulers_rules_look_at_the_cleaned_output() -> None:

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from babi_reader import answer as read_answer
 
-from mta_eval.core import Cell, Sample
+from mta_eval.core import Cell, PromptSettings, Sample
 from mta_eval.errors import LengthError, SpecError, TextError
-from mta_eval.models.tokenizer import FastTokenizer
-from mta_eval.registry import build_task
+from mta_eval.models.tokenizer import FastTokenizer, load_tokenizer
+from mta_eval.registry import build_task, spec_of
 from mta_eval.tasks.babi.files import read_stories
 from mta_eval.tasks.babi.worlds import LABELS
 
@@ -140,6 +140,29 @@ def test_babi_files_are_read_as_published(tmp_path: Path, byte_bpe: FastTokenize
     assert sample.prompt_tokens + sample.max_new_tokens in range(1020, 1025)
 
 
+def test_a_question_of_a_file_has_the_facts_that_it_names_or_else_the_last(tmp_path: Path) -> None:
+    (tmp_path / "qa.txt").write_text("2 One.\n4 Two.\n\n7 Three.\n8 Why?\ta,b\t7 2\n9 Who? \t c \n")
+    both, none = read_stories(str(tmp_path / "qa.txt"), 8)
+    assert (both.facts, both.question, both.answer, both.support) == (("One.", "Two.", "Three."), "Why?", "a,b", (0, 2))
+    assert (none.question, none.answer, none.support) == ("Who?", "c", (2,))
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("1 Where is Mary?\tgarden\t1", "line 1 asks before there is a fact"),
+        ("1 Mary left.\n2 Where is Mary?\t \t1", "line 2 has no answer"),
+        ("1 Mary left.\n2 Where?\thall\t1 x", "line 2 names the supporting fact 'x', which its story has not"),
+        ("1 Mary left.\n2 Where?\thall\t2", "line 2 names the supporting fact '2'"),
+        ("5 Mary left.\n1 Bill left.\n2 Where?\thall\t5", "line 3 names the supporting fact '5'"),
+    ],
+)
+def test_a_question_that_makes_no_story_is_one_clear_line(tmp_path: Path, text: str, named: str) -> None:
+    (tmp_path / "qa.txt").write_text(text)
+    with pytest.raises(TextError, match=re.escape(f"qa.txt' {named}")):
+        read_stories(str(tmp_path / "qa.txt"), 1)
+
+
 @pytest.mark.parametrize(
     ("text", "named"), [("", "no bAbI question"), ("Once upon a time.", "line 1 is not in the bAbI")]
 )
@@ -153,7 +176,7 @@ def test_a_file_in_another_format_is_one_clear_line(tmp_path: Path, text: str, n
 
 
 def test_the_published_data_set_is_read_through_datasets(
-    tmp_path: Path, byte_bpe: FastTokenizer, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, byte_bpe: FastTokenizer, tokenizer_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A local data set of the same shape: configurations are lengths, splits are tasks."""
     monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
@@ -170,12 +193,30 @@ def test_the_published_data_set_is_read_through_datasets(
     sample = task.sample(Cell(1024, None, 2), 0, byte_bpe)
     assert "Text: Mary went to the office. 2\nQuestion: Where is Mary?\nAnswer:" in sample.prompt
     assert sample.targets == ("office",)
+    assert sample.prompt_tokens == len(byte_bpe._backend.encode(sample.prompt).ids)
+    assert sample.length == sample.prompt_tokens + sample.max_new_tokens
+    assert (sample.id, sample.stop, sample.target_delimiter) == (f"{spec_of(task)}/1024/any/2", ("\n", "."), " ")
+    assert sample.axes == {"length": 1024, "depth": None, "repeat": 2, "qa": 1, "question": "Where is Mary?"}
+    assert sample.choices == LABELS[1]
+    chat = build_task(f"babilong:qa=1,source=dataset:{data},prompt=chat")
+    settings = PromptSettings(thinking_tokens=30, answer_tokens=9)
+    talker = load_tokenizer(str(tokenizer_folder)).with_settings(settings)
+    asked = chat.sample(Cell(1024, None, 2), 0, talker)
+    assert asked.prompt == talker.render(asked.chat or ())
+    assert asked.prompt_tokens == len(talker._backend.encode(asked.prompt, add_special_tokens=False).ids)
+    assert (asked.length, asked.max_new_tokens) == (asked.prompt_tokens + 39, 9)
+    assert (asked.stop, asked.target_delimiter, asked.settings) == ((), "", settings)
     with pytest.raises(SpecError, match="has 3 samples"):
         task.sample(Cell(1024, None, 3), 0, byte_bpe)
     with pytest.raises(SpecError, match="no depths"):
         task.sample(Cell(1024, 0.5, 0), 0, byte_bpe)
     with pytest.raises(TextError, match="2k, qa1"):
         task.sample(Cell(2048, None, 0), 0, byte_bpe)
+    for length, named in ((0, "0k, qa1"), (1 << 20, "1M, qa1"), (3 << 19, "1536k, qa1")):
+        with pytest.raises(TextError, match=named):
+            task.sample(Cell(length, None, 0), 0, byte_bpe)
+    with pytest.raises(SpecError, match="1025 is not one of them"):
+        task.sample(Cell(1025, None, 0), 0, byte_bpe)
 
 
 @pytest.mark.parametrize("options", ["qa=0", "qa=11", "facts=-1", "qa=3,facts=2", "source=book"])

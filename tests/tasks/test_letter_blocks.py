@@ -1,14 +1,15 @@
 import re
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from mta_eval.core import Cell, Sample
+from mta_eval.core import Cell, PromptSettings, Sample
 from mta_eval.errors import LengthError, SpecError
-from mta_eval.models.tokenizer import FastTokenizer
+from mta_eval.models.tokenizer import FastTokenizer, load_tokenizer
 from mta_eval.registry import build_task
-from mta_eval.tasks.letter_blocks import LetterBlocks
+from mta_eval.tasks.letter_blocks import EXAMPLE_BLOCKS, LetterBlocks
 
 DEPTHS = (0.0, 0.3, 0.5, 1.0)
 
@@ -83,6 +84,81 @@ def test_a_fixed_number_of_blocks_is_kept(byte_bpe: FastTokenizer) -> None:
         build_task("letter_blocks:blocks=50").sample(Cell(512, 0.0, 0), 0, byte_bpe)
 
 
+@pytest.mark.parametrize(("form", "lead"), [("", " "), (",prompt=characters", "")])
+def test_a_sample_of_a_fixed_size_is_as_long_as_it_is(form: str, lead: str, byte_bpe: FastTokenizer) -> None:
+    for depth, position in ((0.0, 1), (0.5, 6), (1.0, 11)):
+        sample = build_task(f"letter_blocks:blocks=11{form}").sample(Cell(0, depth, 2), 4, byte_bpe)
+        assert sample.prompt_tokens == len(byte_bpe._backend.encode(sample.prompt).ids)
+        assert sample.max_new_tokens == len(byte_bpe.encode(lead + sample.targets[0]).ids) + 1
+        assert sample.length == sample.prompt_tokens + sample.max_new_tokens
+        assert (sample.target_delimiter, sample.stop, sample.chat) == (lead, ("\n", "."), None)
+        own = {"length": 0, "depth": depth, "repeat": 2, "blocks": 11, "position": position}
+        assert (sample.axes, len(sample.choices), len(sample.needles)) == (own, 8, 11)
+        assert sample.id == f"letter_blocks:{'prompt=characters,' * bool(form)}blocks=11/0/{depth:.2f}/2"
+
+
+def test_without_a_size_length_0_has_as_few_blocks_as_an_example(byte_bpe: FastTokenizer) -> None:
+    task = row_task("block=5")
+    assert (task.default_lengths, row_task("blocks=9").default_lengths) == ((256, 512), (0,))
+    assert row_task("characters=99").default_lengths == (0,)
+    sample = task.sample(Cell(0, 0.5, 0), 0, byte_bpe)
+    assert sample.prompt.count("Blocks: ") == sample.prompt.count("Query: ") == 3
+    assert {blocks.count(".") for blocks in re.findall(r"Blocks: (.*)", sample.prompt)} == {EXAMPLE_BLOCKS - 1}
+
+
+def test_a_chat_is_the_models_own_template_with_both_budgets(tokenizer_folder: Path) -> None:
+    for settings in (PromptSettings(), PromptSettings(thinking_tokens=40, answer_tokens=17)):
+        tokenizer = load_tokenizer(str(tokenizer_folder)).with_settings(settings)
+        for length in (0, 700):
+            sample = build_task("letter_blocks:prompt=chat").sample(Cell(length, 1.0, 0), 0, tokenizer)
+            assert sample.prompt == tokenizer.render(sample.chat or ())
+            offsets = tokenizer._backend.encode(sample.prompt, add_special_tokens=False).offsets
+            assert sample.prompt_tokens == len(offsets)
+            (asked,) = [needle for needle in sample.needles if needle.asked]
+            assert asked.text in sample.prompt[offsets[asked.token_start][0] : offsets[asked.token_end - 1][1]]
+            assert (sample.settings, sample.target_delimiter) == (settings, "")
+            assert sample.length == (length or sample.prompt_tokens + sample.budget)
+            least = settings.answer_tokens or len(tokenizer.encode(asked.text).ids) + 1
+            assert sample.prompt_tokens + sample.budget == sample.length
+            assert least <= sample.max_new_tokens <= (least + 8 if length else least)
+
+
+@pytest.mark.parametrize(
+    ("options", "asked"),
+    [
+        ("block=5", "Blocks of 5 letters .* all of the 2 query letters. Answer with that block"),
+        ("block=3,query=1,target=first", "Blocks of 3 letters .* the 1 query letters. Answer with its first letter"),
+        ("block=8,query=4,target=last", "Blocks of 8 letters .* the 4 query letters. Answer with its last letter"),
+    ],
+)
+def test_worked_examples_are_right_and_the_same_for_all_samples(
+    options: str, asked: str, byte_bpe: FastTokenizer
+) -> None:
+    task = row_task(f"{options},blocks=6,prompt=instruction")
+    prompts = [task.sample(Cell(0, 0.5, repeat), 0, byte_bpe).prompt for repeat in (0, 1)]
+    assert re.match(asked, prompts[0])
+    first, second = ([part for part in prompt.split("\n\n") if part.startswith("Blocks: ")][:-1] for prompt in prompts)
+    assert first == second
+    assert len(set(first)) == 2
+    for example in first:
+        found = re.fullmatch(r"Blocks: (\S+)\nQuery: ([a-z ]+)\nAnswer: ([a-z]+)", example)
+        assert found
+        (holding,) = [block for block in found[1].split(".") if set(found[2].split()) <= set(block)]
+        assert len(found[1].split(".")) == EXAMPLE_BLOCKS
+        assert found[3] == {"all": holding, "first": holding[0], "last": holding[-1]}[task.target]
+
+
+def test_the_key_of_a_needle_is_the_query_letters_that_it_has(byte_bpe: FastTokenizer) -> None:
+    sample = build_task("letter_blocks:target=last,blocks=30").sample(Cell(0, 0.5, 0), 0, byte_bpe)
+    _, query = read_question(sample)
+    for needle in sample.needles:
+        assert needle.key == "".join(letter for letter in query if letter in needle.text)
+        assert (needle.value, needle.asked) == (needle.text[-1], needle.key == query)
+    depths = [needle.depth for needle in sample.needles]
+    assert (depths[0], depths[-1]) == (0.0, 1.0)
+    assert depths == sorted(depths)
+
+
 def test_a_vocabulary_of_letters_is_asked_in_letters() -> None:
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 
@@ -129,6 +205,28 @@ def test_only_the_exact_block_is_right(byte_bpe: FastTokenizer) -> None:
 def test_sizes_that_make_no_task_are_refused(options: str) -> None:
     with pytest.raises(SpecError):
         build_task(f"letter_blocks:{options}")
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ("block=26", "block must be 1 to 25, not 26"),
+        ("query=6", "query must be 1 to block=5, not 6"),
+        ("blocks=-1", "give blocks or characters, one of them, from 0 to 4000000"),
+        ("blocks=4000001", "from 0 to 4000000"),
+        ("characters=-1", "from 0 to 4000000"),
+        ("characters=4000001", "from 0 to 4000000"),
+        ("characters=12", "characters=12 holds no block of 5 and its question"),
+    ],
+)
+def test_a_size_that_is_refused_is_told_with_what_is_allowed(options: str, told: str) -> None:
+    with pytest.raises(SpecError, match=told):
+        build_task(f"letter_blocks:{options}")
+
+
+@pytest.mark.parametrize("options", ["block=1,query=1", "block=25", "query=5", "blocks=4000000", "characters=13"])
+def test_the_smallest_and_largest_sizes_are_allowed(options: str) -> None:
+    build_task(f"letter_blocks:{options}")
 
 
 ROWS = {

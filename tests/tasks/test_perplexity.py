@@ -66,6 +66,15 @@ def test_samples_are_exact_and_know_their_place(folder: Path, tokenizer: FastTok
         assert len(text) - missing <= read <= len(text)
 
 
+def test_bytes_and_characters_are_those_that_are_predicted(tmp_path: Path, byte_bpe: FastTokenizer) -> None:
+    text = "Zoë naïvely ate crêpes. " * 20
+    (tmp_path / "a.txt").write_text(text, "utf-8")
+    samples = samples_of(Perplexity(str(tmp_path / "a.txt"), stride=30), 60, byte_bpe)
+    assert len(samples) > 5
+    for axis, whole in (("characters", len(text)), ("bytes", len(text.encode()))):
+        assert sum(sample.axes[axis] for sample in samples) == whole
+
+
 @pytest.mark.parametrize("stride", [0, 40])
 def test_perplexity_is_that_of_a_plain_loop_over_the_tokens(folder: Path, stride: int, byte_bpe: FastTokenizer) -> None:
     """A model that does not look back gives the same for every way to cut: that of the text's tokens one by one."""
@@ -108,6 +117,10 @@ def test_the_score_is_one_over_the_perplexity_of_the_new_tokens() -> None:
 def test_stretches_are_octaves_then_halves_of_them() -> None:
     assert stretches(1000) == (1, 2, 4, 8, 16, 32, 64, 128, 192, 256, 384, 512, 768)
     assert stretches(4) == (1, 2)
+    assert stretches(700)[-3:] == (256, 384, 512)
+    assert stretches(193)[-2:] == (128, 192)
+    assert stretches(192)[-1] == stretches(129)[-1] == 128
+    assert stretches(128)[-1] == 64
 
 
 def test_the_first_windows_of_each_domain_are_read(folder: Path, byte_bpe: FastTokenizer) -> None:

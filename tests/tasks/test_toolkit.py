@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
-from mta_eval.core import Cell
+from mta_eval.core import Cell, PromptSettings, Sample
 from mta_eval.errors import SpecError
 from mta_eval.registry import build_task
 from mta_eval.tasks import toolkit
@@ -78,6 +79,77 @@ def test_the_task_of_the_docstring_works(byte_bpe: Any, audit: Callable[..., Non
     sample = task.sample(Cell(300, 0.5, 0), 0, byte_bpe)
     audit(sample, byte_bpe)
     assert task.score(sample, f" {sample.targets[0]}.") == 1
+
+
+@dataclass(frozen=True)
+class Plain:
+    """Two needles, of which the second is swept."""
+
+    name: ClassVar[str] = "plain"
+
+
+def made(cell: Cell, tokenizer: Any, **options: Any) -> Sample:
+    needles = options.pop("needles", None) or [
+        toolkit.NeedleDraft("The first is one.", 0.2, "a", "1"),
+        toolkit.NeedleDraft("The second is two.", cell.depth or 0.0, "b", "2", asked=False),
+    ]
+    options = {"targets": ("1", "22"), "rule": "ruler_all", "swept": 1, **options}
+    words = ("Read this.\n\n", "\n\nWell?")
+    return toolkit.build_sample(Plain(), cell, 3, tokenizer, words=words, needles=needles, **options)  # type: ignore[arg-type]
+
+
+def test_the_budget_is_that_of_the_settings_or_the_tasks_or_what_all_targets_need(byte_bpe: Any) -> None:
+    targets = len(byte_bpe.encode(" 1, 22").ids)
+    set_to = byte_bpe.with_settings(PromptSettings(answer_tokens=7, thinking_tokens=20))
+    for tokenizer, given, tokens, thinking in (
+        (byte_bpe, 0, targets + toolkit.SPARE_TOKENS, 0),
+        (byte_bpe, 5, 5, 0),
+        (set_to, 5, 7, 20),
+        (set_to, 0, 7, 20),
+    ):
+        for length in (0, 300):
+            sample = made(Cell(length, 0.5, 0), tokenizer, max_new_tokens=given)
+            assert (sample.max_new_tokens, sample.budget) == (tokens, tokens + thinking)
+            assert sample.length == (length or sample.prompt_tokens + sample.budget)
+            assert sample.length - 4 <= sample.prompt_tokens + sample.budget <= sample.length
+            assert sample.settings == tokenizer.prompt_settings
+
+
+def test_the_swept_needle_stands_at_its_depth_and_the_other_near_its_own(byte_bpe: Any) -> None:
+    for depth in (0.6, 0.9, 1.0):
+        first, second = made(Cell(1200, depth, 0), byte_bpe).needles
+        assert (first.key, first.value, first.asked) == ("a", "1", True)
+        assert (second.key, second.value, second.asked) == ("b", "2", False)
+        assert second.depth == pytest.approx(depth, abs=0.015)
+        assert first.depth == pytest.approx(0.2, abs=0.05)
+        assert second.depth == round(second.depth, 6)
+
+
+def test_the_swept_needle_is_at_its_depth_beside_a_large_one_and_the_order_is_kept_where_asked(byte_bpe: Any) -> None:
+    large = toolkit.NeedleDraft(" ".join(f"Door {number} is shut." for number in range(30)), 0.1, "large")
+    small = toolkit.NeedleDraft("The sea is wide.", 0.1, "small")
+    for keep_order, keys in ((False, ["small", "large"]), (True, ["large", "small"])):
+        sample = made(Cell(600, 0.1, 0), byte_bpe, needles=[large, small], keep_order=keep_order)
+        assert [needle.key for needle in sample.needles] == keys
+        (depth,) = (needle.depth for needle in sample.needles if needle.key == "small")
+        assert (depth == pytest.approx(0.1, abs=0.06)) is not keep_order
+
+
+def test_a_task_says_what_its_samples_have_beside_prompt_and_needles(byte_bpe: Any) -> None:
+    plain = made(Cell(300, 0.5, 4), byte_bpe)
+    assert (plain.id, plain.task, plain.targets) == ("plain/300/0.50/4", "plain", ("1", "22"))
+    assert (plain.axes, plain.choices) == ({"length": 300, "depth": 0.5, "repeat": 4}, ())
+    assert (plain.stop, plain.target_delimiter) == (("\n", "."), " ")
+    own = made(Cell(300, 0.5, 4), byte_bpe, axes={"colour": "red"}, choices=("1", "2"), stop=())
+    assert (own.axes, own.choices, own.stop) == ({**plain.axes, "colour": "red"}, ("1", "2"), ())
+    noisy = made(Cell(300, 0.5, 4), byte_bpe, haystack="noise")
+    assert "The grass is green." in noisy.prompt
+    assert "The grass is green." not in plain.prompt
+
+
+def test_other_repeats_and_seeds_read_other_parts_of_the_haystack(byte_bpe: Any) -> None:
+    openings = {made(Cell(300, 1.0, repeat), byte_bpe).prompt[:60] for repeat in range(4)}
+    assert len(openings) == 4
 
 
 def test_a_rule_that_cannot_score_the_sample_is_refused_before_the_run(byte_bpe: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
@@ -47,14 +47,29 @@ def read_stories(where: str, qa: int) -> tuple[Story, ...]:
         if len(rest) == 1:
             facts[index] = rest[0].strip()
             continue
-        rows = list(facts)
-        support = sorted(rows.index(int(row)) for row in "".join(rest[2:]).split() if int(row) in facts)
-        stories.append(
-            Story(tuple(facts.values()), rest[0].strip(), rest[1].strip(), tuple(support or range(len(rows))[-1:]))
-        )
+        try:
+            stories.append(_story(facts, rest))
+        except ValueError as error:
+            raise TextError(f"{str(path)!r} line {number} {error}") from error
     if not stories:
         raise TextError(f"{str(path)!r} holds no bAbI question (a line with tabs)")
     return tuple(stories)
+
+
+def _story(facts: Mapping[int, str], columns: Sequence[str]) -> Story:
+    """The story that a question ends: its columns after the facts so far, by their IDs; without supporting IDs the last
+    fact is taken for one. Raises ValueError, the end of an error line.
+    """
+    question, answer, support = columns[0].strip(), columns[1].strip(), "".join(columns[2:]).split()
+    if not facts:
+        raise ValueError("asks before there is a fact")
+    if not answer:
+        raise ValueError("has no answer")
+    rows = {str(index): place for place, index in enumerate(facts)}
+    if unknown := [row for row in support if row not in rows]:
+        raise ValueError(f"names the supporting fact {unknown[0]!r}, which its story has not")
+    places = sorted(rows[row] for row in support) or [len(rows) - 1]
+    return Story(tuple(facts.values()), question, answer, tuple(places))
 
 
 @lru_cache(maxsize=16)

@@ -15,7 +15,7 @@ from mta_eval.errors import MtaEvalError, SpecError, TextError
 from mta_eval.models.tokenizer import FastTokenizer
 from mta_eval.registry import build_task
 from mta_eval.tasks.prompts.haystack import Haystack, open_haystack
-from mta_eval.tasks.prompts.sources import open_source, read_text, split_sentences
+from mta_eval.tasks.prompts.sources import Written, open_source, read_text, split_sentences
 
 Audit = Callable[[Sample, FastTokenizer], None]
 STORY = """“Where were you?” he asked. “At home!” she said (it was true). They laughed…
@@ -83,6 +83,23 @@ def test_other_repeats_begin_elsewhere_in_the_file(byte_bpe: FastTokenizer, tmp_
     task = build_task(f"niah:haystack=file:{file}")
     openings = {task.sample(Cell(500, 1.0, repeat), 0, byte_bpe).prompt[:40] for repeat in range(10)}
     assert len(openings) >= 9
+
+
+@pytest.mark.parametrize("sentences", [1, 2, 5, 8, 60, 81, 200])
+def test_no_two_repeats_begin_alike_before_every_sentence_was_begun_with(sentences: int) -> None:
+    source = Written(" ".join(f"Number {number} is here." for number in range(sentences)), "x")
+    starts = [source.start(0, 512, repeat) for repeat in range(sentences)]
+    assert sorted(starts) == list(range(sentences))
+    assert source.start(0, 512, sentences) == starts[0]
+
+
+def test_windows_of_repeats_step_through_the_prose() -> None:
+    source = open_source("prose", 0)
+    for length, step in ((512, 37), (1 << 20, 2048)):
+        starts = [source.start(0, length, repeat) for repeat in range(20)]
+        assert [start // step for start in starts] == list(range(20))
+        assert len({start % step for start in starts}) > 8
+    assert source.start(0, 512, 3) != source.start(1, 512, 3)
 
 
 def test_the_table_of_tokens_adds_up_to_the_text_encoded_at_once(local_tokenizer: FastTokenizer) -> None:
