@@ -1,43 +1,35 @@
-"""Rescored answers -> tables: one tidy frame, and Markdown in which the rules stand side by side."""
+"""Rescored answers -> tables in Markdown, in which the rules stand side by side."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
-import pandas as pd
-
-from mta_eval.rescoring.scoring import STORED, Group, Rescored, Split
-from mta_eval.results.statistics import Estimate, estimate
+from mta_eval.rescoring.marks import STORED
+from mta_eval.rescoring.scoring import Group, Rescored, Split
+from mta_eval.rescoring.tallies import Tally, groups_of, measure, order_of, sorted_groups
 from mta_eval.results.table import GAP, axis_text, interval_text, markdown_table, markdown_text, model_text
 
-COLUMNS = (*Group._fields, "depth", "rule", "count", "mean", "low", "high", "unanswered")
-ALL, ANY = "all", "any"
-MOST_DEPTHS = 60
-Tally = dict[str, Counter[float]]
+MOST_NAMED = 8  # cells that a line of unmarked rows names
 
 
-def rescored_frame(rescored: Rescored) -> pd.DataFrame:
-    """One row for each group, depth and rule: count, mean and 95 % interval (0..1), and the group's unanswered rows.
-
-    `depth` is "any" where unknown; where it is known there is a row for each and one for "all". The cells of
-    published tables are the rows with "any" or "all". A group with no answer at all has one row without a rule.
-    """
-    rows: list[list[object]] = []
-    for group, depths in _by_group(rescored).items():
-        for depth, tally in depths.items():
-            for rule, counts in tally.items():
-                measured = _measure(counts)
-                rows.append([*group, depth, rule, counts.total(), *measured, rescored.unanswered[group]])
-    silent = [group for group in rescored.unanswered if all(group != other for other, _ in rescored.tallies)]
-    rows += [[*group, ANY, None, 0, None, None, None, rescored.unanswered[group]] for group in silent]
-    frame = pd.DataFrame(rows, columns=list(COLUMNS))
-    return frame.astype({"length": "Int64", "mean": float, "low": float, "high": float})
+def unmarked_text(rescored: Rescored, groups: Collection[Group]) -> str:
+    """Lines, one for each rule and reason, of the rows of `groups` that it cannot mark; "" if there are none."""
+    counts: Counter[tuple[str, str]] = Counter()
+    where: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for (group, rule, reason), count in rescored.unmarked.items():
+        if group in groups:
+            counts[rule, reason] += count
+            where[rule, reason].append(f"{group.task} at {group_length_text(group)}")
+    return "".join(
+        f"- `{rule}` marks {count} {'row' if count == 1 else 'rows'} not, as {reason}: {_few(where[rule, reason])}\n"
+        for (rule, reason), count in counts.items()
+    )
 
 
-def groups_of(rescored: Rescored) -> dict[Group, Tally]:
-    """Each group's tally over all its depths: by kind, model, setting, task (qa2 before qa10) and length."""
-    return {group: depths[ALL if ALL in depths else ANY] for group, depths in _by_group(rescored).items()}
+def _few(texts: Sequence[str]) -> str:
+    more = f" and {len(texts) - MOST_NAMED} more" if len(texts) > MOST_NAMED else ""
+    return ", ".join(texts[:MOST_NAMED]) + more
 
 
 def group_percent_text(mean: float, group: Group, rule: str) -> str:
@@ -67,6 +59,8 @@ def sections(rescored: Rescored) -> Iterator[str]:
             for group in groups
         ]
         text = f"## {title}\n\n" + markdown_table(["task", "length", *rules], rows, left=2)
+        if missing := unmarked_text(rescored, groups):
+            text += f"\n{missing}"
         if len({group.length for group in groups}) > 1 and len({group.task for group in groups}) > 1:
             text += "".join(f"\n### {title}: {rule}\n\n{_pivot(groups, whole, rule)}" for rule in rules)
         yield text
@@ -120,7 +114,7 @@ def _choose_settings(whole: dict[Group, Tally], rule: str) -> list[Group]:
         return sum(100 * _mean(whole[group][rule]) for group in groups) - (len(lengths) - len(groups))
 
     best = [max(settings.values(), key=average) for settings in rows.values()]
-    return _sorted(group for groups in best for group in groups)
+    return sorted_groups(group for groups in best for group in groups)
 
 
 def _pivot(groups: Sequence[Group], whole: dict[Group, Tally], rule: str) -> str:
@@ -156,13 +150,9 @@ def _average(
 def _cell(counts: Counter[float] | None, group: Group, rule: str) -> str:
     if not counts:
         return GAP
-    mean, low, high = _measure(counts)
+    mean, low, high = measure(counts)
     interval = "" if group.kind == "needlehaystack" and rule == STORED else f" {interval_text(low, high)}"
     return f"{group_percent_text(mean, group, rule)}{interval}, n={counts.total()}"
-
-
-def _measure(counts: Counter[float]) -> Estimate:
-    return estimate([*counts.elements()])
 
 
 def _mean(counts: Counter[float]) -> float:
@@ -173,46 +163,6 @@ def _split_texts(counts: Sequence[int]) -> list[str]:
     return [*map(str, counts), f"{100 * (counts[1] + counts[2]) / sum(counts):.3g} %"]
 
 
-def depths_of(rescored: Rescored) -> dict[Group, dict[float, Tally]]:
-    """The tallies of each group by depth, where depths are known, in order.
-
-    Where a model's answers to a task have more than MOST_DEPTHS depths, drawn freely, they fall into twentieths, each
-    named by its middle.
-    """
-    depths: dict[Group, set[float]] = defaultdict(set)
-    for group, depth in rescored.tallies:
-        if depth is not None:
-            depths[group._replace(length=None)].add(depth)
-    tallies: dict[Group, dict[float, Tally]] = defaultdict(dict)
-    for (group, depth), tally in sorted(rescored.tallies.items(), key=lambda item: item[0][1] or 0):
-        if depth is not None:
-            is_free = len(depths[group._replace(length=None)]) > MOST_DEPTHS
-            place = (min(int(depth * 20), 19) + 0.5) / 20 if is_free else depth
-            _add_counts(tally, tallies[group].setdefault(place, defaultdict(Counter)))
-    return tallies
-
-
-def _by_group(rescored: Rescored) -> dict[Group, dict[float | str, Tally]]:
-    whole: dict[Group, Tally] = defaultdict(lambda: defaultdict(Counter))
-    for (group, _), tally in rescored.tallies.items():
-        _add_counts(tally, whole[group])
-    depths = depths_of(rescored)
-    tables: dict[Group, dict[float | str, Tally]] = {}
-    for group in _sorted(whole):
-        tables[group] = {ALL if group in depths else ANY: whole[group]}
-        tables[group].update(depths.get(group, {}).items())
-    return tables
-
-
-def _add_counts(tally: Tally, into: Tally) -> None:
-    for rule, counts in tally.items():
-        into[rule].update(counts)
-
-
-def _sorted(groups: Iterable[Group]) -> list[Group]:
-    return sorted(groups, key=_order)
-
-
 def _by_title(groups: Iterable[Group]) -> dict[tuple[str, str], list[Group]]:
     titles: dict[tuple[str, str], list[Group]] = defaultdict(list)
     for group in groups:
@@ -220,10 +170,5 @@ def _by_title(groups: Iterable[Group]) -> dict[tuple[str, str], list[Group]]:
     return titles
 
 
-def _order(group: Group) -> tuple[str, str, str, int, str, int]:
-    # qa2 before qa10
-    return (group.kind, group.model, group.setting, len(group.task), group.task, group.length or 0)
-
-
 def _order_of_split(item: tuple[Split, list[int]]) -> tuple[object, ...]:
-    return item[0].first, item[0].second, *_order(item[0].group)
+    return item[0].first, item[0].second, *order_of(item[0].group)

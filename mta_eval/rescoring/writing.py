@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mta_eval.errors import StoreError
-from mta_eval.rescoring import pictures, tables
-from mta_eval.rescoring.scoring import STORED, Rescored
+from mta_eval.rescoring import pictures, tables, tallies
+from mta_eval.rescoring.marks import STORED, find_mark
+from mta_eval.rescoring.scoring import Rescored
 from mta_eval.results.csv_text import csv_text
 from mta_eval.results.table import markdown_table, markdown_text
-from mta_eval.scoring import find
 from mta_eval.whole_files import write_text
 
 SHOWN = 3  # examples of each pair of rules and direction in rescore.md; all kept ones are in disagreements.jsonl
@@ -32,7 +32,7 @@ def write_rescored(rescored: Rescored, out: Path) -> list[Path]:
         drawn, left_out = pictures.draw_all(rescored, out)
         page, frame, rows = out / "rescore.md", out / "rescore.csv", out / "disagreements.jsonl"
         write_text(page, _page(rescored, drawn, left_out))
-        write_text(frame, csv_text(tables.rescored_frame(rescored)))
+        write_text(frame, csv_text(tallies.rescored_frame(rescored)))
         write_text(rows, "".join(_lines(rescored)))
     except OSError as error:
         raise StoreError(f"cannot write {str(out)!r}: {error.strerror}") from error
@@ -53,15 +53,16 @@ def _page(rescored: Rescored, drawn: Sequence[Path], left_out: int) -> str:
 
 
 def _rules_text(rescored: Rescored) -> str:
-    rules = [f"- `{name}`: {find(name).description}\n" for name in rescored.rules]
-    if any(STORED in tally for tally in rescored.tallies.values()):
-        rules.append(f"- `{STORED}`: the score that stood beside the answer, by whoever gave it\n")
-    text = "".join(rules) + "\n" + NOTES
+    names = dict.fromkeys((*rescored.rules, *(name for tally in rescored.tallies.values() for name in tally)))
+    shown = [*(name for name in names if name != STORED), *([STORED] if STORED in names else [])]
+    text = "".join(f"- `{name}`: {find_mark(name).description}\n" for name in shown) + "\n" + NOTES
     if missing := sum(rescored.unanswered.values()):
         text += f"\n{missing} rows hold no output and are left out.\n"
+    if rescored.skipped:
+        text += f"\nFiles skipped, as they hold no answers: {', '.join(map(str, rescored.skipped))}\n"
     if rescored.passed:
-        some = ", ".join(map(str, rescored.passed[:10]))
-        text += f"\n{len(rescored.passed)} files that no rule here scores: {some}\n"
+        reasons = "".join(f"- {reason}\n" for reason in rescored.passed.values())
+        text += f"\nFiles that no rule here scores:\n\n{reasons}"
     return text
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 import unicodedata
 from collections.abc import Iterable, Sequence
 
@@ -28,6 +29,8 @@ KV_PARTS = str.maketrans(dict.fromkeys("\n:\"'.,?!{}", " "))
 GLUED = re.compile(r"[\w-]*\w|[.,]\d")  # what makes a longer word or number of the one before it
 QUOTES = str.maketrans("’‘ʼ“”", "'''\"\"")
 CONTROLS = re.compile(r"[\x00-\x1f]")
+PUNCTUATION = str.maketrans("", "", string.punctuation)
+ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 
 
 def first_word(output: str, targets: Sequence[str]) -> float:
@@ -97,6 +100,16 @@ def word_contained(output: str, target: str) -> float:
     Words are parted by white space and by the characters : " ' . , ? ! { } and nothing else.
     """
     return float(target in output.translate(KV_PARTS).split())
+
+
+def squad_words(text: str) -> list[str]:
+    """The words of a text as SQuAD's scorer compares them: lower case, no punctuation marks, no a, an, the."""
+    return ARTICLES.sub(" ", text.lower().translate(PUNCTUATION)).split()
+
+
+def last_line(output: str) -> str:
+    """What stands after the last newline, the ends of the output bare."""
+    return output.strip().split("\n")[-1]
 
 
 def without_controls(output: str) -> str:

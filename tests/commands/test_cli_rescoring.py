@@ -21,13 +21,13 @@ def test_rescore_prints_the_table_and_names_its_files(tmp_path: Path, call: Call
     assert str(tmp_path / "out/rescore.md") in out.splitlines()
 
 
-def test_rescore_says_how_many_files_it_passed_over(tmp_path: Path, call: Call) -> None:
+def test_rescore_names_the_files_that_it_skipped(tmp_path: Path, call: Call) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in/preds_passkey.jsonl").write_text('{"prediction": "1", "ground_truth": "1"}\n')
     (tmp_path / "in/settings.json").write_text("{}")
     code, _, err = call("rescore", str(tmp_path / "in"), "--out", str(tmp_path / "out"))
     assert code == 0
-    assert err.startswith("mta-eval: 1 files are no answers")
+    assert err == f"mta-eval: 1 skipped (hold no answers): {tmp_path / 'in/settings.json'}\n"
 
 
 def test_mistakes_are_one_line_and_code_2(tmp_path: Path, call: Call) -> None:
