@@ -17,7 +17,7 @@ def unmarked_text(rescored: Rescored, groups: Collection[Group]) -> str:
     """Lines, one for each rule and reason, of the rows of `groups` that it cannot mark; "" if there are none."""
     counts: Counter[tuple[str, str]] = Counter()
     where: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for (group, rule, reason), count in rescored.unmarked.items():
+    for (group, rule, reason), count in sorted(rescored.unmarked.items(), key=lambda item: order_of(item[0].group)):
         if group in groups:
             counts[rule, reason] += count
             where[rule, reason].append(f"{group.task} at {group_length_text(group)}")
