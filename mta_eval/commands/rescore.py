@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 MOST_LINES = 80  # of the tables, on the terminal
+MOST_BOARDS, MOST_RANKED = 2, 20  # leaderboards, and models of each, on the terminal
 MOST_NAMED = 5  # files that were left out, on the terminal
 
 
@@ -23,20 +24,29 @@ def rescore(
         ),
     ] = None,
     task: Annotated[str, typer.Option(help="Only this task; also names the task of files that do not.")] = "",
+    models: Annotated[str, typer.Option(help="Only these models: A,B, as the tables name them.")] = "",
+    top: Annotated[
+        int | None, typer.Option(help="Show the first so many models of each leaderboard; rescore.csv has all.", min=1)
+    ] = None,
 ) -> None:
     """Score stored answers again, by other published rules.
 
     Reads our run folders, lm-eval samples_*.jsonl, BABILong's evaluation CSVs, predictions of InfiniteBench, LongBench
     and RULER, needlehaystack results and grids of scores.
     """
+    from mta_eval.rescoring import leaderboard, sources, tables, writing
     from mta_eval.rescoring import scoring as rescoring
-    from mta_eval.rescoring import sources, tables, writing
 
     found, skipped = sources.find_sources(files)
     rescored = rescoring.rescore_files(found, rule or [], task)
     rescored.skipped += skipped
-    paths = writing.write_rescored(rescored, out)
-    lines = "\n".join(tables.sections(rescored)).splitlines()
+    if names := [name.strip() for name in models.split(",") if name.strip()]:
+        rescored = leaderboard.chosen_models(rescored, names)
+    paths = writing.write_rescored(rescored, out, top)
+    for board in leaderboard.leaderboards(rescored)[:MOST_BOARDS]:
+        typer.echo(f"## {board.title}\n\n{leaderboard.leaderboard_markdown(board, top or MOST_RANKED)}")
+    is_short = not writing.has_many_models(rescored)
+    lines = "\n".join(tables.sections(rescored)).splitlines() if is_short else []
     for line in lines[:MOST_LINES]:
         typer.echo(line)
     if len(lines) > MOST_LINES:

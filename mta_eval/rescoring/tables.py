@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from statistics import mean
 
 from mta_eval.rescoring.marks import STORED
 from mta_eval.rescoring.scoring import Group, Rescored, Split
 from mta_eval.rescoring.tallies import Tally, groups_of, measure, order_of, sorted_groups
 from mta_eval.results.table import GAP, axis_text, interval_text, markdown_table, markdown_text, model_text
 
+MOST_DIFFERING = 12  # groups of answers that a table of disagreements names
 MOST_NAMED = 8  # cells that a line of unmarked rows names
 
 
@@ -32,11 +34,11 @@ def _few(texts: Sequence[str]) -> str:
     return ", ".join(texts[:MOST_NAMED]) + more
 
 
-def group_percent_text(mean: float, group: Group, rule: str) -> str:
+def group_percent_text(share: float, group: Group, rule: str) -> str:
     """A mean as the published tables have it: "92.71 %"; a judge's score out of ten: "7.5 of 10"."""
     if group.kind == "needlehaystack" and rule == STORED:
-        return f"{10 * mean:.4g} of 10"
-    return f"{100 * mean:.2f}".rstrip("0").rstrip(".") + " %"
+        return f"{10 * share:.4g} of 10"
+    return f"{100 * share:.2f}".rstrip("0").rstrip(".") + " %"
 
 
 def group_length_text(group: Group) -> str:
@@ -66,6 +68,23 @@ def sections(rescored: Rescored) -> Iterator[str]:
         yield text
 
 
+def by_task(rescored: Rescored) -> str:
+    """For each kind and rule a table, models x tasks: the plain mean over the lengths that a model has of a task."""
+    whole, text = groups_of(rescored), ""
+    for kind, rule in dict.fromkeys((group.kind, rule) for group, tally in whole.items() for rule in tally):
+        groups = [group for group in whole if group.kind == kind and rule in whole[group]]
+        tasks = sorted({group.task for group in groups}, key=lambda task: (len(task), task))
+        means: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+        for group in groups:
+            means[title_of(group)][group.task].append(_mean(whole[group][rule]))
+        rows = [
+            [title, *(group_percent_text(mean(own[task]), groups[0], rule) if task in own else GAP for task in tasks)]
+            for title, own in means.items()
+        ]
+        text += f"### {kind}: {markdown_text(rule)}\n\n{markdown_table(['model', *tasks], rows, left=1)}\n"
+    return text
+
+
 def disagreements(rescored: Rescored) -> str:
     """For each two rules: how many answers both, one or none of them has right; all groups, then those that differ."""
     pairs: dict[tuple[str, str], list[tuple[Group, list[int]]]] = defaultdict(list)
@@ -76,12 +95,17 @@ def disagreements(rescored: Rescored) -> str:
         total = [sum(column) for column in zip(*(counts for _, counts in groups), strict=True)]
         rows = [["all", "", "", *_split_texts(total)]]
         differing = [(group, counts) for group, counts in groups if counts[1] or counts[2]]
+        more = max(0, len(differing) - MOST_DIFFERING)
+        differing = (
+            sorted(differing, key=lambda item: -(item[1][1] + item[1][2]))[:MOST_DIFFERING] if more else differing
+        )
         rows += [
             [title_of(group), group.task, group_length_text(group), *_split_texts(counts)]
             for group, counts in differing
         ]
         head = ["answers", "task", "length", "both", f"only {first}", f"only {second}", "neither", "differ"]
         text += f"### {markdown_text(first)} and {markdown_text(second)}\n\n{markdown_table(head, rows, left=3)}\n"
+        text += f"{more} more groups differ, in fewer answers.\n\n" if more else ""
     return text
 
 
@@ -97,13 +121,14 @@ def best_settings(rescored: Rescored) -> str:
     for model in dict.fromkeys(group.model for group in whole):
         settings = sorted({group.setting for group in whole if group.model == model})
         for rule in rules if len(settings) > 1 else ():
-            chosen = _choose_settings({group: whole[group] for group in whole if group.model == model}, rule)
+            chosen = best_prompts({group: whole[group] for group in whole if group.model == model}, rule)
             name = markdown_text(model_text(model))
             text += f"### {name}: {rule}, each task's best prompt\n\n{_pivot(chosen, whole, rule)}\n"
     return text
 
 
-def _choose_settings(whole: dict[Group, Tally], rule: str) -> list[Group]:
+def best_prompts(whole: Mapping[Group, Tally], rule: str) -> list[Group]:
+    """The groups of one model's BABILong answers, of each task those of its best prompt; see `best_settings`."""
     lengths = {group.length for group in whole}
     rows: dict[str, dict[str, list[Group]]] = defaultdict(lambda: defaultdict(list))
     for group in sorted(whole, key=lambda group: group.setting):
@@ -142,17 +167,17 @@ def _average(
     measured = [cells[task, length] for task in tasks if (task, length) in cells]
     if not measured:
         return GAP
-    mean = sum(_mean(whole[group][rule]) for group in measured) / len(measured)
+    over_tasks = sum(_mean(whole[group][rule]) for group in measured) / len(measured)
     missing = f" ({len(measured)} of {len(tasks)} tasks)" if len(measured) < len(tasks) else ""
-    return group_percent_text(mean, measured[0], rule) + missing
+    return group_percent_text(over_tasks, measured[0], rule) + missing
 
 
 def _cell(counts: Counter[float] | None, group: Group, rule: str) -> str:
     if not counts:
         return GAP
-    mean, low, high = measure(counts)
-    interval = "" if group.kind == "needlehaystack" and rule == STORED else f" {interval_text(low, high)}"
-    return f"{group_percent_text(mean, group, rule)}{interval}, n={counts.total()}"
+    found = measure(counts)
+    interval = "" if group.kind == "needlehaystack" and rule == STORED else f" {interval_text(found.low, found.high)}"
+    return f"{group_percent_text(found.mean, group, rule)}{interval}, n={counts.total()}"
 
 
 def _mean(counts: Counter[float]) -> float:
