@@ -21,7 +21,8 @@ from mta_eval.attention.tile import widen_keys, widen_queries
 
 def can_fuse(kernels: Kernels, queries: int) -> bool:
     """Whether this layer has a fused form, and more than a decoding step to do."""
-    return queries > 1 and kernels.convolve_after is None and kernels.mix_before is None
+    has_form = kernels.convolve_after is None and kernels.mix_before is None and not kernels.softmax_again
+    return queries > 1 and has_form
 
 
 def attend_by_flex(

@@ -49,9 +49,10 @@ class KernelAttention(AttentionLayer):
     @property
     def kernels(self) -> Kernels:
         """The layer's kernels."""
-        return Kernels(
-            self.convolve_before, self.mix_before, self.convolve_after, self.mix_after, self.config.key_padding
-        )
+        before, after = (self.convolve_before, self.mix_before), (self.convolve_after, self.mix_after)
+        has_kernels_before, has_kernels_after = (any(kernel is not None for kernel in part) for part in (before, after))
+        again = bool(getattr(self.config, "softmax_again", False)) and has_kernels_before and not has_kernels_after
+        return Kernels(*before, *after, self.config.key_padding, again)
 
     @property
     def halo(self) -> int:

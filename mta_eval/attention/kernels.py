@@ -20,6 +20,7 @@ class Kernels(NamedTuple):
     Key-query kernels (H, c_q, c_k), equations 4-6: row c_q - 1 meets the current query, the rows above it the queries
     before. `key_padding` says which keys: around the current one ("both"; one more on its right if c_k is even),
     up to it ("left") or from it on ("right"). Head kernels (H / c_h, c_h, c_h), equation 7: [group, out, in].
+    `softmax_again`: the weights go through softmax once more, over the same keys, as in older released code.
     """
 
     convolve_before: torch.Tensor | None = None
@@ -27,6 +28,12 @@ class Kernels(NamedTuple):
     convolve_after: torch.Tensor | None = None
     mix_after: torch.Tensor | None = None
     key_padding: KeyPadding = "both"
+    softmax_again: bool = False
+
+    @property
+    def are_none(self) -> bool:
+        """Whether nothing but softmax is left."""
+        return all(kernel is None for kernel in self[:4]) and not self.softmax_again
 
     @property
     def halo_before(self) -> int:
@@ -63,7 +70,7 @@ class Kernels(NamedTuple):
     def replaced(self, kernels: Sequence[torch.Tensor | None]) -> Kernels:
         """Four others in the place of these, in the same order."""
         convolve_before, mix_before, convolve_after, mix_after = kernels
-        return Kernels(convolve_before, mix_before, convolve_after, mix_after, self.key_padding)
+        return Kernels(convolve_before, mix_before, convolve_after, mix_after, self.key_padding, self.softmax_again)
 
 
 def key_reach(kernel: torch.Tensor, padding: KeyPadding) -> tuple[int, int]:

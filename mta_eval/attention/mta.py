@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from mta_eval.attention.kernel_layer import KernelAttention
+
+if TYPE_CHECKING:
+    from mta_eval.attention.configuration import MTAConfig
 
 CONVOLUTIONS = ("query_kernel_before", "key_kernel_before", "query_kernel_after", "key_kernel_after")
 MIXINGS = ("head_kernel_before", "head_kernel_after")
@@ -18,6 +21,18 @@ class MTAAttention(KernelAttention):
     title: ClassVar[str] = "MTA"
     source: ClassVar[str] = "Golovneva et al. 2025, arXiv 2504.00927"
     kernel_options: ClassVar[frozenset[str]] = frozenset((*CONVOLUTIONS, *MIXINGS))
+
+    options: ClassVar[Mapping[str, object]] = {"softmax_again": False}
+
+    @classmethod
+    def check(cls, config: MTAConfig) -> None:
+        """Raises ValueError where `softmax_again` is neither true nor false.
+
+        It stands for checkpoints of older released code: in layers with kernels before softmax and none after it, the
+        weights went through softmax once more.
+        """
+        if not isinstance(config.softmax_again, bool):
+            raise ValueError(f"softmax_again is true or false, not {config.softmax_again!r}")
 
     @classmethod
     def defaults(cls, heads: int) -> Mapping[str, object]:

@@ -46,6 +46,8 @@ def weights(q: torch.Tensor, k: torch.Tensor, kernels: Kernels) -> torch.Tensor:
     if kernels.mix_before is not None:
         scores = mix_heads(scores, kernels.mix_before)
     shares = torch.softmax(scores.masked_fill(future, -math.inf), -1)
+    if kernels.softmax_again:
+        shares = torch.softmax(shares.masked_fill(future, -math.inf), -1)
     if kernels.convolve_after is not None:
         shares = convolve(shares, kernels.convolve_after, kernels.key_padding).masked_fill(future, 0)
     if kernels.mix_after is not None:

@@ -58,7 +58,7 @@ def attend_document(
     queries = q.shape[2] - history
     needed = min(kernels.halo, k.shape[2] - queries)
     q = q[:, :, history - needed :]
-    if all(kernel is None for kernel in kernels[:4]):
+    if kernels.are_none:
         return softmax_attention(q, k, v, dropout)
     if path == "auto" and chosen_path(q, v, kernels, queries, dropout) == "fused":
         with torch.autocast(q.device.type, enabled=False):

@@ -131,8 +131,8 @@ class Engine:
             logits = torch.cat((wide @ read.k_far.transpose(2, 3), logits), -1)
         if kernels.mix_before is not None:
             logits = _mix(logits, kernels.mix_before)
-        logits = _hide_future(logits, tile.weights_from, 0, -math.inf)
-        return torch.softmax(logits, -1, dtype=torch.promote_types(logits.dtype, torch.float32)).to(logits.dtype)
+        weights = _softmax(logits, tile.weights_from)
+        return _softmax(weights.clone(), tile.weights_from) if kernels.softmax_again else weights
 
     def after(self, tile: Tile, weights: torch.Tensor) -> torch.Tensor:
         """What becomes of softmax weights: convolved, mixed, dropped; (B, H, rows, keys up to `last`)."""
@@ -212,6 +212,12 @@ def _hide_future(scores: torch.Tensor, row: int, key: int, value: float) -> torc
     rows, keys = (torch.arange(size, device=scores.device) for size in part.shape[2:])
     part.masked_fill_(keys > rows[:, None] + (row - cut), value)
     return scores
+
+
+def _softmax(logits: torch.Tensor, row: int) -> torch.Tensor:
+    """Softmax, in float32 at least, over the keys that are not later than a row; the first row is `row`."""
+    logits = _hide_future(logits, row, 0, -math.inf)
+    return torch.softmax(logits, -1, dtype=torch.promote_types(logits.dtype, torch.float32)).to(logits.dtype)
 
 
 def _mix(scores: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:

@@ -15,6 +15,8 @@ from mta_eval.results.csv_text import csv_text
 from mta_eval.results.table import CUT, CUT_NOTE, GAP, markdown_table, slug_of
 from mta_eval.whole_files import write_text
 
+NOTHING = "nothing."
+
 
 @dataclass(frozen=True)
 class Block:
@@ -47,6 +49,12 @@ class PaperArtifact:
     instructions: Sequence[str] = ()
     draw: Callable[[Path], list[Path]] | None = None
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is neither a reported nor a measured value: the paper only plots it, or shows a picture."""
+        values = [name for name in self.frame.columns if name.startswith("reported") and name != "reported_note"]
+        return self.measured == NOTHING and not bool(self.frame[values].notna().any().any())
+
 
 def artifact_of(
     name: str,
@@ -68,13 +76,13 @@ def artifact_of(
 def write_artifacts(artifacts: Sequence[PaperArtifact], preface: str, out: Path) -> list[Path]:
     """Writes every artifact into the folder `out`, made if need be; returns the paths, paper.md first.
 
-    An artifact named "Table 2" has table_2.md, .csv and .tex, and its pictures. Raises StoreError if `out` cannot be
-    written.
+    An artifact named "Table 2" has table_2.md, .csv and .tex, and its pictures. Those without any value are named at
+    the page's end and have no files. Raises StoreError if `out` cannot be written.
     """
     page, paths, parts = out / "paper.md", [], [preface]
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for artifact in artifacts:
+        for artifact in (artifact for artifact in artifacts if not artifact.is_empty):
             stem = out / slug_of(artifact.name)
             pictures = artifact.draw(stem) if artifact.draw else []
             section = artifact_markdown(artifact, pictures)
@@ -89,6 +97,8 @@ def write_artifacts(artifacts: Sequence[PaperArtifact], preface: str, out: Path)
                     write_text(paths[-1], text)
             paths += pictures
             parts.append(section)
+        if left_out := [artifact for artifact in artifacts if artifact.is_empty]:
+            parts.append(_left_out_markdown(left_out))
         write_text(page, "\n".join(parts))
     except OSError as error:
         raise StoreError(f"cannot write to {error.filename or out}: {error.strerror or error}") from error
@@ -104,16 +114,29 @@ def artifact_markdown(artifact: PaperArtifact, pictures: Sequence[Path]) -> str:
     if any(CUT in text for block in artifact.blocks for row in block.rows for text in row):
         parts.append(f"{CUT_NOTE}\n")
     parts += [f"![{artifact.name}: {path.stem}]({path.name})\n" for path in pictures if path.suffix == ".png"]
-    parts.append(f"Measured: {artifact.measured}\n")
+    if artifact.measured != NOTHING:
+        parts.append(f"Measured: {artifact.measured}\n")
     if artifact.missing:
         parts.append("Not measured:\n\n" + "".join(f"- {text}\n" for text in artifact.missing))
-    commands = [instruction for instruction in artifact.instructions if instruction.startswith(("mta-eval ", "make "))]
-    parts += [f"{instruction}\n" for instruction in artifact.instructions if instruction not in commands]
+    return "\n".join([*parts, *_instructions_markdown(artifact.instructions)])
+
+
+def _left_out_markdown(artifacts: Sequence[PaperArtifact]) -> str:
+    """The end of the page: what has no value to show, and how to measure it."""
+    parts = ["## Left out\n", "These runs measured nothing of them, and the paper states no value:\n"]
+    parts.append("".join(f"- {artifact.name} ({artifact.title}). {artifact.reported}\n" for artifact in artifacts))
+    instructions = dict.fromkeys(text for artifact in artifacts for text in artifact.instructions)
+    return "\n".join([*parts, *_instructions_markdown(list(instructions))])
+
+
+def _instructions_markdown(instructions: Sequence[str]) -> list[str]:
+    commands = [instruction for instruction in instructions if instruction.startswith(("mta-eval ", "make "))]
+    parts = [f"{instruction}\n" for instruction in instructions if instruction not in commands]
     if commands:
         any_model = " (MODEL: any of `mta-eval list models`)" if any("MODEL" in command for command in commands) else ""
         parts.append(f"What would measure it{any_model}:\n")
         parts.append("```bash\n" + "\n".join(commands) + "\n```\n")
-    return "\n".join(parts)
+    return parts
 
 
 def _latex(artifact: PaperArtifact) -> str:
@@ -133,7 +156,7 @@ def _plain(text: str) -> str:
 def _measured(tables: Sequence[ComparisonTable]) -> str:
     names = dict.fromkeys(name for table in tables for name, cells in table.measured.items() if cells)
     if not names:
-        return "nothing."
+        return NOTHING
     return f"{', '.join(f'`{name}`' for name in names)}."
 
 

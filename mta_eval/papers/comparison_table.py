@@ -16,6 +16,7 @@ Row = dict[AxisValue, Measurement]  # column -> cell
 Cells = dict[str, Row]  # model -> its row
 Notes = dict[tuple[str, AxisValue], str]
 NOT_IN_TEXT = "not in text"
+DERIVED = " (derived)"  # the note of a value that follows from reported ones
 COLUMNS = (
     "table",
     "model",
@@ -57,7 +58,7 @@ class ComparisonTable:
     def rows(self) -> list[list[str]]:
         """Texts: the reported rows, then the measured ones, or one row of dashes if nothing was measured."""
         reported_rows = [
-            ["reported", name, *(self._reported_text(name, column) for column in self.columns)]
+            [self.source_of(name), name, *(self._reported_text(name, column) for column in self.columns)]
             for name in self.reported
         ]
         measured_rows = [
@@ -65,6 +66,11 @@ class ComparisonTable:
             for name, cells in self.measured.items()
         ]
         return reported_rows + (measured_rows or [["**measured**", GAP, *[GAP] * len(self.columns)]])
+
+    def source_of(self, name: str) -> str:
+        """What the values of a row of `reported` are: "reported", or "derived" if all that are known are noted so."""
+        known = [column for column, value in self.reported[name].items() if value is not None]
+        return "derived" if known and all(self.notes.get((name, column)) == DERIVED for column in known) else "reported"
 
     def frame(self) -> pd.DataFrame:
         """COLUMNS: one row for each cell that was reported or measured; what is unknown is empty."""

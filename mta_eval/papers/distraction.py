@@ -8,10 +8,11 @@ from pathlib import Path
 
 from mta_eval.core import AxisValue, Record
 from mta_eval.papers.artifact import PaperArtifact, artifact_of
+from mta_eval.papers.axis_places import AxesStyle
 from mta_eval.papers.comparison_table import Cells, ComparisonTable, Row
 from mta_eval.papers.measured import Measured, options, task_name
-from mta_eval.papers.reported_mta import AXES, DISTRACTION, QUESTIONS, plotted
-from mta_eval.papers.subplots import AxesStyle, draw_tables, draw_unknown
+from mta_eval.papers.reported_mta import DISTRACTION, QUESTIONS, plotted
+from mta_eval.papers.subplots import draw_tables
 from mta_eval.results.measures import accuracy, average
 from mta_eval.results.table import axis_text
 
@@ -121,10 +122,4 @@ def _draw(tables: Sequence[ComparisonTable], heading: str, across: int, stem: Pa
 
 
 def _draw_5(table: ComparisonTable, stem: Path) -> list[Path]:
-    x_ends, y_ends = AXES["Figure 5"]
-    layers = ("layers with key-query kernels", "layers", "average perplexity", x_ends, y_ends)
-    right = stem.with_name(f"{stem.name}_right")
-    return [
-        *_draw([table], "Figure 5, left: BabiLong, average of QA1 to QA5", 1, stem),
-        *draw_unknown([layers], "Figure 5, right: how many layers have kernels", right),
-    ]
+    return _draw([table], "Figure 5, left: BabiLong, average of QA1 to QA5", 1, stem)

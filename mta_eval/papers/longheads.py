@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mta_eval.core import Record
 from mta_eval.papers.artifact import PaperArtifact, artifact_of
+from mta_eval.papers.axis_places import AxesStyle
 from mta_eval.papers.comparison_table import Cells, ComparisonTable, Reported, Row
 from mta_eval.papers.measured import Measure, Measured, measured_models, task_name
 from mta_eval.papers.reported_longheads import (
@@ -18,7 +19,7 @@ from mta_eval.papers.reported_longheads import (
     THIRD_PARTY_PERPLEXITY,
 )
 from mta_eval.papers.source import PREFACE, PageSource
-from mta_eval.papers.subplots import AxesStyle, draw_tables
+from mta_eval.papers.subplots import draw_tables
 from mta_eval.results.measures import Measurement, accuracy, perplexity
 from mta_eval.results.table import axis_text
 
@@ -31,7 +32,11 @@ MODELS = "--model smollm2 --model longheads:smollm2"
 
 def longheads_preface(source: PageSource, measured: bool) -> str:
     """The head of the page."""
-    reported = PREFACE.format(paper="the repository of the paper, arXiv 2402.10685, and a user of it")
+    reported = PREFACE.format(
+        paper="the repository of the paper, arXiv 2402.10685, and a user of it",
+        reading="the accuracies of the passkey figure were read off its picture, which prints no numbers; all other "
+        "values are stated",
+    )
     note = [source.note] if source.note and measured else []
     parts = ["# LongHeads: reported beside measured", reported, *note, *([] if measured else [NOTHING])]
     return "\n\n".join(part.strip() for part in parts) + "\n"
@@ -53,7 +58,9 @@ def passkey(models: Sequence[Measured]) -> PaperArtifact:
         "says without a number that it fails at 4K and 8K (LongEval: about 0 beyond the window); the author's answer: "
         "choose chunks from token 2,048 on."
     )
-    draw = partial(_draw, [table], "LongHeads: passkey retrieval", AxesStyle("accuracy (%)", "length (tokens)"))
+    draw = partial(
+        _draw, [table], "LongHeads: passkey retrieval", AxesStyle("accuracy (%)", "length (tokens)", doubling=True)
+    )
     instructions = _instructions(
         table, f"mta-eval run passkey {MODELS} --lengths {{lengths}} --depths 0,0.25,0.5,0.75,1 --repeats 10 "
         "--out runs/passkey",
@@ -77,7 +84,7 @@ def book_perplexity(models: Sequence[Measured]) -> PaperArtifact:
     instructions += ["BOOKS is a text file, or a folder of them."] if instructions else []
     values = [value for row in reported.values() for value in row.values() if value is not None]
     top = max([*values, *(cell.high or cell.mean for cells in table.measured.values() for cell in cells.values())])
-    style = AxesStyle("perplexity", "length (tokens)", (0, top))
+    style = AxesStyle("perplexity", "length (tokens)", (0, top), doubling=True)
     draw = partial(_draw, [table], "LongHeads: perplexity on long books", style)
     return artifact_of(
         "Perplexity", "perplexity by length", "none of its tables", reported_text, [table], instructions, draw

@@ -8,17 +8,19 @@ from pathlib import Path
 
 import pandas as pd
 
+from mta_eval.papers.artifact import NOTHING as NOTHING_MEASURED
 from mta_eval.papers.artifact import PaperArtifact, artifact_of
+from mta_eval.papers.axis_places import AxesStyle
 from mta_eval.papers.benchmarks import table_3, table_4, table_8, table_9
-from mta_eval.papers.comparison_table import COLUMNS, ComparisonTable, Notes, Reported
+from mta_eval.papers.comparison_table import COLUMNS, DERIVED, ComparisonTable, Notes, Reported
 from mta_eval.papers.distraction import figure_5, figure_7
 from mta_eval.papers.letter_blocks import letter_block_errors
 from mta_eval.papers.measured import measured_models
 from mta_eval.papers.needles import figure_3, figure_8
 from mta_eval.papers.perplexities import table_2, table_5, table_10
-from mta_eval.papers.reported_mta import AXES, SIZES, gain_at_880m
+from mta_eval.papers.reported_mta import SIZES, gain_at_880m
 from mta_eval.papers.source import PREFACE, Attention, PageSource
-from mta_eval.papers.subplots import AxesStyle, draw_tables, draw_unknown
+from mta_eval.papers.subplots import draw_tables
 
 LOOK = "`mta-eval attention` draws where a checkpoint looks; `mta-eval paper mta --attention` those of the runs."
 NOTHING = "**These runs measured nothing of this paper.** The commands under the tables and figures measure it."
@@ -29,7 +31,10 @@ def mta_preface(source: PageSource, measured: bool) -> str:
     notes = [*([source.note] if source.note else []), *([] if measured else [NOTHING])]
     parts = [
         "# Multi-Token Attention: reported beside measured",
-        PREFACE.format(paper="the paper, arXiv 2504.00927v2"),
+        PREFACE.format(
+            paper="the paper, arXiv 2504.00927v2",
+            reading="no value was read off a plot or estimated; “derived”: worked out here from stated values",
+        ),
         *notes,
     ]
     return "\n\n".join(part.strip() for part in parts) + "\n"
@@ -62,7 +67,7 @@ def figure_4(attention: Attention | None) -> PaperArtifact:
     def copy_pictures(stem: Path) -> list[Path]:
         return [Path(shutil.copyfile(path, stem.with_suffix(path.suffix))) for path in attention.pictures]  # type: ignore[union-attr]
 
-    measured = f"one sample of `{attention.task}`. {'. '.join(attention.lines)}." if attention else "nothing."
+    measured = f"one sample of `{attention.task}`. {'. '.join(attention.lines)}." if attention else NOTHING_MEASURED
     return PaperArtifact(
         name="Figure 4",
         title="where a model looks",
@@ -84,7 +89,7 @@ def figure_6() -> PaperArtifact:
     """Kernels over heads, and the gain by model size: plotted only, but for what Table 2 tells of one size."""
     gains = gain_at_880m()
     reported: Reported = {name: {size: gains[name] if size == "880M" else None for size in SIZES} for name in gains}
-    notes: Notes = {(name, "880M"): " (derived)" for name in gains}
+    notes: Notes = {(name, "880M"): DERIVED for name in gains}
     table = ComparisonTable("gain over the Transformer by size", "size", SIZES, reported, {}, "per cent", 1, notes)
     reported_text = (
         "Left: average perplexity by the size of the kernels over heads; plotted only: the larger, the better. Right: "
@@ -104,16 +109,5 @@ def figure_6() -> PaperArtifact:
 
 
 def _draw_6(table: ComparisonTable, stem: Path) -> list[Path]:
-    x_ends, y_ends = AXES["Figure 6"]
-    heads = ("size of the kernels over heads", "heads", "average perplexity", x_ends, y_ends)
-    right = stem.with_name(f"{stem.name}_right")
-    return [
-        *draw_unknown([heads], "Figure 6, left: kernels over heads", stem),
-        *draw_tables(
-            [table],
-            "Figure 6, right: gain over the Transformer (880M: derived from Table 2)",
-            AxesStyle("gain (%)", "size", (0, 3.5)),
-            right,
-            1,
-        ),
-    ]
+    heading = "Figure 6, right: gain over the Transformer, derived from Table 2 at 880M"
+    return draw_tables([table], heading, AxesStyle("gain (%)", "size", (0, 3.5)), stem, 1)

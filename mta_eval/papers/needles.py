@@ -8,10 +8,11 @@ from pathlib import Path
 
 from mta_eval.core import Axes, AxisValue, Record
 from mta_eval.papers.artifact import PaperArtifact, artifact_of
+from mta_eval.papers.axis_places import AxesStyle
 from mta_eval.papers.comparison_table import Cells, ComparisonTable
 from mta_eval.papers.measured import Measured, options, task_name
 from mta_eval.papers.reported_mta import DEPTHS, NEEDLES, NEEDLES_BY_DEPTH, plotted
-from mta_eval.papers.subplots import AxesStyle, draw_tables
+from mta_eval.papers.subplots import draw_tables
 from mta_eval.results.measures import accuracy
 from mta_eval.results.table import length_text
 

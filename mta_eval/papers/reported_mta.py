@@ -128,10 +128,6 @@ DEPTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 DISTRACTION = (0, 1024, 2048, 4096)  # Figures 5 and 7: tokens of text that the facts are hidden in
 QUESTIONS = (1, 2, 3, 4, 5)
 SIZES = ("300M", "550M", "880M", "1B")  # Figure 6, right
-AXES = {  # what is known of the subplots whose values are plotted only: ends of x, ends of y
-    "Figure 5": ((0, 12), (11.125, 11.25)),
-    "Figure 6": ((0, 16), (11.05, 11.225)),
-}
 
 
 def plotted(columns: tuple[AxisValue, ...]) -> dict[str, dict[AxisValue, float | None]]:

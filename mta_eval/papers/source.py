@@ -9,11 +9,11 @@ from pathlib import Path
 from mta_eval.core import Record, Run
 
 PREFACE = """Reported: {paper}; each number is listed under its table or figure. “not in text”: the paper plots the
-value without stating it; no value was read off a plot or estimated. Measured: the given runs, with 95 % intervals that
-count samples of one draw as one and do not cover seeds that were not trained; ± is the sample standard deviation over
-seeds; n is the number of samples. “–”: not measured, or not in the paper. Reported and measured values come from
-different models, texts and prompts: compare the shapes of the curves, not the numbers. Each table is also in this
-folder as CSV and LaTeX (booktabs), and each picture as PNG, SVG and PDF.
+value without stating it; {reading}.
+Measured: the given runs, with 95 % intervals that count samples of one draw as one and do not cover seeds that were not
+trained; ± is the sample standard deviation over seeds; n is the number of samples. “–”: not measured, or not in the
+paper. Reported and measured values come from different models, texts and prompts: compare the shapes of the curves, not
+the numbers. Each table is also in this folder as CSV and LaTeX (booktabs), and each picture as PNG, SVG and PDF.
 """
 
 

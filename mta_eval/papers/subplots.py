@@ -1,6 +1,7 @@
 """Comparison tables as one picture, a subplot each: filled markers for measured values, open ones for reported ones.
 
-Columns that no model has measured are hatched; curves that the paper plots without values are named, not drawn.
+Columns that no model has measured are hatched; curves that the paper plots without values are named, not drawn. Where
+all columns are lengths and the style says so, their places are those of a logarithmic scale.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple, TypedDict
+from typing import Literal, TypedDict
 
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -16,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
+from mta_eval.papers.axis_places import AxesStyle, aside, edges_of
 from mta_eval.papers.comparison_table import NOT_IN_TEXT, ComparisonTable
 from mta_eval.results.measures import Measurement
 from mta_eval.results.pictures.style import (
@@ -38,7 +40,6 @@ from mta_eval.results.pictures.style import (
     wrap,
 )
 
-Limits = tuple[float, float]
 Dash = Literal["-", "--", ":", ""]
 LINES: tuple[Dash, ...] = ("-", "--", ":")  # with the colours they tell 21 models apart
 NAN = float("nan")
@@ -55,14 +56,6 @@ class LineStyle(TypedDict, total=False):
     markerfacecolor: str
 
 
-class AxesStyle(NamedTuple):
-    """The axis labels of a subplot, and the limits of y (None: from the values)."""
-
-    y_label: str
-    x_label: str
-    ends: Limits | None = (0, 100)
-
-
 def draw_tables(
     tables: Sequence[ComparisonTable], heading: str, style: AxesStyle, path: Path, across: int = 3
 ) -> list[Path]:
@@ -75,18 +68,6 @@ def draw_tables(
         line_styles = _line_styles(tables)
         for number, (axes, table) in enumerate(zip(subplots, tables, strict=True)):
             _draw_table(axes, table, line_styles, style, titled=len(tables) > 1, labelled=number % across == 0)
-        return save(figure, path)
-
-
-def draw_unknown(subplots: Sequence[tuple[str, str, str, Limits, Limits]], heading: str, path: Path) -> list[Path]:
-    """Draws empty subplots (title, x label, y label, limits of x, limits of y) for curves without stated values."""
-    with styled():
-        figure, places = _page(len(subplots), 3, heading, [], f"values {NOT_IN_TEXT}: plotted in the paper only")
-        for axes, (title, x_label, y_label, x_ends, y_ends) in zip(places, subplots, strict=True):
-            axes.set(xlim=x_ends, ylim=y_ends)
-            _hatch(axes, x_ends[0], x_ends[1])
-            _frame(axes, title if len(subplots) > 1 else "", x_label, y_label)
-            _write_centred(axes, f"reported: {NOT_IN_TEXT}\nmeasured: nothing")
         return save(figure, path)
 
 
@@ -125,18 +106,21 @@ def _columns(legend: Sequence[Artist], width: float) -> int:
 
 
 def _line_styles(tables: Sequence[ComparisonTable]) -> dict[tuple[str, str], LineStyle]:
-    """("measured" or "reported", name) -> colour, marker and line."""
+    """("measured", "reported" or "derived", name) -> colour, marker and line."""
     line_styles: dict[tuple[str, str], LineStyle] = {}
     for number, name in enumerate(dict.fromkeys(name for table in tables for name in table.measured)):
         kind = number % len(COLOURS)
         line = LINES[number // len(COLOURS) % len(LINES)]
         line_styles["measured", name] = {"color": COLOURS[kind], "marker": MARKS[kind], "linestyle": line}
     plotted = (
-        name for table in tables for name, row in table.reported.items() if any(v is not None for v in row.values())
+        (table.source_of(name), name)
+        for table in tables
+        for name, row in table.reported.items()
+        if any(value is not None for value in row.values())
     )
-    for number, name in enumerate(dict.fromkeys(plotted)):
+    for number, key in enumerate(dict.fromkeys(plotted)):
         marker = MARKS[number % len(MARKS)]
-        line_styles["reported", name] = {"color": INK, "marker": marker, "linestyle": "", "markerfacecolor": "none"}
+        line_styles[key] = {"color": INK, "marker": marker, "linestyle": "", "markerfacecolor": "none"}
     return line_styles
 
 
@@ -172,21 +156,22 @@ def _draw_table(
     titled: bool,
     labelled: bool,
 ) -> None:
-    places = range(len(table.columns))
-    for place, column in zip(places, table.columns, strict=True):
+    places = style.places(table.columns)
+    edges = edges_of(places)
+    for number, column in enumerate(table.columns):
         if column in table.unmeasured_columns():
-            _hatch(axes, place - 0.5, place + 0.5)
-    for (source, name), line_style in line_styles.items():
-        same = [key for key in line_styles if key[0] == source]
-        xs = [place + _aside(same.index((source, name)), len(same)) for place in places]
+            _hatch(axes, edges[number], edges[number + 1])
+    measured_models = sum(source == "measured" for source, _ in line_styles)
+    for number, ((source, name), line_style) in enumerate(line_styles.items()):
+        xs = [place + aside(number, len(line_styles)) for place in places]
         if source == "measured" and name in table.measured:
             cells = [table.measured[name].get(column) for column in table.columns]
-            _draw_measured(axes, xs, len(same) <= MOST_BANDS, cells, line_style)
-        elif source == "reported" and any(value is not None for value in table.reported.get(name, {}).values()):
+            _draw_measured(axes, xs, measured_models <= MOST_BANDS, cells, line_style)
+        elif source != "measured" and any(value is not None for value in table.reported.get(name, {}).values()):
             values = [table.reported[name].get(column) for column in table.columns]
             ys = [NAN if value is None else value for value in values]
             axes.plot(xs, ys, markersize=5.5, markeredgewidth=1.1, zorder=4, **line_style)
-    axes.set_xlim(-0.5, len(table.columns) - 0.5)
+    axes.set_xlim(edges[0], edges[-1])
     if style.ends:
         margin = 0.04 * (style.ends[1] - style.ends[0])
         axes.set_ylim(style.ends[0] - margin, style.ends[1] + margin)
@@ -197,11 +182,6 @@ def _draw_table(
     _frame(axes, table.title if titled else "", style.x_label, style.y_label if labelled else "")
     if not table.measured and not any(value is not None for row in table.reported.values() for value in row.values()):
         _write_centred(axes, f"reported: {NOT_IN_TEXT}\nmeasured: nothing")
-
-
-def _aside(number: int, count: int) -> float:
-    """How far beside its place a marker stands, so that equal values do not hide one another."""
-    return (number - (count - 1) / 2) * min(0.06, 0.4 / count)
 
 
 def _draw_measured(

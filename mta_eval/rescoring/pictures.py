@@ -9,7 +9,8 @@ from pathlib import Path
 
 from mta_eval.core import Grid
 from mta_eval.rescoring.scoring import Group, Rescored
-from mta_eval.rescoring.tables import Tally, depths_of, groups_of, title_of
+from mta_eval.rescoring.tables import title_of
+from mta_eval.rescoring.tallies import Tally, depths_of, groups_of
 from mta_eval.results.pictures import heatmap
 from mta_eval.results.statistics import estimate as estimate_scores
 

@@ -5,42 +5,20 @@ Each reader raises TextError that names the file and the line (in a CSV the row,
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pandas as pd
 
 from mta_eval.core import Json
 from mta_eval.errors import TextError
-from mta_eval.outside import read_json, regular
+from mta_eval.rescoring.rows import JsonObject, Row, damaged, mapping_of, objects_in, qa_of, row_of, texts_of
 from mta_eval.rescoring.sources import AnswerFile, length_in_name
 from mta_eval.results.grid import is_number
 from mta_eval.results.record_json import record_of
 from mta_eval.scoring import ScoredOutput
 
-JsonObject = dict[str, Json]
 CHUNK = 50_000  # rows of a CSV at a time
-QA = re.compile(r"(?:^|[_-])qa(\d{1,2})(?:[_-]|$)")
-
-
-class Row(NamedTuple):
-    """One stored answer: what rules look at, where it belongs, and the score it came with (0..1).
-
-    `answered` is False where the file holds no output: nothing to score. `depth` is from 0 to 1, `length` in tokens;
-    both None where unknown. `line` counts from 1.
-    """
-
-    scored: ScoredOutput
-    line: int
-    model: str
-    setting: str = ""
-    length: int | None = None
-    depth: float | None = None
-    stored: float | None = None
-    answered: bool = True
 
 
 def read_answer_rows(source: AnswerFile, task: str = "") -> Iterator[Row]:
@@ -56,7 +34,7 @@ def read_answer_rows(source: AnswerFile, task: str = "") -> Iterator[Row]:
 def _read_babilong(source: AnswerFile, task: str) -> Iterator[Row]:
     """The evaluation CSV of booydar/babilong. An empty output is an answer, and wrong: so they are published."""
     task = source.task or task
-    qa = _qa_of(task)
+    qa = qa_of(task)
     if qa is None:
         raise TextError(f"{str(source.path)!r}: the name does not tell the task (qa1_4k_….csv); give --task qa1")
     number = 0
@@ -90,59 +68,88 @@ def _read_infinitebench(source: AnswerFile, task: str) -> Iterator[Row]:
     """
     task = source.task or task
     label = ""
-    for line, raw in _objects(source.path):
+    for line, raw in objects_in(source.path):
         label = label or ("ground_truth" if "ground_truth" in raw else "label")
         target = raw.get(label)
         if isinstance(target, list):
             target = target[0] if target else None
         if target is None:
-            raise _damaged(source, line, f"it has no {label}")
+            raise damaged(source, line, f"it has no {label}")
         output = raw.get("prediction", raw.get("pred"))
-        yield _row(source, line, output, (str(target),), task)
+        yield row_of(source, line, output, (str(target),), task)
 
 
 def _read_ruler(source: AnswerFile, task: str) -> Iterator[Row]:
-    for line, raw in _objects(source.path):
-        targets = _texts(raw["outputs"]) if "outputs" in raw else ()
+    for line, raw in objects_in(source.path):
+        targets = texts_of(raw["outputs"]) if "outputs" in raw else ()
         if not targets:
-            raise _damaged(source, line, "it has no outputs")
-        yield _row(source, line, raw.get("pred"), targets, source.task or task)
+            raise damaged(source, line, "it has no outputs")
+        yield row_of(source, line, raw.get("pred"), targets, source.task or task)
+
+
+def _read_longbench(source: AnswerFile, task: str) -> Iterator[Row]:
+    for line, raw in objects_in(source.path):
+        targets = texts_of(raw.get("answers"))
+        if not targets:
+            raise damaged(source, line, "it has no answers")
+        row = row_of(source, line, raw.get("pred"), targets, source.task or task)
+        yield _with_choices(row, raw.get("all_classes"))
+
+
+def _read_longbench_v2(source: AnswerFile, task: str) -> Iterator[Row]:
+    """The results of LongBench v2's pred.py. `length` is a class there: short, medium or long, its setting here."""
+    for line, raw in objects_in(source.path):
+        row = row_of(source, line, raw.get("response"), texts_of(raw.get("answer")), source.task or task)
+        judged = raw.get("judge")
+        yield row._replace(
+            setting=str(raw.get("length") or ""), stored=float(judged) if isinstance(judged, bool) else None
+        )
+
+
+def _with_choices(row: Row, choices: Json) -> Row:
+    return row._replace(scored=row.scored._replace(choices=texts_of(choices))) if choices else row
 
 
 def _read_needlehaystack(source: AnswerFile, task: str) -> Iterator[Row]:
-    """One file for each cell. Its score, 1 to 10, is a judge's: stored as a share of 10. There is no target."""
-    for line, raw in _objects(source.path):
+    """A cell of the needle test, or a grid of them. The score, 1 to 10, is a judge's. There is no target.
+
+    Published grids hold the scores alone: no `model_response`.
+    """
+    for line, raw in objects_in(source.path):
         score, length, depth = raw.get("score"), raw.get("context_length"), raw.get("depth_percent")
         if not is_number(length) or not is_number(depth) or not 0 <= depth <= 100:
-            raise _damaged(source, line, "it needs context_length and depth_percent, from 0 to 100")
+            raise damaged(source, line, "it needs context_length and depth_percent, from 0 to 100")
         if score is not None and not (is_number(score) and 0 <= score <= 10):
-            raise _damaged(source, line, f"its score {score!r} is not from 1 to 10")
-        row = _row(source, line, raw.get("model_response"), (), source.task or task)
+            raise damaged(source, line, f"its score {score!r} is not from 1 to 10")
+        row = row_of(source, line, raw.get("model_response"), (), source.task or task)
         yield row._replace(
             model=str(raw.get("model") or source.model),
             length=int(length),
             depth=round(depth / 100, 6),
-            stored=None if score is None else score / 10,
+            stored=score,
+            best=10,
         )
 
 
 def _read_lm_eval(source: AnswerFile, task: str) -> Iterator[Row]:
     """lm-eval's samples_*.jsonl. Length and depth are the doc's where it has them, else the length is its run's."""
-    for line, raw in _objects(source.path):
-        doc = _mapping(raw.get("doc"))
+    for line, raw in objects_in(source.path):
+        doc = mapping_of(raw.get("doc"))
         output = raw.get("filtered_resps", raw.get("resps"))
         while isinstance(output, list):
             output = output[0] if output else None
-        targets = _texts(doc.get("outputs") or doc.get("targets") or doc.get("target", raw.get("target")))
+        given = doc.get("outputs") or doc.get("targets") or doc.get("answers")
+        targets = texts_of(given or doc.get("target", raw.get("target")))
         length = length_in_name(str(doc.get("max_length", doc.get("length", ""))))
         depth = doc.get("depth")
         filter_name = [str(raw["filter"])] if raw.get("filter", "none") != "none" else []
-        row = _row(source, line, output, targets, source.task or task, str(doc.get("question", "")))
+        row = row_of(source, line, output, targets, source.task or task, str(doc.get("question", "")))
+        row = _with_choices(row, doc.get("all_classes"))
         yield row._replace(
             setting=" ".join([source.setting, *filter_name]).strip(),
             length=source.length if length is None else length,
             depth=depth if is_number(depth) and 0 <= depth <= 1 else None,
-            stored=_stored(raw, length),
+            stored=None if output is None else _stored(raw, length),
         )
 
 
@@ -158,12 +165,12 @@ def _stored(raw: JsonObject, length: int | None) -> float | None:
 
 def _read_records(source: AnswerFile, _: str) -> Iterator[Row]:
     """Our own records. Of a run that was killed the last line may be torn: it is passed over."""
-    for line, raw in _objects(source.path, may_be_torn=True):
+    for line, raw in objects_in(source.path, may_be_torn=True):
         try:
             record = record_of(raw)
             scored = ScoredOutput.of(record, record.output or "")
         except (TypeError, ValueError) as error:
-            raise _damaged(source, line, str(error)) from error
+            raise damaged(source, line, str(error)) from error
         length, depth = record.axes.get("length"), record.axes.get("depth")
         yield Row(
             scored,
@@ -172,8 +179,8 @@ def _read_records(source: AnswerFile, _: str) -> Iterator[Row]:
             source.setting,
             length if isinstance(length, int) else None,
             depth if is_number(depth) else None,
-            record.score,
-            record.output is not None,
+            None if record.output is None else record.score,
+            answered=record.output is not None,
         )
 
 
@@ -181,68 +188,9 @@ READERS: dict[str, Callable[[AnswerFile, str], Iterator[Row]]] = {
     "babilong": _read_babilong,
     "infinitebench": _read_infinitebench,
     "lm_eval": _read_lm_eval,
+    "longbench": _read_longbench,
+    "longbench_v2": _read_longbench_v2,
     "needlehaystack": _read_needlehaystack,
     "records": _read_records,
     "ruler": _read_ruler,
 }
-
-
-def _objects(path: Path, may_be_torn: bool = False) -> Iterator[tuple[int, JsonObject]]:
-    """(line, object) of JSONL, or of a JSON file's one object or list of objects."""
-    if path.suffix == ".json":
-        yield from _whole_json(path)
-        return
-    with regular(path).open("rb") as file:
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            try:
-                raw = read_json(line.decode("utf-8-sig" if number == 1 else "utf-8"))
-            except ValueError as error:
-                if may_be_torn and not line.endswith(b"\n"):
-                    return
-                raise TextError(f"{str(path)!r} line {number} is damaged: {error}") from error
-            if not isinstance(raw, dict):
-                raise TextError(f"{str(path)!r} line {number} is damaged: it is no JSON object")
-            yield number, raw
-
-
-def _whole_json(path: Path) -> Iterator[tuple[int, JsonObject]]:
-    text = regular(path).read_text("utf-8-sig")
-    try:
-        raw = read_json(text)
-    except ValueError as error:
-        line = getattr(error, "lineno", 1)
-        raise TextError(f"{str(path)!r} line {line} is damaged: {getattr(error, 'msg', error)}") from error
-    for number, entry in enumerate(raw if isinstance(raw, list) else [raw], 1):
-        if not isinstance(entry, dict):
-            raise TextError(f"{str(path)!r} entry {number} is damaged: it is no JSON object")
-        yield number, entry
-
-
-def _row(source: AnswerFile, line: int, output: Json, targets: tuple[str, ...], task: str, question: str = "") -> Row:
-    if output is not None and not isinstance(output, str):
-        raise _damaged(source, line, f"its answer is no text but {type(output).__name__}")
-    qa = _qa_of(task) if source.kind == "babilong" or "babilong" in task else None
-    scored = ScoredOutput(output or "", targets, question, qa, task)
-    return Row(scored, line, source.model, source.setting, source.length, answered=output is not None)
-
-
-@lru_cache
-def _qa_of(task: str) -> int | None:
-    match = QA.search(task)
-    return int(match[1]) if match else None
-
-
-def _mapping(value: Json) -> Mapping[str, Json]:
-    return value if isinstance(value, dict) else {}
-
-
-def _texts(value: Json) -> tuple[str, ...]:
-    if value is None:
-        return ()
-    return tuple(map(str, value)) if isinstance(value, list) else (str(value),)
-
-
-def _damaged(source: AnswerFile, line: int, reason: str) -> TextError:
-    return TextError(f"{str(source.path)!r} line {line} is damaged: {reason}")

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import NamedTuple, TypedDict
 
 from mta_eval.errors import SpecError, TextError
-from mta_eval.rescoring.readers import Row, read_answer_rows
+from mta_eval.rescoring.marks import STORED, Mark, find_mark, find_marks, is_stored
+from mta_eval.rescoring.readers import read_answer_rows
+from mta_eval.rescoring.rows import Row
 from mta_eval.rescoring.sources import AnswerFile
-from mta_eval.scoring import INFINITEBENCH, Rule, find, published_for
+from mta_eval.scoring import INFINITEBENCH, published_for
 
-STORED = "stored"
 EXAMPLES = 20  # rows kept for each pair of rules, task and direction
 LONGEST = 600  # characters kept of an example's output
 LARGE, PROCESSES = 100 * 1024**2, 2  # bytes from which a second process is worth its start
@@ -40,6 +41,14 @@ class Split(NamedTuple):
     first: str
     second: str
     group: Group
+
+
+class Unmarked(NamedTuple):
+    """Rows of one group that a rule cannot mark, for one reason."""
+
+    group: Group
+    rule: str
+    reason: str
 
 
 class Example(TypedDict):
@@ -65,8 +74,9 @@ class Rescored:
 
     `tallies[group, depth][rule]` counts each score. `splits` are the counts of (both, only the first, only the second,
     neither) right, `examples` rows where (first rule, second rule, task, whether the first is right) differ.
-    `unanswered` are rows with no output, scored by no rule; `passed` files that no rule here can score; `rules` the
-    names of those that scored something.
+    `unanswered` are rows with neither output nor stored score, scored by no rule; `unmarked` rows that one rule cannot
+    mark. `skipped` are files of a folder that hold no answers; `passed` those that no rule here can score, each with
+    the reason. `rules` are the names of those that scored something.
     """
 
     tallies: dict[tuple[Group, float | None], dict[str, Counter[float]]] = field(default_factory=dict)
@@ -74,33 +84,36 @@ class Rescored:
     examples: dict[tuple[str, str, str, bool], list[Example]] = field(default_factory=dict)
     unanswered: Counter[Group] = field(default_factory=Counter)
     rules: dict[str, None] = field(default_factory=dict)
-    passed: list[Path] = field(default_factory=list)
+    unmarked: Counter[Unmarked] = field(default_factory=Counter)
+    passed: dict[Path, str] = field(default_factory=dict)
+    skipped: list[Path] = field(default_factory=list)
 
 
 def rescore_files(sources: Sequence[AnswerFile], names: Sequence[str], task: str = "") -> Rescored:
     """Score the rows of all `sources` by the rules `names`, or with none by those published for each kind of answer.
 
-    A score that is stored beside an answer counts as the rule "stored". `task` names the task of files that do not
-    tell it; files and records of other tasks are left out. A file that no rule can score is an error if the user named
-    it, and passed over if it was found in a folder. Raises SpecError for a rule that is unknown or scores nothing at
-    all, TextError for a file that is damaged or cannot be scored.
+    A score that is stored beside an answer counts as the rule "stored", shown unless `names` says what to make of it;
+    see `marks` for thresholds. `task` names the task of files that do not tell it; files and records of other tasks are
+    left out. A file that no rule can score is an error if the user named it, and passed over if it was found in a
+    folder. Raises SpecError for a rule that is unknown or scores nothing at all, TextError for a file that is damaged
+    or cannot be scored.
     """
-    rules = _rules(names)
-    rescored, refusals = Rescored(), []
+    marks = find_marks(names)
+    rescored = Rescored()
     wanted = [source for source in sources if not (task and source.task and source.task != task)]
     for source, (part, refusal) in zip(wanted, _rescore_each(wanted, list(names), task), strict=True):
         if refusal and source.named:
             raise TextError(refusal)
         if refusal:
-            refusals.append(refusal)
-            rescored.passed.append(source.path)
+            rescored.passed[source.path] = refusal
         else:
             _merge(rescored, part)
-    for rule in rules:
-        if rule.name not in rescored.rules and (rescored.tallies or not refusals):
-            raise SpecError(f"the rule {rule.name} scores none of these answers: {rule.description}")
-    if refusals and not rescored.tallies:
-        raise TextError(refusals[0])
+    for mark in marks:
+        if mark.name not in rescored.rules and (rescored.tallies or not rescored.passed):
+            reasons = (reason for _, name, reason in rescored.unmarked if name == mark.name)
+            raise SpecError(f"the rule {mark.name} scores none of these answers: {next(reasons, mark.description)}")
+    if rescored.passed and not rescored.tallies:
+        raise TextError(next(iter(rescored.passed.values())))
     if not rescored.tallies and not rescored.unanswered:
         raise TextError(f"no answers{f' to {task}' if task else ''} in {sources[0].path}")
     return rescored
@@ -118,38 +131,36 @@ def _rescore_each(sources: Sequence[AnswerFile], names: list[str], task: str) ->
 
 def _rescore_source(source: AnswerFile, names: list[str], task: str) -> tuple[Rescored, str]:
     """One file's scores, and why it cannot be scored: "" if it can."""
-    named_rules = _rules(names)
+    named = find_marks(names)
+    beside = None if any(map(is_stored, names)) else find_mark(STORED)
     part, refusal = Rescored(), ""
-    known: dict[tuple[str, int | None], list[Rule]] = {}
+    known: dict[tuple[str, int | None], list[Mark]] = {}
     for row in read_answer_rows(source, task):
         scored = row.scored
         if task and task not in (scored.task, scored.task.partition(":")[0]):
             continue
         group = Group(source.kind, row.model, row.setting, scored.task, row.length)
-        if not row.answered:
+        if not row.answered and row.stored is None:
             part.unanswered[group] += 1
             continue
         kind = (scored.task, scored.qa)
         if kind not in known:
-            known[kind] = named_rules if names else [find(name) for name in _published(source, row)]
+            known[kind] = named or find_marks(_published(source, row))
         scores: dict[str, float] = {}
-        for rule in known[kind]:
-            if reason := rule.refuse(scored):
-                refusal = refusal or f"the rule {rule.name} cannot score {str(source.path)!r}: {reason}"
+        for mark in known[kind]:
+            if reason := mark.refuse(row):
+                part.unmarked[Unmarked(group, mark.name, reason)] += 1
+                refusal = refusal or f"the rule {mark.name} cannot score {str(source.path)!r}: {reason}"
             else:
-                scores[rule.name] = rule(scored)
-                part.rules[rule.name] = None
-        if row.stored is not None and (not names or named_rules or STORED in names):
-            scores[STORED] = row.stored
+                scores[mark.name] = mark.score(row)
+                part.rules[mark.name] = None
+        if beside and STORED not in scores and not beside.refuse(row):
+            scores[STORED] = beside.score(row)
         _add(part, group, row, scores, source.path)
-    unscored = not part.rules if named_rules else not part.tallies
+    unscored = not part.rules if named else not part.tallies
     if not unscored or not (known or part.tallies):
         return part, ""
     return part, refusal or _no_rule(source, known)
-
-
-def _rules(names: Iterable[str]) -> list[Rule]:
-    return [find(name) for name in dict.fromkeys(names) if name != STORED]
 
 
 def _published(source: AnswerFile, row: Row) -> tuple[str, ...]:
@@ -218,4 +229,5 @@ def _merge(rescored: Rescored, part: Rescored) -> None:
         merged = rescored.examples.setdefault(case, [])
         merged.extend(examples[: EXAMPLES - len(merged)])
     rescored.unanswered.update(part.unanswered)
+    rescored.unmarked.update(part.unmarked)
     rescored.rules |= part.rules

@@ -30,7 +30,9 @@ KINDS: tuple[
 ] = (  # the keys that an object of each kind has; of those in brackets it has at least one
     ("records", {"sample_id", "axes", "targets"}, set()),
     ("lm_eval", {"doc"}, {"filtered_resps", "resps"}),
-    ("needlehaystack", {"model_response", "context_length", "depth_percent"}, set()),
+    ("needlehaystack", {"context_length", "depth_percent"}, {"model_response", "score"}),
+    ("longbench", {"pred", "answers", "all_classes"}, set()),
+    ("longbench_v2", {"answer", "response", "judge"}, set()),
     ("ruler", {"outputs", "pred"}, set()),
     ("infinitebench", {"ground_truth"}, set()),
     ("infinitebench", {"label"}, {"prediction", "pred"}),
@@ -138,7 +140,8 @@ def _unknown(path: Path) -> str:
         return f"{str(path)!r} is empty"
     return (
         f"{str(path)!r} holds no answers of a known kind; those are mta-eval records, lm-eval samples_*.jsonl, "
-        "BABILong CSVs (columns target, output, question), InfiniteBench and RULER predictions, needlehaystack results"
+        "BABILong CSVs (columns target, output, question), predictions of InfiniteBench, LongBench and RULER, "
+        "needlehaystack results"
     )
 
 
@@ -154,6 +157,10 @@ def _describe(path: Path, kind: str, given: Path, named: bool) -> AnswerFile:
         return replace(source, task=match["task"], length=_lm_eval_length(path, match["task"], match["stamp"]))
     if kind == "ruler":
         return _describe_ruler(source)
+    if kind == "longbench":
+        return replace(source, task=f"longbench_{path.stem}")
+    if kind == "longbench_v2":
+        return replace(source, task=kind, model=path.stem)
     return replace(source, task="needlehaystack") if kind == "needlehaystack" else source
 
 

@@ -1,50 +1,44 @@
-"""Rescored answers -> tables: one tidy frame, and Markdown in which the rules stand side by side."""
+"""Rescored answers -> tables in Markdown, in which the rules stand side by side."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from statistics import mean
 
-import pandas as pd
-
-from mta_eval.rescoring.scoring import STORED, Group, Rescored, Split
-from mta_eval.results.statistics import Estimate, estimate
+from mta_eval.rescoring.marks import STORED
+from mta_eval.rescoring.scoring import Group, Rescored, Split
+from mta_eval.rescoring.tallies import Tally, groups_of, measure, order_of, sorted_groups
 from mta_eval.results.table import GAP, axis_text, interval_text, markdown_table, markdown_text, model_text
 
-COLUMNS = (*Group._fields, "depth", "rule", "count", "mean", "low", "high", "unanswered")
-ALL, ANY = "all", "any"
-MOST_DEPTHS = 60
-Tally = dict[str, Counter[float]]
+MOST_DIFFERING = 12  # groups of answers that a table of disagreements names
+MOST_NAMED = 8  # cells that a line of unmarked rows names
 
 
-def rescored_frame(rescored: Rescored) -> pd.DataFrame:
-    """One row for each group, depth and rule: count, mean and 95 % interval (0..1), and the group's unanswered rows.
-
-    `depth` is "any" where unknown; where it is known there is a row for each and one for "all". The cells of
-    published tables are the rows with "any" or "all". A group with no answer at all has one row without a rule.
-    """
-    rows: list[list[object]] = []
-    for group, depths in _by_group(rescored).items():
-        for depth, tally in depths.items():
-            for rule, counts in tally.items():
-                measured = _measure(counts)
-                rows.append([*group, depth, rule, counts.total(), *measured, rescored.unanswered[group]])
-    silent = [group for group in rescored.unanswered if all(group != other for other, _ in rescored.tallies)]
-    rows += [[*group, ANY, None, 0, None, None, None, rescored.unanswered[group]] for group in silent]
-    frame = pd.DataFrame(rows, columns=list(COLUMNS))
-    return frame.astype({"length": "Int64", "mean": float, "low": float, "high": float})
+def unmarked_text(rescored: Rescored, groups: Collection[Group]) -> str:
+    """Lines, one for each rule and reason, of the rows of `groups` that it cannot mark; "" if there are none."""
+    counts: Counter[tuple[str, str]] = Counter()
+    where: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for (group, rule, reason), count in sorted(rescored.unmarked.items(), key=lambda item: order_of(item[0].group)):
+        if group in groups:
+            counts[rule, reason] += count
+            where[rule, reason].append(f"{group.task} at {group_length_text(group)}")
+    return "".join(
+        f"- `{rule}` marks {count} {'row' if count == 1 else 'rows'} not, as {reason}: {_few(where[rule, reason])}\n"
+        for (rule, reason), count in counts.items()
+    )
 
 
-def groups_of(rescored: Rescored) -> dict[Group, Tally]:
-    """Each group's tally over all its depths: by kind, model, setting, task (qa2 before qa10) and length."""
-    return {group: depths[ALL if ALL in depths else ANY] for group, depths in _by_group(rescored).items()}
+def _few(texts: Sequence[str]) -> str:
+    more = f" and {len(texts) - MOST_NAMED} more" if len(texts) > MOST_NAMED else ""
+    return ", ".join(texts[:MOST_NAMED]) + more
 
 
-def group_percent_text(mean: float, group: Group, rule: str) -> str:
+def group_percent_text(share: float, group: Group, rule: str) -> str:
     """A mean as the published tables have it: "92.71 %"; a judge's score out of ten: "7.5 of 10"."""
     if group.kind == "needlehaystack" and rule == STORED:
-        return f"{10 * mean:.4g} of 10"
-    return f"{100 * mean:.2f}".rstrip("0").rstrip(".") + " %"
+        return f"{10 * share:.4g} of 10"
+    return f"{100 * share:.2f}".rstrip("0").rstrip(".") + " %"
 
 
 def group_length_text(group: Group) -> str:
@@ -67,9 +61,28 @@ def sections(rescored: Rescored) -> Iterator[str]:
             for group in groups
         ]
         text = f"## {title}\n\n" + markdown_table(["task", "length", *rules], rows, left=2)
+        if missing := unmarked_text(rescored, groups):
+            text += f"\n{missing}"
         if len({group.length for group in groups}) > 1 and len({group.task for group in groups}) > 1:
             text += "".join(f"\n### {title}: {rule}\n\n{_pivot(groups, whole, rule)}" for rule in rules)
         yield text
+
+
+def by_task(rescored: Rescored) -> str:
+    """For each kind and rule a table, models x tasks: the plain mean over the lengths that a model has of a task."""
+    whole, text = groups_of(rescored), ""
+    for kind, rule in dict.fromkeys((group.kind, rule) for group, tally in whole.items() for rule in tally):
+        groups = [group for group in whole if group.kind == kind and rule in whole[group]]
+        tasks = sorted({group.task for group in groups}, key=lambda task: (len(task), task))
+        means: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+        for group in groups:
+            means[title_of(group)][group.task].append(_mean(whole[group][rule]))
+        rows = [
+            [title, *(group_percent_text(mean(own[task]), groups[0], rule) if task in own else GAP for task in tasks)]
+            for title, own in means.items()
+        ]
+        text += f"### {kind}: {markdown_text(rule)}\n\n{markdown_table(['model', *tasks], rows, left=1)}\n"
+    return text
 
 
 def disagreements(rescored: Rescored) -> str:
@@ -82,12 +95,17 @@ def disagreements(rescored: Rescored) -> str:
         total = [sum(column) for column in zip(*(counts for _, counts in groups), strict=True)]
         rows = [["all", "", "", *_split_texts(total)]]
         differing = [(group, counts) for group, counts in groups if counts[1] or counts[2]]
+        more = max(0, len(differing) - MOST_DIFFERING)
+        differing = (
+            sorted(differing, key=lambda item: -(item[1][1] + item[1][2]))[:MOST_DIFFERING] if more else differing
+        )
         rows += [
             [title_of(group), group.task, group_length_text(group), *_split_texts(counts)]
             for group, counts in differing
         ]
         head = ["answers", "task", "length", "both", f"only {first}", f"only {second}", "neither", "differ"]
         text += f"### {markdown_text(first)} and {markdown_text(second)}\n\n{markdown_table(head, rows, left=3)}\n"
+        text += f"{more} more groups differ, in fewer answers.\n\n" if more else ""
     return text
 
 
@@ -103,13 +121,14 @@ def best_settings(rescored: Rescored) -> str:
     for model in dict.fromkeys(group.model for group in whole):
         settings = sorted({group.setting for group in whole if group.model == model})
         for rule in rules if len(settings) > 1 else ():
-            chosen = _choose_settings({group: whole[group] for group in whole if group.model == model}, rule)
+            chosen = best_prompts({group: whole[group] for group in whole if group.model == model}, rule)
             name = markdown_text(model_text(model))
             text += f"### {name}: {rule}, each task's best prompt\n\n{_pivot(chosen, whole, rule)}\n"
     return text
 
 
-def _choose_settings(whole: dict[Group, Tally], rule: str) -> list[Group]:
+def best_prompts(whole: Mapping[Group, Tally], rule: str) -> list[Group]:
+    """The groups of one model's BABILong answers, of each task those of its best prompt; see `best_settings`."""
     lengths = {group.length for group in whole}
     rows: dict[str, dict[str, list[Group]]] = defaultdict(lambda: defaultdict(list))
     for group in sorted(whole, key=lambda group: group.setting):
@@ -120,7 +139,7 @@ def _choose_settings(whole: dict[Group, Tally], rule: str) -> list[Group]:
         return sum(100 * _mean(whole[group][rule]) for group in groups) - (len(lengths) - len(groups))
 
     best = [max(settings.values(), key=average) for settings in rows.values()]
-    return _sorted(group for groups in best for group in groups)
+    return sorted_groups(group for groups in best for group in groups)
 
 
 def _pivot(groups: Sequence[Group], whole: dict[Group, Tally], rule: str) -> str:
@@ -148,21 +167,17 @@ def _average(
     measured = [cells[task, length] for task in tasks if (task, length) in cells]
     if not measured:
         return GAP
-    mean = sum(_mean(whole[group][rule]) for group in measured) / len(measured)
+    over_tasks = sum(_mean(whole[group][rule]) for group in measured) / len(measured)
     missing = f" ({len(measured)} of {len(tasks)} tasks)" if len(measured) < len(tasks) else ""
-    return group_percent_text(mean, measured[0], rule) + missing
+    return group_percent_text(over_tasks, measured[0], rule) + missing
 
 
 def _cell(counts: Counter[float] | None, group: Group, rule: str) -> str:
     if not counts:
         return GAP
-    mean, low, high = _measure(counts)
-    interval = "" if group.kind == "needlehaystack" and rule == STORED else f" {interval_text(low, high)}"
-    return f"{group_percent_text(mean, group, rule)}{interval}, n={counts.total()}"
-
-
-def _measure(counts: Counter[float]) -> Estimate:
-    return estimate([*counts.elements()])
+    found = measure(counts)
+    interval = "" if group.kind == "needlehaystack" and rule == STORED else f" {interval_text(found.low, found.high)}"
+    return f"{group_percent_text(found.mean, group, rule)}{interval}, n={counts.total()}"
 
 
 def _mean(counts: Counter[float]) -> float:
@@ -173,46 +188,6 @@ def _split_texts(counts: Sequence[int]) -> list[str]:
     return [*map(str, counts), f"{100 * (counts[1] + counts[2]) / sum(counts):.3g} %"]
 
 
-def depths_of(rescored: Rescored) -> dict[Group, dict[float, Tally]]:
-    """The tallies of each group by depth, where depths are known, in order.
-
-    Where a model's answers to a task have more than MOST_DEPTHS depths, drawn freely, they fall into twentieths, each
-    named by its middle.
-    """
-    depths: dict[Group, set[float]] = defaultdict(set)
-    for group, depth in rescored.tallies:
-        if depth is not None:
-            depths[group._replace(length=None)].add(depth)
-    tallies: dict[Group, dict[float, Tally]] = defaultdict(dict)
-    for (group, depth), tally in sorted(rescored.tallies.items(), key=lambda item: item[0][1] or 0):
-        if depth is not None:
-            is_free = len(depths[group._replace(length=None)]) > MOST_DEPTHS
-            place = (min(int(depth * 20), 19) + 0.5) / 20 if is_free else depth
-            _add_counts(tally, tallies[group].setdefault(place, defaultdict(Counter)))
-    return tallies
-
-
-def _by_group(rescored: Rescored) -> dict[Group, dict[float | str, Tally]]:
-    whole: dict[Group, Tally] = defaultdict(lambda: defaultdict(Counter))
-    for (group, _), tally in rescored.tallies.items():
-        _add_counts(tally, whole[group])
-    depths = depths_of(rescored)
-    tables: dict[Group, dict[float | str, Tally]] = {}
-    for group in _sorted(whole):
-        tables[group] = {ALL if group in depths else ANY: whole[group]}
-        tables[group].update(depths.get(group, {}).items())
-    return tables
-
-
-def _add_counts(tally: Tally, into: Tally) -> None:
-    for rule, counts in tally.items():
-        into[rule].update(counts)
-
-
-def _sorted(groups: Iterable[Group]) -> list[Group]:
-    return sorted(groups, key=_order)
-
-
 def _by_title(groups: Iterable[Group]) -> dict[tuple[str, str], list[Group]]:
     titles: dict[tuple[str, str], list[Group]] = defaultdict(list)
     for group in groups:
@@ -220,10 +195,5 @@ def _by_title(groups: Iterable[Group]) -> dict[tuple[str, str], list[Group]]:
     return titles
 
 
-def _order(group: Group) -> tuple[str, str, str, int, str, int]:
-    # qa2 before qa10
-    return (group.kind, group.model, group.setting, len(group.task), group.task, group.length or 0)
-
-
 def _order_of_split(item: tuple[Split, list[int]]) -> tuple[object, ...]:
-    return item[0].first, item[0].second, *_order(item[0].group)
+    return item[0].first, item[0].second, *order_of(item[0].group)

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from difflib import SequenceMatcher
 
 from mta_eval.core import Record
+from mta_eval.scoring.matching import says
+from mta_eval.scoring.numbers import is_digit
 
 KINDS = {
     "failed": "the model broke down; the run tries it again",
@@ -73,6 +75,8 @@ def _says_one_of(output: str, values: Iterable[str], targets: Iterable[str]) -> 
 
 def _is_word(value: str, text: str) -> bool:
     """Whether `value`, which is somewhere in `text`, stands there with nothing glued to it."""
+    if is_digit(value):
+        return says(text, value)
     return re.search(rf"(?<!\w){re.escape(value)}(?!\w)", text) is not None
 
 

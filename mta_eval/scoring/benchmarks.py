@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mta_eval.core import Record
+from mta_eval.scoring.longbench import dataset_of
 from mta_eval.scoring.rules import ScoredOutput, find
 
 INFINITEBENCH = {
@@ -10,6 +11,18 @@ INFINITEBENCH = {
     "number_string": "infinitebench_number_string",
     **dict.fromkeys(("kv_retrieval", "kv_retrieval_prefix", "kv_retrieval_both"), "infinitebench_kv_retrieval"),
 }
+LONGBENCH = {
+    **dict.fromkeys(
+        ("narrativeqa", "qasper", "multifieldqa_en", "hotpotqa", "2wikimqa", "musique", "triviaqa"), "qa_f1"
+    ),
+    **dict.fromkeys(("gov_report", "qmsum", "multi_news", "samsum"), "rouge_l"),
+    **dict.fromkeys(("trec", "lsht"), "classification"),
+    **dict.fromkeys(("passage_retrieval_en", "passage_retrieval_zh"), "retrieval"),
+    **dict.fromkeys(("lcc", "repobench-p"), "code_sim"),
+    "passage_count": "count",
+    "v2": "v2",
+}
+"""LongBench's data sets and their rules, which are called "longbench_" and this; of those that we can score."""
 OTHER_TASKS = ("ruler_all", "ruler_part", "all_contained", "first_word")
 OUR_TASKS = {
     "babilong": ("babilong_official", "babilong_lm_eval", "babilong_one_label", "first_word"),
@@ -26,6 +39,8 @@ def published_for(scored: ScoredOutput) -> tuple[str, ...]:
         return ("babilong_official", "babilong_lm_eval")
     if task in INFINITEBENCH:
         return (INFINITEBENCH[task],)
+    if dataset := dataset_of(task):
+        return (f"longbench_{LONGBENCH[dataset]}",) if dataset in LONGBENCH else ()
     if task == "letter_blocks":
         return ("first_word",)
     if not scored.targets:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import string
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from mta_eval.scoring.numbers import is_glued, normalised_number, whole_numbers
+from mta_eval.scoring.numbers import is_digit, is_glued, normalised_number, whole_numbers
 
 _PLACES = ("bathroom", "bedroom", "garden", "hallway", "kitchen", "office")
 _YES_NO = ("no", "yes")
@@ -28,13 +29,18 @@ KV_PARTS = str.maketrans(dict.fromkeys("\n:\"'.,?!{}", " "))
 GLUED = re.compile(r"[\w-]*\w|[.,]\d")  # what makes a longer word or number of the one before it
 QUOTES = str.maketrans("’‘ʼ“”", "'''\"\"")
 CONTROLS = re.compile(r"[\x00-\x1f]")
+PUNCTUATION = str.maketrans("", "", string.punctuation)
+ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 
 
 def first_word(output: str, targets: Sequence[str]) -> float:
-    """1 if the output begins with a target and nothing is glued to it (the MTA paper's exact answer; any case)."""
+    """1 if the output begins with a target and nothing is glued to it (the MTA paper's exact answer; any case).
+
+    Of a target of one digit the whole number that it begins must be that digit: "8 000" does not begin with 8.
+    """
     text = output.strip().lstrip("\"'*`([{").lower()
     words = (target.lower() for target in targets)
-    return float(any(text.startswith(word) and not GLUED.match(text, len(word)) for word in words))
+    return float(any(text.startswith(word) and not _goes_on(text, word) for word in words))
 
 
 def all_contained(output: str, targets: Sequence[str]) -> float:
@@ -99,6 +105,16 @@ def word_contained(output: str, target: str) -> float:
     return float(target in output.translate(KV_PARTS).split())
 
 
+def squad_words(text: str) -> list[str]:
+    """The words of a text as SQuAD's scorer compares them: lower case, no punctuation marks, no a, an, the."""
+    return ARTICLES.sub(" ", text.lower().translate(PUNCTUATION)).split()
+
+
+def last_line(output: str) -> str:
+    """What stands after the last newline, the ends of the output bare."""
+    return output.strip().split("\n")[-1]
+
+
 def without_controls(output: str) -> str:
     """The output as RULER and lm-eval clean it before they look: control characters are newlines, the ends bare."""
     return CONTROLS.sub("\n", output).strip()
@@ -117,6 +133,16 @@ def one_number(output: str, target: str) -> float:
     """1 if the target is a number of the output, in any notation, and no other number there has as many digits."""
     key = normalised_number(target) or target
     return float({number for number in whole_numbers(output, len(key)) if len(number) == len(key)} == {key})
+
+
+def says(output: str, value: str) -> bool:
+    """Whether a value occurs in an output, in any case; a single digit only as a number of its own."""
+    return value in whole_numbers(output) if is_digit(value) else value.lower() in output.lower()
+
+
+def _goes_on(text: str, word: str) -> bool:
+    """Whether a longer word or number begins at the start of `text`, where `word` stands."""
+    return GLUED.match(text, len(word)) is not None or (is_digit(word) and whole_numbers(text)[:1] != [word])
 
 
 def _names(output: str, target: str) -> bool:

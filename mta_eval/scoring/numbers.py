@@ -57,6 +57,11 @@ def normalised_number(text: str) -> str | None:
     return numbers[0][2] if len(numbers) == 1 and numbers[0][:2] == (0, len(plain)) else None
 
 
+def is_digit(text: str) -> bool:
+    """Whether a text is one of the digits 0 to 9, which stands within most other numbers."""
+    return len(text) == 1 and "0" <= text <= "9"
+
+
 def is_glued(inner: str, outer: str) -> bool:
     """Whether two neighbouring characters belong to one word or number.
 

@@ -1,7 +1,7 @@
 """The rules of published benchmarks and two of our own, registered. Each cleans the output as its own benchmark does.
 
 Of two rules that look alike, those named after a benchmark do what its code does: `ruler_all` turns control characters
-into newlines before it looks, `share_contained` takes the output as it is.
+into newlines before it looks, `share_contained` takes the output as it is. LongBench's are in `longbench`.
 """
 
 from __future__ import annotations
@@ -118,6 +118,47 @@ def _infinitebench_number_string(scored: ScoredOutput) -> float:
 def _infinitebench_kv_retrieval(scored: ScoredOutput) -> float:
     """The target is one of the output's words, in its own case."""
     return matching.word_contained(scored.output, scored.targets[0])
+
+
+NOLIMA = "NoLiMa (Modarressi et al. 2025, section 4.1), metric"
+
+
+@rule("nolima_em", source=f"{NOLIMA} EM")
+def _nolima_em(scored: ScoredOutput) -> float:
+    """The output, its ends bare, is a target, in its own case."""
+    return float(scored.output.strip() in scored.targets)
+
+
+@rule("nolima_contains", source=f"{NOLIMA} contains: its published scores")
+def _nolima_contains(scored: ScoredOutput) -> float:
+    """One target occurs in the output, in its own case."""
+    return float(any(target in scored.output for target in scored.targets))
+
+
+@rule("nolima_lastline_em", source=f"{NOLIMA} lastline_EM: answers after a chain of thought")
+def _nolima_lastline_em(scored: ScoredOutput) -> float:
+    """The output's last line is a target, in its own case."""
+    return float(matching.last_line(scored.output) in scored.targets)
+
+
+@rule("nolima_lastline_contains", source=f"{NOLIMA} lastline_contains: answers after a chain of thought")
+def _nolima_lastline_contains(scored: ScoredOutput) -> float:
+    """One target occurs in the output's last line, in its own case."""
+    line = matching.last_line(scored.output)
+    return float(any(target in line for target in scored.targets))
+
+
+@rule("helmet_recall", source="HELMET (Yen et al. 2025, section 2.2) ruler_recall: its RULER tasks but qa_1 and qa_2")
+def _helmet_recall(scored: ScoredOutput) -> float:
+    """The share of the targets that occur in the output, in any case."""
+    return matching.share_contained(scored.output, scored.targets)
+
+
+@rule("helmet_substring", source="HELMET (Yen et al. 2025) substring_exact_match: JSON KV, RAG, RULER's qa_1 and qa_2")
+def _helmet_substring(scored: ScoredOutput) -> float:
+    """One target occurs in the output, both without case, punctuation and articles."""
+    output = " ".join(matching.squad_words(scored.output))
+    return float(any(" ".join(matching.squad_words(target)) in output for target in scored.targets))
 
 
 @rule("all_named", source="mta-eval's needles in words, after RULER's rule, all or nothing")

@@ -21,7 +21,8 @@ from mta_eval.scoring import matching
 class ScoredOutput(NamedTuple):
     """What a rule looks at: an output, the targets it should give, and the question where it is known.
 
-    `qa` is BABILong's task number, None for anything else; `task` is the task's spec.
+    `qa` is BABILong's task number, None for anything else; `task` is the task's spec; `choices` are all classes or
+    answers that were to choose from, where there were any.
     """
 
     output: str
@@ -29,6 +30,7 @@ class ScoredOutput(NamedTuple):
     question: str = ""
     qa: int | None = None
     task: str = ""
+    choices: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, asked: Sample | Record, output: str) -> ScoredOutput:
@@ -40,6 +42,7 @@ class ScoredOutput(NamedTuple):
             question=str(asked.axes.get("question", "")),
             qa=int(number_of(asked.axes, "qa")) if is_babilong and "qa" in asked.axes else None,
             task=asked.task,
+            choices=tuple(asked.choices),
         )
 
 
@@ -135,7 +138,8 @@ def find(name: str) -> Rule:
             if not isinstance(loaded, Rule):
                 raise SpecError(f"the entry point {name!r} of {_GROUP} is no rule: {entry.value} lacks @rule")
             return loaded
-    raise SpecError(f"there is no rule {name!r}{did_you_mean(name, [*names(), _KEYWORD])}")
+    near = did_you_mean(name, [*names(), _KEYWORD]) or "; mta-eval list rules shows all"
+    raise SpecError(f"there is no rule {name!r}{near}")
 
 
 def _keyword(words: str) -> Rule:

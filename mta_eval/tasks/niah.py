@@ -21,7 +21,7 @@ from typing import ClassVar, Literal
 
 from mta_eval.errors import did_you_mean
 from mta_eval.tasks.needle_words import NeedleWords
-from mta_eval.tasks.prompts.pools import CITIES, DECOYS, WORDS
+from mta_eval.tasks.prompts.pools import CITIES, DECOYS, DIGITS, WORDS, need_digits
 from mta_eval.tasks.prompts.sources import TextSource
 from mta_eval.tasks.toolkit import (
     Cell,
@@ -64,7 +64,7 @@ class Niah:
             "VALUE or KEY<tab>VALUE lines, or .jsonl)"
         },
     )
-    digits: int = field(default=7, metadata={"help": "digits of a magic number"})
+    digits: int = field(default=7, metadata={"help": "digits of a magic number, 1 (as in the paper's Figure 4) to 30"})
     needle: str = field(
         default="", metadata={"help": 'a sentence of your own: "The best thing to do in {key} is {value}."'}
     )
@@ -77,7 +77,10 @@ class Niah:
     haystack: str = field(default="prose", metadata={"help": "prose, noise, essays, file:PATH, dataset:NAME"})
     rule: str = field(
         default="auto",
-        metadata={"help": "scoring rule; auto: all_named; in completion form first_word (one value) or all_contained"},
+        metadata={
+            "help": "scoring rule; auto: all_named; in completion form first_word (one value) or, of several values "
+            "with more than one digit, all_contained"
+        },
     )
 
     def __post_init__(self) -> None:
@@ -93,8 +96,13 @@ class Niah:
                 f"niah: {self.asked} asked x {self.values} values makes {self.asked * self.values} needles, "
                 f"but needles={self.needles}; raise needles"
             )
-        if self.kind == "number" and not 2 <= self.digits <= 30:
-            raise SpecError(f"niah: digits must be 2 to 30, not {self.digits}")
+        if self.kind == "number" and not 1 <= self.digits <= 30:
+            raise SpecError(f"niah: digits must be 1 to 30, not {self.digits}")
+        if self._is_digit and self.needles > len(DIGITS):
+            raise SpecError(
+                f"niah: {self.needles} needles need as many numbers, but there are {len(DIGITS)} of one digit; "
+                "raise digits"
+            )
         self._words.check(keys=self.needles - self.asked * (self.values - 1))
         if self.rule != "auto":
             object.__setattr__(self, "rule", find_rule(self.rule).name)
@@ -150,9 +158,14 @@ class Niah:
     def _rule(self) -> str:
         if self.rule != "auto":
             return self.rule
-        if self.prompt != "completion":
-            return "all_named"
+        if self.prompt != "completion" or (self._is_digit and self.asked * self.values > 1):
+            return "all_named"  # a digit stands within other numbers too
         return "first_word" if self.asked * self.values == 1 else "all_contained"
+
+    @property
+    def _is_digit(self) -> bool:
+        """Whether the values are numbers of one digit, of which there are ten."""
+        return self.kind == "number" and self.digits == 1
 
     @property
     def _words(self) -> NeedleWords:
@@ -182,6 +195,8 @@ class Niah:
         keys: list[str] = []
         pairs: list[tuple[str, str]] = []
         used = [self._words.fixed]
+        if self._is_digit:
+            need_digits(max(self.needles, self._choices), used, source)
         for index in range(self.needles):
             fresh = index >= self.asked * self.values or index % self.values == 0
             if fresh:
@@ -219,7 +234,7 @@ class Niah:
             return _uuid(random)
         if self.kind == "word":
             return random.choice(WORDS)
-        return str(random.randrange(10 ** (self.digits - 1), 10**self.digits))
+        return str(random.randrange(0 if self._is_digit else 10 ** (self.digits - 1), 10**self.digits))
 
 
 def _uuid(random: Random) -> str:

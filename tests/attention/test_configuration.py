@@ -106,6 +106,7 @@ def test_a_preset_may_be_changed_but_not_invented() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"softmax_again": "yes"}, "softmax_again is true or false, not 'yes'"),
         ({"attention": "linear"}, "attention cannot be 'linear'; there is: transformer, mta, diff, talking_heads"),
         ({"norm": "group"}, "norm cannot be 'group'; there is: none, plain, depth_scaled"),
         ({"gate": "tanh"}, "gate cannot be 'tanh'; there is: none, scalar, vector"),

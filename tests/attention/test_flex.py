@@ -50,6 +50,11 @@ def cases(draw: st.DrawFn) -> tuple[list[torch.Tensor], Kernels]:
     return [random(seed + 50 + i, *shape) for i, shape in enumerate(shapes)], kernels
 
 
+def test_softmax_that_is_taken_twice_has_no_fused_form() -> None:
+    assert can_fuse(Kernels(), 2)
+    assert not can_fuse(Kernels(softmax_again=True), 2)
+
+
 @settings(max_examples=40, deadline=None)
 @given(case=cases(), cut=st.integers(0, 40))
 def test_the_fused_form_is_the_definition(case: Any, cut: int) -> None:

@@ -132,6 +132,7 @@ def test_what_has_no_fused_form_says_why() -> None:
     assert unsupported(q, v, Kernels(kernel)) is None
     assert unsupported(q, v, Kernels(kernel, mix_after=mix)) is None
     for kernels, dropout, said in (
+        (Kernels(kernel, softmax_again=True), 0.0, "taken twice"),
         (Kernels(kernel, mix_before=mix), 0.0, "mixed before softmax"),
         (Kernels(kernel, convolve_after=kernel), 0.0, "convolved after softmax"),
         (Kernels(kernel, mix_after=mix), 0.1, "dropout"),

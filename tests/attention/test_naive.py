@@ -68,6 +68,13 @@ def test_the_keys_of_an_even_kernel(padding: KeyPadding, offsets: list[int]) -> 
         assert naive.convolve(scores, kernel, padding).nonzero().tolist() == [[0, 5, 4 - offset]]
 
 
+def test_softmax_taken_twice_by_hand() -> None:
+    q, k = torch.tensor([[[1.0], [2.0]]]), torch.tensor([[[0.0], [math.log(3) / 2]]])  # second row: weights 1/4, 3/4
+    found = naive.weights(q, k, Kernels(softmax_again=True))[0]
+    share = 1 / (1 + math.exp(1 / 2))
+    torch.testing.assert_close(found, torch.tensor([[1.0, 0.0], [share, 1 - share]]))
+
+
 def test_three_tokens_by_hand() -> None:
     q, k = torch.tensor([[[1.0], [2.0], [3.0]]]), torch.tensor([[[1.0], [-1.0], [0.5]]])
     kernel = torch.tensor([[[0.0, 0.5, 0.0], [0.1, 1.0, 10.0]]])

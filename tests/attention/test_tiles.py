@@ -60,7 +60,9 @@ def cases(draw: st.DrawFn, longest: int = 60) -> tuple[list[torch.Tensor], Kerne
     width = draw(st.integers(1, 4))
     shapes = ((batch, heads, tokens, width), (batch, groups, tokens, width), (batch, groups, tokens, 3))
     inputs = [random(seed + 50 + i, *shape) for i, shape in enumerate(shapes)]
-    return inputs, Kernels(convolves[0], mix[0], convolves[1], mix[1], draw(st.sampled_from(PADDINGS)))
+    return inputs, Kernels(
+        convolves[0], mix[0], convolves[1], mix[1], draw(st.sampled_from(PADDINGS)), draw(st.booleans())
+    )
 
 
 WAYS = {

@@ -1,11 +1,14 @@
+import math
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from paper_records import answer, loss, source
 
 from mta_eval.errors import StoreError
 from mta_eval.papers import write_papers
+from mta_eval.papers.axis_places import AxesStyle
 from mta_eval.papers.longheads import longheads_artifacts
 from mta_eval.papers.reported_longheads import PASSKEY, THIRD_PARTY
 from mta_eval.papers.source import PageSource
@@ -57,6 +60,31 @@ def test_lengths_that_are_lacking_are_asked_by_a_command() -> None:
     assert any("2K, 32K, 64K, 128K, by any model" in text for text in passkey.missing)
     assert any("8K, by `smollm2`" in text for text in passkey.missing)
     assert "--lengths 2k,4k,8k,32k,64k,128k " in passkey.instructions[0]
+
+
+def test_the_page_says_that_the_ladder_was_read_off_a_picture(tmp_path: Path) -> None:
+    write_papers(source(RECORDS), tmp_path, ["longheads"])
+    page = (tmp_path / "paper.md").read_text()
+    assert "the accuracies of the passkey figure were read off its picture" in page
+    assert "no value was read off" not in page
+
+
+def test_lengths_stand_on_a_scale_and_no_marker_hides_another(tmp_path: Path, figures: list[Figure]) -> None:
+    write_papers(source(RECORDS), tmp_path, ["longheads"])
+    (axes,) = next(figure for figure in figures if "passkey" in figure.texts[0].get_text()).axes
+    assert [*axes.get_xticks()] == [0, 1, 2, 3, 4, 5, 6]  # 2K to 128K, each twice the one before
+    points = [(x, y) for line in axes.lines for x, y in zip(*line.get_data(), strict=True) if y == y]
+    pixels = axes.transData.transform(points)
+    size = 5.5 / 72 * axes.figure.dpi  # of a marker
+    apart = [math.dist(a, b) for number, a in enumerate(pixels) for b in pixels[:number]]
+    assert min(apart) >= 0.9 * size
+
+
+def test_a_column_that_is_missing_leaves_its_room_on_a_scale() -> None:
+    style = AxesStyle("", "", doubling=True)
+    assert style.places((2048, 4096, 16384)) == [0, 1, 3]
+    assert style.places((0, 512, 768)) == [-1, 0, pytest.approx(math.log2(1.5))]
+    assert AxesStyle("", "").places((2, 4, 16)) == [0, 1, 2]
 
 
 def test_perplexity_is_by_length(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from mta_eval.papers.source import Attention, PageSource
 
 pytestmark = pytest.mark.usefixtures("quick_pdfs")
 
-NAMES = [f"Table {number}" for number in (1, 2, 3, 4, 5, 8, 9, 10)] + [f"Figure {number}" for number in range(3, 9)]
+TABLES = [f"Table {number}" for number in (1, 2, 3, 4, 5, 8, 9, 10)]
 FACTS = {"attention": "mta", "preset": "cpu"}
 
 
@@ -37,11 +37,16 @@ def test_the_page_has_every_table_and_figure_and_its_files(tmp_path: Path) -> No
     assert paths[0].name == "paper.md"
     assert all(path.exists() for path in paths)
     page = paths[0].read_text()
-    assert re.findall(r"^## (\w+ \d+):", page, flags=re.M) == NAMES
+    assert re.findall(r"^## (\w+ \d+):", page, flags=re.M) == [*TABLES, "Figure 6"]
+    left_out = page.partition("## Left out")[2]
+    assert re.findall(r"^- (\w+ \d+) \(", left_out, flags=re.M) == [f"Figure {number}" for number in (3, 4, 5, 7, 8)]
+    assert "mta-eval run niah:needles=2 " in left_out
+    assert "Measured: nothing" not in page
+    assert not [path for path in (tmp_path / "out").iterdir() if path.name.startswith(("figure_3", "figure_5"))]
     assert "**These runs measured nothing of this paper.**" in page
     assert {path.name for path in paths if path.suffix == ".png"} == set(re.findall(r"\]\((\w+\.png)\)", page))
     frames = [pd.read_csv(path) for path in paths if path.suffix == ".csv"]
-    assert len(frames) == len(NAMES) - 1  # Figure 4 is a picture alone
+    assert len(frames) == len(TABLES) + 1
     assert all(frame["measured"].isna().all() for frame in frames)
 
 
@@ -55,7 +60,7 @@ def test_plotted_curves_are_not_in_the_text_and_never_a_figure() -> None:
         frame = artifact(name, PageSource()).frame
         assert set(frame["reported_note"]) == {"not in text"}
         assert frame["reported"].isna().all()
-    assert row(artifact("Figure 6", PageSource()), "MTA", source_of="reported") == [
+    assert row(artifact("Figure 6", PageSource()), "MTA", source_of="derived") == [
         "not in text", "not in text", "3.0 (derived)", "not in text",
     ]  # fmt: skip
 
@@ -168,6 +173,17 @@ def test_gaps_are_dashes_and_hatched_never_zero(tmp_path: Path, figures: list[Fi
     assert heights
 
 
+def test_what_is_derived_is_not_called_reported(tmp_path: Path, figures: list[Figure]) -> None:
+    write_papers(PageSource(), tmp_path, ["mta"])
+    (legend,) = next(figure for figure in figures if "Figure 6" in figure.texts[0].get_text()).legends
+    labels = [str(text.get_text()) for text in legend.get_texts()]
+    assert labels == ["derived: DIFF", "derived: Talking heads", "derived: MTA", "not measured"]
+
+
+def test_table_1_says_that_the_baseline_was_evaluated_with_dropout() -> None:
+    assert "leaves dropout (0.1) on in the Transformer's attention" in artifact("Table 1", PageSource()).reported
+
+
 def test_one_sample_makes_a_page(tmp_path: Path) -> None:
     paths = write_papers(source([answer("niah:needles=4", 1.0, needles=4)]), tmp_path)
     assert all(path.stat().st_size for path in paths)
@@ -187,7 +203,7 @@ def test_every_command_of_the_pages_can_be_given(tmp_path: Path) -> None:
     write_papers(PageSource(), tmp_path)
     pages = "".join((tmp_path / name / "paper.md").read_text() for name in ("mta", "longheads"))
     commands = [shlex.split(line) for line in pages.splitlines() if line.startswith("mta-eval run ")]
-    assert len(commands) == 6 + 2 + 2 + 3 + 3  # letter blocks, needles, BabiLong, perplexity, LongHeads
+    assert len(commands) == 6 + 2 + 1 + 3 + 3  # letter blocks, needles, BabiLong, perplexity, LongHeads
     for command in commands:
         tasks = command[2 : command.index("--model")]
         assert [registry.build_task(task).name for task in tasks]

@@ -9,8 +9,9 @@ import pytest
 
 from mta_eval.errors import SpecError, TextError
 from mta_eval.rescoring import scoring as rescoring
-from mta_eval.rescoring import tables, writing
-from mta_eval.rescoring.readers import Row, read_answer_rows
+from mta_eval.rescoring import tables, tallies, writing
+from mta_eval.rescoring.readers import read_answer_rows
+from mta_eval.rescoring.rows import Row
 from mta_eval.rescoring.scoring import Rescored, rescore_files
 from mta_eval.rescoring.sources import find_sources, length_in_name
 
@@ -44,7 +45,7 @@ def means(rescored: Rescored) -> dict[tuple[str, str, int | None, str], float]:
     """(model, task, length, rule) -> mean in per cent."""
     return {
         (group.model, group.task, group.length, rule): round(100 * sum(counts.elements()) / counts.total(), 9)
-        for group, tally in tables.groups_of(rescored).items()
+        for group, tally in tallies.groups_of(rescored).items()
         for rule, counts in tally.items()
     }
 
@@ -115,6 +116,37 @@ def test_a_task_leaves_other_tasks_out(tmp_path: Path) -> None:
         rescored_of(tmp_path, task="qa3")
 
 
+def test_longbench_predictions_tell_targets_classes_and_model(tmp_path: Path) -> None:
+    sample = {"pred": "Type: Food", "answers": ["Food"], "all_classes": ["Food", "Date"], "length": 9}
+    path = write_lines(tmp_path / "pred/llama/trec.jsonl", [sample, sample | {"pred": "Food or Date"}])
+    assert means(rescored_of(path)) == {("llama", "longbench_trec", None, "longbench_classification"): 75}
+    with pytest.raises(TextError, match=r"no published rule here for longbench_dureader"):
+        rescored_of(write_lines(tmp_path / "dureader.jsonl", [sample]))
+    with pytest.raises(TextError, match="line 1 is damaged: it has no answers"):
+        rescored_of(write_lines(tmp_path / "qasper.jsonl", [sample | {"answers": []}]))
+
+
+def test_longbench_v2_results_are_grouped_by_their_class_of_length(tmp_path: Path) -> None:
+    sample = {"answer": "B", "response": "The correct answer is (B)", "pred": "B", "judge": True, "length": "short"}
+    path = write_lines(tmp_path / "glm.jsonl", [sample, sample | {"response": "B!", "judge": False, "length": "long"}])
+    rescored = rescored_of(path)
+    assert {(group.model, group.task, group.setting) for group, _ in rescored.tallies} == {
+        ("glm", "longbench_v2", "short"),
+        ("glm", "longbench_v2", "long"),
+    }
+    scores = [sum(tally["longbench_v2"].elements()) for tally in rescored.tallies.values()]
+    assert scores == [sum(tally["stored"].elements()) for tally in rescored.tallies.values()] == [1, 0]
+
+
+def test_lm_evals_longbench_samples_bring_answers_and_classes(tmp_path: Path) -> None:
+    doc = {"answers": ["Food"], "all_classes": ["Food", "Date"], "length": 12345, "question": "?"}
+    sample = {"doc": doc, "target": "['Food']", "filtered_resps": ["Food, Date"], "metrics": ["score"], "score": 0.5}
+    path = write_lines(tmp_path / "m/samples_longbench_trec.jsonl", [sample])
+    assert set(means(rescored_of(path)).items()) == {
+        (("m", "longbench_trec", 12345, rule), 50) for rule in ("longbench_classification", "stored")
+    }
+
+
 @pytest.mark.parametrize("truth", ["71432", ["71432"], ["71432", "1"]])
 def test_infinitebench_takes_the_first_ground_truth(tmp_path: Path, truth: Any) -> None:
     path = write_lines(
@@ -133,11 +165,11 @@ def test_a_missing_prediction_is_left_out_and_counted_an_empty_one_is_wrong(tmp_
     raw += [{"prediction": None, "ground_truth": "12"}, {"ground_truth": "12"}]
     rescored = rescored_of(write_lines(tmp_path / "m" / "preds_number_string.jsonl", raw))
     assert means(rescored) == {("m", "number_string", None, "infinitebench_number_string"): 50}
-    assert tables.rescored_frame(rescored)["unanswered"].tolist() == [2]
+    assert tallies.rescored_frame(rescored)["unanswered"].tolist() == [2]
 
 
 def test_a_group_with_no_output_at_all_is_unmeasured_not_wrong(tmp_path: Path) -> None:
-    frame = tables.rescored_frame(
+    frame = tallies.rescored_frame(
         rescored_of(write_lines(tmp_path / "preds_passkey.jsonl", [{"prediction": None, "label": "1"}]))
     )
     assert frame["count"].tolist() == [0]
@@ -149,7 +181,7 @@ def test_a_benchmark_task_without_a_rule_is_an_error_if_named_and_passed_over_in
     write_lines(tmp_path / "preds_passkey.jsonl", [{"prediction": "1", "ground_truth": "1"}])
     with pytest.raises(TextError, match="no published rule here for longbook_qa_eng"):
         rescored_of(book)
-    assert rescored_of(tmp_path).passed == [book]
+    assert list(rescored_of(tmp_path).passed) == [book]
     assert {rule for *_, rule in means(rescored_of(book, rules=("ruler_part",)))} == {"ruler_part"}
 
 
@@ -237,6 +269,88 @@ def test_needle_results_show_the_stored_score_beside_a_rule(tmp_path: Path) -> N
     assert "| 100 % [34–100], n=2 | 5.5 of 10, n=2 |" in "".join(tables.sections(rescored))
 
 
+def judged(*scores: float | None, **more: Any) -> list[dict[str, Any]]:
+    base = {"model": "gpt", "context_length": 1000, "depth_percent": 50}
+    return [base | {"score": score} | more for score in scores]
+
+
+def test_a_grid_of_scores_alone_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "gpt.json"
+    path.write_text(json.dumps(judged(10, 7, 3, None)))
+    rescored = rescored_of(path)
+    assert means(rescored) == {("gpt", "needlehaystack", 1000, "stored"): pytest.approx(200 / 3)}
+    assert sum(rescored.unanswered.values()) == 1
+    with pytest.raises(TextError, match=r"ruler_all cannot score .*gpt\.json.*: it holds no output"):
+        rescored_of(path, rules=("ruler_all",))
+
+
+@pytest.mark.parametrize(
+    ("rule", "name", "mean"),
+    [
+        ("stored>=7", "stored>=7", 75),
+        ("stored > 7", "stored>7", 25),
+        ("stored<7.0", "stored<7", 25),
+        ("stored<=7", "stored<=7", 75),
+    ],
+)
+def test_a_threshold_makes_a_judges_score_right_or_wrong(tmp_path: Path, rule: str, name: str, mean: float) -> None:
+    path = tmp_path / "gpt.json"
+    path.write_text(json.dumps(judged(10, 7, 7, 3, model_response="a sandwich")))
+    assert means(rescored_of(path, rules=(rule,))) == {("gpt", "needlehaystack", 1000, name): mean}
+    assert set(next(iter(rescored_of(path, rules=(rule, "keyword:x")).tallies.values()))) == {name, "keyword:x"}
+
+
+def test_a_threshold_beyond_the_judges_scores_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "gpt.json"
+    path.write_text(json.dumps(judged(10)))
+    for rule in ("stored>=11", "stored>-1"):
+        with pytest.raises(TextError, match="the scores beside its answers go up to 10"):
+            rescored_of(path, rules=(rule,))
+    for text in ("", "x", "nan", "inf"):
+        with pytest.raises(SpecError, match=f"stored>={text} needs a number to compare with"):
+            rescored_of(path, rules=(f"stored>={text}",))
+
+
+def test_a_stored_score_that_is_not_there_cannot_be_asked_for(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "qa1_0k.csv", HERE)
+    for rule in ("stored", "stored>=1"):
+        with pytest.raises(TextError, match=r"cannot score .*qa1_0k\.csv.*no score stands beside it"):
+            rescored_of(path, rules=(rule,))
+
+
+def test_rows_that_a_rule_cannot_mark_are_counted_beside_its_table(tmp_path: Path) -> None:
+    write_csv(tmp_path / "m/qa1_0k.csv", HERE)
+    (tmp_path / "m/qa1_4k.csv").write_text("target,output\nkitchen,kitchen\noffice,office\n")
+    rescored = rescored_of(tmp_path)
+    note = "- `babilong_official` marks 2 rows not, as it needs the question: qa1 at 4K"
+    assert note in "".join(tables.sections(rescored)).splitlines()
+    frame = tallies.rescored_frame(rescored).set_index(["rule", "length"])
+    official = frame.loc[("babilong_official", 4096)]
+    assert (official["count"], official["unmarked"]) == (0, 2)
+    assert frame.loc[("babilong_lm_eval", 4096)]["unmarked"] == 0
+    writing.write_rescored(rescored, tmp_path / "out")
+    assert note in (tmp_path / "out/rescore.md").read_text()
+
+
+def test_many_cells_without_marks_are_named_in_part(tmp_path: Path) -> None:
+    for number in range(1, 21):
+        (tmp_path / f"qa{number}_4k.csv").write_text("target,output\nkitchen,kitchen\n")
+    text = "".join(tables.sections(rescored_of(tmp_path)))
+    assert "marks 20 rows not, as it needs the question: qa1 at 4K, " in text
+    assert "qa8 at 4K and 12 more\n" in text
+
+
+def test_a_file_that_no_rule_scores_is_listed_with_the_reason(tmp_path: Path) -> None:
+    write_csv(tmp_path / "in/m/qa1_0k.csv", HERE)
+    (tmp_path / "in/m/qa1_4k.csv").write_text("target,output\nkitchen,kitchen\n")
+    rescored = rescored_of(tmp_path / "in", rules=("babilong_official",))
+    writing.write_rescored(rescored, tmp_path / "out")
+    page = (tmp_path / "out/rescore.md").read_text()
+    assert (
+        f"- the rule babilong_official cannot score '{tmp_path / 'in/m/qa1_4k.csv'}': it needs the question\n" in page
+    )
+
+
 def run_folder(folder: Path, lines: list[dict[str, Any]], torn: str = "") -> Path:
     base = {"model": "m", "prompt_tokens": 9, "max_new_tokens": 4, "seconds": 0.1, "task": "passkey", "targets": ["12"]}
     path = write_lines(
@@ -272,7 +386,7 @@ def test_two_runs_are_two_settings_and_their_reports_are_no_answers(tmp_path: Pa
 
 def test_the_same_file_counts_once(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "qa1_0k.csv", HERE)
-    assert tables.rescored_frame(rescored_of(path, tmp_path, path))["count"].tolist() == [2, 2]
+    assert tallies.rescored_frame(rescored_of(path, tmp_path, path))["count"].tolist() == [2, 2]
 
 
 def test_equal_folder_names_are_told_apart_by_their_paths(tmp_path: Path) -> None:
@@ -347,7 +461,7 @@ def test_a_rule_that_cannot_score_these_answers_names_the_file_and_why(tmp_path:
     for given in (path, tmp_path):
         with pytest.raises(TextError, match=r"babilong_official cannot score .*preds_passkey.*qa1 to qa20"):
             rescored_of(given, rules=("babilong_official",))
-    with pytest.raises(SpecError, match="babilong_official scores none"):
+    with pytest.raises(SpecError, match="babilong_official scores none of these answers: it scores BABILong's qa1"):
         rescored_of(path, rules=("ruler_all", "babilong_official"))
 
 
@@ -401,12 +515,14 @@ def test_free_depths_fall_into_twentieths_and_known_ones_stay(tmp_path: Path) ->
     few = [ruler_sample("1", ["1"], 4096, depth=depth) for depth in (0.0, 0.123, 1.0)]
     many = [ruler_sample("1", ["1"], 4096, depth=number / 100) for number in range(101)]
     path = tmp_path / "samples_niah_single_1.jsonl"
-    assert [depth for depths in tables.depths_of(rescored_of(write_lines(path, few))).values() for depth in depths] == [
+    assert [
+        depth for depths in tallies.depths_of(rescored_of(write_lines(path, few))).values() for depth in depths
+    ] == [
         0,
         0.123,
         1,
     ]
-    (depths,) = tables.depths_of(rescored_of(write_lines(path, many))).values()
+    (depths,) = tallies.depths_of(rescored_of(write_lines(path, many))).values()
     assert [*depths] == [pytest.approx((number + 0.5) / 20) for number in range(20)]
     assert sum(tally["ruler_all"].total() for tally in depths.values()) == 101
 

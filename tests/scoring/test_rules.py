@@ -121,6 +121,27 @@ def test_our_own_rules_read_numbers_as_people_write_them() -> None:
     assert [find(name)(answer) for name in ("ruler_all", "infinitebench_passkey")] == [0, 0]  # published as they are
 
 
+def test_nolimas_rules_look_at_all_or_at_the_last_line_in_the_targets_own_case() -> None:
+    rules = ("nolima_em", "nolima_contains", "nolima_lastline_em", "nolima_lastline_contains")
+    expected = {
+        " Yuki \n": (1, 1, 1, 1),
+        "It is Yuki.": (0, 1, 0, 1),
+        "yuki": (0, 0, 0, 0),
+        "Yuki or Ann?\nAnn": (0, 1, 0, 0),
+        "Let me see.\nYuki\n": (0, 1, 1, 1),
+    }
+    for output, right in expected.items():
+        answer = ScoredOutput(output, ("Yuki", "Yuki Ito"))
+        assert tuple(find(name)(answer) for name in rules) == right, output
+
+
+def test_helmets_rules_are_a_share_in_any_case_and_a_piece_of_the_normalised_output() -> None:
+    assert find("helmet_recall")(ScoredOutput("AB-1 and 3", ("ab-1", "2", "3", "4"))) == 1 / 2
+    for output, right in (("It's the Eiffel Tower, Paris!", 1), ("a tower", 0), ("eiffel-tower", 0)):
+        assert find("helmet_substring")(ScoredOutput(output, ("An Eiffel tower", "x y"))) == right
+    assert find("helmet_substring")(ScoredOutput("x y", ("An Eiffel tower", "x y"))) == 1
+
+
 def test_a_keyword_rule_wants_every_word() -> None:
     rule = find("keyword:Sandwich, dolores park")
     assert rule.name == "keyword:Sandwich,dolores park"
@@ -137,5 +158,5 @@ def test_a_keyword_rule_without_words_is_refused(name: str) -> None:
 def test_an_unknown_rule_names_the_nearest() -> None:
     with pytest.raises(SpecError, match="no rule 'ruler_al'; did you mean 'ruler_all'"):
         find("ruler_al")
-    with pytest.raises(SpecError, match="there is: babilong_official"):
+    with pytest.raises(SpecError, match="mta-eval list rules shows all"):
         find("zzz")

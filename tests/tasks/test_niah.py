@@ -13,6 +13,7 @@ from mta_eval.core import Cell, Sample
 from mta_eval.errors import LengthError, ModelError, SpecError
 from mta_eval.models.tokenizer import FastTokenizer, load_tokenizer
 from mta_eval.registry import build_task
+from mta_eval.scoring.numbers import whole_numbers
 from mta_eval.tasks.niah import Niah
 from mta_eval.tasks.prompts import prose
 from mta_eval.tasks.prompts.pools import CITIES, WORDS
@@ -199,8 +200,9 @@ def test_another_process_under_another_hash_seed_makes_the_same_samples(
         ({"needles": 5, "asked": 2, "values": 3}, "6 needles"),
         ({"asked": 0}, "asked"),
         ({"values": 0}, "values"),
-        ({"digits": 1}, "digits"),
-        ({"digits": 31}, "digits"),
+        ({"digits": 0}, "1 to 30"),
+        ({"digits": 31}, "1 to 30"),
+        ({"digits": 1, "needles": 11}, "11 needles need as many numbers, but there are 10 of one digit; raise digits"),
     ],
 )
 def test_options_that_make_no_sense_are_one_clear_line(options: dict[str, int], word: str) -> None:
@@ -256,6 +258,46 @@ def test_answers_in_words_are_read_as_people_write_them(kind: str, byte_bpe: Fas
     assert task.score(sample, f"{one} and x{other}") == 0
     assert task.score(sample, f"{one} and {one}") == 0
     assert Niah(needles=2, asked=2, rule="all_contained").score(sample, f"{one} and x{other}") == 1
+
+
+@pytest.mark.parametrize("options", ["", ",needles=10", ",needles=6,asked=2", ",needles=4,prompt=instruction"])
+def test_the_papers_needle_has_one_digit(options: str, byte_bpe: FastTokenizer, audit: Audit) -> None:
+    task = build_task("niah:digits=1" + options)
+    seen = set()
+    for repeat in range(25):
+        sample = task.sample(Cell(1000, 0.3, repeat), 0, byte_bpe)
+        values = [needle.value for needle in sample.needles]
+        assert len(set(values)) == len(values)
+        assert set(sample.choices) >= set(values) or len(sample.targets) > 1
+        if repeat < 3:
+            audit(sample, byte_bpe)
+        for needle in sample.needles:
+            assert needle.text == f"The magic number of {needle.key} is {needle.value}."
+            assert whole_numbers(sample.prompt).count(needle.value) == 1
+        seen |= set(values)
+        assert task.score(sample, f" {', '.join(sample.targets)}. The") == 1
+        inside = ", ".join(f"1{target}" for target in sample.targets)
+        assert task.score(sample, f" {inside}") == 0
+        for longer in ("{} 000", "{},000", "{}.5", "{}th", "{}'000"):
+            assert task.score(sample, " " + longer.format(sample.targets[0])) == 0, longer
+    assert seen == set("0123456789")
+
+
+def test_a_digit_is_hidden_beside_longer_numbers_and_not_beside_itself(tmp_path: Path, byte_bpe: FastTokenizer) -> None:
+    text = "In 1789 about 20,345 people took route 66 at 6:07. Step 2 is done. See note [5]. It was the 9th, or 8.5 %."
+    (tmp_path / "text.txt").write_text(text)
+    task = build_task(f"niah:digits=1,haystack=file:{tmp_path}/text.txt,needle=Of 3 {{key}} has {{value}}.")
+    samples = [task.sample(Cell(600, 0.5, repeat), 0, byte_bpe) for repeat in range(40)]
+    assert {sample.targets[0] for sample in samples} == set("014789")
+    assert "6" in whole_numbers(text)  # of 6:07
+    (tmp_path / "full.txt").write_text("Say 1. Say 2, 3 and 4. Then 5 and 6 of them, and 7 more. It was so.")
+    with pytest.raises(SpecError, match=r"of one digit need 4 of the numbers 0 to 9 that neither.*are 3;"):
+        build_task(f"niah:digits=1,haystack=file:{tmp_path}/full.txt").sample(Cell(600, 0.5, 0), 0, byte_bpe)
+
+
+def test_longer_numbers_are_drawn_as_before(byte_bpe: FastTokenizer) -> None:
+    sample = build_task("niah:digits=2,needles=3").sample(Cell(512, 0.5, 0), 0, byte_bpe)
+    assert all(len(needle.value) == 2 and needle.value[0] != "0" for needle in sample.needles)
 
 
 THINGS = "eat a sandwich\nride a tram\nvisit Dr. Wax\nswim with seals\nclimb clock towers\n"

@@ -36,6 +36,8 @@ def available(q: torch.Tensor) -> bool:
 
 def unsupported(q: torch.Tensor, v: torch.Tensor, kernels: Kernels, dropout: float = 0.0) -> str | None:
     """Why there is no fused form, in one line, or None if there is one; q (B, H, rows, D), v (B, G, S, D_v)."""
+    if kernels.softmax_again:
+        return "softmax that is taken twice is not fused"
     if kernels.mix_before is not None:
         return "heads mixed before softmax need all heads of a tile at once"
     if kernels.convolve_after is not None:

@@ -1,38 +1,41 @@
 """Checkpoints of the released Multi-Token Attention code (facebookresearch/RAM, projects/mta) as Hugging Face folders.
 
 That code trains with lingua, which writes one file of weights and params.json. Its rotary pairs are neighbours (here:
-halves), its head kernel after softmax is [group, in, out] (here: [group, out, in]). Some versions of it took softmax
-twice in layers without kernels after softmax; a checkpoint does not say, and here it is taken once, as in the paper.
+halves), its head kernel after softmax is [group, in, out] (here: [group, out, in]). Older versions of it took softmax
+twice in layers without kernels after softmax, the paper takes it once; a checkpoint does not say, so it is asked for.
+`curse_norm`, there a factor 1 - lambda_init of the layer on both norms of its residual stream, goes into their weights.
 """
 
 from __future__ import annotations
 
+import math
+import re
 import zipfile
 from collections.abc import Mapping
 from functools import reduce
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.torch import load_file
 
-from mta_eval.attention.configuration import KERNELS, MTAConfig
+from mta_eval.attention.configuration import MTAConfig
 from mta_eval.attention.decoder import MTAForCausalLM
 from mta_eval.errors import ModelError
 from mta_eval.models.checkpoints.folders import check_new, new_folder
-from mta_eval.models.error_text import first_line
+from mta_eval.models.checkpoints.released_arguments import (
+    EMBEDDING,
+    Softmax,
+    Tensors,
+    configuration_of,
+    read_arguments,
+    softmax_again,
+)
 from mta_eval.models.tokenizer import transformers_tokenizer
-from mta_eval.outside import read_json
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
-
-Section = dict[str, Any]  # of a JSON file whose values are checked where they are used
-Tensors = dict[str, torch.Tensor]
 
 WEIGHTS = ("consolidated.pth", "consolidated.00.pth", "consolidated.safetensors", "model.safetensors")
 WRAPPERS = {"_orig_mod", "_checkpoint_wrapped_module", "_fsdp_wrapped_module", "module"}  # torch's, anywhere in a key
-EMBEDDING, OUTPUTS = "tok_embeddings.weight", ("output.weight", "output.tied_module.weight")
+OUTPUTS = ("output.weight", "output.tied_module.weight")
+_NORMS = re.compile(r"layers\.(\d+)\.(?:attention_norm|ffn_norm)\.weight")
 OUTSIDE = {"model.embed_tokens.weight": EMBEDDING, "model.norm.weight": "norm.weight", "lm_head.weight": OUTPUTS[0]}
 IN_LAYER = {
     "self_attn.q_proj.weight": "attention.wq.weight",
@@ -54,22 +57,28 @@ IN_LAYER = {
 }
 
 
-def import_checkpoint(source: Path, out: Path, tokenizer: str | None = None) -> Path:
+def import_checkpoint(source: Path, out: Path, tokenizer: str | None = None, softmax: Softmax | None = None) -> Path:
     """Write the checkpoint in folder `source` as an MTAForCausalLM to the new folder `out`, and return `out`.
 
-    `tokenizer`, a folder or hub id, goes into the folder too; without one the model has neither BOS nor EOS. Weights
-    keep their dtype. Raises ModelError, and leaves nothing behind, if anything is missing, left over or unknown.
+    `softmax` says how often the code that trained it takes softmax in layers with nothing after it; it must be given
+    where there are such layers. `tokenizer`, a folder or hub id, goes into the folder too; without one the model has
+    neither BOS nor EOS. Weights keep their dtype. Raises ModelError, and leaves nothing behind, if anything is missing,
+    left over or unknown.
     """
     check_new(out)
     weights, parameters = _find(source)
-    params, tensors = _read_params(parameters), _read_weights(weights)
+    params, tensors = read_arguments(parameters), _read_weights(weights)
     reader = transformers_tokenizer(tokenizer) if tokenizer is not None else None
-    config = _config(params, tensors, parameters, reader)
+    config = configuration_of(params, tensors, parameters, reader)
+    if softmax_again(config, params["mta"], weights, softmax):
+        config.softmax_again = True
     if reader is not None and len(reader) > config.vocab_size:
         raise ModelError(
             f"the tokenizer of {tokenizer!r} has {len(reader)} tokens, more than the {config.vocab_size} of {weights}; "
             "name the tokenizer it was trained with"
         )
+    if params["mta"].get("curse_norm"):
+        _scale_norms(tensors)
     model = _model(config, tensors, weights)
     with new_folder(out) as unfinished:
         model.save_pretrained(unfinished)
@@ -91,22 +100,6 @@ def _find(source: Path) -> tuple[Path, Path]:
     if parameters is None:
         raise ModelError(f"no params.json in {source}; lingua writes it beside the checkpoint, copy it there")
     return weights, parameters
-
-
-def _read_params(path: Path) -> Section:
-    """The model's arguments; of the others only data.seq_len counts, as "max_seqlen". Null is as good as absent."""
-    try:
-        params = read_json(path.read_text(encoding="utf-8"))
-        model = {name: value for name, value in params.get("model", params).items() if value is not None}
-        if length := (params.get("data") or {}).get("seq_len"):
-            model["max_seqlen"] = length
-        curse_norm = model.setdefault("mta", {}).get("curse_norm")
-    except (OSError, ValueError, AttributeError) as error:
-        raise ModelError(f"cannot read training arguments of lingua in {path}; copy it again from the run") from error
-    for name, value in (("curse_norm", curse_norm), ("sliding_window", model.get("sliding_window"))):
-        if value:
-            raise ModelError(f"{path} sets {name} to {value}, which cannot be imported; train without it")
-    return model
 
 
 def _read_weights(path: Path) -> Tensors:
@@ -132,65 +125,11 @@ def _read_weights(path: Path) -> Tensors:
     }
 
 
-def _config(model: Section, tensors: Tensors, path: Path, tokenizer: PreTrainedTokenizerFast | None) -> MTAConfig:
-    """Our configuration, from their arguments and, where those may not say, the weights' shapes."""
-    try:
-        width, layers = model["dim"], model["n_layers"]
-        heads = model["n_heads"] if "n_heads" in model else width // model["head_dim"]
-        return MTAConfig(
-            hidden_size=width,
-            num_hidden_layers=layers,
-            num_attention_heads=heads,
-            num_key_value_heads=model.get("n_kv_heads", heads),
-            head_dim=model.get("head_dim", width // heads),
-            intermediate_size=tensors["layers.0.feed_forward.w1.weight"].shape[0],
-            vocab_size=tensors[EMBEDDING].shape[0],
-            max_position_embeddings=model.get("max_seqlen", 1024),
-            rms_norm_eps=float(model.get("norm_eps", 1e-5)),
-            rope_parameters={"rope_type": "default", "rope_theta": float(model.get("rope_theta", 10_000))},
-            attention_dropout=float(model.get("dropout", 0)),
-            tie_word_embeddings=bool(model.get("weight_tying")),
-            bos_token_id=getattr(tokenizer, "bos_token_id", None),
-            eos_token_id=getattr(tokenizer, "eos_token_id", None),
-            **_attention(model["mta"], layers, heads),
-        )
-    except KeyError as error:
-        raise ModelError(f"{path} and the weights do not say {error.args[0]}; copy both again from one run") from error
-    except Exception as error:  # a wrong type fails wherever it is first used, or in the configuration's own checks
-        raise ModelError(f"{path} makes no model: {first_line(error.__cause__ or error)}; mend it there") from error
-
-
-def _attention(mta: Section, layers: int, heads: int) -> Section:
-    """The options of our attention. Kernels over keys and queries have their layers, everything else is in all."""
-    enabled = bool(mta.get("use_mta"))
-    layer_list = mta.get("mta_layers") if enabled else None
-    convolving = (
-        None
-        if layer_list is None
-        else sorted({int(layer) for layer in str(layer_list).split(",")} & set(range(layers)))
-    )
-
-    def kernel(prefix: str, default: int | None) -> list[int]:
-        query, key = (mta.get(f"{prefix}{axis}_kernel_size", default) for axis in ("query", "key"))
-        if not enabled or convolving == [] or query is None or key is None:
-            return [0, 0]
-        return [query, key]
-
-    before, after = kernel("", 1), kernel("after_sm_", None)
-    linear = [heads if mta.get(f"{when}_sm_linear_head") else 0 for when in ("pre", "post")]
-    mixed = [linear[0], mta.get("head_kernel_size") or linear[1]] if enabled else [0, 0]
-    convolves = before != [0, 0] or after != [0, 0]
-    attention = "mta" if convolves or any(mixed) else "transformer"
-    norm = "depth_scaled" if mta.get("layer_norm_rescale") else "plain"
-    gate = "scalar" if mta.get("gate_1d", True) else "vector"
-    return {
-        **dict(zip(KERNELS, (*before, mixed[0], *after, mixed[1]), strict=True)),
-        "attention": "talking_heads" if not convolves and mixed == [heads, heads] else attention,
-        "convolution_layers": convolving if convolves else None,
-        "key_padding": mta.get("pad_key", "both"),
-        "norm": norm if mta.get("group_norm") else "none",
-        "gate": gate if mta.get("add_gating") else "none",
-    }
+def _scale_norms(tensors: Tensors) -> None:
+    """Multiply the weights of both norms of every layer by 1 - lambda_init = 0.2 + 0.6 exp(-0.3 layer)."""
+    for key, tensor in tensors.items():
+        if found := _NORMS.fullmatch(key):
+            tensors[key] = (tensor.double() * (0.2 + 0.6 * math.exp(-0.3 * int(found[1])))).to(tensor.dtype)
 
 
 def _model(config: MTAConfig, tensors: Tensors, path: Path) -> MTAForCausalLM:

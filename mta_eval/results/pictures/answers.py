@@ -16,6 +16,7 @@ from mta_eval.results.grid import axis_value, axis_values
 from mta_eval.results.pictures.charts import ChartPlan, models_of
 from mta_eval.results.pictures.lines import Axis, Chart, Points
 from mta_eval.results.statistics import estimate
+from mta_eval.scoring.matching import says
 
 MOST_PLACES = 20  # of needles in a context: with more a matrix says less than the heatmap by depth
 LONGEST_ANSWER = 40  # signs
@@ -87,9 +88,9 @@ def _hits(record: Record, several: bool) -> list[_Hit]:
         return []
     if len(needles) < 2 or not all(needle.value for needle in needles) or several != (len(asked) > 1):
         return []
-    ranked, answer, length = asked if several else needles, record.output.lower(), axis_value(record, "length")
+    ranked, length = asked if several else needles, axis_value(record, "length")
     return [
-        _Hit(record, place, record.targets.index(value) + 1 if several else length, value.lower() in answer)
+        _Hit(record, place, record.targets.index(value) + 1 if several else length, says(record.output, value))
         for place, value in enumerate((needle.value for needle in ranked), 1)
         if value in record.targets
     ]

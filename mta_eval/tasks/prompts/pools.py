@@ -8,9 +8,11 @@ from random import Random
 from string import ascii_lowercase
 
 from mta_eval.errors import SpecError
+from mta_eval.scoring.numbers import is_digit, whole_numbers
 from mta_eval.tasks.prompts.sources import TextSource
 
 DECOYS = 4  # choices offered at least
+DIGITS = tuple("0123456789")
 
 CITIES = tuple(
     """Amsterdam|Ankara|Antwerp|Athens|Atlanta|Auckland|Baghdad|Baltimore|Bangkok|Barcelona|Beijing|Belfast|
@@ -56,9 +58,28 @@ def draw(random: Random, make: Callable[[Random], str], used: Sequence[str], sou
 
 
 def can_hide(text: str, used: Sequence[str], source: TextSource) -> bool:
-    """Whether a text is not in the haystack, and neither inside a used one nor around it."""
-    clash = any(text.lower() in other.lower() or other.lower() in text.lower() for other in used)
-    return not clash and not source.holds(text)
+    """Whether a text is not in the haystack, and neither inside a used one nor around it.
+
+    A single digit stands within so many numbers that in words it counts only as a number of its own: "8" can be hidden
+    beside "Route 18" and not beside "8 roads".
+    """
+    return not any(_clash(text.lower(), other.lower()) for other in used) and not source.holds(text)
+
+
+def need_digits(count: int, used: Sequence[str], source: TextSource) -> None:
+    """Raises SpecError unless so many digits can be hidden, each as a number of its own."""
+    free = [digit for digit in DIGITS if can_hide(digit, used, source)]
+    if len(free) < count:
+        raise SpecError(
+            f"needles and choices of one digit need {count} of the numbers 0 to 9 that neither the haystack nor the "
+            f"needle's words say, and there are {len(free)}; take another haystack, fewer needles or more digits"
+        )
+
+
+def _clash(text: str, other: str) -> bool:
+    if is_digit(text) and not other.isdecimal():
+        return text in whole_numbers(other)
+    return text in other or other in text
 
 
 class OtherBlocks:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import stat
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib import metadata
 from itertools import count, pairwise
 from math import gcd
@@ -15,6 +15,7 @@ from typing import Protocol
 from mta_eval.core import generator
 from mta_eval.errors import SpecError, TextError
 from mta_eval.registry import did_you_mean
+from mta_eval.scoring.numbers import is_digit, whole_numbers
 from mta_eval.tasks.prompts import prose
 
 LONGEST_SENTENCE = 4000  # characters; a text that has a longer one is not prose, and depths would be a fiction
@@ -101,8 +102,14 @@ class Written:
         return (generator(seed, "start", length).randrange(self._count) + repeat * step) % self._count
 
     def holds(self, text: str) -> bool:
-        """See Source."""
+        """See Source. A digit alone is held where it is a number of its own, a longer number within others too."""
+        if is_digit(text):
+            return text in self._single_digits
         return text in self._digits if text.isdecimal() else text.lower() in self._lower
+
+    @cached_property
+    def _single_digits(self) -> frozenset[str]:
+        return frozenset(filter(is_digit, whole_numbers(self._lower)))
 
 
 @lru_cache(maxsize=16)

@@ -17,6 +17,7 @@ from transformers import AutoTokenizer
 from mta_eval.attention.decoder import MTAForCausalLM
 from mta_eval.errors import ModelError
 from mta_eval.models.checkpoints.released import import_checkpoint
+from mta_eval.models.checkpoints.released_arguments import Softmax
 
 Model = dict[str, Any]
 State = dict[str, torch.Tensor]
@@ -114,8 +115,11 @@ def convolve(scores: torch.Tensor, kernel: torch.Tensor, padding: str) -> torch.
     return F.conv2d(F.pad(scores, (left, keys - left, queries, 0)), kernel, groups=len(kernel))
 
 
-def released_logits(state: State, model: Model, tokens: torch.Tensor) -> torch.Tensor:
-    """The released forward pass on one sequence. Angles and the layers' norms are float32, in that code as in ours."""
+def released_logits(state: State, model: Model, tokens: torch.Tensor, twice: bool = False) -> torch.Tensor:
+    """The released forward pass on one sequence. Angles and the layers' norms are float32, in that code as in ours.
+
+    `twice`: older code took softmax a second time in MTA's layers where nothing stood after the first.
+    """
     (heads, groups, size), mta, time = sizes(model), model.get("mta") or {}, len(tokens)
     eps, padding = model.get("norm_eps", 1e-5), mta.get("pad_key", "both")
     powers = 1.0 / model["rope_theta"] ** (torch.arange(0, size, 2).float() / size)
@@ -125,7 +129,8 @@ def released_logits(state: State, model: Model, tokens: torch.Tensor) -> torch.T
     h = state["tok_embeddings.weight"][tokens]
     for layer in range(model["n_layers"]):
         own = {name.split(".", 2)[2]: weight for name, weight in state.items() if name.startswith(f"layers.{layer}.")}
-        x = rms(h.float(), own["attention_norm.weight"], eps)
+        lowered = 0.2 + 0.6 * math.exp(-0.3 * layer) if mta.get("curse_norm") else 1
+        x = rms(h.float(), own["attention_norm.weight"], eps) * lowered
         q, k, v = ((x @ own[f"attention.w{name}.weight"].T).view(time, -1, size) for name in "qkv")
         q, k = (
             torch.view_as_real(torch.view_as_complex(y.reshape(time, -1, size // 2, 2)) * turn).flatten(2)
@@ -138,6 +143,10 @@ def released_logits(state: State, model: Model, tokens: torch.Tensor) -> torch.T
         if "attention.wpsm.weight" in own:
             s = F.linear(s.transpose(0, 2), own["attention.wpsm.weight"]).transpose(0, 2)
         s = s.masked_fill(future, -math.inf).softmax(-1)
+        followed = any(f"attention.{name}" in own for name in ("mta_kernel_after_sm", "head_kernel", "wposm.weight"))
+        in_mta = mta.get("use_mta") and (has_kernels(mta, layer) or mta.get("pre_sm_linear_head"))
+        if twice and in_mta and not followed:
+            s = s.masked_fill(future, -math.inf).softmax(-1)
         if "attention.mta_kernel_after_sm" in own:
             s = convolve(s, own["attention.mta_kernel_after_sm"], padding).masked_fill(future, 0)
         if "attention.head_kernel" in own:
@@ -153,7 +162,7 @@ def released_logits(state: State, model: Model, tokens: torch.Tensor) -> torch.T
         if "attention.gate.weight" in own:
             o = o * torch.sigmoid(F.linear(o, own["attention.gate.weight"], own["attention.gate.bias"]))
         h = h + o.flatten(1) @ own["attention.wo.weight"].T
-        x = rms(h.float(), own["ffn_norm.weight"], eps)
+        x = rms(h.float(), own["ffn_norm.weight"], eps) * lowered
         gated = F.silu(x @ own["feed_forward.w1.weight"].T) * (x @ own["feed_forward.w3.weight"].T)
         h = h + gated @ own["feed_forward.w2.weight"].T
     last = state.get("output.weight", state["tok_embeddings.weight"])
@@ -167,12 +176,12 @@ def save(folder: Path, state: Any, params: Any) -> Path:
     return folder
 
 
-def assert_same(folder: Path, state: State, model: Model) -> MTAForCausalLM:
+def assert_same(folder: Path, state: State, model: Model, twice: bool = False) -> MTAForCausalLM:
     imported: MTAForCausalLM = MTAForCausalLM.from_pretrained(folder)
     tokens = torch.arange(17) * 5 % 11
     with torch.no_grad():
         logits = imported(tokens[None]).logits[0]
-    torch.testing.assert_close(logits, released_logits(state, model, tokens), rtol=0, atol=1e-10)
+    torch.testing.assert_close(logits, released_logits(state, model, tokens, twice), rtol=0, atol=1e-10)
     return imported
 
 
@@ -181,9 +190,68 @@ def test_logits_are_those_of_the_released_architecture(case: str, tmp_path: Path
     attention, options = CASES[case]
     model = {**SMALL, **options}
     state = checkpoint(model)
-    out = import_checkpoint(save(tmp_path / "in", {"model": state, "optim": [1]}, {"model": model}), tmp_path / "out")
+    out = import_checkpoint(
+        save(tmp_path / "in", {"model": state, "optim": [1]}, {"model": model}), tmp_path / "out", softmax="once"
+    )
     assert out == tmp_path / "out"
     assert assert_same(out, state, model).config.attention == attention
+
+
+BARE = {
+    "letter blocks": {"mta": PRE},
+    "some layers": {"mta": {**PRE, "mta_layers": "1"}},
+    "heads mixed before in all layers": {"mta": {**V2, "head_kernel_size": None}},
+    "kernels that are the identity": {"mta": PRE},
+}
+
+
+@pytest.mark.parametrize("case", BARE)
+@pytest.mark.parametrize("softmax", ["once", "twice"])
+def test_softmax_is_taken_as_often_as_is_said(case: str, softmax: Softmax, tmp_path: Path) -> None:
+    model = {**SMALL, **BARE[case]}
+    state = checkpoint(model)
+    if "identity" in case:
+        for name in [name for name in state if name.endswith("mta_kernel")]:
+            state[name] = torch.zeros_like(state[name])
+            state[name][:, :, -1, 2] = 1
+    out = import_checkpoint(save(tmp_path / "in", state, {"model": model}), tmp_path / "out", softmax=softmax)
+    imported = assert_same(out, state, model, softmax == "twice")
+    assert imported.config.softmax_again == (softmax == "twice")
+    tokens = torch.arange(17) * 5 % 11
+    once, twice = (released_logits(state, model, tokens, again) for again in (False, True))
+    assert (once - twice).abs().max() > 0.1
+    reached = imported(tokens[None, :12], use_cache=True).past_key_values
+    cached = imported(tokens[None, 12:], past_key_values=reached).logits[0]
+    torch.testing.assert_close(cached, twice[12:] if softmax == "twice" else once[12:], rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("case", BARE)
+def test_softmax_must_be_said_where_a_folder_cannot_tell(case: str, tmp_path: Path) -> None:
+    model = {**SMALL, **BARE[case]}
+    layers = {"some layers": "1", "heads mixed before in all layers": "1"}.get(case, "0, 1, 2")
+    message = rf"nothing after softmax \({layers}\).*calls normalize_attention a second time.*--softmax twice"
+    assert_refused(save(tmp_path / "in", checkpoint(model), {"model": model}), message)
+
+
+def test_softmax_twice_changes_nothing_where_kernels_follow(tmp_path: Path) -> None:
+    model = {**SMALL, "mta": V2}
+    state = checkpoint(model)
+    assert_same(
+        import_checkpoint(save(tmp_path / "in", state, {"model": model}), tmp_path / "out", softmax="twice"),
+        state,
+        model,
+    )
+    bare = {**SMALL, "mta": NO_KERNELS}
+    with pytest.raises(ModelError, match="no kernels at all"):
+        import_checkpoint(save(tmp_path / "bare", checkpoint(bare), {"model": bare}), tmp_path / "o", softmax="twice")
+
+
+def test_curse_norm_goes_into_the_norms(tmp_path: Path) -> None:
+    model = {**SMALL, "mta": {**V2, "curse_norm": True}}
+    state = checkpoint(model)
+    assert_same(import_checkpoint(save(tmp_path / "in", state, {"model": model}), tmp_path / "out"), state, model)
+    other = released_logits(state, {**SMALL, "mta": V2}, torch.arange(9))
+    assert (other - released_logits(state, model, torch.arange(9))).abs().max() > 0.1
 
 
 def test_every_weight_matters() -> None:
@@ -311,7 +379,6 @@ def test_weights_that_do_not_fit_are_refused(case: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"mta": {**V2, "curse_norm": True}}, "curse_norm"),
         ({"sliding_window": 128}, "sliding_window to 128"),
         ({"dim": None}, "do not say dim"),
         ({"n_heads": None}, "do not say head_dim"),
