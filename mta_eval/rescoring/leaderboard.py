@@ -16,14 +16,15 @@ from mta_eval.errors import SpecError, did_you_mean
 from mta_eval.rescoring.scoring import Group, Rescored
 from mta_eval.rescoring.tables import best_prompts, group_percent_text, title_of
 from mta_eval.rescoring.tallies import Tally, groups_of, measure
-from mta_eval.results.findings import effective_length
+from mta_eval.results.effective_length import effective_length, effective_length_brief
 from mta_eval.results.measures import Measurement, average
-from mta_eval.results.table import GAP, axis_text, interval_text, length_text, markdown_table
+from mta_eval.results.table import GAP, axis_text, interval_text, markdown_table
 
 NOTE = (
     "A length is the mean over its tasks, “mean” that over all tasks and lengths that every model here has. Rank: 1 + "
     "how many models are surely better, that is, have a 95 % interval of the mean wholly above this one's; models of "
-    "one rank are not told apart. Effective length: over the tasks that a model has at all its lengths.\n"
+    "one rank are not told apart. Effective length: over the tasks that a model has at all its lengths, not corrected "
+    "for chance.\n"
 )
 Cells = dict[tuple[str, int | None], Counter[float]]  # (task, length) -> its scores
 
@@ -179,12 +180,8 @@ def _effective(cells: Cells) -> str:
         if task in everywhere and length is not None
         for place, score in enumerate(counts.elements())
     ]
-    found = effective_length(records)
-    if found is None:
-        return GAP
-    if found.length is None:
-        return "not sure at any"
-    return ("≥ " if found.length == found.longest else "") + length_text(found.length)
+    found = effective_length(records, chance=0.0)  # the answers that were wanted are not kept
+    return GAP if found is None else effective_length_brief(found)
 
 
 def _mean_text(board: Leaderboard, mean: Measurement | None) -> str:

@@ -48,15 +48,19 @@ class _Level(NamedTuple):
         return Estimate(*((value - self.chance) / (1 - self.chance) for value in (self.mean, *ends)))
 
 
-def effective_length(records: Sequence[Record], rule: LengthRule = LENGTH_RULE) -> EffectiveLength | None:
+def effective_length(
+    records: Sequence[Record], rule: LengthRule = LENGTH_RULE, chance: float | None = None
+) -> EffectiveLength | None:
     """The effective length of the records of one task and model; None if fewer than two lengths were measured.
+
+    `chance` is the score of a guesser from 0 to under 1; None is that of `chance_of`.
 
     A length is surely held if the lower ends of its margins (over the floor, and over the share of the shortest
     length's score, which is an estimate itself) are above 0; lengths are tried from the shortest on and no longer one
     is once one fails, so that claims need no correction for their number. What surely does not hold is corrected for
     the number of margins.
     """
-    levels = _levels(records)
+    levels = _levels(records, chance)
     if len(levels) < 2:
         return None
     first = levels[0]
@@ -83,7 +87,7 @@ def chance_of(records: Sequence[Record]) -> float:
     How common it is among the other draws, as one of n draws that are all different is no answer to guess.
     """
     chosen = [1 / len(one.choices) for one in records if one.choices and one.finish is None and one.output is not None]
-    answers = {draw_of(record): tuple(record.targets) for record in records}
+    answers = {draw_of(record): tuple(record.targets) for record in records if record.targets}
     commonest = max(Counter(answers.values()).values(), default=1)
     constant = (commonest - 1) / (len(answers) - 1) if len(answers) > 1 else 0.0
     return min(max(constant, fmean(chosen) if len(chosen) == len(records) and chosen else 0.0), 0.99)
@@ -106,13 +110,22 @@ def effective_length_text(found: EffectiveLength) -> str:
     return text
 
 
-def _levels(records: Sequence[Record]) -> list[_Level]:
+def effective_length_brief(found: EffectiveLength) -> str:
+    """In a word or two: "4K", "≥ 16K" (the longest measured), "16K so far", "none"."""
+    if found.so_far is None:
+        return "none"
+    if found.length is None:
+        return f"{length_text(found.so_far)} so far"
+    return ("≥ " if found.length == found.longest else "") + length_text(found.length)
+
+
+def _levels(records: Sequence[Record], chance: float | None) -> list[_Level]:
     """The lengths in order."""
     scored = [one for one in records if one.score is not None and one.axes.get("length") is not None]
     lengths: dict[int, list[Record]] = defaultdict(list)
     for record in scored:
         lengths[int(record.number("length"))].append(record)
-    chance = chance_of(scored)
+    chance = chance_of(scored) if chance is None else chance
     levels = []
     for length in sorted(lengths):
         scores, draws = scores_of(lengths[length])

@@ -8,7 +8,7 @@ import pytest
 
 from mta_eval.core import Record
 from mta_eval.errors import SpecError
-from mta_eval.results.effective_length import chance_of, effective_length, effective_length_text
+from mta_eval.results.effective_length import chance_of, effective_length, effective_length_brief, effective_length_text
 from mta_eval.results.length_rule import LENGTH_RULE, LengthRule
 
 Counts = Mapping[int, tuple[int, int]]
@@ -176,3 +176,27 @@ def test_some_records_have_no_effective_length(records: list[Record]) -> None:
 
 def test_nothing_right_at_the_shortest_is_said() -> None:
     assert said({512: (0, 50), 1024: (50, 50)}) == "none (0 % at the shortest); holds again at 1K"
+
+
+@pytest.mark.parametrize(
+    ("right", "text"),
+    [
+        ({512: (100, 100), 1024: (10, 100)}, "512"),
+        ({512: (100, 100), 1024: (100, 100)}, "≥ 1K"),
+        ({512: (3, 3), 1024: (3, 3)}, "1K so far"),
+        ({512: (3, 30), 1024: (3, 30)}, "none"),
+    ],
+)
+def test_in_a_word(right: Counts, text: str) -> None:
+    found = effective_length(at_lengths(right))
+    assert found is not None
+    assert effective_length_brief(found) == text
+
+
+def test_a_chance_that_is_given_is_taken() -> None:
+    records = at_lengths({512: (60, 100), 1024: (60, 100)})
+    assert effective_length_brief(effective_length(records, LengthRule(0.0, 0.45)) or pytest.fail("none")) == "≥ 1K"
+    assert (
+        effective_length_brief(effective_length(records, LengthRule(0.0, 0.45), 0.5) or pytest.fail("none")) == "none"
+    )
+    assert chance_of([dataclasses.replace(one, targets=[]) for one in records]) == 0  # what was wanted is not known
