@@ -12,6 +12,7 @@ from mta_eval.commands import terminal
 from mta_eval.commands.options import Columns, Rows
 from mta_eval.core import Record
 from mta_eval.errors import SpecError
+from mta_eval.outside import LARGEST
 from mta_eval.registry import did_you_mean
 
 
@@ -24,12 +25,17 @@ def compare(
     second: Annotated[str, typer.Option(help="Second model, if its run has several.")] = "",
     x: Columns = "length",
     y: Rows = "depth",
-    out: Annotated[Path | None, typer.Option(help="Folder for a page, a table and pictures; default: none.")] = None,
+    cells: Annotated[bool, typer.Option("--cells", help="Also print the table of cells (x and y).")] = False,
+    samples: Annotated[
+        int, typer.Option(help="Print at most so many samples on which the models disagree.", min=0, max=LARGEST)
+    ] = 5,
+    out: Annotated[Path | None, typer.Option(help="Folder for a page, tables and pictures; default: none.")] = None,
 ) -> None:
-    """Print how two models differ on the same samples: the difference, its interval, and where it is significant."""
+    """Print how two models differ on the same samples: who is better, by how much, how sure, and on which samples."""
     from mta_eval.results import several
     from mta_eval.results.comparison import HEAD, compare_pairs, comparison_rows, pair_up
     from mta_eval.results.comparison_page import conclusions, write_comparison
+    from mta_eval.results.verdicts import DISAGREEMENT_HEAD, disagreement_rows, disagreements
 
     runs = [first_run] if second_run is None else [first_run, second_run]
     folders = several.read_paired(runs)
@@ -39,8 +45,12 @@ def compare(
     pairs = pair_up(ours, theirs)
     compared = compare_pairs(pairs.pairs, x, y)
     names = labels[0].get(ours[0].model, ours[0].model), labels[1].get(theirs[0].model, theirs[0].model)
-    terminal.print_table(HEAD, comparison_rows(compared, x, y), left=2)
+    terminal.print_lines([f"first: {names[0]}", f"second: {names[1]}"])
     terminal.print_lines(conclusions(compared, pairs, *names))
+    shown = [row for row in compared if cells or row.whole]
+    terminal.print_table(HEAD, comparison_rows(shown, x, y), left=2)
+    if listed := disagreements(pairs.pairs)[:samples]:
+        terminal.print_table(DISAGREEMENT_HEAD, disagreement_rows(listed), left=6)
     if out:
         terminal.print_lines(map(str, write_comparison(pairs, compared, names, x, y, out)))
 

@@ -17,7 +17,7 @@ from mta_eval.results.statistics import Estimate, difference, holm, mcnemar, sig
 from mta_eval.results.table import axis_text, gap_text, percent_text
 
 LEVEL = 0.05
-HEAD = ("task", "cell", "pairs", "first", "second", "difference", "only first", "only second", "p", "Holm")
+HEAD = ("task", "cell", "pairs", "draws", "first", "second", "difference", "only first", "only second", "p", "Holm")
 
 
 class Pair(NamedTuple):
@@ -41,7 +41,8 @@ class Compared(NamedTuple):
 
     `gap` is second - first. `only_first`, `only_second`: pairs where only that one has the full score. `p` is
     McNemar's exact one where each pair is a draw of its own and right or wrong, else that of flipping the signs of
-    whole draws; `holm` is p corrected over the task's cells.
+    whole draws; `holm` is p corrected over the task's cells or, of whole tasks, over the tasks. `draws` that the pairs
+    are of.
     """
 
     task: str
@@ -49,6 +50,7 @@ class Compared(NamedTuple):
     x: AxisValue
     y: AxisValue
     pairs: int
+    draws: int
     first: float
     second: float
     gap: Estimate
@@ -90,7 +92,7 @@ def pair_up(first: Sequence[Record], second: Sequence[Record]) -> Pairs:
 
 
 def compare_pairs(pairs: Sequence[Pair], x: str, y: str) -> list[Compared]:
-    """For each task a line for all of it, and one for each cell of the axes `x` and `y`, corrected over those cells.
+    """For each task a line for all of it, and one for each cell of the axes `x` and `y`; each corrected over its kind.
 
     Raises SpecError if no record has an axis, or one is "model": the two models stand side by side already.
     """
@@ -98,7 +100,8 @@ def compare_pairs(pairs: Sequence[Pair], x: str, y: str) -> list[Compared]:
         raise SpecError('"model" is no axis of a comparison: its two models stand side by side; choose another axis')
     check_axes([pair.first for pair in pairs], x, y)
     tasks = _by_task(pairs)
-    return [row for task, group in tasks.items() for row in (_measure(task, group), *_cells(task, group, x, y))]
+    wholes = _corrected([_measure(task, group) for task, group in tasks.items()])
+    return [row for whole in wholes for row in (whole, *_cells(whole.task, tasks[whole.task], x, y))]
 
 
 def differing(pairs: Sequence[Pair], x: str, y: str) -> set[tuple[AxisValue, AxisValue]]:
@@ -115,7 +118,10 @@ def differing(pairs: Sequence[Pair], x: str, y: str) -> set[tuple[AxisValue, Axi
 
 
 def _cells(task: str, pairs: Sequence[Pair], x: str, y: str) -> list[Compared]:
-    rows = [_measure(task, group, cell) for cell, group in _by_cell(pairs, x, y).items()]
+    return _corrected([_measure(task, group, cell) for cell, group in _by_cell(pairs, x, y).items()])
+
+
+def _corrected(rows: Sequence[Compared]) -> list[Compared]:
     return [row._replace(holm=p) for row, p in zip(rows, holm([row.p for row in rows]), strict=True)]
 
 
@@ -143,7 +149,8 @@ def _measure(task: str, pairs: Sequence[Pair], cell: tuple[AxisValue, AxisValue]
     means = sum(first) / count, sum(second) / count
     x, y = cell or (None, None)
     p = _p_of(pairs)
-    return Compared(task, cell is None, x, y, count, *means, gap, *_discordant(first, second), p, p)
+    drawn = len(set(draws))
+    return Compared(task, cell is None, x, y, count, drawn, *means, gap, *_discordant(first, second), p, p)
 
 
 def _p_of(pairs: Sequence[Pair]) -> float:
@@ -173,13 +180,14 @@ def comparison_rows(compared: Sequence[Compared], x: str, y: str) -> list[list[s
             row.task,
             "all" if row.whole else f"{axis_text(x, row.x)}, {axis_text(y, row.y)}",
             str(row.pairs),
+            str(row.draws),
             percent_text(row.first),
             percent_text(row.second),
             gap_text(row.gap),
             str(row.only_first),
             str(row.only_second),
             p_text(row.p),
-            "" if row.whole else p_text(row.holm) + (" *" if row.differs else ""),
+            p_text(row.holm) + (" *" if row.differs else ""),
         ]
         for row in compared
     ]

@@ -1,4 +1,4 @@
-"""A comparison -> a folder to read: compare.md, compare.csv and a picture of the differences for each task."""
+"""A comparison -> a folder to read: compare.md, compare.csv, disagreements.csv and a picture for each task."""
 
 from __future__ import annotations
 
@@ -13,26 +13,38 @@ from mta_eval.results.comparison import (
     Pairs,
     comparison_frame,
     comparison_rows,
-    p_text,
 )
 from mta_eval.results.csv_text import csv_text
 from mta_eval.results.finishes import finish_lines
 from mta_eval.results.pictures.difference import draw_pairs
-from mta_eval.results.table import gap_text, markdown_table, markdown_text, model_text, percent_text, slug_of
+from mta_eval.results.table import markdown_table, markdown_text, model_text, slug_of
+from mta_eval.results.verdicts import (
+    DISAGREEMENT_HEAD,
+    disagreement_frame,
+    disagreement_rows,
+    disagreements,
+    verdict,
+)
 from mta_eval.whole_files import write_text
+
+LISTED = 30  # samples on the page
 
 METHOD = (
     "Pairs of answers to the same samples. Difference: second minus first, in points of per cent, with the 95 % "
     "interval of the paired bootstrap over draws (the depths of one draw share needles and text). p: McNemar's exact "
     "test on the pairs that one of them alone has right; where pairs share a draw, or scores lie between 0 and 1, the "
-    "signs of whole draws flipped (exact up to 13 draws that differ). Holm: p corrected for the number of cells of a "
-    f"task; * is under {LEVEL}."
+    "signs of whole draws flipped (exact up to 13 draws that differ). Holm: p corrected for the number of tasks, or of "
+    f"a task's cells; * is under {LEVEL}. The difference that would have been seen: from the width of the interval."
 )
 
 
 def conclusions(compared: Sequence[Compared], pairs: Pairs, first: str, second: str) -> list[str]:
-    """What a comparison found, a line for each task, and what was left out of it."""
-    lines = [_conclusion(row, [cell for cell in compared if cell.task == row.task]) for row in compared if row.whole]
+    """A verdict for each task, the cells that surely differ, and what was left out, a line for each."""
+    lines = [verdict(row, first, second) for row in compared if row.whole]
+    cells = [row for row in compared if not row.whole]
+    better, worse = (sum(row.differs and sign * row.gap.mean > 0 for row in cells) for sign in (1, -1))
+    if better or worse:
+        lines.append(f"of {len(cells)} cells {model_text(second)} is surely better in {better}, worse in {worse}")
     left_out = [
         (pairs.only_first, f"samples that only {model_text(first)} was asked"),
         (pairs.only_second, f"samples that only {model_text(second)} was asked"),
@@ -42,17 +54,6 @@ def conclusions(compared: Sequence[Compared], pairs: Pairs, first: str, second: 
     return lines + finish_lines([record for pair in pairs.pairs for record in pair])
 
 
-def _conclusion(whole: Compared, rows: Sequence[Compared]) -> str:
-    cells = [row for row in rows if not row.whole]
-    better = sum(cell.differs and cell.gap.mean > 0 for cell in cells)
-    worse = sum(cell.differs and cell.gap.mean < 0 for cell in cells)
-    return (
-        f"{whole.task}: {percent_text(whole.first)} -> {percent_text(whole.second)}, {gap_text(whole.gap)} points, "
-        f"p {p_text(whole.p)}, {whole.pairs} pairs; of {len(cells)} cells the second is surely better in {better}, "
-        f"worse in {worse}"
-    )
-
-
 def write_comparison(
     pairs: Pairs, compared: Sequence[Compared], names: tuple[str, str], x: str, y: str, out: Path
 ) -> list[Path]:
@@ -60,7 +61,7 @@ def write_comparison(
 
     Raises StoreError if `out` cannot be written.
     """
-    page, table = out / "compare.md", out / "compare.csv"
+    page, table, listed = out / "compare.md", out / "compare.csv", out / "disagreements.csv"
     pictures: dict[str, Path] = {}
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -69,10 +70,11 @@ def write_comparison(
             path = out / f"difference_{slug_of(task, taken)}"
             pictures[task], _ = _draw(task, pairs, compared, x, y, path)
         write_text(table, csv_text(comparison_frame(compared, x, y)))
+        write_text(listed, csv_text(disagreement_frame(disagreements(pairs.pairs))))
         write_text(page, _page(pairs, compared, names, x, y, pictures))
     except OSError as error:
         raise StoreError(f"cannot write to {error.filename or out}: {error.strerror or error}") from error
-    return [page, table, *pictures.values()]
+    return [page, table, listed, *pictures.values()]
 
 
 def _draw(task: str, pairs: Pairs, compared: Sequence[Compared], x: str, y: str, path: Path) -> tuple[Path, Path]:
@@ -86,6 +88,12 @@ def _page(
     first, second = (markdown_text(model_text(name)) for name in names)
     parts = [f"# {first} and {second}\n", f"First: {first}. Second: {second}.\n", METHOD + "\n"]
     parts += [f"- {markdown_text(line)}" for line in conclusions(compared, pairs, *names)]
-    parts += ["", markdown_table(HEAD, comparison_rows(compared, x, y), left=2)]
+    wholes, cells = ([row for row in compared if row.whole is whole] for whole in (True, False))
+    parts += ["", markdown_table(HEAD, comparison_rows(wholes, x, y), left=2)]
     parts += [f"## {markdown_text(task)}\n\n![second minus first]({path.name})\n" for task, path in pictures.items()]
+    differing = disagreements(pairs.pairs)
+    shown = f"{min(len(differing), LISTED)} of {len(differing)}; all are in disagreements.csv"
+    parts += [f"## Samples on which they disagree\n\n{shown}.\n"]
+    parts += [markdown_table(DISAGREEMENT_HEAD, disagreement_rows(differing[:LISTED]), left=6)]
+    parts += ["## Cells\n", markdown_table(HEAD, comparison_rows(cells, x, y), left=2)]
     return "\n".join(parts)

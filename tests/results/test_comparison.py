@@ -163,8 +163,8 @@ def test_the_rows_say_what_differs_and_star_what_is_sure() -> None:
     found = compared(answers("a", always), answers("b", at_the_end))
     rows = comparison_rows(found, "length", "depth")
     assert {len(row) for row in rows} == {len(HEAD)}
-    assert rows[0][:5] == ["niah", "all", "40", "100 %", "50 %"]
-    assert rows[0][-1] == ""
+    assert rows[0][:6] == ["niah", "all", "40", "20", "100 %", "50 %"]
+    assert rows[0][-1].endswith("*")
     assert rows[1][1] == "512, 0 %"
     assert rows[1][-1].endswith("*")
     assert not rows[2][-1].endswith("*")
@@ -173,7 +173,7 @@ def test_the_rows_say_what_differs_and_star_what_is_sure() -> None:
 def test_the_frame_keeps_lengths_whole_and_marks_the_line_of_a_task_by_empty_cells() -> None:
     text = comparison_frame(compared(answers("a", always), answers("b", at_the_end)), "length", "depth").to_csv()
     head, whole, cell, *_ = text.splitlines()
-    assert head.split(",")[1:6] == ["task", "length", "depth", "pairs", "first"]
+    assert head.split(",")[1:6] == ["task", "length", "depth", "pairs", "draws"]
     assert whole.split(",")[1:5] == ["niah", "", "", "40"]
     assert cell.split(",")[1:5] == ["niah", "512", "0.0", "10"]
 

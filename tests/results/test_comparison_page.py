@@ -7,8 +7,9 @@ import pytest
 
 from mta_eval.core import Record
 from mta_eval.errors import StoreError
-from mta_eval.results.comparison import Pairs, compare_pairs, pair_up
+from mta_eval.results.comparison import HEAD, Pairs, compare_pairs, pair_up
 from mta_eval.results.comparison_page import conclusions, write_comparison
+from mta_eval.results.verdicts import DISAGREEMENT_HEAD
 
 pytestmark = pytest.mark.usefixtures("quick_pdfs")
 
@@ -40,7 +41,7 @@ def write(out: Path, first: list[Record], second: list[Record], x: str = "length
 
 def test_a_comparison_is_a_page_a_table_and_a_picture(tmp_path: Path) -> None:
     paths = write(tmp_path / "new" / "folder", answers("a", 0), answers("b", 10))
-    assert [path.name for path in paths] == ["compare.md", "compare.csv", "difference_niah.png"]
+    assert [path.name for path in paths] == ["compare.md", "compare.csv", "disagreements.csv", "difference_niah.png"]
     assert all(path.stat().st_size > 0 for path in paths)
     page = paths[0].read_text()
     assert "# a and b" in page
@@ -75,29 +76,30 @@ def test_two_tasks_that_differ_in_signs_only_keep_their_own_picture(tmp_path: Pa
     first = answers("a", 0, "niah:a=1") + answers("a", 10, "niah:a_1")
     second = answers("b", 10, "niah:a=1") + answers("b", 10, "niah:a_1")
     names = [path.name for path in write(tmp_path, first, second)]
-    assert names[2:] == ["difference_niah_a_1.png", "difference_niah_a_1_2.png"]
+    assert names[3:] == ["difference_niah_a_1.png", "difference_niah_a_1_2.png"]
 
 
 def test_a_task_without_the_axis_is_one_row(tmp_path: Path) -> None:
     first = answers("a", 0, needles=4) + answers("a", 3, "passkey")
     second = answers("b", 10, needles=4) + answers("b", 5, "passkey")
     paths = write(tmp_path, first, second, x="needles")
-    assert len(paths) == 4
+    assert len(paths) == 5
     assert "any, 100 %" in paths[0].read_text()
 
 
 def test_nothing_in_a_name_breaks_the_page(tmp_path: Path) -> None:
     page = write(tmp_path, answers("hf:a|b", 0, "niah:x=|"), answers("<b>", 10, "niah:x=|"))[0].read_text()
     table = [line for line in page.splitlines() if line.startswith("|")]
-    assert len({line.replace("\\|", "").count("|") for line in table}) == 1
+    assert {line.replace("\\|", "").count("|") for line in table} == {len(HEAD) + 1, len(DISAGREEMENT_HEAD) + 1}
 
 
 def test_conclusions_say_what_was_left_out() -> None:
     pairs = pair_up(answers("a", 0), answers("b", 10))
     found = compare_pairs(pairs.pairs, "length", "depth")
     lines = conclusions(found, Pairs(pairs.pairs, 3, 0, 2), "a", "b")
-    assert lines[0].startswith("niah: 0 % -> 100 %, +100 [")
-    assert lines[1:] == [
+    assert lines[0].startswith("niah: b is better: 0 % and 100 %, +100 [")
+    assert lines[1] == "of 2 cells b is surely better in 2, worse in 0"
+    assert lines[2:] == [
         "left out: 3 samples that only a was asked",
         "left out: 2 samples that one of them could not answer",
     ]
