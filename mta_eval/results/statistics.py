@@ -82,6 +82,12 @@ def effective_count(scores: Sequence[float], draws: Draws = None, confidence: fl
     return (telling**2 + FEW_TELLING) / (telling**2 / measured + FEW_TELLING / of_a_piece)
 
 
+def standard_error(scores: Sequence[float], draws: Draws = None) -> float:
+    """Of the mean of `scores` (at least one): that of as many independent right-or-wrong ones as tell as much."""
+    mean = math.fsum(scores) / len(scores)
+    return math.sqrt(mean * (1 - mean) / effective_count(scores, draws))
+
+
 def wilson(mean: float, count: float, confidence: float = CONFIDENCE) -> tuple[float, float]:
     """The Wilson interval of a share; `count`, of samples that are worth as much as independent ones, may be broken."""
     z = float(special.ndtri(_upper(confidence)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from math import fsum
 from typing import Any, ClassVar
 
 from lm_eval.api.instance import Instance
@@ -12,8 +13,10 @@ from mta_eval.core import Message, depth_text
 from mta_eval.errors import LengthError, SpecError
 from mta_eval.integrations.lm_eval.question import Doc, TaskQuestion
 from mta_eval.models.stop_strings import cut_at_stop, sendable_stops
+from mta_eval.results.statistics import standard_error
 
 BUDGETS = ("max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens")  # lm-eval's names, the first wins
+STDERR = "_stderr"  # how lm-eval names the standard error of a metric
 
 
 class Docs(list[Doc]):
@@ -25,10 +28,25 @@ class Docs(list[Doc]):
         return dict.fromkeys(self[0])
 
 
+class Drawn(float):
+    """A score that knows the draw of its sample."""
+
+    draw: str
+
+
+def _mean(scores: Sequence[Drawn]) -> float:
+    return fsum(scores) / len(scores)
+
+
+def _standard_error(scores: Sequence[Drawn]) -> float:
+    return standard_error(scores, [score.draw for score in scores])
+
+
 class _Asked(ConfigurableTask):
     """A task of ours. Its metadata: lengths, depths, repeats, sample_seed, tokenizer, and the task's own options.
 
-    An option that is given as a list is swept, like lengths and depths; each value has a metric of its own, which is
+    Standard errors are those of our own intervals: samples of one draw count as they agree, not as independent ones. An
+    option that is given as a list is swept, like lengths and depths; each value has a metric of its own, which is
     the mean over the docs that have it.
     """
 
@@ -48,7 +66,11 @@ class _Asked(ConfigurableTask):
                 "test_split": "test",
                 "num_fewshot": 0,
                 "generation_kwargs": {"until": [], "do_sample": False, "temperature": 0.0},
-                "metric_list": [{"metric": name, "aggregation": "mean", "higher_is_better": True} for name in metrics],
+                "metric_list": [
+                    {"metric": name, "aggregation": how, "higher_is_better": True}
+                    for one in metrics
+                    for name, how in ((one, _mean), (one + STDERR, _standard_error))
+                ],
                 "process_results": self._score,
                 **config,
             }
@@ -130,8 +152,10 @@ class _Asked(ConfigurableTask):
         return filtered
 
     def _score(self, doc: Doc, results: Sequence[str]) -> dict[str, float]:
-        score = self._question.score(doc, results[0])
-        return dict.fromkeys(self._metrics_of(doc), score)
+        score = Drawn(self._question.score(doc, results[0]))
+        score.draw = str(doc["draw"])
+        # lm-eval has no standard error for `_mean`: what stands under the name of one, which comes later, is ours
+        return {name + end: score for name in self._metrics_of(doc) for end in ("", STDERR)}
 
     def _metrics_of(self, doc: Doc) -> list[str]:
         """The metrics that a doc counts in: over all, of its length, depth, and value of each swept option."""
