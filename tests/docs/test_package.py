@@ -25,7 +25,16 @@ def test_the_sdist_has_the_package_the_tests_and_the_documentation() -> None:
     with tarfile.open(path) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     needed = files_below("mta_eval", "tests", "docs", "bench")
-    needed |= {"README.md", "CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md", "LICENSE", "Makefile", "mkdocs.yml"}
+    needed |= {
+        "README.md",
+        "CHANGELOG.md",
+        "CITATION.cff",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "LICENSE",
+        "Makefile",
+        "mkdocs.yml",
+    }
     needed |= {"pyproject.toml", "constraints.txt", ".ci/run"}
     assert needed <= names, sorted(needed - names)
 
