@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -49,6 +49,13 @@ def write_bytes(path: Path, data: bytes, durable: bool = False) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write a text in UTF-8; half a surrogate pair, which has no UTF-8, becomes "?". Raises OSError."""
     write_bytes(path, encoded(text))
+
+
+def write_parts(path: Path, parts: Iterable[str]) -> None:
+    """Write a text as `write_text` does, part by part as they are made. Raises OSError."""
+    with replacing(path) as file:
+        for part in parts:
+            file.write(encoded(part))
 
 
 def encoded(text: str) -> bytes:

@@ -26,7 +26,7 @@ from mta_eval.results.perplexity_table import perplexity_frame, perplexity_markd
 from mta_eval.results.pictures.gallery import Picture, draw_gallery
 from mta_eval.results.summary import Summary, summaries, summary_markdown
 from mta_eval.results.table import axis_text, length_text, markdown_table, markdown_text, to_markdown
-from mta_eval.whole_files import write_text
+from mta_eval.whole_files import write_parts, write_text
 
 
 def write_report(
@@ -61,7 +61,7 @@ def write_report(
         looks = _looks(sections, out, look)
         summary, findings = summaries(records), findings_of(records, length_rule)
         page = build_page(records, sections, pictures, looks, summary, findings, facts, runs, reload)
-        write_text(html, page)
+        write_parts(html, page)
         text = _markdown(records, sections, pictures, looks, summary, findings, facts)
         write_text(markdown, text)
         scores = score_frame({section.name: section.grids for section in sections})

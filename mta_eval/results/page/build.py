@@ -70,8 +70,8 @@ def build_page(
     facts: Facts,
     runs: Sequence[tuple[str, Run]],
     reload: int = 0,
-) -> str:
-    """The text of report.html, which loads itself again after `reload` seconds, if any.
+) -> Iterator[str]:
+    """The text of report.html in parts, made as they are asked for; it loads itself again after `reload` seconds, if any.
 
     `looks` go with `sections`, `summary` is that of table.py, `findings` those of findings.py; a picture of no section
     stands before them all.
@@ -84,7 +84,7 @@ def build_page(
         task = picture.task if picture.task in slugs else ""
         shown[task].append(inline_picture(picture.svg, picture.title, picture.note, slugs.get(task, "")))
     attention = "Where the question's last tokens look, model by model"
-    return _template().render(
+    return _template().generate(
         reload=reload,
         style=Markup(style),
         script=Markup(script),
