@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import fcntl
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -22,7 +21,7 @@ from mta_eval.outside import regular
 from mta_eval.results.growth import ContradictionError, grown, with_parts, without_unanswered
 from mta_eval.results.parts import cell_or_none, in_order, membership
 from mta_eval.results.record_json import NewerSchemaError, read_record, read_run_text, record_line, run_text
-from mta_eval.whole_files import write_bytes
+from mta_eval.whole_files import making_folder, write_bytes
 
 QUESTION, RECORDS = "run.json", "records.jsonl"
 
@@ -127,15 +126,11 @@ def write_new(folder: Path, run: Run, records: Iterable[Record]) -> None:
     try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise StoreError(f"{str(folder)!r} is there already; name a new folder with --out")
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as name:
-            made = Path(name) / "run"
-            made.mkdir()
+        with making_folder(folder) as made:
             write_bytes(made / QUESTION, run_text(run).encode(), durable=True)
             write_bytes(
                 made / RECORDS, "".join(record_line(record) + "\n" for record in records).encode(), durable=True
             )
-            made.replace(folder)
     except OSError as error:
         raise StoreError(f"cannot write the run folder {str(folder)!r}: {error.strerror}") from error
 
