@@ -31,7 +31,7 @@ from mta_eval.commands.table import table
 from mta_eval.commands.train import train
 from mta_eval.commands.watch import watch
 from mta_eval.errors import MtaEvalError
-from mta_eval.printable import one_line, say
+from mta_eval.printable import guard_terminal, one_line, say
 from mta_eval.version import VERSION
 
 app = typer.Typer(
@@ -69,6 +69,7 @@ def version(
 def main() -> None:
     """Run the command line. A user's mistake is one line on stderr and exit code 2."""
     usage_error: Any = typer.BadParameter.__base__  # click's UsageError, wherever typer keeps its click
+    guard_terminal()
     _quiet_libraries()
     try:
         code = app(prog_name="mta-eval", standalone_mode=False)

@@ -31,7 +31,18 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "suite": ("suite", "longheads-paper", *SUITE, "--out", "out/suite"),
     "merge": ("merge", "r", "older", "--out", "out/merged"),
     "import": ("import", "samples.jsonl", "answers.jsonl", "--name", "m", "--out", "out/imported"),
-    "export": ("export", "niah", "--model", "window:300", "--lengths", "256", "--repeats", "40", "--out", "out/s.jsonl"),
+    "export": (
+        "export",
+        "niah",
+        "--model",
+        "window:300",
+        "--lengths",
+        "256",
+        "--repeats",
+        "40",
+        "--out",
+        "out/s.jsonl",
+    ),
     "train": ("train", "letter_blocks", *LETTERS, "--out", "out/trained"),
 }
 OVERWRITING = ("report", "rescore", "compare", "table")  # which read "r", and may have read "older" before

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from mta_eval.commands import terminal
+
 MOST_LINES = 80  # of the tables, on the terminal
 
 
@@ -33,13 +35,11 @@ def rescore(
     paths = writing.write_rescored(rescored, out)
     lines = "\n".join(tables.sections(rescored)).splitlines()
     for line in lines[:MOST_LINES]:
-        typer.echo(line)
+        terminal.print_line(line)
     if len(lines) > MOST_LINES:
-        typer.echo(f"… {len(lines) - MOST_LINES} more lines in {paths[0]}")
+        terminal.print_line(f"… {len(lines) - MOST_LINES} more lines in {paths[0]}")
     if rescored.passed:
-        typer.echo(
-            f"mta-eval: {len(rescored.passed)} files are no answers that a rule here scores; see {paths[0]}", err=True
-        )
-    typer.echo()
+        terminal.note(f"mta-eval: {len(rescored.passed)} files are no answers that a rule here scores; see {paths[0]}")
+    terminal.print_line("")
     for path in paths:
-        typer.echo(path)
+        terminal.print_line(path)
