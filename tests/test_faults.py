@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 MOMENTS = range(int(os.environ.get("MTA_EVAL_FAULTS", "2")))
 PAGE = 4096
 SUITE = ("--model", "window:300", "--lengths", "512", "--repeats", "2", "--without", "perplexity")
-LETTERS = ("--model", "transformer", "--steps", "2", "--every", "1", "--block", "1")
+LETTERS = ("--model", "transformer", "--steps", "2", "--every", "1")
 COMMANDS: dict[str, tuple[str, ...]] = {
     "run": ("run", *TASKS, "--model", "window:300", *SIZES, "--out", "out/run"),
     "report": ("report", "r", "--out", "out/report"),

@@ -23,15 +23,15 @@ from faults import ENVIRONMENT
 from mta_eval.models.tokenizer import FastTokenizer
 from mta_eval.printable import guard_terminal
 
-# each stands in no output of ours: a title, a link, a colour, places on the screen, C1, bidi, NUL, BEL, a line gone over
-EVIL = "a\x1b]0;owned\x07b\x1b]8;;http://evil\x1b\\c\x1b[5;45md\x1b[7;7H\x1b[2J\x9b5m\x9d0;x\x9c\x00\x07\u202ee\rGONE\x1bcf"
+# none is in an output of ours: a title, a link, a colour, places on the screen, C1, bidi, NUL, BEL, a line gone over
+EVIL = "a\x1b]0;t\x07b\x1b]8;;http://evil\x1b\\c\x1b[5;45md\x1b[7;7H\x1b[2J\x9b5m\x9d0;x\x9c\x00\x07\u202ee\rGONE\x1bcf"
 OURS = re.compile(
     r"\x1b\[(?:[0-9]+(?:;[0-9]+)*)?m"  # colours and styles
     r"|\x1b\[\?25[lh]"  # the cursor hidden while a bar is drawn
     r"|\r?\x1b\[[12]?K|\x1b\[1A\x1b\[2K"  # a line of a bar erased, the line above
     r"|\r\n|\r(?=\x1b\[2K)|[\n\t]"
 )
-TAKEN = ("owned", "evil", "\x1b[5;45m", "\rGONE")
+TAKEN = "\x1b[5;45m"  # the one of EVIL that has the form of ours
 HARMFUL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -60,7 +60,7 @@ def strangers(text: str) -> list[str]:
     """What of a recording is a command for the terminal, but none of ours."""
     rest = OURS.sub("", text)
     found = [repr(rest[max(0, one.start() - 30) : one.end() + 30]) for one in HARMFUL.finditer(rest)]
-    return found + [sign for sign in TAKEN if sign in text]
+    return found + [repr(TAKEN)] * text.count(TAKEN)
 
 
 @pytest.mark.parametrize(
@@ -131,8 +131,8 @@ COMMANDS: dict[str, tuple[int, tuple[str, ...]]] = {
     "no such model": (2, ("compare", "r", "--first", NAME)),
     "rescore": (0, ("rescore", "r", "--out", NAME)),
     "rescore a folder": (0, ("rescore", "m\x1b[5;45m", "--rule", "first_word", "--out", "rescored")),
-    "show": (0, ("show", "niah:text=text.txt", "--model", "window:300", "--length", "256")),
-    "show as JSON": (0, ("show", "niah:text=text.txt", "--model", "window:300", "--length", "256", "--json")),
+    "show": (0, ("show", "niah:haystack=file:text.txt", "--model", "window:300", "--length", "256")),
+    "show as JSON": (0, ("show", "niah:haystack=file:text.txt", "--model", "window:300", "--length", "256", "--json")),
     "run": (0, ("run", *NIAH, "--out", NAME)),
     "plan": (0, ("run", *NIAH, "--dry-run")),
     "export": (0, ("export", "niah", "--model", "window:300", "--lengths", "256", "--out", f"{NAME}.jsonl")),
@@ -142,7 +142,7 @@ COMMANDS: dict[str, tuple[int, tuple[str, ...]]] = {
     "merge": (2, ("merge", "r", "damaged", "--out", "m")),
     "study": (2, ("run", "study.toml", "--model", "window:300", "--out", "x")),
     "write a study": (0, ("run", *NIAH, "--write-study", f"{NAME}.toml")),
-    "markup": (0, ("run", "niah:text=[link=http:evil]x.txt", *NIAH[1:], "--dry-run")),
+    "markup": (0, ("run", "niah:haystack=file:[link=http:evil]x.txt", *NIAH[1:], "--dry-run")),
     "paper": (2, ("paper", "mta", "--runs", NAME, "--out", "p")),
     "suite": (2, ("suite", "mta-paper", "--model", "window:300", "--out", "s", "--without", NAME)),
     "no command": (2, (NAME,)),
