@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from safetensors.torch import load
+
 import mta_eval
 from mta_eval.whole_files import is_unfinished
 
 FAULTY = Path(__file__).with_name("faulty.py")
-MEASURED = ("seconds", "peak_memory")  # of a record: another time they are others
+MEASURED = ("seconds", "peak_memory")  # of a line: another time they are others
+GROWING = ("records.jsonl", "log.jsonl")
 TASKS = ("niah:needles=4", "passkey", "babilong:qa=1")
 SIZES = ("--lengths", "256,512", "--depths", "0,0.5,1", "--repeats", "10")
 CODE = str(Path(mta_eval.__file__).parents[1])
@@ -71,10 +74,17 @@ def state_of(folder: Path) -> State:
 
 
 def normal(path: Path, data: bytes) -> bytes:
-    """A file without what was measured. Reports of a suite tell it everywhere, so of those only their being there."""
-    if path.name == "records.jsonl":
+    """A file without what was measured. Reports of a suite tell it everywhere, so of those only their being there.
+
+    Of a training, so does its card, and of its state only that it is whole.
+    """
+    if path.name in GROWING:
         return b"".join(_without_measures(line) for line in data.splitlines(keepends=True))
-    return b"" if path.parts[0] == "suite" and path.parts[1] == "report" else data
+    if path.name == "state.safetensors":
+        load(data)  # raises for what is not whole
+        return b""
+    told = path.parts[:2] == ("suite", "report") or path.parts == ("trained", "README.md")
+    return b"" if told else data
 
 
 def _without_measures(line: bytes) -> bytes:
@@ -89,14 +99,17 @@ def unfinished(folder: Path) -> list[str]:
 
 
 def wrong(found: State, *allowed: State) -> list[str]:
-    """The files that are not as one of the `allowed` states has them; of records, the first so many lines will do."""
+    """The files that are not as one of the `allowed` states has them; of records, the first so many lines will do.
+
+    A training has a state until it ends.
+    """
 
     def right(name: str, data: bytes) -> bool:
         wholes = [state[name] for state in allowed if name in state]
-        if Path(name).name == "records.jsonl":
+        if Path(name).name in GROWING:
             lines = data[: data.rfind(b"\n") + 1]
             return any(whole.startswith(lines) for whole in wholes)
-        return data in wholes
+        return data in wholes or Path(name).name == "state.safetensors"
 
     abandoned = [name for name in found if any(is_unfinished(Path(part)) for part in Path(name).parts)]
     return [name for name, data in found.items() if name not in abandoned and not right(name, data)]
