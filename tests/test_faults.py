@@ -16,6 +16,9 @@ from pathlib import Path
 import pytest
 from faults import SIZES, TASKS, Prepared, State, prepare, start, state_of, unfinished, wrong
 
+from mta_eval.results.several import read_several
+from mta_eval.results.store import read
+
 pytestmark = pytest.mark.slow
 MOMENTS = range(int(os.environ.get("MTA_EVAL_FAULTS", "2")))
 PAGE = 4096
@@ -203,3 +206,53 @@ def test_a_clock_that_jumps(name: str, folder: Path, undisturbed: Undisturbed) -
     done = start(folder, *COMMANDS[name], fault=("clock", 3600)).end()
     assert done.code == 0, done.err
     assert state_of(folder / "out") == undisturbed(name)[0]
+
+
+def test_readers_of_a_run_that_is_written_and_grows_see_no_gap(folder: Path) -> None:
+    steps = [("run", *TASKS, "--model", "window:300", *SIZES[:-1], repeats, "--out", "out/run") for repeats in "59"]
+    counts = [0]
+    for arguments in [*steps, (*steps[1], "--seed", "1")]:
+        child = start(folder, *arguments)
+        while child.process.poll() is None:
+            if (folder / "out" / "run" / "run.json").exists():
+                _, records, _ = read_several([folder / "out" / "run"])
+                counts.append(len(records))
+        assert child.end().code == 0
+    assert counts == sorted(counts)
+    assert counts[-1] <= 2 * 9 * 18
+    assert len(set(counts)) > 3
+
+
+def test_a_run_on_ray_that_is_killed_goes_on_and_leaves_no_process(folder: Path) -> None:
+    pytest.importorskip("ray", reason="needs Ray: pip install 'mta-eval[ray]'")
+    arguments = ("run", *TASKS, "--model", "window:300", *SIZES, "--executor", "ray", "--out", "out/run")
+    child = start(folder, *arguments)
+    end = time.monotonic() + 300
+    while not (folder / "out/run/records.jsonl").exists() and time.monotonic() < end:
+        time.sleep(0.01)
+    children = descendants(child.process.pid)
+    assert children
+    names = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children if alive(pid)}
+    child.kill(0.05)
+    end = time.monotonic() + 180  # Ray's agents look after their node from time to time
+    while any(map(alive, children)) and time.monotonic() < end:
+        time.sleep(0.5)
+    assert [names[pid] for pid in children if alive(pid)] == []
+    done = start(folder, *arguments).end()
+    assert done.code == 0, done.err
+    assert unfinished(folder) == []
+    assert len({record.sample_id for record in read(folder / "out" / "run")[1]}) == 180
+
+
+def descendants(pid: int) -> list[int]:
+    """The processes that a process started, and those that they did."""
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    own = [int(child) for task in tasks for child in task.read_text().split()]
+    return own + [below for child in own for below in descendants(child)]
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
