@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -30,7 +31,7 @@ from mta_eval.commands.table import table
 from mta_eval.commands.train import train
 from mta_eval.commands.watch import watch
 from mta_eval.errors import MtaEvalError
-from mta_eval.printable import one_line, say
+from mta_eval.printable import guard_terminal, one_line, say
 from mta_eval.version import VERSION
 
 app = typer.Typer(
@@ -40,6 +41,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO)  # what stdout says where it is a file on a full disk
 app.command("list")(list_names)
 COMMANDS: tuple[Callable[..., None], ...] = (
     *(show, export, import_answers, run, merge, report, paper, compare, table, watch, rescore),
@@ -67,6 +69,7 @@ def version(
 def main() -> None:
     """Run the command line. A user's mistake is one line on stderr and exit code 2."""
     usage_error: Any = typer.BadParameter.__base__  # click's UsageError, wherever typer keeps its click
+    guard_terminal()
     _quiet_libraries()
     try:
         code = app(prog_name="mta-eval", standalone_mode=False)
@@ -80,16 +83,23 @@ def main() -> None:
         where = error.ctx.command_path if error.ctx else "mta-eval"
         print(one_line(f"{where}: {error.format_message()} (see {where} --help)"), file=sys.stderr)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _leave_unprinted()
         sys.exit(0)
-    except OSError as error:  # a name that the file system does not take, a closed folder: nothing of ours is broken
-        if error.filename is None:
+    except OSError as error:  # a name that the file system does not take, a full disk: nothing of ours is broken
+        if error.filename is None and error.errno not in FULL:
             raise
-        say(f"cannot use {str(error.filename)[:200]!r}: {error.strerror}")
+        _leave_unprinted()
+        what = f"cannot use {str(error.filename)[:200]!r}" if error.filename is not None else "cannot write"
+        say(f"{what}: {error.strerror}")
     except (KeyboardInterrupt, typer.Abort):
         say("stopped; the same command goes on from here")
         sys.exit(130)
     sys.exit(2)
+
+
+def _leave_unprinted() -> None:
+    """Stdout takes no more; what is still to be printed there would be another error at the end of the process."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _quiet_libraries() -> None:

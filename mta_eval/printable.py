@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import sys
+import traceback
+import warnings
+from types import TracebackType
+from typing import Any
 
 # the sequences that terminals take for commands (ECMA-48): strings up to their end (titles, links), then all others
 COMMANDS = re.compile(
@@ -39,6 +44,30 @@ def printable(text: str) -> str:
 def json_for_terminals(text: str) -> str:
     """JSON whose texts hold no character that a terminal may act on: each is escaped, and means the same."""
     return HARMFUL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+class PrintableRecord(logging.LogRecord):
+    """What a library logs, as a terminal may show it: its messages repeat what files and servers hold."""
+
+    def getMessage(self) -> str:  # noqa: N802 - logging's name
+        return printable(super().getMessage())
+
+
+def guard_terminal() -> None:
+    """Warnings, logs and tracebacks of whatever is run from now on reach the terminal without commands for it."""
+    formatted = warnings.formatwarning
+    if formatted.__module__ != __name__:
+
+        def formatwarning(*about: Any, **more: Any) -> str:  # as Python calls it
+            return printable(formatted(*about, **more))
+
+        warnings.formatwarning = formatwarning
+    logging.setLogRecordFactory(PrintableRecord)
+    sys.excepthook = _print_traceback
+
+
+def _print_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    print(printable("".join(traceback.format_exception(kind, error, trace))), end="", file=sys.stderr)
 
 
 def say(text: str) -> None:

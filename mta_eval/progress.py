@@ -33,7 +33,7 @@ def progress(plan: Plan, done: int, settings: Mapping[str, Mapping[str, str]]) -
     console = Console(stderr=True)
     for name, model in plan.models.items():
         facts = ", ".join(f"{key} {value}" for key, value in settings[name].items())
-        console.print(one_line(f"{name}{': ' + facts if facts else ''}"), highlight=False, markup=False)
+        console.print(one_line(f"{name}{': ' + facts if facts else ''}"), highlight=False, markup=False, emoji=False)
         if left_out := plan.left_out(name):
             lengths = ", ".join(map(str, left_out))
             console.print(f"  not asked at {lengths}: beyond its window of {model.max_length}", highlight=False)

@@ -103,6 +103,14 @@ def test_a_full_disk_is_one_line(call: Call) -> None:
     assert (code, len(err.strip().splitlines())) == (2, 1)
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_what_cannot_be_printed_is_one_line() -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "mta_eval", "--help"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "mta-eval: cannot write: No space left on device\n")
+
+
 def test_list_names_every_task_and_model_with_options_and_defaults(call: Call) -> None:
     code, out, _ = call("list")
     assert code == 0

@@ -1,6 +1,7 @@
 """The house rules that pyproject.toml's import contracts do not check: heavy imports, file sizes, unsafe calls."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -82,3 +83,9 @@ def test_nothing_unsafe_is_called() -> None:
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 assert node.func.id not in {"eval", "exec"}, file
         assert "pickle" not in {name.split(".")[0] for name in imports_of(file)}, file
+
+
+def test_durations_and_deadlines_use_no_clock_that_can_be_set() -> None:
+    """The time of day jumps; only a server's date is compared with it, where the server does not say its own."""
+    wall = re.compile(r"\btime\.time\(|\bfrom time import .*\btime\b|datetime\.now\(")
+    assert {file.name for file in FILES if wall.search(file.read_text())} == {"http_failures.py"}

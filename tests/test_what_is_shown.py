@@ -11,6 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mta_eval.commands import terminal
+from mta_eval.commands.watch import scores_table
+from mta_eval.core import Record
 from mta_eval.printable import json_for_terminals, one_line, printable, say
 from mta_eval.results.csv_text import csv_text
 from mta_eval.results.table import markdown_table, markdown_text
@@ -118,3 +121,25 @@ def test_no_cell_of_a_csv_is_a_formula(cell: object, written: str) -> None:
 
 def test_an_empty_table_is_its_head_alone() -> None:
     assert csv_text(pd.DataFrame({"a": [], "b": []})) == "a,b\n"
+
+
+def test_brackets_in_a_plan_are_no_markup(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "[bold]a.txt").write_text("It rained for a day. The wind was cold. " * 400)
+    task = ("niah:haystack=file:[bold]a.txt", "--model", "window:60", "--lengths", "256", "--repeats", "1")
+    code, out, _ = call("run", *task, "--dry-run")
+    assert code == 0
+    assert "[bold]" in out
+
+
+def test_names_of_models_are_harmless_where_a_run_is_watched(capsys: pytest.CaptureFixture[str]) -> None:
+    record = Record("niah/256/0.00/0", "niah", f"m{EVIL}", {"length": 256, "depth": 0.0}, ["7"], "7", 1.0, 9, 9, 0.1)
+    terminal.wide_console().print(scores_table([record], {f"r{EVIL}": 1}, "length", "depth"))
+    assert harmless(capsys.readouterr().out)
+
+
+def test_no_command_prints_past_the_printer() -> None:
+    """Commands say what they have to say through `terminal`, which knows what a terminal may be shown."""
+    files = (Path(__file__).parent.parent / "mta_eval" / "commands").glob("*.py")
+    static = {"lm_eval.py": 2}  # a help text and a folder of the package
+    echoes = {file.name: file.read_text().count("typer.echo(") for file in files}
+    assert {name: count for name, count in echoes.items() if count} == static

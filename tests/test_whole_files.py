@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 
 from mta_eval.errors import StoreError
 from mta_eval.results.text_files import write_lines
-from mta_eval.whole_files import replacing, write_bytes, write_text
+from mta_eval.whole_files import filling_folder, is_unfinished, making_folder, replacing, write_bytes, write_text
 
 
 def test_a_file_is_as_it_was_until_the_new_one_is_whole(tmp_path: Path) -> None:
@@ -98,3 +99,89 @@ def test_two_writers_at_once_leave_one_whole_file(tmp_path: Path) -> None:
     assert [writer.wait() for writer in writers] == [0, 0]
     assert seen <= {b"a", b"b"}
     assert os.listdir(tmp_path) == ["file"]
+
+
+def abandoned(folder: Path, name: str) -> Path:
+    """What a killed writer of `name` leaves."""
+    part = folder / f".{name}.abcdefg_.part"
+    part.write_text("half")
+    return part
+
+
+def test_the_next_writer_removes_what_a_killed_one_left_and_nothing_else(tmp_path: Path) -> None:
+    left, of_another = abandoned(tmp_path, "page.html"), abandoned(tmp_path, "a.page.html")
+    mine = tmp_path / ".page.html.mine.part"
+    mine.touch()
+    write_text(tmp_path / "page.html", "new")
+    assert not left.exists()
+    assert of_another.exists()
+    assert mine.exists()
+
+
+def test_what_another_writer_has_in_hand_is_not_removed(tmp_path: Path) -> None:
+    with replacing(tmp_path / "page.html") as first:
+        first.write(b"first")
+        write_text(tmp_path / "page.html", "second")
+        assert sum(map(is_unfinished, tmp_path.iterdir())) == 1
+    assert (tmp_path / "page.html").read_text() == "first"
+
+
+def test_a_file_that_was_taken_for_an_abandoned_one_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really, gone = fcntl.flock, []
+
+    def lock(handle: int, kind: int) -> None:
+        if not gone:  # another writer was between its being made and its being locked
+            gone.extend(part for part in tmp_path.iterdir() if is_unfinished(part))
+            gone[0].unlink()
+        really(handle, kind)
+
+    monkeypatch.setattr(fcntl, "flock", lock)
+    write_text(tmp_path / "page.html", "whole")
+    assert len(gone) == 1
+    assert (tmp_path / "page.html").read_text() == "whole"
+
+
+def test_without_locks_files_are_written_and_nothing_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(*_: object) -> None:
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(fcntl, "flock", none)
+    left = abandoned(tmp_path, "page.html")
+    write_text(tmp_path / "page.html", "whole")
+    assert left.exists()
+    assert (tmp_path / "page.html").read_text() == "whole"
+
+
+def test_a_folder_appears_whole_and_removes_what_a_killed_writer_left(tmp_path: Path) -> None:
+    left = tmp_path / ".run.abcdefgh.part"
+    (left / "made").mkdir(parents=True)
+    (left / "made" / "records.jsonl").touch()
+    with making_folder(tmp_path / "run") as made:
+        (made / "file").write_text("all")
+        assert not (tmp_path / "run").exists()
+    assert [path.name for path in tmp_path.rglob("*")] == ["run", "file"]
+    with pytest.raises(OSError, match="not empty"), making_folder(tmp_path / "run"):
+        pass
+    assert [path.name for path in tmp_path.rglob("*")] == ["run", "file"]
+
+
+def test_files_of_a_library_are_each_whole(tmp_path: Path) -> None:
+    write_text(tmp_path / "model", "old")
+
+    def fail() -> None:
+        with filling_folder(tmp_path) as made:
+            (made / "model").write_text("half")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert ((tmp_path / "model").read_text(), os.listdir(tmp_path)) == ("old", ["model"])
+    with filling_folder(tmp_path) as made:
+        (made / "model").write_text("new")
+        (made / "config").touch()
+        assert (tmp_path / "model").read_text() == "old"
+    assert ((tmp_path / "model").read_text(), sorted(os.listdir(tmp_path))) == ("new", ["config", "model"])

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from mta_eval.arguments import parse_depth, parse_length
+from mta_eval.commands import terminal
 from mta_eval.commands.options import Depth, Repeat, Seed
 from mta_eval.core import Cell
 
@@ -34,8 +35,10 @@ def attention(
     at = parse_depth(depth, "attention")
     cell = Cell(parse_length(length) if length else inspection.default_length(checkpoints), at, repeat)
     if len(checkpoints) == 1:
-        typer.echo(inspection.draw_checkpoint_attention(checkpoints[0], task, cell, seed, rows or 16, heads, out))
+        terminal.print_line(
+            inspection.draw_checkpoint_attention(checkpoints[0], task, cell, seed, rows or 16, heads, out)
+        )
     else:
         for line in inspection.compare_attention(checkpoints, task, cell, seed, rows or 2, heads, out):
-            typer.echo(line)
-    typer.echo(out)
+            terminal.print_line(line)
+    terminal.print_line(out)

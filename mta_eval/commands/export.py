@@ -9,6 +9,7 @@ import typer
 
 from mta_eval import registry
 from mta_eval.arguments import parse_depths, parse_lengths
+from mta_eval.commands import terminal
 from mta_eval.commands.options import (
     NO_OPTIONS_GIVEN,
     Depths,
@@ -51,4 +52,4 @@ def export(
     cells = cells_of(built, sweep, tokenizer)
     about = seed, rule_of(built), registry.spec_of(maker), tokenizer.fingerprint
     write_lines((sample_line(Exported(built.sample(cell, seed, tokenizer), *about)) for cell in cells), out)
-    typer.echo(f"{len(cells)} samples in {out}")
+    terminal.print_line(f"{len(cells)} samples in {out}")

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from mta_eval.commands import terminal
 from mta_eval.commands.options import NewFolder
 
 
@@ -22,4 +23,4 @@ def import_checkpoint(
     """Convert a checkpoint of the released MTA code (lingua) to a folder that transformers and mta-eval open."""
     from mta_eval.models.checkpoints import released
 
-    typer.echo(released.import_checkpoint(folder, out, tokenizer or None, softmax))
+    terminal.print_line(released.import_checkpoint(folder, out, tokenizer or None, softmax))

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from mta_eval.commands import terminal
 from mta_eval.commands.options import Checkpoint
 
 
@@ -15,4 +16,4 @@ def kernels(checkpoint: Checkpoint, out: Annotated[Path, typer.Option(help="Fold
     from mta_eval.results import inspection
 
     for path in inspection.draw_kernels(checkpoint, out):
-        typer.echo(path)
+        terminal.print_line(path)

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, get_args, get_origin, get_type_hints
 import typer
 
 from mta_eval import registry
+from mta_eval.commands import terminal
 from mta_eval.errors import SpecError
 
 KINDS = ("tasks", "models", "attention", "rules", "pictures")
@@ -22,9 +23,9 @@ def list_names(
         return _show(what)
     for kind in KINDS:
         if what in (None, kind):
-            typer.echo(kind.upper())
+            terminal.print_line(kind.upper())
             for name in _names(kind):
-                typer.echo(f"  {name:28} {_first_line(_find(kind, name))}".rstrip())
+                terminal.print_line(f"  {name:28} {_first_line(_find(kind, name))}".rstrip())
                 if kind in ("tasks", "models"):
                     _print_options(_find(kind, name))
     return None
@@ -37,19 +38,19 @@ def _show(name: str) -> None:
         raise SpecError(f"nothing is called {name!r}{registry.did_you_mean(name, known)}")
     for kind in kinds:
         found = _find(kind, name)
-        typer.echo(f"{name} ({kind})\n")
+        terminal.print_line(f"{name} ({kind})\n")
         card = inspect.getdoc(found) or ""
         # a task's card stands at the top of its file, its class has one line
         module = inspect.getdoc(inspect.getmodule(found)) if kind == "tasks" else None
-        typer.echo("\n\n".join(part for part in (card, module) if part))
+        terminal.print_line("\n\n".join(part for part in (card, module) if part))
         if source := getattr(found, "source", ""):
-            typer.echo(f"\nSource: {source}")
+            terminal.print_line(f"\nSource: {source}")
         if kind in ("tasks", "models"):
-            typer.echo("\nOptions:")
+            terminal.print_line("\nOptions:")
             _print_options(found)
         if kind == "attention":
             _print_attention_options(found)
-        typer.echo()
+        terminal.print_line("")
 
 
 def _names(kind: str) -> list[str]:
@@ -87,7 +88,7 @@ def _print_options(kind: object) -> None:
         default = "required" if option.default is dataclasses.MISSING else f"{option.default}"
         choices = get_args(types[option.name]) if get_origin(types[option.name]) is Literal else ()
         allowed = " | ".join(map(str, choices))
-        typer.echo(
+        terminal.print_line(
             f"      {option.name:20} {default:14} {option.metadata.get('help', '')}{allowed and f' ({allowed})'}"
         )
 
@@ -97,6 +98,6 @@ def _print_attention_options(variant: object) -> None:
     options: dict[str, object] = dict.fromkeys(sorted(getattr(variant, "kernel_options", ())), "")
     options |= dict(getattr(variant, "options", {}))
     if options:
-        typer.echo("\nOptions of its configuration (--set of retrofit, or config.json):")
+        terminal.print_line("\nOptions of its configuration (--set of retrofit, or config.json):")
     for name, default in options.items():
-        typer.echo(f"      {name:20} {default}".rstrip())
+        terminal.print_line(f"      {name:20} {default}".rstrip())

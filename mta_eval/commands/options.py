@@ -12,6 +12,7 @@ from typing import Annotated, get_type_hints
 import typer
 
 from mta_eval.arguments import LONGEST, parse_scalars
+from mta_eval.commands import terminal
 from mta_eval.core import Model, PromptSettings, Task
 from mta_eval.outside import LARGEST
 
@@ -116,7 +117,7 @@ class PromptOptions:
         tasks, form_note = build_tasks(specs, models, self.prompt.value)
         settings, room_note = with_room_for_thoughts(settings, tasks, models, self.thinking_tokens)
         for note in filter(None, (form_note, room_note)):
-            typer.echo(note, err=True)
+            terminal.note(note)
         return tasks, settings
 
 

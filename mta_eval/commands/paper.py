@@ -36,13 +36,13 @@ def paper(
     from mta_eval.papers import reproduction
 
     if not runs and which is not Paper.longheads:
-        typer.echo(f"no --runs: asking the shipped checkpoints, {samples} rows of letter blocks each", err=True)
+        terminal.note(f"no --runs: asking the shipped checkpoints, {samples} rows of letter blocks each")
         shipped, records = reproduction.run_shipped(out, samples)
         terminal.print_summary(records, shipped)
         if any(record.error for record in records):
             raise SystemExit(1)
     names = [which.value] if which else [name.value for name in Paper]
     for path in reproduction.draw_papers(names, runs or [], out, samples, attention):
-        typer.echo(path)
+        terminal.print_line(path)
     if not runs and which is not Paper.mta:
-        typer.echo("LongHeads: nothing measured, no checkpoint of it is shipped; paper.md has the commands", err=True)
+        terminal.note("LongHeads: nothing measured, no checkpoint of it is shipped; paper.md has the commands")

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from mta_eval.commands import terminal
+
 MOST_LINES = 80  # of the tables, on the terminal
 MOST_BOARDS, MOST_RANKED = 2, 20  # leaderboards, and models of each, on the terminal
 MOST_NAMED = 5  # files that were left out, on the terminal
@@ -44,18 +46,19 @@ def rescore(
         rescored = leaderboard.chosen_models(rescored, names)
     paths = writing.write_rescored(rescored, out, top)
     for board in leaderboard.leaderboards(rescored)[:MOST_BOARDS]:
-        typer.echo(f"## {board.title}\n\n{leaderboard.leaderboard_markdown(board, top or MOST_RANKED)}")
+        for line in f"## {board.title}\n\n{leaderboard.leaderboard_markdown(board, top or MOST_RANKED)}".splitlines():
+            terminal.print_line(line)
     is_short = not writing.has_many_models(rescored)
     lines = "\n".join(tables.sections(rescored)).splitlines() if is_short else []
     for line in lines[:MOST_LINES]:
-        typer.echo(line)
+        terminal.print_line(line)
     if len(lines) > MOST_LINES:
-        typer.echo(f"… {len(lines) - MOST_LINES} more lines in {paths[0]}")
+        terminal.print_line(f"… {len(lines) - MOST_LINES} more lines in {paths[0]}")
     _say_left_out(rescored.skipped, "hold no answers", paths[0])
     _say_left_out([*rescored.passed], "no rule here scores", paths[0])
-    typer.echo()
+    terminal.print_line("")
     for path in paths:
-        typer.echo(path)
+        terminal.print_line(path)
 
 
 def _say_left_out(files: Sequence[Path], why: str, page: Path) -> None:
@@ -63,4 +66,4 @@ def _say_left_out(files: Sequence[Path], why: str, page: Path) -> None:
     if files:
         named = ", ".join(map(str, files[:MOST_NAMED]))
         more = f" and {len(files) - MOST_NAMED} more, see {page}" if len(files) > MOST_NAMED else ""
-        typer.echo(f"mta-eval: {len(files)} skipped ({why}): {named}{more}", err=True)
+        terminal.note(f"mta-eval: {len(files)} skipped ({why}): {named}{more}")

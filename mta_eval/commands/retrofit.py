@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from mta_eval.arguments import parse_options
+from mta_eval.commands import terminal
 from mta_eval.commands.options import Checkpoint, NewFolder
 
 
@@ -26,6 +27,8 @@ def retrofit(
 
     chosen = parse_options(options or [])
     difference = retrofitting.retrofit(source, attention, out, chosen)
-    typer.echo(f"{out}: {attention}; its logits differ from the original's by at most {difference:.1e}")
+    terminal.print_line(f"{out}: {attention}; its logits differ from the original's by at most {difference:.1e}")
     if {"norm", "gate", "kernel_init"} & set(chosen):
-        typer.echo("norm, gate and other kernels than the identity change what the model says: train it before use")
+        terminal.print_line(
+            "norm, gate and other kernels than the identity change what the model says: train it before use"
+        )

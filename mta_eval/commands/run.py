@@ -149,7 +149,7 @@ def _write_study(context: typer.Context, labels: Mapping[str, str], path: Path) 
         if (source := sources[name]) and source.name == "COMMANDLINE" and name not in ("write_study", "dry_run")
     }
     write_lines([study_text(given, labels).rstrip()], path)
-    typer.echo(f"{path}: run it with mta-eval run {path}")
+    terminal.print_line(f"{path}: run it with mta-eval run {path}")
 
 
 def _cluster(executor: Executor, address: str, replicas: int | None, gpus: float | None) -> Cluster | None:

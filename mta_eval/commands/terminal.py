@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -26,6 +27,7 @@ def print_plan(plan: Plan) -> None:
     """Samples, tokens and the estimated time of a plan; the estimate times two real samples per model and task."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from mta_eval.runner import probe
 
@@ -39,7 +41,8 @@ def print_plan(plan: Plan) -> None:
             seconds = [_between(timed, length or timed[0][0]) * count for length, count in counts.items()]
             tokens = [(length or timed[0][0]) * count for length, count in counts.items()]
             total += sum(seconds)
-            table.add_row(model_name, task_name, f"{counts.total():,}", f"{sum(tokens):,}", duration_text(sum(seconds)))
+            names = (Text(one_line(name)) for name in (model_name, task_name))  # as they are: a bracket is no markup
+            table.add_row(*names, f"{counts.total():,}", f"{sum(tokens):,}", duration_text(sum(seconds)))
     console = Console()
     console.print(table)
     console.print(f"{len(plan):,} samples, about {duration_text(total)} on this machine (measured on real samples)")
@@ -71,10 +74,20 @@ def wide_console() -> Console:
     return console if console.is_terminal else Console(width=WIDE)
 
 
+def print_line(text: object) -> None:
+    """A line on stdout; a text of several stays one."""
+    print(printable(str(text)))
+
+
 def print_lines(lines: Iterable[str]) -> None:
     """Lines on stdout."""
     for line in lines:
-        print(printable(line))
+        print_line(line)
+
+
+def note(text: str) -> None:
+    """A line on stderr, beside the results."""
+    print(printable(text), file=sys.stderr, flush=True)
 
 
 def print_summary(records: Sequence[Record], folder: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from mta_eval.commands import terminal
 from mta_eval.commands.options import MOST_STEPS
 from mta_eval.commands.training_bar import training_bar
 from mta_eval.errors import StoreError
@@ -68,14 +69,14 @@ def train(
         if out.exists():
             raise StoreError(f"{str(out)!r} is there already; name a new file")
         write_lines(recipes.rows_as_json(recipe, write_rows), out)
-        typer.echo(f"{write_rows} rows in {out}")
+        terminal.print_line(f"{write_rows} rows in {out}")
         return
     with training_bar() as watch:
         errors = recipes.train(recipe, out, watch, device, stop_below, _command())
     if watch.began is not None:  # only one of several processes speaks
         wrong = f"{errors['answers']:.1%} of answers and {errors['tokens']:.2%} of their tokens wrong"
-        typer.echo(f"{wrong}, of {recipes.TESTED:,}")
-        typer.echo(out)
+        terminal.print_line(f"{wrong}, of {recipes.TESTED:,}")
+        terminal.print_line(out)
 
 
 def _command() -> str:

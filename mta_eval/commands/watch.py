@@ -12,6 +12,7 @@ import typer
 from mta_eval.commands import terminal
 from mta_eval.commands.options import Columns, Rows, Runs
 from mta_eval.core import Record
+from mta_eval.printable import one_line, printable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -64,9 +65,9 @@ def scores_table(records: Sequence[Record], missing: dict[str, int], x: str, y: 
     shown: list[RenderableType] = []
     for task, grids in (pivots(records, x, y) if records else {}).items():
         for grid in grids:
-            title = Text(f"{task} · {model_text(grid.title)}", style="bold")
+            title = Text(one_line(f"{task} · {model_text(grid.title)}"), style="bold")
             shown += [title, terminal.table_of(*grid_texts(grid), left=1), Text("")]
     if table := perplexity_rows(records):
         shown += [Text("perplexity", style="bold"), terminal.table_of(*table, left=3), Text("")]
     gaps = [f"{folder}: {count} sample{'s are' if count > 1 else ' is'} missing" for folder, count in missing.items()]
-    return Group(*shown, Text("\n".join([f"{len(records)} answers", *finish_lines(records), *gaps])))
+    return Group(*shown, Text(printable("\n".join([f"{len(records)} answers", *finish_lines(records), *gaps]))))

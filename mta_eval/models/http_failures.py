@@ -41,7 +41,7 @@ def failure(url: str, status: int, reason: str, headers: Mapping[str, str], body
     message = f"{url} answered {status}: {_message(body) or short(reason)}"
     if status in (408, 425, 429) or (status >= 500 and status != 501):
         busy = BusyError(message, status)
-        busy.wait = _seconds(headers.get("retry-after", ""))
+        busy.wait = _seconds(headers.get("retry-after", ""), headers.get("date", ""))
         return busy
     return ServerError(message, status)
 
@@ -68,15 +68,26 @@ def _message(body: bytes) -> str:
     return short(str(message))
 
 
-def _seconds(retry_after: str) -> float | None:
-    """A Retry-After header, seconds or a date (RFC 9110, 10.2.3), as seconds from now."""
+def _seconds(retry_after: str, date: str) -> float | None:
+    """A Retry-After header, seconds or a date (RFC 9110, 10.2.3), as seconds from the answer's own Date.
+
+    Neither the clock here nor a difference between it and the server's matters where the server says what time it is.
+    """
     if retry_after.strip().isdecimal():
         return float(retry_after)
+    until = _moment(retry_after)
+    if until is None:
+        return None
+    return max(0.0, (until - (_moment(date) or datetime.now(UTC))).total_seconds())
+
+
+def _moment(date: str) -> datetime | None:
+    """A date of HTTP, which is UTC; None if it is none."""
     try:
-        until = parsedate_to_datetime(retry_after)
+        moment = parsedate_to_datetime(date)
     except ValueError:
         return None
-    return max(0.0, (until.replace(tzinfo=until.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
+    return moment.replace(tzinfo=moment.tzinfo or UTC)
 
 
 def exception_line(error: Exception) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from mta_eval.papers.perplexities import table_2, table_5, table_10
 from mta_eval.papers.reported_mta import SIZES, gain_at_880m
 from mta_eval.papers.source import PREFACE, Attention, PageSource
 from mta_eval.papers.subplots import draw_tables
+from mta_eval.whole_files import write_bytes
 
 LOOK = "`mta-eval attention` draws where a checkpoint looks; `mta-eval paper mta --attention` those of the runs."
 NOTHING = "**These runs measured nothing of this paper.** The commands under the tables and figures measure it."
@@ -65,7 +65,10 @@ def figure_4(attention: Attention | None) -> PaperArtifact:
     """Where a model looks: a picture that was drawn already, if any."""
 
     def copy_pictures(stem: Path) -> list[Path]:
-        return [Path(shutil.copyfile(path, stem.with_suffix(path.suffix))) for path in attention.pictures]  # type: ignore[union-attr]
+        copies = [(path, stem.with_suffix(path.suffix)) for path in attention.pictures]  # type: ignore[union-attr]
+        for drawn, copy in copies:
+            write_bytes(copy, drawn.read_bytes())
+        return [copy for _, copy in copies]
 
     measured = f"one sample of `{attention.task}`. {'. '.join(attention.lines)}." if attention else NOTHING_MEASURED
     return PaperArtifact(

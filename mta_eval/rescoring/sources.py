@@ -13,6 +13,7 @@ from pathlib import Path
 from mta_eval.errors import TextError
 from mta_eval.outside import read_json, regular
 from mta_eval.results.store import QUESTION, RECORDS
+from mta_eval.whole_files import is_unfinished
 
 SUFFIXES = (".csv", ".json", ".jsonl")
 UNITS = {"": 1, "k": 1024, "m": 1024**2}
@@ -97,7 +98,10 @@ def _files(given: Path) -> Iterator[tuple[Path, bool]]:
         for path in sorted(given.rglob("*")):
             # a run folder's reports and tables hold no answers
             in_run = any((folder / QUESTION).exists() for folder in path.parents if folder.is_relative_to(given))
-            if path.is_file() and path.suffix in SUFFIXES and (not in_run or path.name == RECORDS):
+            unfinished = any(map(is_unfinished, path.relative_to(given).parents))
+            if unfinished or path.suffix not in SUFFIXES or (in_run and path.name != RECORDS):
+                continue
+            if path.is_file():
                 yield path, False
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import combinations
@@ -16,7 +15,7 @@ from mta_eval.results.growth import ContradictionError, grown, refuse_contradict
 from mta_eval.results.parts import in_order, parts_of_run
 from mta_eval.results.record_json import record_line
 from mta_eval.results.run_json import run_text
-from mta_eval.whole_files import write_bytes
+from mta_eval.whole_files import making_folder, write_bytes
 
 
 class Source(NamedTuple):
@@ -75,15 +74,10 @@ def _write_new(folder: Path, run: Run, records: Iterable[Record]) -> None:
     try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise StoreError(f"{str(folder)!r} is there already; name a new folder with --out")
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as name:
-            made = Path(name) / "run"
-            made.mkdir()
+        with making_folder(folder) as made:
             write_bytes(made / store.QUESTION, run_text(run).encode(), durable=True)
-            write_bytes(
-                made / store.RECORDS, "".join(record_line(record) + "\n" for record in records).encode(), durable=True
-            )
-            made.replace(folder)
+            lines = (record_line(record) + "\n" for record in records)
+            write_bytes(made / store.RECORDS, "".join(lines).encode(), durable=True)
     except OSError as error:
         raise StoreError(f"cannot write the run folder {str(folder)!r}: {error.strerror}") from error
 

@@ -19,7 +19,7 @@ from mta_eval import registry
 from mta_eval.core import Cell, Sample
 from mta_eval.errors import ModelError
 from mta_eval.models import http_bodies, http_calls
-from mta_eval.models.http_failures import BusyError, ServerError
+from mta_eval.models.http_failures import BusyError, ServerError, failure
 from mta_eval.models.named_tokenizer import NamedTokenizer
 from mta_eval.models.server import Server
 from mta_eval.models.server_dialect import Dialect
@@ -300,3 +300,21 @@ def test_calls_that_learn_the_same_at_once_all_go_on(
     samples = [registry.build_task("passkey").sample(Cell(256, 0.5, number), 0, tokenizer) for number in range(4)]
     model = Server(server.url, tokenizer=NamedTokenizer(str(tokenizer_folder)), concurrency=4)
     assert [given.text for given in model.generate(samples)] == [f" {sample.targets[0]}" for sample in samples]
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "Wed, 21 Oct 2015 07:28:30 GMT", "date": "Wed, 21 Oct 2015 07:28:00 GMT"}, 30.0),
+        ({"retry-after": "Wed, 21 Oct 2015 07:27:30 GMT", "date": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0.0),
+        ({"retry-after": "Wed, 21 Oct 2015 07:28:30 GMT"}, 0.0),
+        ({"retry-after": "Wed, 21 Oct 2015 07:28:30 GMT", "date": "now"}, 0.0),
+        ({"retry-after": "soon", "date": "Wed, 21 Oct 2015 07:28:00 GMT"}, None),
+    ],
+)
+def test_a_date_to_try_again_is_counted_from_the_servers_own_clock(
+    headers: dict[str, str], seconds: float | None
+) -> None:
+    error = failure("http://x", 429, "busy", headers, b"")
+    assert isinstance(error, BusyError)
+    assert error.wait == seconds

@@ -553,3 +553,13 @@ def test_the_folder_holds_page_table_rows_and_pictures(tmp_path: Path) -> None:
         table = list(csv.DictReader(file))
     assert [row["depth"] for row in table if row["kind"] == "needlehaystack"] == ["all", "0.0", "0.5"]
     assert {(row["mean"], row["count"]) for row in table if row["rule"] == "babilong_official"} == {("0.5", "2")}
+
+
+def test_a_run_that_a_killed_merge_left_half_made_is_no_source(tmp_path: Path) -> None:
+    answer = {"doc": {}, "target": "7", "filtered_resps": ["7"], "doc_id": 0}
+    for place in (tmp_path / "runs", tmp_path / ".merged.abcdefgh.part" / "made"):
+        place.mkdir(parents=True)
+        (place / "samples_passkey.jsonl").write_text(json.dumps(answer) + "\n")
+    found, passed = find_sources([tmp_path])
+    assert [source.path for source in found] == [tmp_path / "runs" / "samples_passkey.jsonl"]
+    assert passed == []

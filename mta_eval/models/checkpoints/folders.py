@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from mta_eval.errors import ModelError
+from mta_eval.whole_files import making_folder
 
 
 def check_new(folder: Path) -> None:
@@ -21,14 +20,8 @@ def check_new(folder: Path) -> None:
 def new_folder(folder: Path) -> Iterator[Path]:
     """A folder to write to that becomes `folder` when all is well, and is gone otherwise. Raises ModelError."""
     check_new(folder)
-    unfinished = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     try:
-        unfinished.mkdir(parents=True)
-        yield unfinished
-        if folder.exists():
-            folder.rmdir()
-        unfinished.rename(folder)
+        with making_folder(folder) as unfinished:
+            yield unfinished
     except OSError as error:
         raise ModelError(f"cannot write {str(folder)!r}: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -141,7 +142,7 @@ def train(
     """Train `recipe` in the folder `out`, or go on where it was stopped; returns the errors on the test stream.
 
     Stops early once the share of wrong held-out answers is at most `stop_below`. Under torchrun all processes call
-    this, and the first one writes. Raises ModelError if `out` holds something else or cannot be written.
+    this, and the first one writes. Raises ModelError if `out` holds something else, is in use or cannot be written.
     """
     from mta_eval.models.checkpoints.card import card
     from mta_eval.models.checkpoints.letter_tokenizer import letter_tokenizer
@@ -149,12 +150,14 @@ def train(
     from mta_eval.models.checkpoints.training_folder import TrainingFolder
     from mta_eval.models.devices import choose_device
 
-    with processes(choose_device(device)) as (share, place):
+    with ExitStack() as alone, processes(choose_device(device)) as (share, place):
         if share.rank:
             share.barrier()  # the first process makes the folder
         folder = TrainingFolder(out, recipe.described())
         if not share.rank:
             share.barrier()
+        if not share.rank:
+            alone.enter_context(folder.alone())
         if folder.finished:
             if not share.rank:
                 observer.begin(recipe.schedule.steps, recipe.schedule.steps)

@@ -7,7 +7,9 @@ that all is. Chance needs no place in the state: every batch and dropout mask is
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +22,7 @@ from safetensors.torch import save_file
 from mta_eval.errors import ModelError
 from mta_eval.models.checkpoints.training_log import LogLine, parse_line
 from mta_eval.outside import read_json, regular
-from mta_eval.whole_files import write_text
+from mta_eval.whole_files import filling_folder, is_unfinished, write_text
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -40,7 +42,7 @@ class TrainingFolder:
             folder.mkdir(parents=True, exist_ok=True)
             if known.exists():
                 _compare(folder, _read(known), recipe, ignored={"mta_eval"} if self.finished else set())
-            elif any(path.name != "recipe.part" for path in folder.iterdir()):
+            elif not all(map(is_unfinished, folder.iterdir())):
                 raise ModelError(f"{str(folder)!r} is there already; name a new folder, or one whose training goes on")
             else:
                 _write(known, json.dumps(recipe, indent=1) + "\n")
@@ -49,6 +51,18 @@ class TrainingFolder:
     def finished(self) -> bool:
         """Whether the model is there."""
         return (self.folder / "README.md").exists()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """A context in which no other process trains in this folder. Raises ModelError while one does."""
+        with _one_line_errors(self.folder):
+            handle = os.open(self.folder, os.O_RDONLY)
+        try:
+            with _one_line_errors(self.folder):
+                _lock(handle, self.folder)
+            yield
+        finally:
+            os.close(handle)
 
     def lines(self) -> list[LogLine]:
         """The log. A torn last line, of a training that was killed, is left out."""
@@ -86,10 +100,20 @@ class TrainingFolder:
         """Write the model, its tokenizer, its errors and its card; the state is needed no more."""
         with _one_line_errors(self.folder):
             _write(self.folder / "evaluation.json", json.dumps(errors) + "\n")
-            tokenizer.save_pretrained(self.folder)
-            model.save_pretrained(self.folder)
+            with filling_folder(self.folder) as unfinished:
+                tokenizer.save_pretrained(unfinished)
+                model.save_pretrained(unfinished)
             _write(self.folder / "README.md", card)
             self._state.unlink(missing_ok=True)
+
+
+def _lock(handle: int, folder: Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise ModelError(
+            f"{str(folder)!r} is in use by another training; wait for it or name another folder"
+        ) from error
 
 
 def _compare(folder: Path, known: dict[str, object], recipe: dict[str, object], ignored: set[str]) -> None:
@@ -126,9 +150,8 @@ def _save(path: Path, trainer: Trainer) -> None:
         tensors[f"weight.{name}"] = parameter.detach().cpu()
         for moment in MOMENTS:
             tensors[f"{moment}.{name}"] = trainer.optimizer.state[parameter][moment].cpu()
-    unfinished = path.with_suffix(".part")
-    save_file(tensors, unfinished, {"step": str(trainer.step), "seconds": repr(trainer.seconds)})
-    unfinished.replace(path)
+    with filling_folder(path.parent) as unfinished:
+        save_file(tensors, unfinished / path.name, {"step": str(trainer.step), "seconds": repr(trainer.seconds)})
 
 
 @torch.no_grad()

@@ -71,7 +71,7 @@ def build_page(
     runs: Sequence[tuple[str, Run]],
     reload: int = 0,
 ) -> Iterator[str]:
-    """The text of report.html in parts, made as they are asked for; it loads itself again after `reload` seconds, if any.
+    """The text of report.html in parts as they are made; it loads itself again after `reload` seconds, if any.
 
     `looks` go with `sections`, `summary` is that of table.py, `findings` those of findings.py; a picture of no section
     stands before them all.

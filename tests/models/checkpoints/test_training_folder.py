@@ -241,3 +241,32 @@ def test_a_finished_folder_that_lost_its_errors_is_one_line(whole: Path, tmp_pat
             (made / path.name).write_bytes(path.read_bytes())
     with pytest.raises(ModelError, match=r"evaluation\.json"):
         train(DROPOUT, made)
+
+
+def test_a_folder_has_one_training_at_a_time(tmp_path: Path) -> None:
+    message = "is in use by another training; wait for it or name another folder"
+    first = TrainingFolder(tmp_path / "made", DROPOUT.described())
+    with first.alone(), pytest.raises(ModelError, match=message):
+        train(DROPOUT, tmp_path / "made")
+    with TrainingFolder(tmp_path / "made", DROPOUT.described()).alone():
+        pass
+
+
+def test_a_training_killed_as_it_wrote_its_recipe_begins(tmp_path: Path) -> None:
+    (tmp_path / ".recipe.json.abcdefgh.part").write_text("{")
+    TrainingFolder(tmp_path, DROPOUT.described())
+    assert [path.name for path in tmp_path.iterdir()] == ["recipe.json"]
+
+
+def test_a_state_that_cannot_be_written_whole_leaves_nothing_beside_it(
+    half: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: object, path: Path, *__: object) -> None:
+        path.write_bytes(b"half of")
+        raise OSError(28, "No space left on device")
+
+    before = sorted(path.name for path in half.iterdir())
+    monkeypatch.setattr("mta_eval.models.checkpoints.training_folder.save_file", full)
+    with pytest.raises(ModelError, match="No space left on device"):
+        train(DROPOUT, half)
+    assert sorted(path.name for path in half.iterdir()) == before
