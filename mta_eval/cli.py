@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from mta_eval.commands.attention import attention
+from mta_eval.commands.checked_command import CheckedCommand
 from mta_eval.commands.compare import compare
 from mta_eval.commands.export import export
 from mta_eval.commands.import_answers import import_answers
@@ -30,7 +31,7 @@ from mta_eval.commands.table import table
 from mta_eval.commands.train import train
 from mta_eval.commands.watch import watch
 from mta_eval.errors import MtaEvalError
-from mta_eval.printable import one_line, say
+from mta_eval.printable import say, short_line
 from mta_eval.version import VERSION
 
 app = typer.Typer(
@@ -40,14 +41,14 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-app.command("list")(list_names)
+app.command("list", cls=CheckedCommand)(list_names)
 COMMANDS: tuple[Callable[..., None], ...] = (
     *(show, export, import_answers, run, merge, report, paper, compare, table, watch, rescore),
     *(import_checkpoint, retrofit, kernels, attention, train, suite),
 )
 for command in COMMANDS:
     name = "import" if command is import_answers else command.__name__.replace("_", "-")
-    app.command(name, cls=StudyCommand if command is run else None)(command)
+    app.command(name, cls=StudyCommand if command is run else CheckedCommand)(command)
 app.add_typer(lm_eval, name="lm-eval")
 
 
@@ -78,7 +79,7 @@ def main() -> None:
         say(str(error))
     except usage_error as error:
         where = error.ctx.command_path if error.ctx else "mta-eval"
-        print(one_line(f"{where}: {error.format_message()} (see {where} --help)"), file=sys.stderr)
+        print(short_line(f"{where}: {error.format_message()} (see {where} --help)"), file=sys.stderr)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
