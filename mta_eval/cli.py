@@ -66,11 +66,16 @@ def version(
 
 
 def main() -> None:
-    """Run the command line. A user's mistake is one line on stderr and exit code 2."""
-    usage_error: Any = typer.BadParameter.__base__  # click's UsageError, wherever typer keeps its click
+    """Run the command line."""
     _quiet_libraries()
+    end_in_one_line(app, "mta-eval")
+
+
+def end_in_one_line(program: typer.Typer, name: str) -> None:
+    """Run a command line, and end the process. A user's mistake is one line on stderr and exit code 2."""
+    usage_error: Any = typer.BadParameter.__base__  # click's UsageError, wherever typer keeps its click
     try:
-        code = app(prog_name="mta-eval", standalone_mode=False)
+        code = program(prog_name=name, standalone_mode=False)
         sys.stdout.flush()
         if code == 130:  # what typer makes of Ctrl-C
             raise KeyboardInterrupt
@@ -78,7 +83,7 @@ def main() -> None:
     except MtaEvalError as error:
         say(str(error))
     except usage_error as error:
-        where = error.ctx.command_path if error.ctx else "mta-eval"
+        where = error.ctx.command_path if error.ctx else name
         print(short_line(f"{where}: {error.format_message()} (see {where} --help)"), file=sys.stderr)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -27,6 +27,8 @@ ROPE_POSITIVE = (
     *("beta_fast", "beta_slow", "low_freq_factor", "high_freq_factor", "short_factor", "long_factor"),
 )
 ROPE = ("rope_parameters", "rope_scaling")
+ROPE_TYPES = ("default", "linear", "dynamic", "yarn", "longrope", "su", "llama3", "mrope", "proportional", "ntk")
+DTYPES = ("auto", "float64", "float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")
 
 
 def check_values(name: str, get: Get) -> None:
@@ -49,6 +51,9 @@ def _problems(get: Get) -> Iterator[tuple[str, str]]:
     for field in ("tie_word_embeddings",):
         if not isinstance(value := get(field), bool | None):
             yield field, f"{value!r:.60}, not true or false"
+    for field in ("dtype", "torch_dtype"):
+        if (value := get(field)) is not None and str(value).removeprefix("torch.") not in DTYPES:
+            yield field, f"{value!r:.60}, not one of {', '.join(DTYPES)}"
     for field in ROPE:
         yield from _problems_of_rope(field, get(field))
     yield from _problems_of_heads(get)
@@ -66,8 +71,11 @@ def _problems_of_rope(field: str, rope: object) -> Iterator[tuple[str, str]]:
             yield from _problems_of_rope(f"{field}.{key}", value)
         elif key in ROPE_POSITIVE and not ((value is None and key != "rope_theta") or _is_many(value, True)):
             yield f"{field}.{key}", f"{value!r:.60}, not a number above 0 and up to {LARGEST_NUMBER}"
-        elif key in ("rope_type", "type") and not isinstance(value, str | None):
-            yield f"{field}.{key}", f"{value!r:.60}, not a name"
+        elif key in ("rope_type", "type") and value is not None and value not in ROPE_TYPES:
+            yield f"{field}.{key}", f"{value!r:.60}, not one of {', '.join(ROPE_TYPES)}"
+    kind = rope.get("rope_type") or rope.get("type") or "default"
+    if kind == "default" and rope.get("factor") not in (None, 1):
+        yield f"{field}.rope_type", f"not there, so that the factor of {rope['factor']!r:.20} would count for nothing"
 
 
 def _problems_of_heads(get: Get) -> Iterator[tuple[str, str]]:
