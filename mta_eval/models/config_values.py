@@ -31,10 +31,13 @@ ROPE_TYPES = ("default", "linear", "dynamic", "yarn", "longrope", "su", "llama3"
 DTYPES = ("auto", "float64", "float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")
 
 
-def check_values(name: str, get: Get) -> None:
-    """Raises ModelError, naming the field, for a value that no model can have; `name` is the checkpoint's."""
+def check_values(name: str, get: Get, file: str = "config.json") -> None:
+    """Raises ModelError, naming the field, for a value that no model can have; `name` is the checkpoint's.
+
+    `file` is the one that has the values.
+    """
     for field, problem in _problems(get):
-        raise ModelError(f"the config of {name!r} is damaged: {field} is {problem}; mend it in config.json")
+        raise ModelError(f"the config of {name!r} is damaged: {field} is {problem}; mend it in {file}")
 
 
 def _problems(get: Get) -> Iterator[tuple[str, str]]:

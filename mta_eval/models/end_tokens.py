@@ -40,7 +40,7 @@ def end_tokens_of_checkpoint(
 
     try:
         generation_config = GenerationConfig.from_pretrained(str(path))
-    except (OSError, ValueError) as error:
+    except Exception as error:  # it compares its fields before it looks at their types
         if (path / GENERATION_CONFIG).exists():
             where = str(path / GENERATION_CONFIG)
             raise ModelError(f"cannot read {where!r}: {first_line(error)}; mend it or remove it") from error

@@ -40,7 +40,7 @@ def import_run(samples: Path, answers: Path, name: str, out: Path) -> Imported:
         raise SpecError("--name is what the model is called in the run: a text on one line, such as my-model")
     given = read_answers(answers)
     if not given:
-        raise StoreError(f"{str(answers)!r} holds no answers; a line of it is {{\"id\": …, \"output\": …}}")
+        raise StoreError(f'{str(answers)!r} holds no answers; a line of it is {{"id": …, "output": …}}')
     joined = [_join(line, given, name, answers) for line in _read_samples(samples)]
     if not joined:
         raise StoreError(f"{str(samples)!r} holds no samples; write them with mta-eval export")

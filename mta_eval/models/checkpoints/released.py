@@ -20,6 +20,7 @@ from mta_eval.attention.configuration import KERNELS, MTAConfig
 from mta_eval.attention.decoder import MTAForCausalLM
 from mta_eval.errors import ModelError
 from mta_eval.models.checkpoints.folders import check_new, new_folder
+from mta_eval.models.config_values import check_values
 from mta_eval.models.error_text import first_line
 from mta_eval.models.tokenizer import transformers_tokenizer
 from mta_eval.outside import read_json
@@ -70,6 +71,7 @@ def import_checkpoint(source: Path, out: Path, tokenizer: str | None = None) -> 
             f"the tokenizer of {tokenizer!r} has {len(reader)} tokens, more than the {config.vocab_size} of {weights}; "
             "name the tokenizer it was trained with"
         )
+    check_values(str(source), lambda field: getattr(config, field, None), parameters.name)
     model = _model(config, tensors, weights)
     with new_folder(out) as unfinished:
         model.save_pretrained(unfinished)
