@@ -53,6 +53,14 @@ def regular(path: Path) -> Path:
     return path
 
 
+def resolved(path: Path) -> Path:
+    """`path.resolve()`. Raises OSError for links in a circle, as whatever opens them does."""
+    try:
+        return path.resolve()
+    except RuntimeError as error:  # pathlib's, before Python 3.13
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path)) from error
+
+
 def read_json(text: str | bytes) -> Any:  # as json.loads: who reads it checks what it is
     """The JSON in a text. Raises ValueError if it is none, or lists and objects are nested more than 100 deep."""
     try:

@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from mta_eval.errors import TextError
-from mta_eval.outside import read_json, regular
+from mta_eval.outside import read_json, regular, resolved
 from mta_eval.results.store import QUESTION, RECORDS
 
 SUFFIXES = (".csv", ".json", ".jsonl")
@@ -68,7 +68,7 @@ def find_sources(paths: Sequence[Path]) -> tuple[list[AnswerFile], list[Path]]:
             if not kind and named:
                 raise TextError(_unknown(path))
             if kind:
-                sources.setdefault(path.resolve(), _describe(path, kind, given, named))
+                sources.setdefault(resolved(path), _describe(path, kind, given, named))
             else:
                 passed.append(path)
     if not sources:
@@ -184,7 +184,7 @@ def _describe_infinitebench(source: AnswerFile) -> AnswerFile:
 
 def _describe_ruler(source: AnswerFile) -> AnswerFile:
     """RULER writes MODEL/synthetic/LENGTH/pred/TASK.jsonl, or TASK-0.jsonl in several pieces."""
-    parents = source.path.resolve().parents
+    parents = resolved(source.path).parents
     in_layout = len(parents) > 3 and parents[0].name == "pred"
     task = re.sub(r"-\d+$", "", source.path.stem)
     if not in_layout:

@@ -56,7 +56,6 @@ SIGNS: dict[str, tuple[tuple[str, ...], str]] = {
     "digits of full width": ((*RUN, "--depths", "１"), "no depth"),
     "an underscore in a range": ((*RUN, "--depths", "0:1:0_1"), "no number"),
     "an option in other digits": (("show", "niah:needles=１", *SHOW[2:]), "wants int"),
-    "an option that is no number": (("show", "window:1", *SHOW[2:]), "window"),
     "no finite option": (("run", "niah", "--model", "stretched:x,factor=nan", *RUN[4:]), "wants float"),
     "facts": (("run", "babilong:facts=1000000", *WINDOW, *RUN[4:]), "facts is 0 to 10000"),
     "examples": (("run", "babilong:examples=1000000", *WINDOW, *RUN[4:]), "examples is 0 to 1000"),

@@ -142,7 +142,7 @@ def test_a_pipe_in_the_place_of_a_file_of_a_checkpoint(name: str, tmp_path: Path
 
 
 def test_weights_of_other_families_that_are_cut(
-    llama_folder: Path, tokenizer_folder: Path, tmp_path: Path, refused: Callable[..., str]
+    tokenizer_folder: Path, tmp_path: Path, refused: Callable[..., str]
 ) -> None:
     from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
-from bad_input import DIGITS, HUGE, LONG, WINDOW
+from bad_input import DIGITS, HUGE, LONG, WINDOW, Call
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mta_eval.errors import MtaEvalError
-from mta_eval.models import http_bodies
+from mta_eval.models import http_bodies, server_replies
+from mta_eval.models.checkpoint_files import OBJECTS
+from mta_eval.models.http_failures import ServerError
 from mta_eval.results.record_json import read_record, read_run_text
 
 JSON = st.recursive(
@@ -131,6 +134,116 @@ def test_fuzzed_answers_to_rescore(
     monkeypatch.chdir(tmp_path)
     (tmp_path / name).write_text(json.dumps(data.draw(changed(ANSWERS[name]))))
     _holds(("rescore", name, "--out", "again"), capsys, monkeypatch)
+
+
+STUDY = {
+    **{"tasks": [{"name": "niah", "needles": [1, 2]}], "models": [{"spec": "window:300", "label": "a"}]},
+    **{"lengths": [256], "depths": "0,1", "repeats": 1, "seeds": [0, 1], "dry-run": True},
+    **{"template-option": {"a": 1}, "figure": {"x": "depth"}},
+}
+
+
+@pytest.mark.slow
+@SLOWLY
+@given(data=st.data())
+def test_fuzzed_studies(
+    data: st.DataObject, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import tomli_w
+
+    monkeypatch.chdir(tmp_path)
+    fields = data.draw(changed(STUDY))
+    with contextlib.suppress(TypeError, ValueError):  # what TOML cannot say
+        (tmp_path / "study.toml").write_text(tomli_w.dumps(fields))  # type: ignore[arg-type]
+    if (tmp_path / "study.toml").exists():
+        _holds(("run", "study.toml", "--dry-run"), capsys, monkeypatch)
+
+
+@pytest.mark.slow
+@SLOWLY
+@given(name=st.sampled_from(["samples.jsonl", "answers.jsonl"]), data=st.data())
+def test_fuzzed_samples_and_answers(
+    name: str,
+    data: st.DataObject,
+    exported: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(exported)
+    whole = (exported / name).read_text()
+    (exported / name).write_text(json.dumps(data.draw(changed(json.loads(whole)))) + "\n")
+    try:
+        _holds(("import", "samples.jsonl", "answers.jsonl", "--name", "x", "--out", "imported"), capsys, monkeypatch)
+    finally:
+        (exported / name).write_text(whole)
+        shutil.rmtree(exported / "imported", ignore_errors=True)
+
+
+@pytest.fixture
+def exported(call: Call, tmp_path: Path) -> Path:
+    """One exported sample, and its answer."""
+    run = ("export", "niah", *WINDOW, "--lengths", "256", "--depths", "0", "--out", "samples.jsonl")
+    assert call(*run)[0] == 0
+    sample = json.loads((tmp_path / "samples.jsonl").read_text())
+    answer = {"id": sample["id"], "output": "x", "prompt_tokens": sample["prompt_tokens"], "finish": "stop"}
+    (tmp_path / "answers.jsonl").write_text(json.dumps(answer | {"output_tokens": 1, "seconds": 0.5, "thought": ""}))
+    return tmp_path
+
+
+@pytest.mark.slow
+@SLOWLY
+@given(name=st.sampled_from(sorted(OBJECTS)), data=st.data())
+def test_fuzzed_json_of_a_checkpoint(name: str, data: st.DataObject, llama_folder: Path, tmp_path: Path) -> None:
+    from mta_eval.models.hf import HuggingFace
+
+    folder = tmp_path / "checkpoint"
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(llama_folder, folder)
+    whole = json.loads((folder / name).read_text()) if (folder / name).exists() else {"a": {"b": 1}}
+    (folder / name).write_text(json.dumps(data.draw(changed(whole))))
+    model = HuggingFace(str(folder), "float32", "cpu")
+    with contextlib.suppress(MtaEvalError):
+        assert model.max_length > 0
+        model.describe()
+        model.identity()
+
+
+REPLY = {
+    "choices": [
+        {
+            **{"text": "x", "finish_reason": "stop", "message": {"content": "x", "refusal": None, "reasoning": ""}},
+            "logprobs": {"token_logprobs": [None, -0.5]},
+        }
+    ],
+    "usage": {"prompt_tokens": 2, "completion_tokens": 1, "completion_tokens_details": {"reasoning_tokens": 0}},
+}
+
+
+@pytest.mark.slow
+@SLOWLY
+@given(data=st.data())
+def test_fuzzed_server_replies(data: st.DataObject) -> None:
+    reply = http_bodies.parsed(json.dumps(data.draw(changed(REPLY))).encode())
+    for read in (
+        lambda it: server_replies.prompt_checked(it, 2),
+        lambda it: server_replies.refusal(it),
+        lambda it: server_replies.given_text(it, 4).text.encode(errors="replace"),
+        lambda it: sum(server_replies.prompt_logprobs(it, 2) or ()),
+    ):
+        with contextlib.suppress(ServerError):
+            read(server_replies.as_object(reply))
+
+
+@pytest.mark.slow
+@SLOWLY
+@given(text=st.text() | st.lists(st.text(max_size=6), min_size=3, max_size=9).map(",".join))
+def test_fuzzed_tables_to_rescore(
+    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for head in ("", "target,output,question\n"):
+        (tmp_path / "qa1_4k.csv").write_bytes((head + text).encode(errors="replace"))
+        _holds(("rescore", "qa1_4k.csv", "--out", "again"), capsys, monkeypatch)
 
 
 def _holds(command: tuple[str, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -24,13 +23,8 @@ CASES = {
 @pytest.mark.parametrize("script", CASES)
 def test_a_benchmark_refuses_in_one_line(script: str) -> None:
     for arguments in CASES[script]:
-        done = subprocess.run(
-            [sys.executable, str(BENCH / script), *arguments],
-            capture_output=True,
-            text=True,
-            env=os.environ,
-            check=False,
-        )
+        command = [sys.executable, str(BENCH / script), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 2, done.stderr
         assert len(done.stderr.splitlines()) == 1
         assert done.stdout == ""

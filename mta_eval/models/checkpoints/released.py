@@ -7,6 +7,7 @@ twice in layers without kernels after softmax; a checkpoint does not say, and he
 
 from __future__ import annotations
 
+import warnings
 import zipfile
 from collections.abc import Mapping
 from functools import reduce
@@ -117,9 +118,9 @@ def _read_weights(path: Path) -> Tensors:
         if path.suffix == ".safetensors":
             state: Mapping[str, object] = load_file(path)
         else:
-            state = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-            inner = state.get("model")
-            state = inner if isinstance(inner, dict) else state
+            with warnings.catch_warnings(action="ignore"):  # of a pickle's protocol
+                state = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+            state = inner if isinstance(inner := state.get("model"), dict) else state
         tensors = {".".join(part for part in key.split(".") if part not in WRAPPERS): state[key] for key in state}
         if unknown := [key for key, value in tensors.items() if not isinstance(value, torch.Tensor)]:
             raise TypeError(f"{_listed(unknown)} is no tensor")
