@@ -39,11 +39,11 @@ def import_run(samples: Path, answers: Path, name: str, out: Path) -> Imported:
     if not name.strip() or not name.isprintable():
         raise SpecError("--name is what the model is called in the run: a text on one line, such as my-model")
     given = read_answers(answers)
-    if not given:
-        raise StoreError(f'{str(answers)!r} holds no answers; a line of it is {{"id": …, "output": …}}')
     joined = [_join(line, given, name, answers) for line in _read_samples(samples)]
     if not joined:
         raise StoreError(f"{str(samples)!r} holds no samples; write them with mta-eval export")
+    if not given:
+        raise StoreError(f'{str(answers)!r} holds no answers; a line of it is {{"id": …, "output": …}}')
     if unknown := given.keys() - {record.sample_id for _, record in joined}:
         first = min((given[one] for one in unknown), key=lambda answer: answer.line)
         raise line_error(answers, first.line, f"there is no sample {first.id!r} in {str(samples)!r}")

@@ -65,10 +65,6 @@ SIGNS: dict[str, tuple[tuple[str, ...], str]] = {
         ("train", "letter_blocks", "--out", "t", "--device", "meta"),
         "computes nothing",
     ),
-    "an option of a kernel in other digits": (
-        ("retrofit", "letter-blocks-mta", "--out", "o", "--set", "query_kernel_before=٣"),
-        "query_kernel_before",
-    ),
 }
 
 

@@ -82,7 +82,10 @@ VALUES: list[tuple[str, dict[str, Any]]] = [
     ("rope_parameters.factor", {"rope_parameters": {**YARN, "factor": -2}}),
     ("rope_parameters.factor", {"rope_parameters": {**YARN, "factor": float("nan")}}),
     ("rope_parameters.factor", {"rope_parameters": {**YARN, "factor": 1e300}}),
-    ("original_max", {"rope_parameters": {**YARN, "original_max_position_embeddings": "x"}}),
+    (
+        "rope_parameters.original_max_position_embeddings",
+        {"rope_parameters": {**YARN, "original_max_position_embeddings": "x"}},
+    ),
     ("rope_parameters.long_factor", {"rope_parameters": {**ROPE, "rope_type": "longrope", "long_factor": []}}),
     ("rope_parameters.rope_type", {"rope_parameters": {**ROPE, "rope_type": "nonsense"}}),
     ("full_attention.rope_theta", {"rope_parameters": {"full_attention": {**ROPE, "rope_theta": -1}}}),

@@ -129,6 +129,16 @@ def test_a_pipe_in_a_folder_of_texts(refused: Callable[..., str], tmp_path: Path
         refused("run", task, *WINDOW, "--lengths", "256", "--dry-run")
 
 
+def test_links_in_a_circle(refused: Callable[..., str], tmp_path: Path) -> None:
+    for name in ("samples_x.jsonl", "loop"):
+        (tmp_path / name).symlink_to(name)
+    circle = "Too many levels of symbolic links"
+    assert circle in refused("table", "samples_x.jsonl")
+    assert circle in refused("merge", "loop", "loop", "--out", "x")
+    assert circle in refused("export", "niah", *WINDOW, "--lengths", "256", "--out", "loop")
+    refused("rescore", "loop", "--out", "x")
+
+
 def test_a_file_without_answers(call: Call, refused: Callable[..., str], tmp_path: Path) -> None:
     assert call("export", "niah", *WINDOW, "--lengths", "256", "--depths", "0", "--out", "s.jsonl")[0] == 0
     (tmp_path / "a.jsonl").write_text("\n")
