@@ -197,6 +197,10 @@ def test_a_model_that_is_refused_as_it_is_loaded_leaves_no_run(llama_folder: Pat
     assert (tmp_path / "r" / "records.jsonl").read_bytes() == records
 
 
+def test_a_model_without_kernels_leaves_no_folder(llama_folder: Path, refused: Callable[..., str]) -> None:
+    assert "no kernels to draw" in refused("kernels", str(llama_folder), "--out", "x")
+
+
 def test_positions_that_cannot_be_scaled(tokenizer_folder: Path, tmp_path: Path, refused: Callable[..., str]) -> None:
     from transformers import GPT2Config, GPT2LMHeadModel
 

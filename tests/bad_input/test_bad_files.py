@@ -129,6 +129,11 @@ def test_a_pipe_in_a_folder_of_texts(refused: Callable[..., str], tmp_path: Path
         refused("run", task, *WINDOW, "--lengths", "256", "--dry-run")
 
 
+def test_a_list_where_a_study_has_one_value(refused: Callable[..., str], tmp_path: Path) -> None:
+    (tmp_path / "s.toml").write_text('tasks = ["niah"]\nmodels = ["window:300"]\nrepeats = [1, 2]\n')
+    assert "repeats: takes one value" in refused("run", "s.toml", "--dry-run")
+
+
 def test_links_in_a_circle(refused: Callable[..., str], tmp_path: Path) -> None:
     for name in ("samples_x.jsonl", "loop"):
         (tmp_path / name).symlink_to(name)

@@ -139,6 +139,7 @@ def _config(model: Section, tensors: Tensors, path: Path, tokenizer: PreTrainedT
     """Our configuration, from their arguments and, where those may not say, the weights' shapes."""
     try:
         width, layers = model["dim"], model["n_layers"]
+        check_values(str(path.parent), {"num_hidden_layers": layers}.get, path.name)  # before they are counted
         heads = model["n_heads"] if "n_heads" in model else width // model["head_dim"]
         return MTAConfig(
             hidden_size=width,
@@ -185,14 +186,13 @@ def _attention(mta: Section, layers: int, heads: int) -> Section:
     convolves = before != [0, 0] or after != [0, 0]
     attention = "mta" if convolves or any(mixed) else "transformer"
     norm = "depth_scaled" if mta.get("layer_norm_rescale") else "plain"
-    gate = "scalar" if mta.get("gate_1d", True) else "vector"
     return {
         **dict(zip(KERNELS, (*before, mixed[0], *after, mixed[1]), strict=True)),
         "attention": "talking_heads" if not convolves and mixed == [heads, heads] else attention,
         "convolution_layers": convolving if convolves else None,
         "key_padding": mta.get("pad_key", "both"),
         "norm": norm if mta.get("group_norm") else "none",
-        "gate": gate if mta.get("add_gating") else "none",
+        "gate": "none" if not mta.get("add_gating") else "scalar" if mta.get("gate_1d", True) else "vector",
     }
 
 
