@@ -15,7 +15,7 @@ import pandas as pd
 
 from mta_eval.core import Json
 from mta_eval.errors import TextError
-from mta_eval.outside import read_json, regular
+from mta_eval.outside import LARGEST, read_json, regular
 from mta_eval.rescoring.sources import AnswerFile, length_in_name
 from mta_eval.results.grid import is_number
 from mta_eval.results.record_json import record_of
@@ -46,7 +46,10 @@ class Row(NamedTuple):
 def read_answer_rows(source: AnswerFile, task: str = "") -> Iterator[Row]:
     """The rows of `source`; `task` names the task where the source does not. Raises TextError."""
     try:
-        yield from READERS[source.kind](source, task)
+        for row in READERS[source.kind](source, task):
+            if row.length is not None and not 0 <= row.length <= LARGEST:
+                raise _damaged(source, row.line, f"its length, {row.length!s:.30}, is none that a table can hold")
+            yield row
     except UnicodeDecodeError as error:
         raise TextError(f"{str(source.path)!r} is no UTF-8 text ({error.reason})") from error
     except OSError as error:
@@ -59,7 +62,6 @@ def _read_babilong(source: AnswerFile, task: str) -> Iterator[Row]:
     qa = _qa_of(task)
     if qa is None:
         raise TextError(f"{str(source.path)!r}: the name does not tell the task (qa1_4k_….csv); give --task qa1")
-    number = 0
     for number, (target, output, question) in enumerate(_csv_rows(source.path), 1):
         if not isinstance(target, str) or not target:
             raise TextError(f"{str(source.path)!r} row {number} is damaged: it has no target")
@@ -113,7 +115,7 @@ def _read_needlehaystack(source: AnswerFile, task: str) -> Iterator[Row]:
     """One file for each cell. Its score, 1 to 10, is a judge's: stored as a share of 10. There is no target."""
     for line, raw in _objects(source.path):
         score, length, depth = raw.get("score"), raw.get("context_length"), raw.get("depth_percent")
-        if not is_number(length) or not is_number(depth) or not 0 <= depth <= 100:
+        if not is_number(length) or not is_number(depth) or not (0 <= length <= LARGEST and 0 <= depth <= 100):
             raise _damaged(source, line, "it needs context_length and depth_percent, from 0 to 100")
         if score is not None and not (is_number(score) and 0 <= score <= 10):
             raise _damaged(source, line, f"its score {score!r} is not from 1 to 10")

@@ -79,8 +79,9 @@ def find_sources(paths: Sequence[Path]) -> tuple[list[AnswerFile], list[Path]]:
 @lru_cache
 def length_in_name(text: str) -> int | None:
     """A length as BABILong writes it, in tokens: "0k" -> 0, "4k" -> 4096, "1M" -> 1048576; None if it is none."""
-    match = re.fullmatch(r"(\d+)([kKmM]?)", text.strip())
-    return int(match[1]) * UNITS[match[2].lower()] if match else None
+    match = re.fullmatch(r"([0-9]+)([kKmM]?)", text.strip())
+    # a beginning of 30 digits is as far out of range as all of thousands, which Python would not read
+    return int(match[1][:30]) * UNITS[match[2].lower()] if match else None
 
 
 def _files(given: Path) -> Iterator[tuple[Path, bool]]:

@@ -134,6 +134,20 @@ def test_a_list_where_a_study_has_one_value(refused: Callable[..., str], tmp_pat
     assert "repeats: takes one value" in refused("run", "s.toml", "--dry-run")
 
 
+LENGTHS: dict[str, str] = {
+    "a.jsonl": '{"doc": {"target": "x", "length": 99999999999999999999}, "resps": [["x"]]}',
+    "c.jsonl": f'{{"doc": {{"target": "x", "length": "{"9" * 5000}"}}, "resps": [["x"]]}}',
+    "b.json": '{"model_response": "x", "context_length": NaN, "depth_percent": 5}',
+    "qa1_99999999999999999999k.csv": "target,output,question\na,b,c",
+}
+
+
+@pytest.mark.parametrize("name", LENGTHS)
+def test_lengths_that_no_table_can_hold(name: str, refused: Callable[..., str], tmp_path: Path) -> None:
+    (tmp_path / name).write_text(LENGTHS[name] + "\n")
+    assert "length" in refused("rescore", name, "--out", "x")
+
+
 def test_links_in_a_circle(refused: Callable[..., str], tmp_path: Path) -> None:
     for name in ("samples_x.jsonl", "loop"):
         (tmp_path / name).symlink_to(name)
