@@ -86,6 +86,8 @@ def _read_samples(path: Path) -> Iterator[_Line]:
             task = _task(exported)
             if cell_or_none(sample.id) is None or not sample.id.startswith(f"{sample.task}/"):
                 raise ValueError(f"{sample.id!r} is no id of a sample of {sample.task}")
+            if lost := next((needle for needle in sample.needles if needle.text not in sample.prompt), None):
+                raise ValueError(f"its prompt does not hold the needle {lost.text!r:.60}")
             if sample.id in seen:
                 raise ValueError(f"{sample.id} is there twice, first on line {seen[sample.id]}; import each seed alone")
             about = exported.seed, exported.model, exported.tokenizer, sample.settings

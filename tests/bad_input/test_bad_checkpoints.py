@@ -70,7 +70,6 @@ VALUES: list[tuple[str, dict[str, Any]]] = [
     ("vocab_size", {"vocab_size": True}),
     ("max_position_embeddings", {"max_position_embeddings": 1e30}),
     ("max_position_embeddings", {"max_position_embeddings": "text"}),
-    ("query_kernel_before", {"query_kernel_before": 10**6}),
     ("initializer_range", {"initializer_range": float("nan")}),
     ("initializer_range", {"initializer_range": "text"}),
     ("rms_norm_eps", {"rms_norm_eps": -1}),

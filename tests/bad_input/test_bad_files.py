@@ -148,6 +148,23 @@ def test_lengths_that_no_table_can_hold(name: str, refused: Callable[..., str], 
     assert "length" in refused("rescore", name, "--out", "x")
 
 
+@pytest.mark.parametrize("prompt", [None, 5, ["x"], {}])
+def test_samples_of_lm_eval_whose_prompt_is_no_text(
+    prompt: object, refused: Callable[..., str], tmp_path: Path
+) -> None:
+    row = {"doc": {"id": "niah/256/0.00/0", "prompt": prompt, "seed": 0}, "filtered_resps": ["x"], "acc": 1.0}
+    (tmp_path / "samples_niah.jsonl").write_text(json.dumps(row) + "\n")
+    assert "holds no samples of our tasks" in refused("table", "samples_niah.jsonl")
+
+
+def test_a_needle_that_its_prompt_does_not_hold(call: Call, refused: Callable[..., str], tmp_path: Path) -> None:
+    assert call("export", "niah", *WINDOW, "--lengths", "256", "--depths", "0", "--out", "s.jsonl")[0] == 0
+    sample = json.loads((tmp_path / "s.jsonl").read_text())
+    (tmp_path / "s.jsonl").write_text(json.dumps(sample | {"prompt": "x"}))
+    (tmp_path / "a.jsonl").write_text(json.dumps({"id": sample["id"], "output": "y"}))
+    assert "does not hold the needle" in refused("import", "s.jsonl", "a.jsonl", "--name", "x", "--out", "o")
+
+
 def test_links_in_a_circle(refused: Callable[..., str], tmp_path: Path) -> None:
     for name in ("samples_x.jsonl", "loop"):
         (tmp_path / name).symlink_to(name)
