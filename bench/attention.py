@@ -28,16 +28,18 @@ from typing import Annotated, Any
 
 import torch
 import typer
-from measuring import apart, chosen_of, peak
+from measuring import apart, peak
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
+from starting import Dtype, chosen_of, kernel_of, start
 from torch.nn import functional as F
 
 from mta_eval.arguments import parse_length, parse_lengths
 from mta_eval.attention.documents import Tokens
 from mta_eval.attention.kernels import Kernels
 from mta_eval.attention.paths import attend
+from mta_eval.models.devices import choose_device
 
 SEED = 0
 REPEATS = 3  # after a first one, which warms up; fewer where they take long
@@ -171,11 +173,11 @@ def room(device: str) -> float:
 
 def main(
     lengths: Annotated[str, typer.Option()] = "1k,2k,4k,8k,16k,32k",
-    heads: Annotated[int, typer.Option()] = 4,
-    size: Annotated[int, typer.Option(help="Of a head.")] = 64,
+    heads: Annotated[int, typer.Option(min=1)] = 4,
+    size: Annotated[int, typer.Option(help="Of a head.", min=1)] = 64,
     kernel: Annotated[str, typer.Option(help="Queries x keys.")] = "6x11",
     device: Annotated[str, typer.Option()] = "cpu",
-    dtype: Annotated[str, typer.Option()] = "float32",
+    dtype: Annotated[Dtype, typer.Option()] = "float32",
     layers: Annotated[str, typer.Option(help="Of: before, v1, v2.")] = ",".join(LAYERS),
     backward: Annotated[bool, typer.Option("--backward", help="Forward and backward.")] = False,
     decode_length: Annotated[str, typer.Option(help="0 leaves decoding out.")] = "4k",
@@ -187,17 +189,18 @@ def main(
         with torch.set_grad_enabled(task["backward"]):
             print(json.dumps(decode(task) if task["decode"] else measure(task)))
         return
-    sizes = [int(part) for part in kernel.split("x")]
+    sizes, wanted, device = kernel_of(kernel), chosen_of(layers, LAYERS, "--layers"), choose_device(device)
+    decoded, sizes_in_tokens = parse_length(decode_length), parse_lengths(lengths)
     fixed = {"heads": heads, "size": size, "kernel": sizes, "device": device, "dtype": dtype, "backward": backward}
     console = Console(width=110)
     console.print(f"H={heads} D={size} {kernel} {dtype} on {device}, torch {torch.__version__}, ", end="")
     console.print(f"{torch.get_num_threads()} threads, {'forward and backward' if backward else 'forward'}")
     bytes_each = torch.empty(0, dtype=getattr(torch, dtype)).element_size()
-    for layer in chosen_of(layers, LAYERS, "--layers"):
+    for layer in wanted:
         table = Table(title=f"{layer}", title_justify="left", box=SIMPLE)
         for heading in ("length", "how", "seconds", "× sdpa", "× definition", "extra MiB"):
             table.add_column(heading, justify="left" if heading == "how" else "right", no_wrap=True)
-        for length in parse_lengths(lengths):
+        for length in sizes_in_tokens:
             found: dict[str, dict[str, float] | None] = {}
             needs = FULL[layer] * heads * length**2 * bytes_each * (2 if backward else 1)
             for how in ("sdpa", "definition", "ours", *(["ours, flex"] if device == "cuda" else [])):
@@ -206,8 +209,8 @@ def main(
             for how, numbers in found.items():
                 table.add_row(f"{length:,}", how, *cells(how, numbers, found, needs))
         console.print(table)
-    if parse_length(decode_length):
-        console.print(decoding(fixed, parse_length(decode_length), layers.split(",")))
+    if decoded:
+        console.print(decoding(fixed, decoded, wanted))
 
 
 def cells(how: str, numbers: dict[str, float] | None, numbers_of: dict[str, Any], needs: float) -> list[str]:
@@ -244,4 +247,4 @@ def decoding(fixed: dict[str, Any], length: int, layers: list[str]) -> Table:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    start(main)

@@ -39,13 +39,15 @@ from typing import Annotated, Any
 
 import torch
 import typer
-from measuring import apart, chosen_of
+from measuring import apart
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
+from starting import chosen_of, start
 
 from mta_eval.core import Cell, Sample, Tokenizer
 from mta_eval.memory import take_peak
+from mta_eval.models.devices import Dtype
 from mta_eval.models.stop_strings import cut_at_stop
 from mta_eval.registry import build_model, build_task
 
@@ -209,9 +211,9 @@ def moved_mta(folder: str) -> str:
 
 def main(
     model: Annotated[str, typer.Option(help="A spec.")] = "smollm2",
-    dtype: Annotated[str, typer.Option()] = "auto",
-    threads: Annotated[int, typer.Option()] = 2,
-    rounds: Annotated[int, typer.Option()] = 2,
+    dtype: Annotated[Dtype, typer.Option()] = "auto",
+    threads: Annotated[int, typer.Option(min=1)] = 2,
+    rounds: Annotated[int, typer.Option(min=1)] = 2,
     scenarios: Annotated[str, typer.Option()] = ",".join(SCENARIOS),
     ways: Annotated[str, typer.Option()] = ",".join(WAYS),
     one: Annotated[str, typer.Option(hidden=True)] = "",
@@ -220,10 +222,12 @@ def main(
     if one:
         print(json.dumps(measure(json.loads(one))))
         return
-    wanted = chosen_of(scenarios, SCENARIOS, "--scenarios")
+    wanted, named = chosen_of(scenarios, SCENARIOS, "--scenarios"), chosen_of(ways, WAYS, "--ways")
+    if model != "mta":
+        build_model(model)
     console = Console(width=110)
     console.print(f"{model}, {dtype}, torch {torch.__version__}, {threads} threads, best of {rounds} rounds")
-    chosen = [way for way in chosen_of(ways, WAYS, "--ways") if not way.startswith("lm-eval") or find_spec("lm_eval")]
+    chosen = [way for way in named if not way.startswith("lm-eval") or find_spec("lm_eval")]
     folder = TemporaryDirectory()
     model = moved_mta(folder.name) if model == "mta" else model
     table = Table(box=SIMPLE)
@@ -259,4 +263,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    start(main)

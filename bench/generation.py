@@ -33,10 +33,11 @@ import typer
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
+from starting import start
 
 from mta_eval.arguments import parse_lengths
 from mta_eval.core import Cell, Tokenizer
-from mta_eval.errors import ModelError, MtaEvalError, SpecError
+from mta_eval.errors import ModelError, SpecError
 from mta_eval.models.tokenizer import load_tokenizer
 from mta_eval.tasks.niah import Niah
 from mta_eval.tasks.prompts.haystack import open_haystack
@@ -237,13 +238,9 @@ def main(
     peer_samples: Annotated[int, typer.Option(min=0, help="Samples that lm-eval really makes; 0: none.")] = 20,
 ) -> None:
     """How fast prompts are made, and how exact their lengths are, beside lm-eval's RULER generator."""
-    try:
-        console = Console(width=max(Console().width, 114))  # narrower, the tables break
-        compare(tokenizer, parse_lengths(lengths), samples, peer_samples, console)
-    except MtaEvalError as error:
-        typer.echo(error, err=True)
-        raise typer.Exit(2) from error
+    console = Console(width=max(Console().width, 114))  # narrower, the tables break
+    compare(tokenizer, parse_lengths(lengths), samples, peer_samples, console)
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    start(main)

@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from starting import chosen_of, start
 
 HERE = Path(__file__).parent
 SHARES = {  # of the time, in the order in which parts run; what one leaves goes to the others
@@ -44,7 +45,7 @@ SHARES = {  # of the time, in the order in which parts run; what one leaves goes
 
 def main(
     out: Annotated[Path, typer.Option(help="The JSON file.")] = Path("gpu.json"),
-    minutes: Annotated[float, typer.Option(help="For all parts together.")] = 8.0,
+    minutes: Annotated[float, typer.Option(help="For all parts together.", min=0.01)] = 8.0,
     parts: Annotated[str, typer.Option(help="Some of them, by commas.")] = ",".join(SHARES),
     smoke: Annotated[bool, typer.Option("--smoke", help="Tiny sizes, on a CPU.")] = False,
     only: Annotated[str, typer.Option(hidden=True)] = "",
@@ -58,9 +59,7 @@ def main(
 
         gpu_parts.run(only, out, time.monotonic() + seconds, smoke)
         return
-    began, wanted = time.monotonic(), parts.split(",")
-    if wrong := [part for part in wanted if part not in SHARES]:
-        raise typer.BadParameter(f"--parts has no {wrong[0]!r}; there is: {', '.join(SHARES)}")
+    began, wanted = time.monotonic(), chosen_of(parts, SHARES, "--parts")
     found: dict[str, Any] = {"seconds": {}}
     with tempfile.TemporaryDirectory() as folder:
         for index, part in enumerate(wanted):
@@ -106,4 +105,4 @@ def write(path: Path, results: dict[str, Any]) -> None:
 
 if __name__ == "__main__":
     sys.path.insert(0, str(HERE))
-    typer.run(main)
+    start(main)

@@ -24,10 +24,13 @@ from measuring import apart, peak
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
+from starting import Dtype, start
 from torch.nn import functional as F
 
 from mta_eval.arguments import parse_lengths
+from mta_eval.errors import SpecError
 from mta_eval.models.context_extension.chunks import Chunking, Rotation, chunk_vectors, longheads_attention
+from mta_eval.models.devices import choose_device
 
 REPEATS, ENOUGH = 3, 20  # runs after a first one, but no more than so many seconds
 
@@ -70,19 +73,22 @@ def measure(task: dict[str, Any]) -> dict[str, float]:
 
 def main(
     lengths: Annotated[str, typer.Option()] = "8k,16k,32k,64k",
-    heads: Annotated[int, typer.Option()] = 9,
-    groups: Annotated[int, typer.Option(help="Heads of keys and values.")] = 3,
-    size: Annotated[int, typer.Option(help="Of a head.")] = 64,
-    window: Annotated[int, typer.Option()] = 256,
-    attention_length: Annotated[int, typer.Option()] = 2048,
+    heads: Annotated[int, typer.Option(min=1)] = 9,
+    groups: Annotated[int, typer.Option(help="Heads of keys and values.", min=1)] = 3,
+    size: Annotated[int, typer.Option(help="Of a head.", min=1)] = 64,
+    window: Annotated[int, typer.Option(min=1)] = 256,
+    attention_length: Annotated[int, typer.Option(min=1)] = 2048,
     device: Annotated[str, typer.Option()] = "cpu",
-    dtype: Annotated[str, typer.Option()] = "float32",
+    dtype: Annotated[Dtype, typer.Option()] = "float32",
     one: Annotated[str, typer.Option(hidden=True)] = "",
 ) -> None:
     """Measure and print."""
     if one:
         print(json.dumps(measure(json.loads(one))))
         return
+    if heads % groups:
+        raise SpecError(f"--groups {groups} does not divide the {heads} heads")
+    wanted, device = parse_lengths(lengths), choose_device(device)
     fixed = {"heads": heads, "groups": groups, "size": size, "device": device, "dtype": dtype}
     fixed |= {"window": window, "attention_length": attention_length}
     console = Console(width=100)
@@ -94,7 +100,7 @@ def main(
     for heading in ("length", "sdpa s", "ours s", "ours / sdpa", "sdpa MiB", "ours MiB"):
         table.add_column(heading, justify="right")
     found: dict[str, list[tuple[int, dict[str, float]]]] = {"sdpa": [], "ours": []}
-    for length in parse_lengths(lengths):
+    for length in wanted:
         for how, numbers in found.items():
             measured = apart(__file__, {**fixed, "length": length, "how": how})
             if measured:
@@ -112,4 +118,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    start(main)

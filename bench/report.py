@@ -26,9 +26,10 @@ import typer
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
+from starting import start
 
 from mta_eval.core import Cell, Record, Run, Sweep, generator
-from mta_eval.errors import MtaEvalError, SpecError
+from mta_eval.errors import SpecError
 from mta_eval.results import report
 from mta_eval.results.store import RunFolder, read
 
@@ -131,18 +132,14 @@ def main(
     models: Annotated[int, typer.Option(min=1, help="How many models gave them.")] = 2,
 ) -> None:
     """Records per second from records.jsonl to report.html."""
-    try:
-        counts = parse_counts(records)
-        if min(counts) < models:
-            raise SpecError(f"{min(counts)} records of {models} models leave a model without any; take more records")
-        with tempfile.TemporaryDirectory() as folder:
-            measure(max(models, 100), models, Path(folder, "warm"))  # imports and fonts are nobody's
-            rows = [measure(count, models, Path(folder, str(count))) for count in counts]
-        Console().print(draw(rows))
-    except MtaEvalError as error:
-        typer.echo(error, err=True)
-        raise typer.Exit(2) from error
+    counts = parse_counts(records)
+    if min(counts) < models:
+        raise SpecError(f"{min(counts)} records of {models} models leave a model without any; take more records")
+    with tempfile.TemporaryDirectory() as folder:
+        measure(max(models, 100), models, Path(folder, "warm"))  # imports and fonts are nobody's
+        rows = [measure(count, models, Path(folder, str(count))) for count in counts]
+    Console().print(draw(rows))
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    start(main)

@@ -9,12 +9,11 @@ from typing import TypeVar
 
 from mta_eval.core import Scalar
 from mta_eval.errors import MtaEvalError, SpecError, did_you_mean
-from mta_eval.outside import read_json
+from mta_eval.outside import MOST_DIGITS, read_json, typed_float, typed_integer
 
 T = TypeVar("T")
 LONGEST_RANGE = 1000  # numbers
 LONGEST = 16 * 1024 * 1024
-MOST_DIGITS = 18  # of a number: what 64 bits surely hold
 UNITS = {"": 1, "k": 1024, "m": 1024 * 1024}
 
 
@@ -136,11 +135,12 @@ def parse_options(texts: Sequence[str]) -> dict[str, int | str | list[int]]:
         if key in options:
             raise SpecError(f"option {key} is given twice")
         parts = value.split(",")
-        if all(part.strip().isdecimal() for part in parts):
-            numbers = [int(part) for part in parts]
-            options[key] = numbers if len(numbers) > 1 else numbers[0]
-        else:
+        try:
+            numbers = [typed_integer(part) for part in parts]
+        except ValueError:
             options[key] = value
+        else:
+            options[key] = numbers if len(numbers) > 1 else numbers[0]
     return options
 
 
@@ -161,12 +161,9 @@ def _range(text: str, parse: Callable[[str], float]) -> list[float]:
 
 def _number_of(text: str) -> float:
     try:
-        number = float(text)
+        return typed_float(text)
     except ValueError as error:
-        raise SpecError(f"{text!r} is no number") from error
-    if not math.isfinite(number):
-        raise SpecError(f"{text!r} is no number")
-    return number
+        raise SpecError(str(error)) from error
 
 
 def _checked_depth(depth: float) -> float:
@@ -179,11 +176,11 @@ def _depth_of(text: str) -> float | None:
     if text.lower() in ("any", "none"):
         return None
     try:
-        depth = float(text)
+        depth = typed_float(text)
     except ValueError as error:
-        raise SpecError(f"{text!r} is no depth; write a number from 0 (start) to 1 (end), or any") from error
+        raise SpecError(f"{text!r:.40} is no depth; write a number from 0 (start) to 1 (end), or any") from error
     if not 0 <= depth <= 1:
-        raise SpecError(f"depth {text} is outside 0 (start of the context) to 1 (its end)")
+        raise SpecError(f"depth {text:.40} is outside 0 (start of the context) to 1 (its end)")
     return round(depth, 6)
 
 

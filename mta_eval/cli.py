@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from mta_eval.commands.attention import attention
+from mta_eval.commands.checked_command import CheckedCommand
 from mta_eval.commands.compare import compare
 from mta_eval.commands.export import export
 from mta_eval.commands.import_answers import import_answers
@@ -31,7 +32,7 @@ from mta_eval.commands.table import table
 from mta_eval.commands.train import train
 from mta_eval.commands.watch import watch
 from mta_eval.errors import MtaEvalError
-from mta_eval.printable import guard_terminal, one_line, say
+from mta_eval.printable import guard_terminal, say, short_line
 from mta_eval.version import VERSION
 
 app = typer.Typer(
@@ -42,14 +43,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO)  # what stdout says where it is a file on a full disk
-app.command("list")(list_names)
+app.command("list", cls=CheckedCommand)(list_names)
 COMMANDS: tuple[Callable[..., None], ...] = (
     *(show, export, import_answers, run, merge, report, paper, compare, table, watch, rescore),
     *(import_checkpoint, retrofit, kernels, attention, train, suite),
 )
 for command in COMMANDS:
     name = "import" if command is import_answers else command.__name__.replace("_", "-")
-    app.command(name, cls=StudyCommand if command is run else None)(command)
+    app.command(name, cls=StudyCommand if command is run else CheckedCommand)(command)
 app.add_typer(lm_eval, name="lm-eval")
 
 
@@ -67,12 +68,17 @@ def version(
 
 
 def main() -> None:
-    """Run the command line. A user's mistake is one line on stderr and exit code 2."""
-    usage_error: Any = typer.BadParameter.__base__  # click's UsageError, wherever typer keeps its click
+    """Run the command line."""
     guard_terminal()
     _quiet_libraries()
+    end_in_one_line(app, "mta-eval")
+
+
+def end_in_one_line(program: typer.Typer, name: str) -> None:
+    """Run a command line, and end the process. A user's mistake is one line on stderr and exit code 2."""
+    usage_error: Any = typer.BadParameter.__base__  # click's UsageError, wherever typer keeps its click
     try:
-        code = app(prog_name="mta-eval", standalone_mode=False)
+        code = program(prog_name=name, standalone_mode=False)
         sys.stdout.flush()
         if code == 130:  # what typer makes of Ctrl-C
             raise KeyboardInterrupt
@@ -80,8 +86,8 @@ def main() -> None:
     except MtaEvalError as error:
         say(str(error))
     except usage_error as error:
-        where = error.ctx.command_path if error.ctx else "mta-eval"
-        print(one_line(f"{where}: {error.format_message()} (see {where} --help)"), file=sys.stderr)
+        where = error.ctx.command_path if error.ctx else name
+        print(short_line(f"{where}: {error.format_message()} (see {where} --help)"), file=sys.stderr)
     except BrokenPipeError:
         _leave_unprinted()
         sys.exit(0)

@@ -18,6 +18,7 @@ COMMANDS = re.compile(
 
 # control characters but tab and newline, marks that reverse the direction of text, halves of surrogate pairs
 HARMFUL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+LONGEST_LINE = 800  # characters of a line of ours
 SEPARATORS = "\x1c\x1d\x1e\x1f\x85"  # control characters that Python takes for white space
 
 
@@ -46,6 +47,13 @@ def json_for_terminals(text: str) -> str:
     return HARMFUL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
+def short_line(text: str) -> str:
+    """`one_line`, without its middle where it is longer than anybody reads: what is wrong stands before, how to mend it
+    after what a user gave."""
+    line = one_line(text)
+    return line if len(line) <= LONGEST_LINE else f"{line[: LONGEST_LINE // 2]} … {line[-LONGEST_LINE // 2 :]}"
+
+
 class PrintableRecord(logging.LogRecord):
     """What a library logs, as a terminal may show it: its messages repeat what files and servers hold."""
 
@@ -72,4 +80,4 @@ def _print_traceback(kind: type[BaseException], error: BaseException, trace: Tra
 
 def say(text: str) -> None:
     """One line of ours on stderr."""
-    print(f"mta-eval: {one_line(text)}", file=sys.stderr, flush=True)
+    print(f"mta-eval: {short_line(text)}", file=sys.stderr, flush=True)

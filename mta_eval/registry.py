@@ -22,7 +22,9 @@ from typing import Any, ClassVar, Literal, Protocol, TypeVar, Union, get_args, g
 from mta_eval.core import Model, Task
 from mta_eval.errors import SpecError
 from mta_eval.errors import did_you_mean as did_you_mean
+from mta_eval.outside import MOST_DIGITS, typed_float, typed_integer
 
+TYPED: dict[object, Callable[[str], object]] = {int: typed_integer, float: typed_float}
 _KEY = re.compile(r"[a-z_]+=")
 _NEXT = re.compile(r",(?=[a-z_]+=)")  # between two options
 _LIST = re.compile(r"(?<==)\{([^{}\"']*)\}(?=,[a-z_]+=|$)")  # of values: needles={1,2,4}
@@ -233,9 +235,10 @@ def _convert(name: str, key: str, value: str, kind: Callable[[str], object]) -> 
             raise SpecError(f"{name}: option {key} is true or false, not {value!r}")
         return value.lower() == "true"
     try:
-        return kind(value)
+        return TYPED.get(kind, kind)(value)
     except ValueError as error:
-        raise SpecError(f"{name}: option {key} wants {kind.__name__}, not {value!r}") from error
+        digits = f" of at most {MOST_DIGITS} digits" if kind is int and value.isdecimal() else ""
+        raise SpecError(f"{name}: option {key} wants {kind.__name__}{digits}, not {value!r:.100}") from error
 
 
 def option_text(value: object) -> str:

@@ -28,10 +28,11 @@ from mta_eval.core import (
     Task,
     cells_of,
 )
-from mta_eval.errors import LengthError, SpecError
+from mta_eval.errors import LengthError, SpecError, did_you_mean
 from mta_eval.memory import take_peak
 
 SHORT, CHECKED = 512, 100  # at short lengths, where some samples may not fit, so many are made beforehand
+EVERY_RECORD = ("task", "model", "seed")  # axes beside those of a sample
 NEEDLES_KEPT = 64  # a record keeps the asked needles, and all of them up to this many
 AROUND = 120  # characters that it keeps on each side of one
 
@@ -40,14 +41,25 @@ def check(plan: Plan) -> None:
     """Find the user's mistakes before any weights are loaded: make a sample of every task, length, model and seed.
 
     Raises LengthError for a length beyond a model's window (unless over_length is "mark") or too small for a task,
-    SpecError where choices are wanted and a task has none, TextError for a text that cannot be read. What is read and
-    not answered is never cut.
+    SpecError where choices are wanted and a task has none or where no sample has an axis that reports are to have,
+    TextError for a text that cannot be read. What is read and not answered is never cut.
     """
-    for one in plan.by_seed():
-        _check_seed(one)
+    axes = dict.fromkeys(axis for one in plan.by_seed() for axis in _check_seed(one))
+    if not any(isinstance(task, ReadingTask) for task in plan.tasks.values()):  # what is read has axes of its own
+        _check_report_axes(plan, (*axes, *EVERY_RECORD))
 
 
-def _check_seed(plan: Plan) -> None:
+def _check_report_axes(plan: Plan, known: Sequence[str]) -> None:
+    chosen = {option: plan.presentation[option] for option in ("x", "y") if option in plan.presentation}
+    for option, axis in chosen.items():
+        if axis not in known:
+            raise SpecError(f"--{option}: no sample has the axis {axis!r}{did_you_mean(str(axis), known)}")
+    if len(chosen) == 2 and len(set(chosen.values())) == 1:
+        raise SpecError(f"--x and --y are both {chosen['x']!r}; choose two of: {', '.join(known)}")
+
+
+def _check_seed(plan: Plan) -> Iterator[str]:
+    """The axes of the samples that were made."""
     for model_name, model in plan.models.items():
         for task_name, task in plan.tasks.items():
             check_abilities(task, model, plan.answer)
@@ -58,6 +70,7 @@ def _check_seed(plan: Plan) -> None:
                 cells = cells_of(task, replace(sweep, lengths=(length,)), plan.tokenizer_of(model_name))
                 for cell in islice(cells, CHECKED if length <= SHORT else 1):
                     sample = task.sample(cell, sweep.seed, plan.tokenizer_of(model_name))
+                    yield from sample.axes
                 if plan.answer == "choose" and not reading and not sample.choices:
                     raise SpecError(f"{task_name} offers no choices; use --answer generate")
 

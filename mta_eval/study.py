@@ -35,6 +35,7 @@ from mta_eval.outside import regular
 from mta_eval.registry import option_text
 
 JOINED = ("lengths", "depths", "seeds")  # one option holds all of a list
+REPEATED = ("model", "template-option", "label")  # an option for each of a list
 MODEL_KEYS = ("spec", "label")
 FIGURE = ("x", "y")
 
@@ -119,6 +120,8 @@ def _arguments(name: str, value: Json) -> Iterator[str]:
     elif isinstance(value, bool):
         yield from [f"--{name}"] * value
     else:
+        if _is_list(value) and name not in REPEATED:
+            raise SpecError(f"takes one value, not a list of {len(value)}")
         for part in value if _is_list(value) else [value]:
             yield from (f"--{name}", _text(part))
 

@@ -17,6 +17,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from mta_eval.outside import resolved
+
 NEW_MODE = 0o644
 UNFINISHED = re.compile(r"\.(?P<name>.+)\.[a-z0-9_]{8}\.part", re.DOTALL)
 
@@ -28,7 +30,7 @@ def replacing(path: Path, durable: bool = False) -> Iterator[BinaryIO]:
     A link stays, and the file that it names is written. `durable` waits until the disk has it. Raises OSError, also
     where something stands at `path` that is no regular file.
     """
-    path = path.resolve()
+    path = resolved(path)
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if path.exists() and not path.is_file():

@@ -1,6 +1,6 @@
 import pytest
 
-from mta_eval.arguments import parse_depths, parse_length, parse_lengths
+from mta_eval.arguments import parse_depths, parse_length, parse_lengths, parse_options
 from mta_eval.errors import SpecError
 
 
@@ -31,3 +31,7 @@ def test_depths_are_shares_or_any() -> None:
 def test_what_is_no_depth_is_refused(text: str) -> None:
     with pytest.raises(SpecError):
         parse_depths(text)
+
+
+def test_options_in_digits_of_other_scripts_stay_texts() -> None:
+    assert parse_options(["a=3", "b=2,6", "c=٣", "d=1_0"]) == {"a": 3, "b": [2, 6], "c": "٣", "d": "1_0"}

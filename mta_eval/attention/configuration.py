@@ -18,6 +18,7 @@ from mta_eval.errors import SpecError
 
 NORMS = ("none", "plain", "depth_scaled")
 GATES = ("none", "scalar", "vector")
+LARGEST_KERNEL = 4096  # queries, keys or heads; far beyond any that is published
 KERNELS = tuple(f"{axis}_kernel_{when}" for when in ("before", "after") for axis in ("query", "key", "head"))
 
 
@@ -87,8 +88,8 @@ class MTAConfig(LlamaConfig):
             raise ValueError(f"attention_dropout is a share from 0 to 1, not {self.attention_dropout}")
         sizes = {name: getattr(self, name) for name in KERNELS}
         for name, size in sizes.items():
-            if not isinstance(size, int) or size < 0:
-                raise ValueError(f"{name} is a size, not {size!r}")
+            if not isinstance(size, int) or not 0 <= size <= LARGEST_KERNEL:
+                raise ValueError(f"{name} is a size from 0 to {LARGEST_KERNEL}, not {size!r:.40}")
             if name.startswith("head") and size and self.num_attention_heads % size:
                 raise ValueError(f"{name} = {size} does not divide the {self.num_attention_heads} heads")
             if size and name not in variant.kernel_options:
@@ -99,6 +100,8 @@ class MTAConfig(LlamaConfig):
         layers = range(self.num_hidden_layers)
         if outside := [layer for layer in self.convolution_layers or [] if layer not in layers]:
             raise ValueError(f"convolution_layers names {outside}; the layers are 0 to {self.num_hidden_layers - 1}")
+        if len(set(self.convolution_layers or [])) < len(self.convolution_layers or []):
+            raise ValueError(f"convolution_layers names a layer twice: {self.convolution_layers}")
         if self.num_attention_heads % self.num_key_value_heads:
             raise ValueError(f"{self.num_key_value_heads} key-value heads do not divide {self.num_attention_heads}")
         variant.check(self)

@@ -6,15 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from typer.core import TyperCommand
-
+from mta_eval.commands.checked_command import CheckedCommand
 from mta_eval.errors import SpecError
 from mta_eval.study import study_arguments
 
 NOT_IN_A_STUDY = ("help", "write-study")
 
 
-class StudyCommand(TyperCommand):
+class StudyCommand(CheckedCommand):
     """A command whose tasks may be the path of a study: its options come first, so that those beside it override."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

@@ -10,33 +10,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mta_eval.errors import ModelError
+from mta_eval.models.checkpoint_files import check_folder
+from mta_eval.models.config_values import check_values
 from mta_eval.models.error_text import first_line
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
 
 HINT = "name a folder, a .gguf file, or a Hugging Face id"
-LARGEST = {  # of each size; the largest models that are published stay a factor of 4 below
-    "hidden_size": 2**17,
-    "intermediate_size": 2**20,
-    "num_hidden_layers": 2**12,
-    "num_attention_heads": 2**13,
-    "num_key_value_heads": 2**13,
-    "head_dim": 2**14,
-    "vocab_size": 2**24,
-    "max_position_embeddings": 2**40,
-}
 WEIGHTS_IN_A_BYTE = 16  # twice what one bit for each weight takes
 
 
 def read_config(name: str, where: Mapping[str, str], trust_remote_code: bool = False) -> PretrainedConfig:
     """The configuration of a checkpoint; `name` is for messages, `where` arguments of from_pretrained.
 
-    Raises ModelError if it cannot be read, if a size is no number from 1 to its largest, or if its weights, where they
-    are on this machine, are too few for its sizes.
+    Raises ModelError if it cannot be read, if a value is none that a model can have, or if its weights, where they are
+    on this machine, are too few for its sizes.
     """
     from transformers import AutoConfig, PretrainedConfig
 
+    folder = Path(where["pretrained_model_name_or_path"])
+    written = check_folder(folder)  # before transformers, which says in lines of its own what it takes all the same
+    for part in (written, written.get("text_config")):
+        if isinstance(part, Mapping):
+            check_values(name, part.get)
     try:
         config = AutoConfig.from_pretrained(**where, trust_remote_code=trust_remote_code)
     except Exception as error:  # its fields are checked by code of each model, which raises what it trips over
@@ -44,18 +41,9 @@ def read_config(name: str, where: Mapping[str, str], trust_remote_code: bool = F
     text = config.get_text_config()
     if not isinstance(text, PretrainedConfig):
         raise ModelError(f"cannot load the model {name!r}: the config of its text part is no object; {HINT}")
-    for size, largest in LARGEST.items():
-        value = getattr(text, size, None)
-        if value is not None and not _is_size(value, largest):
-            raise ModelError(f"the config of {name!r} is damaged: {size} is {value!r:.60}, not 1 to {largest}")
-    _check_bytes(name, text, Path(where["pretrained_model_name_or_path"]))
+    check_values(name, lambda field: getattr(text, field, None))
+    _check_bytes(name, text, folder)
     return config
-
-
-def _is_size(value: object, largest: int) -> bool:
-    if isinstance(value, list | tuple):  # some models have a size for each layer
-        return all(_is_size(part, largest) or part == 0 for part in value)
-    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= largest
 
 
 def _check_bytes(name: str, config: PretrainedConfig, folder: Path) -> None:

@@ -18,7 +18,8 @@ def choose_device(device: str) -> str:
 
     if device != "auto":
         try:
-            torch.empty(0, device=device)
+            if torch.empty(0, device=device).is_meta:
+                raise NotImplementedError("it computes nothing")
         except (RuntimeError, AssertionError, NotImplementedError) as error:
             raise ModelError(
                 f"no device {device!r} here: {first_line(error)}; auto takes the first available"

@@ -21,9 +21,12 @@ GENERATION_CONFIG = "generation_config.json"
 def end_tokens_of(
     generation_config: GenerationConfig | None, config: PretrainedConfig, tokenizer: PreTrainedTokenizerFast | None
 ) -> set[int]:
-    """The ids of all end tokens that any of the three names."""
-    sources = (generation_config, config, config.get_text_config(), tokenizer)
-    return {token for source in sources for token in _ids(getattr(source, "eos_token_id", None))}
+    """The ids of all end tokens that any of the three names. Raises ModelError for what is no token of the model."""
+    text = config.get_text_config()
+    vocabulary = getattr(text, "vocab_size", None)
+    named = {"generation_config.json": generation_config, "config.json": config, "the text part of config.json": text}
+    ids = {token for where, source in named.items() for token in _ids(source, where, vocabulary)}
+    return ids | set(_ids(tokenizer, "the tokenizer", None))
 
 
 def end_tokens_of_checkpoint(
@@ -37,7 +40,7 @@ def end_tokens_of_checkpoint(
 
     try:
         generation_config = GenerationConfig.from_pretrained(str(path))
-    except (OSError, ValueError) as error:
+    except Exception as error:  # it compares its fields before it looks at their types
         if (path / GENERATION_CONFIG).exists():
             where = str(path / GENERATION_CONFIG)
             raise ModelError(f"cannot read {where!r}: {first_line(error)}; mend it or remove it") from error
@@ -45,7 +48,16 @@ def end_tokens_of_checkpoint(
     return end_tokens_of(generation_config, config, tokenizer)
 
 
-def _ids(tokens: object) -> Iterable[int]:
-    """The ids in what a config holds: one, several, or none."""
-    several = tokens if isinstance(tokens, list | tuple) else [tokens]
-    return [token for token in several if isinstance(token, int) and not isinstance(token, bool)]
+def _ids(source: object, where: str, vocabulary: object) -> Iterable[int]:
+    """The ids in what a config holds: one, several, or none. Raises ModelError."""
+    tokens = getattr(source, "eos_token_id", None)
+    several = tokens if isinstance(tokens, list | tuple) else [] if tokens is None else [tokens]
+    most = vocabulary if isinstance(vocabulary, int) else None
+    for token in several:
+        whole = isinstance(token, int) and not isinstance(token, bool)
+        if not whole or token < 0 or (most is not None and token >= most):
+            raise ModelError(
+                f"eos_token_id in {where} is {token!r:.60}, which is no token"
+                f"{'' if most is None else f' of the {most} that the model has'}; mend it there"
+            )
+    return several

@@ -9,7 +9,7 @@ import copy
 import os
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from mta_eval.errors import ModelError
 from mta_eval.models.devices import DEVICE_HELP, DTYPE_HELP, Dtype, choose_device
@@ -44,7 +44,7 @@ class _ExtendedCheckpoint(HuggingFace):
         if not self.rope:
             return {}
         config = copy.deepcopy(self.config)
-        if (config.rope_parameters or {}).get("rope_type", "default") != "default":
+        if _rope_of(config, self.path).get("rope_type", "default") != "default":
             raise ModelError(f"{self.path!r} scales its positions already; method=none takes it as it is")
         config.rope_parameters = {**config.rope_parameters, **self.rope}
         return {"config": config}
@@ -146,12 +146,23 @@ class ContextExtension(Wrapped):
 
     def _rope(self, config: PretrainedConfig) -> dict[str, object]:
         """transformers' rope_parameters; ntk changes the base alone: theta * factor^(D / (D - 2))."""
+        rope = _rope_of(config, self.source)
         if self.method == "ntk":
             size = _head_size(config)
-            return {"rope_theta": config.rope_parameters["rope_theta"] * self.factor ** (size / (size - 2))}
+            return {"rope_theta": rope["rope_theta"] * self.factor ** (size / (size - 2))}
         trained = {"original_max_position_embeddings": config.max_position_embeddings}
         scaling: dict[str, object] = {"rope_type": self.method, "factor": self.factor}
         return scaling | (trained if self.method == "yarn" else {})
+
+
+def _rope_of(config: PretrainedConfig, path: str) -> dict[str, Any]:
+    """The rotary positions of a model, if all its layers have the same. Raises ModelError."""
+    rope = getattr(config, "rope_parameters", None) or {}
+    if "rope_theta" not in rope:
+        raise ModelError(
+            f"{path!r} has no rotary positions that are the same in all layers, so none can be scaled; use method=none"
+        )
+    return dict(rope)
 
 
 def _extend(
@@ -181,8 +192,10 @@ def _tokens_in_memory(config: PretrainedConfig, device: str, offload: bool) -> i
     else:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     size = _head_size(config)
-    stored = 2 * config.num_hidden_layers * config.num_key_value_heads * size
-    activations = 4 * config.hidden_size + 3 * config.intermediate_size + 6 * config.num_attention_heads * size
+    groups = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    hidden = getattr(config, "intermediate_size", None) or 4 * config.hidden_size
+    stored = 2 * config.num_hidden_layers * groups * size
+    activations = 4 * config.hidden_size + 3 * hidden + 6 * config.num_attention_heads * size
     tokens = int(memory * MEMORY_SHARE / (4 * (stored + activations)))
     return max(tokens - tokens % 1024, 1024)
 

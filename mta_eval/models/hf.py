@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -84,9 +84,10 @@ class HuggingFace:
         chosen = {"device": self.device_map or device, "dtype": choose_dtype(self.dtype, device)}
         options = ("revision", "adapter", "quantization")
         chosen |= {name: value for name in options if (value := getattr(self, name)) not in ("", "none")}
-        if trained := getattr(self.config, "trained", None):
-            chosen |= {"attention": str(self.config.attention), "trained on": trained["task"]}
-            chosen |= {"preset": trained["preset"], "seed": str(trained["seed"])}
+        trained = getattr(self.config, "trained", None)
+        if isinstance(trained, Mapping) and {"task", "preset", "seed"} <= trained.keys():
+            chosen |= {"attention": str(self.config.attention), "trained on": str(trained["task"])}
+            chosen |= {"preset": str(trained["preset"]), "seed": str(trained["seed"])}
         return chosen
 
     def identity(self) -> ModelIdentity:

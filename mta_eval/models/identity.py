@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from mta_eval.caches import cache_home
 from mta_eval.core import Json, ModelIdentity
+from mta_eval.errors import ModelError
+from mta_eval.models.error_text import first_line
 from mta_eval.outside import read_json, regular
 from mta_eval.whole_files import write_text
 
@@ -82,13 +84,16 @@ def weights_digest(path: Path) -> str:
 def adapter_digest(path: Path) -> str:
     """The digest of a PEFT adapter's configuration and weights; of a hub id its commit stands for both.
 
-    "" where there is no adapter.
+    "" where there is no adapter. Raises ModelError for what can be no hub id.
     """
     config = path / "adapter_config.json"
     if not path.exists():
         from transformers.utils import cached_file
 
-        found = cached_file(str(path), config.name, _raise_exceptions_for_missing_entries=False)
+        try:
+            found = cached_file(str(path), config.name, _raise_exceptions_for_missing_entries=False)
+        except (OSError, ValueError) as error:
+            raise ModelError(f"no adapter {str(path)!r}: {first_line(error)}; name a folder or a hub id") from error
         return digest_of(Path(found).parent.name) if found else ""  # …/snapshots/COMMIT/adapter_config.json
     weights = weights_digest(path)
     return digest_of(config.read_text("utf-8"), weights) if config.is_file() else weights

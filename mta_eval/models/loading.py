@@ -46,8 +46,9 @@ def load_causal_lm(
     `name` is for messages, `where` and `more` are arguments of from_pretrained.
     """
     read_config(name, where, options.trust_remote_code)
+    placement = _placement(options)
     try:
-        model, info = _load(name, where, options, more)
+        model, info = _load(name, where, options, {**placement, **more})
     except Exception as error:  # a damaged file makes the loaders raise whatever they trip over
         raise ModelError(f"cannot load the model {name!r}: {first_line(error)}; {HINT}") from error
     check_weights(name, info, options.unused_weights)
@@ -75,7 +76,6 @@ def _load(
         "use_safetensors": None if "gguf_file" in where else True,
         "output_loading_info": True,
         "ignore_mismatched_sizes": True,  # they are in the info: one error names all
-        **_placement(options),
         **more,
     }
     wanted = "sdpa" if options.attention == "auto" else options.attention
@@ -93,6 +93,8 @@ def _load(
 
 def _placement(options: LoadOptions) -> dict[str, object]:
     """Where weights go and in how many bits, as arguments of from_pretrained. Raises ModelError."""
+    if options.device_map == "meta":
+        raise ModelError("device_map=meta loads no weights; auto puts them on the devices that there are")
     placement: dict[str, object] = {"device_map": options.device_map} if options.device_map else {}
     if options.quantization != "none":
         try:

@@ -10,6 +10,7 @@ from mta_eval.core import Json
 from mta_eval.errors import ModelError
 from mta_eval.models.http_calls import Calls
 from mta_eval.models.http_failures import ServerError, UnreachableError
+from mta_eval.outside import LARGEST
 from mta_eval.printable import one_line
 from mta_eval.registry import did_you_mean
 
@@ -117,7 +118,7 @@ def _optional(calls: Calls, url: str) -> Entry:
 
 
 def _count(value: Json) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= LARGEST else 0
 
 
 def _by_hand(model: str) -> str:

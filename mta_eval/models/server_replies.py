@@ -9,6 +9,7 @@ from mta_eval.core import Answer, Json, Sample
 from mta_eval.models.answer_text import GivenText, answer_of
 from mta_eval.models.http_failures import ServerError
 from mta_eval.models.tokenizer import FastTokenizer
+from mta_eval.outside import LARGEST
 
 Reply = Mapping[str, Json]
 BROKEN_OFF = ("abort", "error")
@@ -135,4 +136,4 @@ def _reasoning_tokens(reply: Reply) -> int:
 
 def _count(value: Json) -> int | None:
     """A number of tokens; None for what is none, whatever it looks like."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST else None

@@ -16,6 +16,7 @@ from mta_eval.attention.registration import register
 from mta_eval.core import Ability, Encoding, Message, ModelIdentity, PromptSettings
 from mta_eval.errors import ModelError
 from mta_eval.models import chat_templates
+from mta_eval.models.checkpoint_files import check_folder
 from mta_eval.models.error_text import first_line
 from mta_eval.models.identity import template_digest
 from mta_eval.models.locations import HINT, local_path
@@ -154,6 +155,7 @@ def load_tokenizer(path_or_id: str, revision: str = "") -> FastTokenizer:
     path = local_path(path_or_id)
     if path.suffix == ".json" and path.is_file():
         return FastTokenizer(_read(path), path_or_id)
+    check_folder(path)
     if path.is_dir() and not any(path.glob("tokenizer*.json")) and not any(path.glob("*.model")):
         raise ModelError(f"no tokenizer in folder {path_or_id!r}; {HINT}")
     from transformers import AutoTokenizer
@@ -180,6 +182,7 @@ def transformers_tokenizer(name: str) -> PreTrainedTokenizerFast:
 
     register()
     path = local_path(name)
+    check_folder(path)
     try:
         return AutoTokenizer.from_pretrained(str(path))
     except Exception as error:  # a damaged file makes the loaders raise whatever they trip over

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from mta_eval.core import Record
 from mta_eval.errors import SpecError, did_you_mean
+from mta_eval.rescoring.rows import Scores
 from mta_eval.rescoring.scoring import Group, Rescored
 from mta_eval.rescoring.tables import best_prompts, group_percent_text, title_of
 from mta_eval.rescoring.tallies import Tally, groups_of, measure
@@ -26,7 +27,7 @@ NOTE = (
     "one rank are not told apart. Effective length: over the tasks that a model has at all its lengths, not corrected "
     "for chance.\n"
 )
-Cells = dict[tuple[str, int | None], Counter[float]]  # (task, length) -> its scores
+Cells = dict[tuple[str, int | None], Scores]  # (task, length) -> its scores
 
 
 class Standing(NamedTuple):
@@ -152,7 +153,7 @@ def _mean(cells: Cells, shared: Collection[tuple[str, int | None]]) -> Measureme
     return average(_measurement(counts) for key, counts in cells.items() if key in shared)
 
 
-def _measurement(counts: Counter[float]) -> Measurement:
+def _measurement(counts: Scores) -> Measurement:
     found = measure(counts)
     return Measurement(found.mean, found.low, found.high, counts.total())
 
@@ -175,10 +176,10 @@ def _effective(cells: Cells) -> str:
     lengths = {length for _, length in cells}
     everywhere = [task for task in {task for task, _ in cells} if all((task, length) in cells for length in lengths)]
     records = [
-        Record(f"{task}/{length}/{place}", task, "", {"length": length}, [], "", score, 0, 0, 0.0)
+        Record(f"{task}/{length}/{place}", task, "", {"length": length}, [], "", score, 0, 0, 0.0, draw=draw)
         for (task, length), counts in cells.items()
         if task in everywhere and length is not None
-        for place, score in enumerate(counts.elements())
+        for place, (score, draw) in enumerate(counts.elements())
     ]
     found = effective_length(records, chance=0.0)  # the answers that were wanted are not kept
     return GAP if found is None else effective_length_brief(found)

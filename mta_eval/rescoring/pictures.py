@@ -10,9 +10,8 @@ from pathlib import Path
 from mta_eval.core import Grid
 from mta_eval.rescoring.scoring import Group, Rescored
 from mta_eval.rescoring.tables import title_of
-from mta_eval.rescoring.tallies import Tally, depths_of, groups_of
+from mta_eval.rescoring.tallies import Tally, depths_of, groups_of, measure
 from mta_eval.results.pictures import heatmap
-from mta_eval.results.statistics import estimate as estimate_scores
 
 MOST = 60  # pictures; a folder of a hundred models would take long and nobody would look
 Cells = dict[tuple[int | None, str | float], Tally]  # (length, task or depth)
@@ -61,7 +60,7 @@ def _grids(cells: Cells, y: str) -> list[Grid]:
 
 def _grid(cells: Cells, rule: str, xs: Sequence[int | None], ys: Sequence[str | float], y: str) -> Grid:
     counts = [[cells.get((column, row), {}).get(rule, Counter()) for column in xs] for row in ys]
-    measured = [[estimate_scores([*count.elements()]) if count else None for count in row] for row in counts]
+    measured = [[measure(count) if count else None for count in row] for row in counts]
 
     def part(index: int) -> list[list[float | None]]:
         return [[None if estimate is None else estimate[index] for estimate in row] for row in measured]

@@ -12,8 +12,10 @@ import pandas as pd
 
 from mta_eval.core import Json
 from mta_eval.errors import TextError
+from mta_eval.outside import LARGEST
 from mta_eval.rescoring.rows import JsonObject, Row, damaged, mapping_of, objects_in, qa_of, row_of, texts_of
 from mta_eval.rescoring.sources import AnswerFile, length_in_name
+from mta_eval.results.draws import draw_of
 from mta_eval.results.grid import is_number
 from mta_eval.results.record_json import record_of
 from mta_eval.scoring import ScoredOutput
@@ -24,7 +26,10 @@ CHUNK = 50_000  # rows of a CSV at a time
 def read_answer_rows(source: AnswerFile, task: str = "") -> Iterator[Row]:
     """The rows of `source`; `task` names the task where the source does not. Raises TextError."""
     try:
-        yield from READERS[source.kind](source, task)
+        for row in READERS[source.kind](source, task):
+            if row.length is not None and not 0 <= row.length <= LARGEST:
+                raise damaged(source, row.line, f"its length, {row.length!s:.30}, is none that a table can hold")
+            yield row
     except UnicodeDecodeError as error:
         raise TextError(f"{str(source.path)!r} is no UTF-8 text ({error.reason})") from error
     except OSError as error:
@@ -37,7 +42,6 @@ def _read_babilong(source: AnswerFile, task: str) -> Iterator[Row]:
     qa = qa_of(task)
     if qa is None:
         raise TextError(f"{str(source.path)!r}: the name does not tell the task (qa1_4k_….csv); give --task qa1")
-    number = 0
     for number, (target, output, question) in enumerate(_csv_rows(source.path), 1):
         if not isinstance(target, str) or not target:
             raise TextError(f"{str(source.path)!r} row {number} is damaged: it has no target")
@@ -117,7 +121,7 @@ def _read_needlehaystack(source: AnswerFile, task: str) -> Iterator[Row]:
     """
     for line, raw in objects_in(source.path):
         score, length, depth = raw.get("score"), raw.get("context_length"), raw.get("depth_percent")
-        if not is_number(length) or not is_number(depth) or not 0 <= depth <= 100:
+        if not is_number(length) or not is_number(depth) or not (0 <= length <= LARGEST and 0 <= depth <= 100):
             raise damaged(source, line, "it needs context_length and depth_percent, from 0 to 100")
         if score is not None and not (is_number(score) and 0 <= score <= 10):
             raise damaged(source, line, f"its score {score!r} is not from 1 to 10")
@@ -150,6 +154,7 @@ def _read_lm_eval(source: AnswerFile, task: str) -> Iterator[Row]:
             length=source.length if length is None else length,
             depth=depth if is_number(depth) and 0 <= depth <= 1 else None,
             stored=None if output is None else _stored(raw, length),
+            draw=f"{doc.get('seed')} {draw}" if isinstance(draw := doc.get("draw"), str) and draw else "",
         )
 
 
@@ -181,6 +186,7 @@ def _read_records(source: AnswerFile, _: str) -> Iterator[Row]:
             depth if is_number(depth) else None,
             None if record.output is None else record.score,
             answered=record.output is not None,
+            draw=" ".join(map(str, draw)) if isinstance(draw := draw_of(record), tuple) else "",
         )
 
 

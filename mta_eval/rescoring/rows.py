@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +16,7 @@ from mta_eval.rescoring.sources import AnswerFile
 from mta_eval.scoring import ScoredOutput
 
 JsonObject = dict[str, Json]
+Scores = Counter[tuple[float, str]]  # (score, draw) of rows, counted
 QA = re.compile(r"(?:^|[_-])qa(\d{1,2})(?:[_-]|$)")
 
 
@@ -22,7 +24,7 @@ class Row(NamedTuple):
     """One stored answer: what rules look at, where it belongs, and the score it came with, from 0 to `best`.
 
     `answered` is False where the file holds no output: no rule can score that. `depth` is from 0 to 1, `length` in
-    tokens; both None where unknown. `line` counts from 1.
+    tokens; both None where unknown. `line` counts from 1. `draw`: what the sample was drawn with, "" if alone.
     """
 
     scored: ScoredOutput
@@ -34,6 +36,7 @@ class Row(NamedTuple):
     stored: float | None = None
     best: float = 1
     answered: bool = True
+    draw: str = ""
 
 
 def objects_in(path: Path, may_be_torn: bool = False) -> Iterator[tuple[int, JsonObject]]:

@@ -15,7 +15,7 @@ from typing import NamedTuple, TypedDict
 from mta_eval.errors import SpecError, TextError
 from mta_eval.rescoring.marks import STORED, Mark, find_mark, find_marks, is_stored
 from mta_eval.rescoring.readers import read_answer_rows
-from mta_eval.rescoring.rows import Row
+from mta_eval.rescoring.rows import Row, Scores
 from mta_eval.rescoring.sources import AnswerFile
 from mta_eval.scoring import INFINITEBENCH, published_for
 
@@ -72,14 +72,14 @@ class Example(TypedDict):
 class Rescored:
     """What came out.
 
-    `tallies[group, depth][rule]` counts each score. `splits` are the counts of (both, only the first, only the second,
-    neither) right, `examples` rows where (first rule, second rule, task, whether the first is right) differ.
+    `tallies[group, depth][rule]` counts each score of a draw. `splits` are the counts of (both, only the first, only
+    the second, neither) right, `examples` rows where (first rule, second rule, task, whether the first is right) differ.
     `unanswered` are rows with neither output nor stored score, scored by no rule; `unmarked` rows that one rule cannot
     mark. `skipped` are files of a folder that hold no answers; `passed` those that no rule here can score, each with
     the reason. `rules` are the names of those that scored something.
     """
 
-    tallies: dict[tuple[Group, float | None], dict[str, Counter[float]]] = field(default_factory=dict)
+    tallies: dict[tuple[Group, float | None], dict[str, Scores]] = field(default_factory=dict)
     splits: dict[Split, list[int]] = field(default_factory=dict)
     examples: dict[tuple[str, str, str, bool], list[Example]] = field(default_factory=dict)
     unanswered: Counter[Group] = field(default_factory=Counter)
@@ -186,7 +186,7 @@ def _add(part: Rescored, group: Group, row: Row, scores: dict[str, float], path:
     if tally is None:
         tally = part.tallies[group, depth] = defaultdict(Counter)
     for name, score in scores.items():
-        tally[name][score] += 1
+        tally[name][score, row.draw] += 1
     for (first, first_score), (second, second_score) in combinations(scores.items(), 2) if len(scores) > 1 else ():
         first_right, second_right = first_score >= 1, second_score >= 1
         split = Split(first, second, group)

@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from mta_eval.errors import TextError
-from mta_eval.outside import read_json, regular
+from mta_eval.outside import read_json, regular, resolved
 from mta_eval.results.store import QUESTION, RECORDS
 from mta_eval.whole_files import is_unfinished
 
@@ -71,7 +71,7 @@ def find_sources(paths: Sequence[Path]) -> tuple[list[AnswerFile], list[Path]]:
             if not kind and named:
                 raise TextError(_unknown(path))
             if kind:
-                sources.setdefault(path.resolve(), _describe(path, kind, given, named))
+                sources.setdefault(resolved(path), _describe(path, kind, given, named))
             else:
                 passed.append(path)
     if not sources:
@@ -82,8 +82,9 @@ def find_sources(paths: Sequence[Path]) -> tuple[list[AnswerFile], list[Path]]:
 @lru_cache
 def length_in_name(text: str) -> int | None:
     """A length as BABILong writes it, in tokens: "0k" -> 0, "4k" -> 4096, "1M" -> 1048576; None if it is none."""
-    match = re.fullmatch(r"(\d+)([kKmM]?)", text.strip())
-    return int(match[1]) * UNITS[match[2].lower()] if match else None
+    match = re.fullmatch(r"([0-9]+)([kKmM]?)", text.strip())
+    # a beginning of 30 digits is as far out of range as all of thousands, which Python would not read
+    return int(match[1][:30]) * UNITS[match[2].lower()] if match else None
 
 
 def _files(given: Path) -> Iterator[tuple[Path, bool]]:
@@ -195,7 +196,7 @@ def _describe_infinitebench(source: AnswerFile) -> AnswerFile:
 
 def _describe_ruler(source: AnswerFile) -> AnswerFile:
     """RULER writes MODEL/synthetic/LENGTH/pred/TASK.jsonl, or TASK-0.jsonl in several pieces."""
-    parents = source.path.resolve().parents
+    parents = resolved(source.path).parents
     in_layout = len(parents) > 3 and parents[0].name == "pred"
     task = re.sub(r"-\d+$", "", source.path.stem)
     if not in_layout:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from statistics import mean
 
 from mta_eval.rescoring.marks import STORED
+from mta_eval.rescoring.rows import Scores
 from mta_eval.rescoring.scoring import Group, Rescored, Split
 from mta_eval.rescoring.tallies import Tally, groups_of, measure, order_of, sorted_groups
 from mta_eval.results.table import GAP, axis_text, interval_text, markdown_table, markdown_text, model_text
@@ -172,7 +173,7 @@ def _average(
     return group_percent_text(over_tasks, measured[0], rule) + missing
 
 
-def _cell(counts: Counter[float] | None, group: Group, rule: str) -> str:
+def _cell(counts: Scores | None, group: Group, rule: str) -> str:
     if not counts:
         return GAP
     found = measure(counts)
@@ -180,8 +181,8 @@ def _cell(counts: Counter[float] | None, group: Group, rule: str) -> str:
     return f"{group_percent_text(found.mean, group, rule)}{interval}, n={counts.total()}"
 
 
-def _mean(counts: Counter[float]) -> float:
-    return sum(score * count for score, count in counts.items()) / counts.total()
+def _mean(counts: Scores) -> float:
+    return sum(score * count for (score, _), count in counts.items()) / counts.total()
 
 
 def _split_texts(counts: Sequence[int]) -> list[str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 
 import pandas as pd
 
+from mta_eval.rescoring.rows import Scores
 from mta_eval.rescoring.scoring import Group, Rescored
 from mta_eval.results.statistics import Estimate, estimate
 
@@ -14,7 +16,7 @@ COLUMNS = (*Group._fields, "depth", "rule", "count", "mean", "low", "high", "una
 ALL, ANY = "all", "any"
 NOTHING = (None, None, None)
 MOST_DEPTHS = 60
-Tally = dict[str, Counter[float]]
+Tally = dict[str, Scores]
 
 
 def rescored_frame(rescored: Rescored) -> pd.DataFrame:
@@ -86,9 +88,11 @@ def sorted_groups(groups: Iterable[Group]) -> list[Group]:
     return sorted(groups, key=order_of)
 
 
-def measure(counts: Counter[float]) -> Estimate:
-    """The mean of the counted scores, 0 to 1, and its 95 % interval; at least one."""
-    return estimate([*counts.elements()])
+def measure(counts: Scores) -> Estimate:
+    """The mean of the counted scores, at least one, 0 to 1; its 95 % interval takes draws for independent."""
+    alone = itertools.count()
+    draws = [draw or next(alone) for _, draw in counts.elements()] if any(draw for _, draw in counts) else None
+    return estimate([score for score, _ in counts.elements()], draws)
 
 
 def _unmarked(rescored: Rescored) -> dict[Group, Counter[str]]:

@@ -42,6 +42,8 @@ def import_run(samples: Path, answers: Path, name: str, out: Path) -> Imported:
     joined = [_join(line, given, name, answers) for line in _read_samples(samples)]
     if not joined:
         raise StoreError(f"{str(samples)!r} holds no samples; write them with mta-eval export")
+    if not given:
+        raise StoreError(f'{str(answers)!r} holds no answers; a line of it is {{"id": …, "output": …}}')
     if unknown := given.keys() - {record.sample_id for _, record in joined}:
         first = min((given[one] for one in unknown), key=lambda answer: answer.line)
         raise line_error(answers, first.line, f"there is no sample {first.id!r} in {str(samples)!r}")
@@ -84,6 +86,8 @@ def _read_samples(path: Path) -> Iterator[_Line]:
             task = _task(exported)
             if cell_or_none(sample.id) is None or not sample.id.startswith(f"{sample.task}/"):
                 raise ValueError(f"{sample.id!r} is no id of a sample of {sample.task}")
+            if lost := next((needle for needle in sample.needles if needle.text not in sample.prompt), None):
+                raise ValueError(f"its prompt does not hold the needle {lost.text!r:.60}")
             if sample.id in seen:
                 raise ValueError(f"{sample.id} is there twice, first on line {seen[sample.id]}; import each seed alone")
             about = exported.seed, exported.model, exported.tokenizer, sample.settings

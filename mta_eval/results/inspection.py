@@ -24,6 +24,8 @@ def draw_kernels(checkpoint: str, out: Path) -> list[Path]:
     from mta_eval.results.pictures import kernels as pictures
 
     model = open_checkpoint(checkpoint)
+    if not any(name.rpartition(".")[2].startswith(("convolve_", "mix_")) for name, _ in model.named_parameters()):
+        raise ModelError(f"{checkpoint!r} has {model.config.attention} attention: no kernels to draw")
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -45,8 +47,6 @@ def draw_kernels(checkpoint: str, out: Path) -> list[Path]:
                 title = f"Layer {number}: head kernels {when} softmax"
                 written += pictures.draw_mixing(values, title, out / f"{stem}-{name}")
                 rows += pictures.mixing_rows(values, number, name)
-    if not rows:
-        raise ModelError(f"{checkpoint!r} has {model.config.attention} attention: no kernels to draw")
     pictures.write_kernel_table(rows, out / "kernels.csv")
     return [*written, out / "kernels.csv"]
 

@@ -12,6 +12,7 @@ from typing import Any
 from mta_eval.core import Record, Run, Sweep
 from mta_eval.errors import StoreError
 from mta_eval.outside import read_json, regular
+from mta_eval.results.json_fields import as_string
 from mta_eval.results.record_json import read_record
 
 COPIED = ("task", "axes", "targets", "prompt_tokens", "max_new_tokens", "choices", "needles")
@@ -56,7 +57,7 @@ def _record(row: dict[str, Any], model: str) -> Record:
         "output": row["filtered_resps"][0],
         "score": row["acc"],
         "seconds": math.nan,
-        "prompt_sha256": hashlib.sha256(doc["prompt"].encode()).hexdigest(),
+        "prompt_sha256": hashlib.sha256(as_string(doc["prompt"], "prompt").encode()).hexdigest(),
         **{key: doc[key] for key in COPIED},
         "draw": doc.get("draw", ""),  # samples of earlier versions have none
     }

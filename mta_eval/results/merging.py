@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from mta_eval.core import Record, Run, SampleKey
 from mta_eval.errors import SpecError, StoreError
+from mta_eval.outside import resolved
 from mta_eval.results import store
 from mta_eval.results.growth import ContradictionError, grown, refuse_contradictions
 from mta_eval.results.parts import in_order, parts_of_run
@@ -41,7 +42,7 @@ def merge_runs(folders: Sequence[Path], out: Path) -> Merged:
     gives way to an answered one. Raises SpecError for fewer than two folders, StoreError if `out` is there already, a
     folder is no run, the questions contradict each other, or a sample has two answers.
     """
-    sources = [_read(folder) for folder in dict.fromkeys(folder.resolve() for folder in folders)]
+    sources = [_read(folder) for folder in dict.fromkeys(resolved(folder) for folder in folders)]
     if len(sources) < 2:
         raise SpecError("merge needs two or more run folders")
     for first, second in combinations(sources, 2):

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mta_eval.core import Record, Run, SampleKey
+from mta_eval.outside import resolved
 from mta_eval.results import lm_eval_samples, store
 from mta_eval.results.parts import parts_of_run, samples_in
 
@@ -24,7 +25,7 @@ def read_several(folders: Sequence[Path]) -> tuple[list[tuple[str, Run]], list[R
     run's. A folder named twice is read once. Raises StoreError.
     """
     folders = _once(folders)
-    names = _names([folder.resolve() for folder in folders])
+    names = _names([resolved(folder) for folder in folders])
     loaded = [(name, *read_run_or_samples(folder)) for name, folder in zip(names, folders, strict=True)]
     seeds, answered_twice = _overlaps([(run, records) for _, run, records in loaded])
     told_apart = [
@@ -97,7 +98,7 @@ def _overlaps(runs: Sequence[tuple[Run, Sequence[Record]]]) -> tuple[dict[Pair, 
 
 def _once(folders: Sequence[Path]) -> list[Path]:
     """Each folder once, as it was first named: answers counted twice would look twice as sure."""
-    return list({folder.resolve(): folder for folder in reversed(folders)}.values())[::-1]
+    return list({resolved(folder): folder for folder in reversed(folders)}.values())[::-1]
 
 
 def _names(folders: Sequence[Path]) -> list[str]:

@@ -17,10 +17,11 @@ from types import TracebackType
 from typing import Self
 
 from mta_eval.core import Record, Run, SampleKey
-from mta_eval.errors import StoreError
+from mta_eval.errors import MtaEvalError, StoreError
 from mta_eval.outside import regular
 from mta_eval.printable import say
 from mta_eval.results.growth import ContradictionError, grown, with_parts, without_unanswered
+from mta_eval.results.new_runs import NewRun
 from mta_eval.results.parts import cell_or_none, in_order, membership
 from mta_eval.results.record_json import NewerSchemaError, read_record, record_line
 from mta_eval.results.run_json import check_asked, read_run_text, run_text
@@ -35,11 +36,13 @@ class RunFolder:
 
     Opening it makes its question hold `run` too, repairs a torn last line and drops the failed samples of `run`, so
     that they are tried again. `run` is then the folder's whole question, `done` the samples that need no answer.
+    A folder that it made is gone again where an MtaEvalError ends it before there is a record.
     Raises StoreError if the folder cannot be written, is in use, or its question contradicts `run`.
     """
 
     def __init__(self, folder: Path, run: Run) -> None:
         self.folder = folder
+        self._new = NewRun(folder, (RECORDS, QUESTION))
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = _lock(folder)
@@ -89,6 +92,8 @@ class RunFolder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if isinstance(error, MtaEvalError) and not os.fstat(self._file.fileno()).st_size:
+            self._new.remove()
         self.close()
 
     def _begin(self, asked: Run) -> tuple[Run, set[SampleKey]]:

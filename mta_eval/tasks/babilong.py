@@ -34,6 +34,7 @@ from mta_eval.tasks.toolkit import (
     spec_of,
 )
 
+MOST_FACTS, MOST_EXAMPLES = 10_000, 1000  # beyond the longest that bAbI has by far
 TRIES = 60  # stories looked at for one whose facts leave room for the wanted depth
 # sizes only to choose among stories, the same for every tokenizer
 CHARACTERS_PER_TOKEN, HALF_A_FACT = 4.0, 15.0
@@ -64,8 +65,9 @@ class Babilong:
     def __post_init__(self) -> None:
         if self.qa not in LABELS:
             raise SpecError(f"babilong: qa must be 1 to {len(LABELS)}, not {self.qa}")
-        if self.facts < 0 or self.examples < 0:
-            raise SpecError("babilong: facts and examples cannot be negative")
+        for what, count, most in (("facts", self.facts, MOST_FACTS), ("examples", self.examples, MOST_EXAMPLES)):
+            if not 0 <= count <= most:
+                raise SpecError(f"babilong: {what} is 0 to {most}, not {count}")
         if self.source.partition(":")[0] not in ("worlds", "file", "dataset"):
             raise SpecError(f"babilong: source is worlds, file:PATH or dataset:NAME, not {self.source!r}")
         if self.source == "worlds" and self.facts:

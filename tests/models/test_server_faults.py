@@ -18,7 +18,7 @@ from fake_server import quick_retries_and_no_key as quick_retries_and_no_key  # 
 from mta_eval import registry
 from mta_eval.core import Cell, Sample
 from mta_eval.errors import ModelError
-from mta_eval.models import http_bodies, http_calls
+from mta_eval.models import http_bodies, http_calls, server_replies
 from mta_eval.models.http_failures import BusyError, ServerError, failure
 from mta_eval.models.named_tokenizer import NamedTokenizer
 from mta_eval.models.server import Server
@@ -318,3 +318,14 @@ def test_a_date_to_try_again_is_counted_from_the_servers_own_clock(
     error = failure("http://x", 429, "busy", headers, b"")
     assert isinstance(error, BusyError)
     assert error.wait == seconds
+
+
+def test_a_count_that_no_record_can_hold_is_none() -> None:
+    assert server_replies.usage_count({"usage": {"completion_tokens": 2**63 - 1}}, "completion_tokens") == 2**63 - 1
+    assert server_replies.usage_count({"usage": {"completion_tokens": 2**70}}, "completion_tokens") is None
+
+
+def test_a_window_that_no_number_can_hold_is_none(server: FakeServer, tokenizer_folder: Path) -> None:
+    server.entry = {"max_model_len": 2**70}
+    with pytest.raises(ModelError, match="how long its window is"):
+        _ = Server(server.url, tokenizer=NamedTokenizer(str(tokenizer_folder))).max_length

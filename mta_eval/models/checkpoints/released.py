@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 import zipfile
 from collections.abc import Mapping
 from functools import reduce
@@ -30,6 +31,7 @@ from mta_eval.models.checkpoints.released_arguments import (
     read_arguments,
     softmax_again,
 )
+from mta_eval.models.config_values import check_values
 from mta_eval.models.tokenizer import transformers_tokenizer
 
 WEIGHTS = ("consolidated.pth", "consolidated.00.pth", "consolidated.safetensors", "model.safetensors")
@@ -77,6 +79,7 @@ def import_checkpoint(source: Path, out: Path, tokenizer: str | None = None, sof
             f"the tokenizer of {tokenizer!r} has {len(reader)} tokens, more than the {config.vocab_size} of {weights}; "
             "name the tokenizer it was trained with"
         )
+    check_values(str(source), lambda field: getattr(config, field, None), parameters.name)
     if params["mta"].get("curse_norm"):
         _scale_norms(tensors)
     model = _model(config, tensors, weights)
@@ -108,9 +111,9 @@ def _read_weights(path: Path) -> Tensors:
         if path.suffix == ".safetensors":
             state: Mapping[str, object] = load_file(path)
         else:
-            state = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-            inner = state.get("model")
-            state = inner if isinstance(inner, dict) else state
+            with warnings.catch_warnings(action="ignore"):  # of a pickle's protocol
+                state = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+            state = inner if isinstance(inner := state.get("model"), dict) else state
         tensors = {".".join(part for part in key.split(".") if part not in WRAPPERS): state[key] for key in state}
         if unknown := [key for key, value in tensors.items() if not isinstance(value, torch.Tensor)]:
             raise TypeError(f"{_listed(unknown)} is no tensor")

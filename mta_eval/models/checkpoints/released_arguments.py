@@ -9,6 +9,7 @@ import torch
 
 from mta_eval.attention.configuration import KERNELS, MTAConfig
 from mta_eval.errors import ModelError
+from mta_eval.models.config_values import check_values
 from mta_eval.models.error_text import first_line
 from mta_eval.outside import read_json
 
@@ -43,6 +44,7 @@ def configuration_of(
     """Our configuration, from their arguments and, where those may not say, the weights' shapes."""
     try:
         width, layers = model["dim"], model["n_layers"]
+        check_values(str(path.parent), {"num_hidden_layers": layers}.get, path.name)  # before they are counted
         heads = model["n_heads"] if "n_heads" in model else width // model["head_dim"]
         return MTAConfig(
             hidden_size=width,

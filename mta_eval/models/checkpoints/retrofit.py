@@ -19,7 +19,7 @@ from mta_eval.errors import ModelError, SpecError
 from mta_eval.models.checkpoint_config import read_config
 from mta_eval.models.checkpoints.folders import check_new, new_folder
 from mta_eval.models.error_text import first_line
-from mta_eval.models.load_check import check_weights
+from mta_eval.models.load_check import check_finite, check_types, check_weights
 from mta_eval.models.locations import checkpoint_path
 from mta_eval.models.tokenizer import transformers_tokenizer
 
@@ -96,7 +96,10 @@ def _load(path: str) -> PreTrainedModel:
     except Exception as error:  # a damaged file makes the loaders raise whatever they trip over
         raise ModelError(f"cannot load the model {path!r}: {first_line(error)}") from error
     check_weights(path, info)
-    return model.eval()
+    check_types(path, Path(path), model)
+    model = model.eval()
+    check_finite(repr(path), model)
+    return model
 
 
 def _config(source: PretrainedConfig, attention: str, options: Mapping[str, object]) -> MTAConfig:

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from mta_eval.core import generator
 from mta_eval.errors import SpecError, TextError
+from mta_eval.outside import regular
 from mta_eval.registry import did_you_mean
 from mta_eval.scoring.numbers import is_digit, whole_numbers
 from mta_eval.tasks.prompts import prose
@@ -163,10 +164,10 @@ def read_text(path: Path) -> str:
     """A text file, or all .txt and .md files below a folder, in order of name. Raises TextError."""
     try:
         path = path.expanduser()
-        regular = path.is_dir() or stat.S_ISREG(path.stat().st_mode)
+        readable = path.is_dir() or stat.S_ISREG(path.stat().st_mode)
     except (OSError, RuntimeError, ValueError) as error:
         raise TextError(f"no such file or folder: {str(path)!r}") from error
-    if not regular:
+    if not readable:
         raise TextError(f"{str(path)!r} is neither a text file nor a folder")
     files = sorted(file for file in path.rglob("*") if file.suffix in (".txt", ".md")) if path.is_dir() else [path]
     if not files:
@@ -176,7 +177,7 @@ def read_text(path: Path) -> str:
 
 def _read_file(path: Path) -> str:
     try:
-        return path.read_text("utf-8-sig")
+        return regular(path).read_text("utf-8-sig")
     except UnicodeDecodeError as error:
         raise TextError(f"{str(path)!r} is not UTF-8 (byte {error.start}); convert it first") from error
     except OSError as error:
