@@ -73,7 +73,8 @@ class Rescored:
     """What came out.
 
     `tallies[group, depth][rule]` counts each score of a draw. `splits` are the counts of (both, only the first, only
-    the second, neither) right, `examples` rows where (first rule, second rule, task, whether the first is right) differ.
+    the second, neither) right, `examples` rows where (first rule, second rule, task, whether the first is right)
+    differ.
     `unanswered` are rows with neither output nor stored score, scored by no rule; `unmarked` rows that one rule cannot
     mark. `skipped` are files of a folder that hold no answers; `passed` those that no rule here can score, each with
     the reason. `rules` are the names of those that scored something.

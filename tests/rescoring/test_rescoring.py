@@ -14,6 +14,7 @@ from mta_eval.rescoring.readers import read_answer_rows
 from mta_eval.rescoring.rows import Row
 from mta_eval.rescoring.scoring import Rescored, rescore_files
 from mta_eval.rescoring.sources import find_sources, length_in_name
+from mta_eval.results.statistics import estimate
 
 PROMPT = "instruction_yes_examples_no_post_prompt_yes"
 Rows = list[tuple[str, str, str]]
@@ -44,7 +45,7 @@ def rescored_of(*paths: Path, rules: tuple[str, ...] = (), task: str = "") -> Re
 def means(rescored: Rescored) -> dict[tuple[str, str, int | None, str], float]:
     """(model, task, length, rule) -> mean in per cent."""
     return {
-        (group.model, group.task, group.length, rule): round(100 * sum(counts.elements()) / counts.total(), 9)
+        (group.model, group.task, group.length, rule): round(100 * tallies.measure(counts).mean, 9)
         for group, tally in tallies.groups_of(rescored).items()
         for rule, counts in tally.items()
     }
@@ -134,8 +135,8 @@ def test_longbench_v2_results_are_grouped_by_their_class_of_length(tmp_path: Pat
         ("glm", "longbench_v2", "short"),
         ("glm", "longbench_v2", "long"),
     }
-    scores = [sum(tally["longbench_v2"].elements()) for tally in rescored.tallies.values()]
-    assert scores == [sum(tally["stored"].elements()) for tally in rescored.tallies.values()] == [1, 0]
+    scores = [tallies.measure(tally["longbench_v2"]).mean for tally in rescored.tallies.values()]
+    assert scores == [tallies.measure(tally["stored"]).mean for tally in rescored.tallies.values()] == [1, 0]
 
 
 def test_lm_evals_longbench_samples_bring_answers_and_classes(tmp_path: Path) -> None:
@@ -372,6 +373,22 @@ def test_our_own_runs_are_scored_torn_or_not(tmp_path: Path) -> None:
         rescored = rescored_of(given)
         assert means(rescored) == expected
         assert sum(rescored.unanswered.values()) == 1
+
+
+def test_intervals_of_our_own_runs_take_draws_for_independent_as_the_report_does(tmp_path: Path) -> None:
+    depths = (0.0, 0.5, 1.0)
+    cells = [
+        {"axes": {"length": 64, "depth": depth, "repeat": n}, "output": "12" if n < 2 else "7", "score": float(n < 2)}
+        for n in range(4)
+        for depth in depths
+    ]
+    for name, drawn in (("run", True), ("old", False)):
+        lines = [{**cell, "draw": f"passkey/{number // 3}"} if drawn else cell for number, cell in enumerate(cells)]
+        (found,) = tallies.groups_of(rescored_of(run_folder(tmp_path / name, lines))).values()
+        scores = [float(n < 2) for n in range(4) for _ in depths]
+        expected = estimate(scores, [n for n in range(4) for _ in depths])
+        assert tallies.measure(found["infinitebench_passkey"]) == pytest.approx(expected)
+        assert expected.low < estimate(scores).low
 
 
 def test_two_runs_are_two_settings_and_their_reports_are_no_answers(tmp_path: Path) -> None:
