@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -28,6 +29,13 @@ def test_depths_of_one_draw_are_one_draw() -> None:
 )
 def test_another_length_repeat_seed_or_task_is_another_draw(other: Record) -> None:
     assert draw_of(record(length=512, repeat=1, seed=0)) != draw_of(other)
+
+
+def test_the_draw_that_a_task_names_goes_before_all_and_seeds_are_apart() -> None:
+    named = [replace(record(length=length, repeat=0), draw="niah/0/3") for length in (512, 1024)]
+    assert draw_of(named[0]) == draw_of(named[1])
+    assert draw_of(replace(named[0], draw="niah/0/4")) != draw_of(named[0])
+    assert draw_of(replace(named[0], axes={"seed": 1})) != draw_of(replace(named[0], axes={"seed": 2}))
 
 
 def test_answers_of_other_projects_without_a_repeat_stand_for_themselves() -> None:
