@@ -1,11 +1,12 @@
 """Rescored answers -> models ranked: a table for each kind of answers and rule, models x lengths.
 
 A length's value is the plain mean of its tasks' means, and "mean" that of all tasks and lengths that every model of the
-table has, so that nobody is compared on what others were not asked. Intervals of means: MOVER (`measures.average`).
+table has, so that nobody is compared on what others were not asked. Intervals of means: see `_mean`.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -18,7 +19,7 @@ from mta_eval.rescoring.scoring import Group, Rescored
 from mta_eval.rescoring.tables import best_prompts, group_percent_text, title_of
 from mta_eval.rescoring.tallies import Tally, groups_of, measure
 from mta_eval.results.effective_length import effective_length, effective_length_brief
-from mta_eval.results.measures import Measurement, average
+from mta_eval.results.statistics import Estimate
 from mta_eval.results.table import GAP, axis_text, interval_text, markdown_table
 
 NOTE = (
@@ -39,7 +40,7 @@ class Standing(NamedTuple):
     rank: int | None
     title: str
     model: str
-    mean: Measurement | None
+    mean: Estimate | None
     lengths: Mapping[int | None, tuple[float, int]]
     effective: str
 
@@ -149,20 +150,26 @@ def _entries(kind: str, rule: str, groups: Mapping[Group, Tally]) -> dict[str, t
     return entries
 
 
-def _mean(cells: Cells, shared: Collection[tuple[str, int | None]]) -> Measurement | None:
-    return average(_measurement(counts) for key, counts in cells.items() if key in shared)
-
-
-def _measurement(counts: Scores) -> Measurement:
-    found = measure(counts)
-    return Measurement(found.mean, found.low, found.high, counts.total())
-
-
-def _rank(own: Measurement | None, others: Collection[Measurement | None]) -> int | None:
-    if own is None or own.high is None:
+def _mean(cells: Cells, shared: Collection[tuple[str, int | None]]) -> Estimate | None:
+    """The plain mean of what is shared. Lengths of one task may have the same stories (BABILong's do): their errors do
+    not cancel out, so ends of intervals are averaged over lengths, and combined by MOVER over tasks."""
+    tasks: dict[str, list[Estimate]] = defaultdict(list)
+    for (task, length), counts in cells.items():
+        if (task, length) in shared:
+            tasks[task].append(measure(counts))
+    if not tasks:
         return None
-    high = own.high
-    return 1 + sum(other is not None and other.low is not None and other.low > high for other in others)
+    total = sum(map(len, tasks.values()))
+    value = sum(one.mean for lengths in tasks.values() for one in lengths) / total
+    below, above = (
+        math.hypot(*(sum(abs(one.mean - getattr(one, end)) for one in lengths) for lengths in tasks.values())) / total
+        for end in ("low", "high")
+    )
+    return Estimate(value, value - below, value + above)
+
+
+def _rank(own: Estimate | None, others: Collection[Estimate | None]) -> int | None:
+    return None if own is None else 1 + sum(other is not None and other.low > own.high for other in others)
 
 
 def _by_length(cells: Cells) -> dict[int | None, tuple[float, int]]:
@@ -185,11 +192,8 @@ def _effective(cells: Cells) -> str:
     return GAP if found is None else effective_length_brief(found)
 
 
-def _mean_text(board: Leaderboard, mean: Measurement | None) -> str:
-    if mean is None:
-        return GAP
-    text = _percent(board, mean.mean)
-    return text if mean.low is None or mean.high is None else f"{text} {interval_text(mean.low, mean.high)}"
+def _mean_text(board: Leaderboard, mean: Estimate | None) -> str:
+    return GAP if mean is None else f"{_percent(board, mean.mean)} {interval_text(mean.low, mean.high)}"
 
 
 def _length_text(board: Leaderboard, found: tuple[float, int] | None) -> str:

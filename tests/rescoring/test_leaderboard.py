@@ -10,6 +10,7 @@ from mta_eval.rescoring import writing
 from mta_eval.rescoring.leaderboard import Leaderboard, chosen_models, leaderboard_markdown, leaderboards
 from mta_eval.rescoring.scoring import Rescored, rescore_files
 from mta_eval.rescoring.sources import find_sources
+from mta_eval.results.statistics import interval
 
 RULE = "babilong_official"
 
@@ -50,6 +51,17 @@ def test_a_mean_is_over_what_all_models_have(tmp_path: Path) -> None:
     assert first.mean.mean == 1  # not 75 %: b was not asked at 4K
     assert first.lengths == {0: (1.0, 1), 4096: (0.5, 1)}
     assert second.lengths == {0: (0.9, 1)}
+
+
+def test_lengths_of_a_task_do_not_make_its_mean_surer_but_tasks_do(tmp_path: Path) -> None:
+    for length in ("0k", "4k"):
+        answers(tmp_path / "one" / "m", "qa1", length, 20)
+    for task in ("qa1", "qa2"):
+        answers(tmp_path / "two" / "m", task, "0k", 20)
+    low, high = interval([1.0] * 20 + [0.0] * 20)
+    (lengths,), (tasks,) = (board_of(tmp_path / name).standings for name in ("one", "two"))
+    assert lengths.mean == pytest.approx((0.5, low, high))
+    assert tasks.mean == pytest.approx((0.5, 0.5 - (0.5 - low) / 2**0.5, 0.5 + (high - 0.5) / 2**0.5))
 
 
 def test_models_with_nothing_in_common_have_no_rank(tmp_path: Path) -> None:
