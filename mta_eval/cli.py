@@ -94,7 +94,8 @@ def end_in_one_line(program: typer.Typer, name: str) -> None:
     except OSError as error:  # a name that the file system does not take, a full disk: nothing of ours is broken
         if error.filename is None and error.errno not in FULL:
             raise
-        _leave_unprinted()
+        if error.filename is None:
+            _leave_unprinted()
         what = f"cannot use {str(error.filename)[:200]!r}" if error.filename is not None else "cannot write"
         say(f"{what}: {error.strerror}")
     except (KeyboardInterrupt, typer.Abort):

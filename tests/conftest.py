@@ -5,6 +5,7 @@ Nothing is downloaded: they learn from our own generated prose, city names, digi
 
 from __future__ import annotations
 
+import logging
 import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before anything of Hugging Face is imported
@@ -194,6 +195,12 @@ def llama_folder(tmp_path_factory: pytest.TempPathFactory, tokenizer_folder: Pat
         )
         LlamaForCausalLM(config).save_pretrained(made)
     return made
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _logs_of_libraries_imported_under_capture() -> None:
+    """A library that is first imported within a test logs to that test's stderr, which is closed in later tests."""
+    logging.raiseExceptions = False
 
 
 @pytest.fixture

@@ -40,5 +40,5 @@ def test_every_name_in_the_registry_is_there_with_options_and_a_line() -> None:
 def test_an_exported_sample_keeps_its_fields() -> None:
     assert {field.name for field in dataclasses.fields(core.Sample)} == {
         *("id", "task", "prompt", "targets", "axes", "length", "prompt_tokens", "max_new_tokens"),
-        *("choices", "needles", "chat", "stop", "target_delimiter", "settings"),
+        *("choices", "needles", "chat", "stop", "target_delimiter", "settings", "draw"),
     }

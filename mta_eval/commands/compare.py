@@ -35,7 +35,7 @@ def compare(
     from mta_eval.results import several
     from mta_eval.results.comparison import HEAD, compare_pairs, comparison_rows, pair_up
     from mta_eval.results.comparison_page import conclusions, write_comparison
-    from mta_eval.results.verdicts import DISAGREEMENT_HEAD, disagreement_rows, disagreements
+    from mta_eval.results.verdicts import DISAGREEMENT_HEAD, disagreeing_pairs, disagreement_rows
 
     runs = [first_run] if second_run is None else [first_run, second_run]
     folders = several.read_paired(runs)
@@ -49,7 +49,7 @@ def compare(
     terminal.print_lines(conclusions(compared, pairs, *names))
     shown = [row for row in compared if cells or row.whole]
     terminal.print_table(HEAD, comparison_rows(shown, x, y), left=2)
-    if listed := disagreements(pairs.pairs)[:samples]:
+    if listed := disagreeing_pairs(pairs.pairs)[:samples]:
         terminal.print_table(DISAGREEMENT_HEAD, disagreement_rows(listed), left=6)
     if out:
         terminal.print_lines(map(str, write_comparison(pairs, compared, names, x, y, out)))

@@ -154,9 +154,8 @@ def _mean(cells: Cells, shared: Collection[tuple[str, int | None]]) -> Estimate 
     """The plain mean of what is shared. Lengths of one task may have the same stories (BABILong's do): their errors do
     not cancel out, so ends of intervals are averaged over lengths, and combined by MOVER over tasks."""
     tasks: dict[str, list[Estimate]] = defaultdict(list)
-    for (task, length), counts in cells.items():
-        if (task, length) in shared:
-            tasks[task].append(measure(counts))
+    for task, length in sorted(shared, key=str):  # sums do not depend on the order of the files
+        tasks[task].append(measure(cells[task, length]))
     if not tasks:
         return None
     total = sum(map(len, tasks.values()))

@@ -15,6 +15,7 @@ from mta_eval.errors import TextError
 from mta_eval.outside import LARGEST
 from mta_eval.rescoring.rows import JsonObject, Row, damaged, mapping_of, objects_in, qa_of, row_of, texts_of
 from mta_eval.rescoring.sources import AnswerFile, length_in_name
+from mta_eval.results import store
 from mta_eval.results.draws import draw_of
 from mta_eval.results.grid import is_number
 from mta_eval.results.record_json import record_of
@@ -169,10 +170,15 @@ def _stored(raw: JsonObject, length: int | None) -> float | None:
 
 
 def _read_records(source: AnswerFile, _: str) -> Iterator[Row]:
-    """Our own records. Of a run that was killed the last line may be torn: it is passed over."""
+    """Our own records. Of a run that was killed the last line may be torn: it is passed over.
+
+    A run that grew to several seeds has records without the axis "seed": those of its first.
+    """
+    folder = source.path.parent
+    seed = store.read_run(folder).sweep.seed if (folder / store.QUESTION).exists() else 0
     for line, raw in objects_in(source.path, may_be_torn=True):
         try:
-            record = record_of(raw)
+            record = record_of(raw).with_seed(seed)
             scored = ScoredOutput.of(record, record.output or "")
         except (TypeError, ValueError) as error:
             raise damaged(source, line, str(error)) from error

@@ -20,9 +20,9 @@ from mta_eval.results.pictures.difference import draw_pairs
 from mta_eval.results.table import markdown_table, markdown_text, model_text, slug_of
 from mta_eval.results.verdicts import (
     DISAGREEMENT_HEAD,
+    disagreeing_pairs,
     disagreement_frame,
     disagreement_rows,
-    disagreements,
     verdict,
 )
 from mta_eval.whole_files import write_text
@@ -70,7 +70,7 @@ def write_comparison(
             path = out / f"difference_{slug_of(task, taken)}"
             pictures[task], _ = _draw(task, pairs, compared, x, y, path)
         write_text(table, csv_text(comparison_frame(compared, x, y)))
-        write_text(listed, csv_text(disagreement_frame(disagreements(pairs.pairs))))
+        write_text(listed, csv_text(disagreement_frame(disagreeing_pairs(pairs.pairs))))
         write_text(page, _page(pairs, compared, names, x, y, pictures))
     except OSError as error:
         raise StoreError(f"cannot write to {error.filename or out}: {error.strerror or error}") from error
@@ -91,7 +91,7 @@ def _page(
     wholes, cells = ([row for row in compared if row.whole is whole] for whole in (True, False))
     parts += ["", markdown_table(HEAD, comparison_rows(wholes, x, y), left=2)]
     parts += [f"## {markdown_text(task)}\n\n![second minus first]({path.name})\n" for task, path in pictures.items()]
-    differing = disagreements(pairs.pairs)
+    differing = disagreeing_pairs(pairs.pairs)
     shown = f"{min(len(differing), LISTED)} of {len(differing)}; all are in disagreements.csv"
     parts += [f"## Samples on which they disagree\n\n{shown}.\n"]
     parts += [markdown_table(DISAGREEMENT_HEAD, disagreement_rows(differing[:LISTED]), left=6)]

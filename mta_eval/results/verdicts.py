@@ -41,7 +41,7 @@ def verdict(row: Compared, first: str, second: str) -> str:
     return f"{row.task}: no sure difference: {scores}, {gap_text(row.gap)} {seen}; a difference of {power}"
 
 
-def disagreements(pairs: Sequence[Pair]) -> list[Pair]:
+def disagreeing_pairs(pairs: Sequence[Pair]) -> list[Pair]:
     """The pairs whose scores differ, those with the widest difference first; else in their order."""
     return sorted(
         (pair for pair in pairs if pair.first.score != pair.second.score),

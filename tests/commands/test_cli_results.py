@@ -111,12 +111,26 @@ def test_bad_input_is_one_line_and_exit_code_2(case: str, call: Call, tmp_path: 
 def test_compare_says_what_differs_by_how_much_and_how_sure(arguments: tuple[str, ...], call: Call) -> None:
     code, out, err = call("compare", *arguments)
     assert (code, err) == (0, "")
-    head, whole, first, *_, last = out.splitlines()
-    assert head.split()[:3] == ["task", "cell", "pairs"]
-    assert whole.split()[:6] == ["niah:needles=4", "all", "48", "67", "%", "100"]
-    assert first.split()[1:8] == ["512,", "0", "%", "8", "0", "%", "100"]
-    assert first.rstrip().endswith("*")
-    assert "of 6 cells the second is surely better in 2, worse in 0" in last
+    first, second, said, cells, head, whole, listed, *samples = out.splitlines()
+    assert (first.split(": ")[0], second.split(": ")[0]) == ("first", "second")
+    better = second.removeprefix("second: ")
+    assert said.startswith(f"niah:needles=4: {better} is better: 67 % and 100 %, +33 [")
+    assert cells == f"of 6 cells {better} is surely better in 2, worse in 0"
+    assert head.split()[:4] == ["task", "cell", "pairs", "draws"]
+    assert whole.split()[:7] == ["niah:needles=4", "all", "48", "16", "67", "%", "100"]
+    assert listed.split()[:3] == ["task", "sample", "wanted"]
+    assert len(samples) == 5
+    assert "512, 0 %" not in out
+
+
+@pytest.mark.usefixtures("runs")
+def test_compare_prints_cells_and_samples_as_they_are_asked_for(call: Call) -> None:
+    _, out, _ = call("compare", "both", "--cells", "--samples", "0")
+    cell = next(line for line in out.splitlines() if "512, 0 %" in line)
+    assert cell.split()[1:9] == ["512,", "0", "%", "8", "8", "0", "%", "100"]
+    assert cell.rstrip().endswith("*")
+    assert "wanted" not in out
+    assert sum("niah:needles=4/" in line for line in call("compare", "both", "--samples", "99")[1].splitlines()) == 16
 
 
 @pytest.mark.usefixtures("runs")
@@ -144,8 +158,8 @@ def test_partly_overlapping_sweeps_are_compared_where_they_overlap(call: Call, t
 def test_compare_writes_a_folder(call: Call, tmp_path: Path) -> None:
     code, out, _ = call("compare", "both", "--out", "new/folder")
     assert code == 0
-    written = out.splitlines()[-3:]
-    assert [Path(name).suffix for name in written] == [".md", ".csv", ".png"]
+    written = out.splitlines()[-4:]
+    assert [Path(name).suffix for name in written] == [".md", ".csv", ".csv", ".png"]
     assert all((tmp_path / name).stat().st_size for name in written)
 
 
@@ -206,10 +220,10 @@ def test_watch_of_a_finished_run_prints_its_table_once(call: Call) -> None:
 def test_a_real_run_is_compared_with_another_window(call: Call, tmp_path: Path) -> None:
     sweep = ("--lengths", "256,1k", "--depths", "0,1", "--repeats", "6", "--out", "run")
     assert call("run", "niah", "--model", "window:300", "--model", "window:2000", *sweep)[0] == 0
-    code, out, _ = call("compare", "run")
+    code, out, _ = call("compare", "run", "--cells")
     assert code == 0
     cell = next(line for line in out.splitlines() if "1K, 0 %" in line)
-    assert cell.split()[4:] == ["6", "0", "%", "100", "%", "+100", *cell.split()[10:]]
+    assert cell.split()[4:] == ["6", "6", "0", "%", "100", "%", "+100", *cell.split()[11:]]
     stored = [json.loads(line) for line in (tmp_path / "run" / "records.jsonl").read_text().splitlines()]
     assert {one["score"] for one in stored if one["model"] == "window:2000"} == {1.0}
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from mta_eval.core import Run, Sweep
 from mta_eval.errors import SpecError, TextError
 from mta_eval.rescoring import scoring as rescoring
 from mta_eval.rescoring import tables, tallies, writing
@@ -14,6 +15,7 @@ from mta_eval.rescoring.readers import read_answer_rows
 from mta_eval.rescoring.rows import Row
 from mta_eval.rescoring.scoring import Rescored, rescore_files
 from mta_eval.rescoring.sources import find_sources, length_in_name
+from mta_eval.results.run_json import run_text
 from mta_eval.results.statistics import estimate
 
 PROMPT = "instruction_yes_examples_no_post_prompt_yes"
@@ -358,7 +360,8 @@ def run_folder(folder: Path, lines: list[dict[str, Any]], torn: str = "") -> Pat
         folder / "records.jsonl", [{**base, "sample_id": f"passkey/{n}", **one} for n, one in enumerate(lines)]
     )
     path.write_text(path.read_text() + torn)
-    (folder / "run.json").write_text("{}")
+    run = Run(("passkey",), ("m",), Sweep((64,), (None,), 4, seed=3), "generate", "refuse", "1", {})
+    (folder / "run.json").write_text(run_text(run))
     return folder
 
 
@@ -389,6 +392,16 @@ def test_intervals_of_our_own_runs_take_draws_for_independent_as_the_report_does
         expected = estimate(scores, [n for n in range(4) for _ in depths])
         assert tallies.measure(found["infinitebench_passkey"]) == pytest.approx(expected)
         assert expected.low < estimate(scores).low
+
+
+def test_records_of_the_first_seed_that_do_not_name_it_are_of_its_draws(tmp_path: Path) -> None:
+    cells = [
+        {"axes": {"length": 64, "depth": depth} | seed, "output": "12", "score": 1.0, "draw": "passkey/0"}
+        for depth, seed in ((0.0, {}), (0.5, {"seed": 3}), (1.0, {"seed": 4}))
+    ]
+    folder = run_folder(tmp_path / "run", cells)
+    (found,) = tallies.groups_of(rescored_of(folder)).values()
+    assert {draw for _, draw in found["stored"]} == {"3 passkey/0", "4 passkey/0"}
 
 
 def test_two_runs_are_two_settings_and_their_reports_are_no_answers(tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ from mta_eval.results.statistics import Estimate
 from mta_eval.results.verdicts import (
     DISAGREEMENT_HEAD,
     detectable,
+    disagreeing_pairs,
     disagreement_frame,
     disagreement_rows,
-    disagreements,
     verdict,
 )
 
@@ -59,7 +59,7 @@ def test_whole_tasks_are_corrected_for_their_number() -> None:
 def test_the_disagreements_are_the_pairs_whose_scores_differ_the_widest_first() -> None:
     first, second = answers("a", 2), answers("b", 4)
     first[3] = replace(first[3], score=0.5)
-    found = disagreements(pair_up(first, second).pairs)
+    found = disagreeing_pairs(pair_up(first, second).pairs)
     assert [(pair.first.sample_id, pair.first.score) for pair in found] == [
         ("niah/512/0.00/2", 0.0),
         ("niah/512/1.00/2", 0.0),
@@ -69,7 +69,7 @@ def test_the_disagreements_are_the_pairs_whose_scores_differ_the_widest_first() 
     rows = disagreement_rows(found)
     assert {len(row) for row in rows} == {len(DISAGREEMENT_HEAD)}
     assert rows[0] == ["niah", "niah/512/0.00/2", "7", "7", "7", "second"]
-    assert {row[-1] for row in disagreement_rows(disagreements(pair_up(second, first).pairs))} == {"first"}
+    assert {row[-1] for row in disagreement_rows(disagreeing_pairs(pair_up(second, first).pairs))} == {"first"}
     frame = disagreement_frame(found)
     assert list(frame["first_score"]) == [0.0, 0.0, 0.0, 0.5]
     assert list(frame["second_score"]) == [1.0] * 4
@@ -79,6 +79,6 @@ def test_the_disagreements_are_the_pairs_whose_scores_differ_the_widest_first() 
 def test_a_long_answer_is_cut_in_the_list_and_whole_in_the_table() -> None:
     first, second = answers("a", 0), answers("b", 1)
     first[0] = replace(first[0], output="x " * 100)
-    found = disagreements(pair_up(first, second).pairs)
+    found = disagreeing_pairs(pair_up(first, second).pairs)
     assert len(disagreement_rows(found)[0][3]) == 60
     assert disagreement_frame(found)["first_output"][0] == "x " * 100
