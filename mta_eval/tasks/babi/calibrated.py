@@ -12,7 +12,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import islice
+from itertools import islice, pairwise
 from random import Random
 
 from mta_eval.tasks.babi.events import OBJECTS, World
@@ -44,9 +44,19 @@ class Profile:
 
 PROFILES = {
     1: Profile(_UP_TO_TEN),
-    2: Profile(((2, 0.01), (4, 0.055), (8, 0.21), (12, 0.414), (16, 0.621), (24, 0.89), (34, 0.982), (44, 0.995), (88, 1))),
+    2: Profile(((2, 0.01), (4, 0.055), (8, 0.21), (12, 0.414), (16, 0.621), (24, 0.89), (34, 0.982), (88, 1))),
     3: Profile(
-        ((4, 0.005), (12, 0.074), (24, 0.219), (36, 0.401), (50, 0.618), (74, 0.804), (116, 0.952), (160, 0.991), (228, 1)),
+        (
+            (4, 0.005),
+            (12, 0.074),
+            (24, 0.219),
+            (36, 0.401),
+            (50, 0.618),
+            (74, 0.804),
+            (116, 0.952),
+            (160, 0.991),
+            (228, 1),
+        ),
         overtaken=(0.03, 0.0045),
     ),
     4: Profile(((2, 1.0),), behind=()),
@@ -142,7 +152,7 @@ def kind_of_answer(qa: int, answer: str) -> str:
 
 
 def _share_up_to(knots: list[tuple[int, float]], number: int) -> float:
-    for (low, before), (high, after) in zip(knots, knots[1:], strict=False):
+    for (low, before), (high, after) in pairwise(knots):
         if number <= high:
             return before + (after - before) * (number - low) / (high - low)
     return 1.0
