@@ -9,14 +9,24 @@ figures of PROFILES were measured in the published files, and bench/babi_statist
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice, pairwise
 from random import Random
 
 from mta_eval.tasks.babi.events import OBJECTS, World
-from mta_eval.tasks.babi.worlds import NUMBERS, PEOPLE, Query, Story, Telling, kind_of
+from mta_eval.tasks.babi.worlds import (
+    NUMBERS,
+    PEOPLE,
+    Query,
+    Story,
+    Telling,
+    ask_about_gifts,
+    ask_after_denials,
+    ask_after_doubts,
+    kind_of,
+)
 
 COUNTS, PLAYS = 12, 25  # numbers of facts tried for what is wanted, and stories of each
 _ANYWHERE = (0.40, 0.25, 0.17, 0.11, 0.07)
@@ -170,7 +180,7 @@ def _draw_wanted(profile: Profile, random: Random, count: int, answer: str | Non
 
 def _told(qa: int, random: Random, count: int) -> Iterator[Telling]:
     """Stories of `count` facts with something to ask, one after another."""
-    play = partial(_tell_of_hands, qa) if qa in (7, 8) else kind_of(qa).play
+    play = _PLAYS.get(qa, kind_of(qa).play)
     while True:
         told, queries = play(random, count)
         if queries:
@@ -178,8 +188,8 @@ def _told(qa: int, random: Random, count: int) -> Iterator[Telling]:
 
 
 def _tell_of_hands(qa: int, random: Random, count: int) -> Telling:
-    """People who also give, as in the files; asked about is whoever handled an object, if anyone did."""
-    world = World(random, PEOPLE, OBJECTS, giving=True)
+    """People who, in qa7, also give, as in the files; asked about is whoever handled an object, if anyone did."""
+    world = World(random, PEOPLE, OBJECTS, giving=3 if qa == 7 else 0, activity=0.6)
     world.run(count)
     handled = [who for who in world.place if any(person == who for person, _ in world.touched)]
     queries = []
@@ -190,6 +200,16 @@ def _tell_of_hands(qa: int, random: Random, count: int) -> Telling:
         answer = NUMBERS[len(carried)] if qa == 7 else ",".join(carried) or "nothing"
         queries.append(Query(question, answer, support))
     return world.facts, queries
+
+
+_PLAYS: dict[int, Callable[[Random, int], Telling]] = {
+    5: partial(ask_about_gifts, giving=4, activity=0.6),
+    7: partial(_tell_of_hands, 7),
+    8: partial(_tell_of_hands, 8),
+    9: partial(ask_after_denials, definite=0.65, states=3),
+    10: partial(ask_after_doubts, definite=0.75, states=3),
+}
+"""Where the files tell other events than the uniform worlds: more gifts, fewer facts that leave a place open."""
 
 
 def _story(random: Random, told: list[str], queries: list[Query]) -> Story:

@@ -153,8 +153,8 @@ def _ask_what_lies_where(random: Random, count: int) -> Telling:
     return [f"The {place} is {way} of the {other}." for place, way, other in steps], queries
 
 
-def _ask_about_gifts(random: Random, count: int) -> Telling:
-    world = World(random, _GIVERS, OBJECTS, giving=True)
+def ask_about_gifts(random: Random, count: int, giving: int = 1, activity: float = 0.5) -> Telling:
+    world = World(random, _GIVERS, OBJECTS, giving=giving, activity=activity)
     world.run(count)
     # a later gift overtakes an earlier one that the same words would ask for
     return world.facts, last_of(query for gift in world.gifts for query in _ask_about(gift))
@@ -214,13 +214,13 @@ def _look_at_hands(random: Random, count: int) -> tuple[World, dict[str, tuple[i
     return world, {who: facts or (world.moved[who],) for who, facts in touched.items()}
 
 
-def _ask_after_denials(random: Random, count: int) -> Telling:
-    facts, sightings = follow(random, count, PEOPLE, PLACES, deny=True)
+def ask_after_denials(random: Random, count: int, definite: float = 0.5, states: int = 1) -> Telling:
+    facts, sightings = follow(random, count, PEOPLE, PLACES, deny=True, definite=definite, states=states)
     return facts, _ask_whether(random, sightings, PLACES)
 
 
-def _ask_after_doubts(random: Random, count: int) -> Telling:
-    facts, sightings = follow(random, count, _SEEN, _TOWN, deny=False)
+def ask_after_doubts(random: Random, count: int, definite: float = 0.5, states: int = 1) -> Telling:
+    facts, sightings = follow(random, count, _SEEN, _TOWN, deny=False, definite=definite, states=states)
     return facts, _ask_whether(random, sightings, _TOWN)
 
 
@@ -240,10 +240,10 @@ _KINDS = {
     2: Kind(2, (4, 24), None, _ask_where_objects_are),
     3: Kind(3, (8, 60), None, _ask_where_objects_were),
     4: Kind(1, (2, 2), len(PLACES) - 1, _ask_what_lies_where),
-    5: Kind(4, (6, 30), None, _ask_about_gifts),
+    5: Kind(4, (6, 30), None, ask_about_gifts),
     6: Kind(1, (2, 20), None, _ask_whether_people_are),
     7: Kind(1, (4, 24), None, _ask_how_many),
     8: Kind(1, (4, 24), None, _ask_what_people_carry),
-    9: Kind(1, (2, 10), None, _ask_after_denials),
-    10: Kind(1, (2, 10), None, _ask_after_doubts),
+    9: Kind(1, (2, 10), None, ask_after_denials),
+    10: Kind(1, (2, 10), None, ask_after_doubts),
 }
