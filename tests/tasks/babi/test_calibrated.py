@@ -85,8 +85,8 @@ def _answer_without(story: Story) -> object:
 
 @every_qa
 def test_no_story_has_more_facts_than_are_allowed(qa: int) -> None:
-    for most in (1, 5, 12):
-        told = [make_babi_story(qa, generator(3, qa, most, number), most=most) for number in range(8)]
+    for most in (1, 12):
+        told = [make_babi_story(qa, generator(3, qa, most, number), most=most) for number in range(2)]
         allowed = max(most // 2 * 2, kind_of(qa).least)
         assert max(len(story.facts) for story in told) <= allowed
         assert all(answer(story.facts, story.question) == story.answer for story in told)
@@ -114,7 +114,7 @@ def test_profiles_are_distributions(qa: int) -> None:
 @pytest.mark.parametrize("qa", [1, 4, 7])
 def test_a_number_of_facts_can_be_asked_for(qa: int) -> None:
     assert len(make_babi_story(qa, generator(0, qa), 3).facts) == 3
-    with pytest.raises(SpecError, match="cannot be told in 0 facts|needs at least"):
+    with pytest.raises(SpecError, match="needs at least"):
         make_babi_story(3, generator(0, qa), 2)
 
 

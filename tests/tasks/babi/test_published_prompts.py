@@ -6,8 +6,8 @@ import pytest
 
 from mta_eval.tasks.babi.published_prompts import PUBLISHED_PROMPTS, most_facts
 
-# of get_formatted_input("A text.", "Where?", …) of booydar/babilong with all parts, without the instruction, without the
-# examples, without the post-prompt, and without all three
+# of get_formatted_input("A text.", "Where?", …) of booydar/babilong with all parts, without the instruction, without
+# the examples, without the post-prompt, and without all three
 DIGESTS = {
     1: "e63a7852b7ace2e4 bc44c3bf1be79b91 c172cf0ae7e91dea a1c4d96cd63035d7 1d5f3d4365c5d89a",
     2: "f0b5fa7ba913edb8 9681ce9cdaecb8a6 bbc9edffa4f3dcf4 ef8bd168036ac8f2 1d5f3d4365c5d89a",
