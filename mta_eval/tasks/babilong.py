@@ -6,18 +6,22 @@
 
 Facts come from our own worlds, from bAbI files or from the published data set. At depth d stands the last fact that
 the answer needs; the other facts keep their order around it, at random places. Length 0 is the facts alone ("0k").
+With `protocol=official` the prompt, the budget of the answer, the rule and the limit on facts are the published ones.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from random import Random
 from typing import ClassVar, Literal
 
+from mta_eval.tasks.babi.calibrated import make_babi_story
+from mta_eval.tasks.babi.choosing import choose_story, facts_that_fit
 from mta_eval.tasks.babi.files import read_rows, read_stories
-from mta_eval.tasks.babi.worlds import LABELS, Story, make_story
+from mta_eval.tasks.babi.published_prompts import ANSWER_TOKENS, PUBLISHED_PROMPTS, most_facts
+from mta_eval.tasks.babi.worlds import LABELS, Story, kind_of, make_story
 from mta_eval.tasks.toolkit import (
     Cell,
     NeedleDraft,
@@ -35,10 +39,9 @@ from mta_eval.tasks.toolkit import (
 )
 
 MOST_FACTS, MOST_EXAMPLES = 10_000, 1000  # beyond the longest that bAbI has by far
-TRIES = 60  # stories looked at for one whose facts leave room for the wanted depth
-# sizes only to choose among stories, the same for every tokenizer
-CHARACTERS_PER_TOKEN, HALF_A_FACT = 4.0, 15.0
-OVERHEAD = 256  # tokens of instruction, examples and question
+TRIES, BABI_TRIES = 60, 30  # stories looked at for one whose facts leave room for the wanted depth
+OVERHEAD = {"ours": 256, "official": 400}  # tokens of instruction, examples, question and answer
+SHORT, UNIFORM_SHORT = {2: 4096, 3: 8192, 5: 6000, 7: 3000, 8: 3000}, {3: 6000}  # lengths below which not all fits
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,15 @@ class Babilong:
     qa: int = field(default=1, metadata={"help": "bAbI task, 1..10", "always": True})
     facts: int = field(default=0, metadata={"help": "facts in a story; 0: as many as that task usually has"})
     examples: int = field(default=2, metadata={"help": "worked examples before the text"})
+    worlds: Literal["babi", "uniform"] = field(
+        default="babi", metadata={"help": "stories with the statistics of bAbI's files, or all answers equally likely"}
+    )
+    protocol: Literal["ours", "official"] = field(
+        default="ours", metadata={"help": "official: prompt, answer budget, rule and facts limit as published"}
+    )
+    use_instruction: bool = field(default=True, metadata={"help": "of the official prompt"})
+    use_examples: bool = field(default=True, metadata={"help": "of the official prompt"})
+    use_post_prompt: bool = field(default=True, metadata={"help": "of the official prompt"})
     prompt: Literal["completion", "chat"] = field(
         default="completion", metadata={"help": "end in 'Answer:', or ask by chat template"}
     )
@@ -58,8 +70,8 @@ class Babilong:
     )
     haystack: str = field(default="prose", metadata={"help": "prose, noise, essays, file:PATH, dataset:NAME"})
     rule: str = field(
-        default="babilong_one_label",
-        metadata={"help": "scoring rule, such as babilong_official, any_contained (as lm-eval) or first_word"},
+        default="auto",
+        metadata={"help": "scoring rule; auto: babilong_one_label, with protocol=official babilong_official"},
     )
 
     def __post_init__(self) -> None:
@@ -71,8 +83,17 @@ class Babilong:
         if self.source.partition(":")[0] not in ("worlds", "file", "dataset"):
             raise SpecError(f"babilong: source is worlds, file:PATH or dataset:NAME, not {self.source!r}")
         if self.source == "worlds" and self.facts:
-            make_story(self.qa, Random(0), self.facts)
-        object.__setattr__(self, "rule", find_rule(self.rule).name)
+            kind_of(self.qa, self.facts)
+        if self.protocol == "official" and self.examples != 2:
+            raise SpecError(
+                "babilong: protocol=official has its own examples; leave out examples=, or use_examples=false"
+            )
+        if self.protocol == "ours" and not (self.use_instruction and self.use_examples and self.use_post_prompt):
+            raise SpecError("babilong: use_instruction, use_examples and use_post_prompt are of protocol=official")
+        if self.rule != "auto":
+            name = find_rule(self.rule).name
+            # the shortest name of one task: what auto means anyway is auto
+            object.__setattr__(self, "rule", "auto" if name == replace(self, rule="auto")._rule else name)
 
     @property
     def default_lengths(self) -> tuple[int, ...]:
@@ -83,10 +104,12 @@ class Babilong:
         """See core.Task."""
         if self.source.startswith("dataset:"):
             return self._published(cell, seed, tokenizer)
-        key = draw_key(cell.length, 6000 if self.qa == 3 else 1500)
+        short = SHORT if self.source == "worlds" and self.worlds == "babi" else UNIFORM_SHORT
+        key = draw_key(cell.length, short.get(self.qa, 1500))
         random = generator(seed, "babilong", self.qa, cell.repeat, key)
         depth = depth_of(cell, random)
-        story = _choose(list(self._stories(Random(random.getrandbits(64)))), depth, cell.length)
+        stories = self._stories(Random(random.getrandbits(64)), cell.length)
+        story = choose_story(stories, depth, max(cell.length - OVERHEAD[self.protocol], 0) if cell.length else None)
         random = generator(seed, "babilong places", self.qa, cell.length, cell.repeat)
         swept = story.support[-1]
         before = sorted(depth * random.random() for _ in story.facts[:swept])
@@ -108,7 +131,7 @@ class Babilong:
                 for index, (fact, at) in enumerate(zip(story.facts, [*before, depth, *after], strict=True))
             ],
             targets=(story.answer,),
-            rule=self.rule,
+            rule=self._rule,
             haystack=self.haystack,
             swept=swept,
             keep_order=True,
@@ -116,22 +139,51 @@ class Babilong:
             max_new_tokens=self._answer_budget(tokenizer),
             choices=self._choices(),
             axes={"qa": self.qa, "question": story.question},
+            stop=self._stop,
             draw_name=f"babilong:{self.qa}/{key}/{cell.repeat}",
         )
 
     def score(self, sample: Sample, output: str) -> float:
         """By `rule`; BABILong's rules leave out the labels that the question names."""
-        return find_rule(self.rule).score(sample, output)
+        return find_rule(self._rule).score(sample, output)
 
-    def _stories(self, random: Random) -> Iterator[Story]:
+    @property
+    def _rule(self) -> str:
+        if self.rule != "auto":
+            return self.rule
+        return "babilong_official" if self.protocol == "official" else "babilong_one_label"
+
+    @property
+    def _stop(self) -> tuple[str, ...]:
+        return () if self.prompt == "chat" or self.protocol == "official" else ("\n", ".")
+
+    def _stories(self, random: Random, length: int) -> Iterator[Story]:
+        most = most_facts(length) if self.protocol == "official" else None
         if self.source.startswith("file:"):
-            stories = read_stories(self.source.partition(":")[2], self.qa)
+            name = self.source.partition(":")[2]
+            stories = [story for story in read_stories(name, self.qa) if most is None or len(story.facts) <= most]
+            if not stories:
+                raise SpecError(
+                    f"babilong: no story of {name!r} has at most {most} facts, the official limit of {length}"
+                )
             yield from (random.choice(stories) for _ in range(TRIES))
-        else:
+        elif self.worlds == "uniform":
             yield from (make_story(self.qa, random, self.facts or None) for _ in range(TRIES))
+        else:
+            if length:  # the published limit leaves no room for our exact lengths at 1k
+                fitting = facts_that_fit(length - OVERHEAD[self.protocol])
+                most = fitting if most is None else min(most, fitting)
+            yield from (make_babi_story(self.qa, random, self.facts or None, most) for _ in range(BABI_TRIES))
 
     def _words(self, question: str, seed: int) -> tuple[str, str]:
         """What stands before and after the context."""
+        if self.protocol == "official":
+            return PUBLISHED_PROMPTS[self.qa].words(
+                question,
+                use_instruction=self.use_instruction,
+                use_examples=self.use_examples,
+                use_post_prompt=self.use_post_prompt,
+            )
         before = (
             "Some facts are hidden in a text. Use only the facts, and take the latest where they disagree. "
             f"Answer the question with {'one word' if self.qa != 8 else 'the names alone, joined by commas'}.\n\n"
@@ -155,6 +207,8 @@ class Babilong:
         return (nothing, *(",".join(carried) for size in (1, 2, 3) for carried in combinations(sorted(things), size)))
 
     def _answer_budget(self, tokenizer: Tokenizer) -> int:
+        if self.protocol == "official":
+            return tokenizer.prompt_settings.answer_tokens or ANSWER_TOKENS
         longest = max(self._choices(), key=len)
         return answer_budget(tokenizer, longest, 4 if self.prompt == "completion" else 24)
 
@@ -167,7 +221,8 @@ class Babilong:
             raise SpecError(f"babilong: the published data set has {len(rows)} samples; lower --repeats")
         row = rows[cell.repeat]
         template = prompt_template(tokenizer, *self._words(row["question"], seed), chat=self.prompt == "chat")
-        prompt = template.before + row["input"] + template.after
+        context = row["input"].strip() if self.protocol == "official" else row["input"]
+        prompt = template.before + context + template.after
         prompt_tokens = len(tokenizer.encode(prompt).ids) + sum(template.specials(tokenizer))
         max_new_tokens = self._answer_budget(tokenizer)
         return Sample(
@@ -186,28 +241,9 @@ class Babilong:
             prompt_tokens=prompt_tokens,
             max_new_tokens=max_new_tokens,
             choices=self._choices(),
-            chat=template.messages(row["input"]),
-            stop=() if self.prompt == "chat" else ("\n", "."),
+            chat=template.messages(context),
+            stop=self._stop,
             target_delimiter="" if self.prompt == "chat" else " ",
             settings=tokenizer.prompt_settings,
             draw=f"babilong:{self.qa}/{cell.repeat}",  # a row has the same story at every length
         )
-
-
-def _choose(stories: list[Story], depth: float, length: int) -> Story:
-    """The first story, or one with its answer and about as many facts that leaves room for `depth`.
-
-    At depth 0 few facts may stand before the last supporting one, at depth 1 few after it. Where a task's order of
-    facts does not allow the depth, the nearest is taken, and the needles say where it is. What is chosen depends on
-    no tokenizer, and how often each answer is right depends on no depth.
-    """
-    first = stories[0]
-    room = max(length - OVERHEAD, 0) * CHARACTERS_PER_TOKEN
-
-    def unfit(story: Story) -> tuple[float, int]:
-        swept_needle = story.support[-1]
-        ahead = sum(map(len, story.facts[:swept_needle])) - depth * room
-        behind = sum(map(len, story.facts[swept_needle + 1 :])) - (1 - depth) * room
-        return max(ahead, behind, HALF_A_FACT), abs(len(story.facts) - len(first.facts))
-
-    return min((story for story in stories if story.answer == first.answer), key=unfit) if length else first

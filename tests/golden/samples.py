@@ -25,6 +25,7 @@ TASKS = (
     *("niah:kind=uuid,prompt=chat", "niah:digits=3,rule=share_contained"),
     *(f"babilong:qa={qa}" for qa in range(1, 11)),
     *("babilong:qa=2,examples=0,prompt=chat", "babilong:qa=3,rule=any_contained", "babilong:qa=1,facts=6"),
+    *("babilong:qa=3,worlds=uniform", "babilong:qa=2,protocol=official", "babilong:qa=8,protocol=official,prompt=chat"),
     *("passkey", "passkey:digits=8,prompt=chat,haystack=prose", "passkey:rule=first_word"),
     *("perplexity", "perplexity:stride=64,windows=3"),
 )

@@ -62,13 +62,21 @@ class World:
         random: the source of all chance.
         people: who lives here.
         objects: what they can carry.
-        giving: whether they also give objects to one another.
+        giving: how often they also give objects to one another, against once for every other deed.
+        activity: share of their turns that are deeds, where there is a deed that they can do.
     """
 
     def __init__(
-        self, random: Random, people: tuple[str, ...], objects: tuple[str, ...] = (), *, giving: bool = False
+        self,
+        random: Random,
+        people: tuple[str, ...],
+        objects: tuple[str, ...] = (),
+        *,
+        giving: int = 0,
+        activity: float = 0.5,
     ) -> None:
-        self.random, self.people, self.objects, self.giving = random, people, objects, giving
+        self.random, self.people, self.objects = random, people, objects
+        self.giving, self.activity = giving, activity
         self.facts: list[str] = []
         self.place: dict[str, str] = {}  # person -> where they are
         self.moved: dict[str, int] = {}  # person -> the fact that says so
@@ -83,7 +91,7 @@ class World:
         while len(self.facts) < count:
             person = self.random.choice(self.people)
             deeds = self._list_deeds(person)
-            if deeds and self.random.random() < 0.5:
+            if deeds and self.random.random() < self.activity:
                 self.random.choice(deeds)()
             else:
                 self._move(person)
@@ -108,8 +116,8 @@ class World:
         near = [other for other in self.people if other != person and self.place.get(other) == here]
         grabs = [partial(self._grab, person, t) for t in loose if t not in self.lying or self.lying[t][0] == here]
         drops = [partial(self._drop, person, thing) for thing in held]
-        gives = [partial(self._give, person, thing, other) for thing in held for other in near if self.giving]
-        return [*grabs, *drops, *gives]
+        gives = [partial(self._give, person, thing, other) for thing in held for other in near]
+        return [*grabs, *drops, *gives * self.giving]
 
     def _move(self, person: str) -> None:
         origin = self.place.get(person)
@@ -164,14 +172,22 @@ def draw_map(random: Random, count: int) -> tuple[list[tuple[str, str, str]], di
 
 
 def follow(
-    random: Random, count: int, people: tuple[str, ...], places: tuple[str, ...], *, deny: bool
+    random: Random,
+    count: int,
+    people: tuple[str, ...],
+    places: tuple[str, ...],
+    *,
+    deny: bool,
+    definite: float = 0.5,
+    states: int = 1,
 ) -> tuple[list[str], dict[str, Sighting]]:
-    """See people come and go in `count` facts, half of them definite.
+    """See people come and go in `count` facts, a share `definite` of them definite.
 
     A new fact never names a place that the person's last one named, unless it denies it: so a move changes the place.
 
     Args:
         deny: whether the other facts say where somebody is not (qa9) or name two places of which one is right (qa10).
+        states: how often a definite fact says "is in", against once for each of the five ways to move.
 
     Returns:
         The facts, and the last sighting of everyone they mention.
@@ -182,17 +198,17 @@ def follow(
         person = random.choice(people)
         before = last.get(person, Sighting((), "", fact))
         fresh = [place for place in places if place not in before.places]
-        definite = random.random() < 0.5
-        if deny and not definite and before.verdict != "no":
+        sure = random.random() < definite
+        if deny and not sure and before.verdict != "no":
             named = before.places or (random.choice(places),)
             facts.append(f"{person} is {random.choice(('not', 'no longer'))} in the {named[0]}.")
             last[person] = Sighting(named, "no", fact)
-        elif not deny and not definite:
+        elif not deny and not sure:
             one, two = random.sample(fresh, 2)
             facts.append(f"{person} is either in the {one} or the {two}.")
             last[person] = Sighting((one, two), "maybe", fact)
         else:
             place = random.choice(fresh)
-            facts.append(f"{person} {random.choice(('is in', *_MOVES))} the {place}.")
+            facts.append(f"{person} {random.choice((*('is in',) * states, *_MOVES))} the {place}.")
             last[person] = Sighting((place,), "yes", fact)
     return facts, last

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from mta_eval.errors import SpecError, TextError
+from mta_eval.outside import read_json
 from mta_eval.tasks.babi.worlds import Story
 from mta_eval.tasks.prompts.sources import read_text
 
@@ -76,16 +77,33 @@ def _story(facts: Mapping[int, str], columns: Sequence[str]) -> Story:
 def read_rows(name: str, length: int, qa: int) -> PublishedRows:
     """Rows (input, question, target) of BABILong's published data for one length and task. Raises TextError, SpecError.
 
-    The published lengths are configurations such as 0k, 1k, 128k, 1M; each holds one split per task.
+    The published lengths are 0k, 1k, 128k, 1M and so on. `name` is a folder of files as the published generator writes
+    them, qa1/0k.json with a list of rows, or a data set: its configurations are the lengths, its splits the tasks.
     """
-    from datasets import load_dataset
-
     if length % 1024:
         raise SpecError(f"the published BABILong has lengths 0k, 1k, 2k, …; {length} is not one of them")
     config = f"{length // 2**20}M" if length and length % 2**20 == 0 else f"{length // 1024}k"
+    if any(Path(name).glob("qa*/*k.json")):
+        return _read_row_file(Path(name) / f"qa{qa}" / f"{config}.json")
+    from datasets import load_dataset
+
     try:
         rows: PublishedRows = load_dataset(name, config, split=f"qa{qa}")
     except Exception as error:  # datasets raises whatever its loader, builder or network raises
         reason = str(error).splitlines()[0] if str(error) else repr(error)
         raise TextError(f"cannot read data set {name!r} ({config}, qa{qa}): {reason}") from error
+    return rows
+
+
+def _read_row_file(path: Path) -> PublishedRows:
+    try:
+        rows = read_json(read_text(path))
+    except ValueError as error:
+        raise TextError(f"{str(path)!r} is no JSON: {error}") from error
+    columns = ("input", "question", "target")
+    if not isinstance(rows, list) or not rows:
+        raise TextError(f"{str(path)!r} is no list of samples")
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, dict) or not all(isinstance(row.get(column), str) for column in columns):
+            raise TextError(f"{str(path)!r} sample {number} has not the texts {', '.join(columns)}")
     return rows

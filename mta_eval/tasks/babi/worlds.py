@@ -9,7 +9,7 @@ derives each answer, and its support, from the world's state. It never asks what
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from random import Random
 from typing import NamedTuple
@@ -17,17 +17,17 @@ from typing import NamedTuple
 from mta_eval.errors import SpecError
 from mta_eval.tasks.babi.events import OBJECTS, OPPOSITE, PLACES, STEPS, Gift, Sighting, World, draw_map, follow
 
-_PEOPLE = ("Mary", "John", "Daniel", "Sandra")
+PEOPLE = ("Mary", "John", "Daniel", "Sandra")
 _GIVERS = ("Fred", "Jeff", "Bill", "Mary")
 _SEEN = ("Bill", "Fred", "Julie", "Mary")
 _TOWN = ("school", "park", "cinema", "bedroom", "kitchen", "office")
-_NUMBERS = ("none", "one", "two", "three")
+NUMBERS = ("none", "one", "two", "three")
 
 LABELS: dict[int, tuple[str, ...]] = {
     **dict.fromkeys((1, 2, 3, 4), PLACES),
     5: ("Bill", "Fred", "Jeff", "Mary", *OBJECTS),
     6: ("yes", "no"),
-    7: _NUMBERS,
+    7: NUMBERS,
     8: ("nothing", *OBJECTS),
     9: ("yes", "no"),
     10: ("yes", "no", "maybe"),
@@ -46,11 +46,15 @@ class Story:
 
 
 class Query(NamedTuple):
-    """A question that some facts answer, and the facts needed for it."""
+    """A question that some facts answer, and the facts needed for it.
+
+    `overtaken`: facts before gave the same question another answer, and no longer do.
+    """
 
     question: str
     answer: str
     support: tuple[int, ...]
+    overtaken: bool = False
 
 
 Telling = tuple[list[str], list[Query]]
@@ -66,7 +70,7 @@ class Kind(NamedTuple):
 
 
 def make_story(qa: int, random: Random, facts: int | None = None) -> Story:
-    """Make one story.
+    """Make one story of the uniform worlds.
 
     The answer is drawn first, evenly from those that the facts can give; so rare answers are not drowned by common
     ones. It depends on nothing but the arguments.
@@ -79,48 +83,61 @@ def make_story(qa: int, random: Random, facts: int | None = None) -> Story:
     Raises:
         SpecError: there is no such world, or it cannot be told in so many facts.
     """
-    if qa not in _KINDS:
-        raise SpecError(f"there is no qa{qa}: the bAbI worlds are qa1 to qa{max(_KINDS)}")
-    least, usual, largest, play = _KINDS[qa]
-    if facts is not None and facts < least:
-        raise SpecError(f"qa{qa} cannot be told in {facts} facts: it needs at least {least}")
-    if facts is not None and largest is not None and facts > largest:
-        raise SpecError(f"qa{qa} cannot be told in {facts} facts: its map has room for at most {largest}")
-    count = random.randint(*usual) if facts is None else facts
-    facts_told, queries = play(random, count)
+    kind = kind_of(qa, facts)
+    count = random.randint(*kind.usual) if facts is None else facts
+    facts_told, queries = kind.play(random, count)
     while not queries:  # nothing happened that can be asked about
-        facts_told, queries = play(random, count)
+        facts_told, queries = kind.play(random, count)
+    if qa == 3:  # in a long story everything has been everywhere
+        queries = [query for query in queries if not query.overtaken] or queries
     answer = random.choice(list(dict.fromkeys(query.answer for query in queries)))
     query = random.choice([query for query in queries if query.answer == answer])
     return Story(tuple(facts_told), query.question, answer, tuple(sorted(query.support)))
 
 
+def kind_of(qa: int, facts: int | None = None) -> Kind:
+    """How qa is told. Raises SpecError where there is no such world, or it cannot be told in so many facts."""
+    if qa not in _KINDS:
+        raise SpecError(f"there is no qa{qa}: the bAbI worlds are qa1 to qa{max(_KINDS)}")
+    kind = _KINDS[qa]
+    if facts is not None and facts < kind.least:
+        raise SpecError(f"qa{qa} cannot be told in {facts} facts: it needs at least {kind.least}")
+    if facts is not None and kind.most is not None and facts > kind.most:
+        raise SpecError(f"qa{qa} cannot be told in {facts} facts: its map has room for at most {kind.most}")
+    return kind
+
+
 def _ask_where_people_are(random: Random, count: int) -> Telling:
-    world = World(random, _PEOPLE)
+    world = World(random, PEOPLE)
     world.run(count)
     return world.facts, [Query(f"Where is {who}?", place, (world.moved[who],)) for who, place in world.place.items()]
 
 
 def _ask_where_objects_are(random: Random, count: int) -> Telling:
-    world = World(random, _PEOPLE, OBJECTS)
+    world = World(random, PEOPLE, OBJECTS)
     world.run(count)
     spots = [(thing, world.find(thing)) for thing in OBJECTS]
     return world.facts, [Query(f"Where is the {thing}?", *spot) for thing, spot in spots if spot]
 
 
 def _ask_where_objects_were(random: Random, count: int) -> Telling:
-    """The last time counts. Where an object came to a place from several others, it is asked only for want of better:
-    in a long story everything has been everywhere."""
-    world = World(random, _PEOPLE, OBJECTS)
+    """The last time counts; `overtaken` where an object came to a place from several others."""
+    world = World(random, PEOPLE, OBJECTS)
     world.run(count)
+    return world.facts, last_of(
+        Query(f"Where was the {thing} before the {place}?", origin, support)
+        for thing, origin, place, support in world.trips
+    )
+
+
+def last_of(queries: Iterable[Query]) -> list[Query]:
+    """The last query of every question, in the order in which questions first came up."""
     last: dict[str, Query] = {}
-    unclear: dict[str, bool] = {}
-    for thing, origin, place, support in world.trips:
-        question = f"Where was the {thing} before the {place}?"
-        unclear[question] = question in last and (unclear[question] or last[question].answer != origin)
-        last[question] = Query(question, origin, support)
-    clear = [query for query in last.values() if not unclear[query.question]]
-    return world.facts, clear or list(last.values())
+    for query in queries:
+        before = last.get(query.question, query)
+        overtaken = before.overtaken or before.answer != query.answer
+        last[query.question] = query._replace(overtaken=overtaken)
+    return list(last.values())
 
 
 def _ask_what_lies_where(random: Random, count: int) -> Telling:
@@ -136,12 +153,11 @@ def _ask_what_lies_where(random: Random, count: int) -> Telling:
     return [f"The {place} is {way} of the {other}." for place, way, other in steps], queries
 
 
-def _ask_about_gifts(random: Random, count: int) -> Telling:
-    world = World(random, _GIVERS, OBJECTS, giving=True)
+def ask_about_gifts(random: Random, count: int, giving: int = 1, activity: float = 0.5) -> Telling:
+    world = World(random, _GIVERS, OBJECTS, giving=giving, activity=activity)
     world.run(count)
-    # a later gift overwrites an earlier one that the same words would ask for
-    last = {query.question: query for gift in world.gifts for query in _ask_about(gift)}
-    return world.facts, list(last.values())
+    # a later gift overtakes an earlier one that the same words would ask for
+    return world.facts, last_of(query for gift in world.gifts for query in _ask_about(gift))
 
 
 def _ask_about(gift: Gift) -> list[Query]:
@@ -156,7 +172,7 @@ def _ask_about(gift: Gift) -> list[Query]:
 
 
 def _ask_whether_people_are(random: Random, count: int) -> Telling:
-    world = World(random, _PEOPLE, OBJECTS)
+    world = World(random, PEOPLE, OBJECTS)
     world.run(count)
     sightings = {person: Sighting((place,), "yes", world.moved[person]) for person, place in world.place.items()}
     return world.facts, _ask_whether(random, sightings, PLACES)
@@ -165,7 +181,7 @@ def _ask_whether_people_are(random: Random, count: int) -> Telling:
 def _ask_how_many(random: Random, count: int) -> Telling:
     world, hands = _look_at_hands(random, count)
     return world.facts, [
-        Query(f"How many objects is {person} carrying?", _NUMBERS[len(world.carried(person))], support)
+        Query(f"How many objects is {person} carrying?", NUMBERS[len(world.carried(person))], support)
         for person, support in hands.items()
     ]
 
@@ -186,7 +202,7 @@ def _look_at_hands(random: Random, count: int) -> tuple[World, dict[str, tuple[i
     """
     held = random.choice((0, 0, 1, 1, 2, 2, 3))
     for _ in range(20):
-        world = World(random, _PEOPLE, OBJECTS)
+        world = World(random, PEOPLE, OBJECTS)
         world.run(count)
         people = [who for who in world.place if len(world.carried(who)) == held]
         if people:
@@ -198,13 +214,13 @@ def _look_at_hands(random: Random, count: int) -> tuple[World, dict[str, tuple[i
     return world, {who: facts or (world.moved[who],) for who, facts in touched.items()}
 
 
-def _ask_after_denials(random: Random, count: int) -> Telling:
-    facts, sightings = follow(random, count, _PEOPLE, PLACES, deny=True)
+def ask_after_denials(random: Random, count: int, definite: float = 0.5, states: int = 1) -> Telling:
+    facts, sightings = follow(random, count, PEOPLE, PLACES, deny=True, definite=definite, states=states)
     return facts, _ask_whether(random, sightings, PLACES)
 
 
-def _ask_after_doubts(random: Random, count: int) -> Telling:
-    facts, sightings = follow(random, count, _SEEN, _TOWN, deny=False)
+def ask_after_doubts(random: Random, count: int, definite: float = 0.5, states: int = 1) -> Telling:
+    facts, sightings = follow(random, count, _SEEN, _TOWN, deny=False, definite=definite, states=states)
     return facts, _ask_whether(random, sightings, _TOWN)
 
 
@@ -224,10 +240,10 @@ _KINDS = {
     2: Kind(2, (4, 24), None, _ask_where_objects_are),
     3: Kind(3, (8, 60), None, _ask_where_objects_were),
     4: Kind(1, (2, 2), len(PLACES) - 1, _ask_what_lies_where),
-    5: Kind(4, (6, 30), None, _ask_about_gifts),
+    5: Kind(4, (6, 30), None, ask_about_gifts),
     6: Kind(1, (2, 20), None, _ask_whether_people_are),
     7: Kind(1, (4, 24), None, _ask_how_many),
     8: Kind(1, (4, 24), None, _ask_what_people_carry),
-    9: Kind(1, (2, 10), None, _ask_after_denials),
-    10: Kind(1, (2, 10), None, _ask_after_doubts),
+    9: Kind(1, (2, 10), None, ask_after_denials),
+    10: Kind(1, (2, 10), None, ask_after_doubts),
 }
