@@ -21,7 +21,7 @@ from mta_eval.tasks.babi.calibrated import make_babi_story
 from mta_eval.tasks.babi.choosing import choose_story, facts_that_fit
 from mta_eval.tasks.babi.files import read_rows, read_stories
 from mta_eval.tasks.babi.published_prompts import ANSWER_TOKENS, PUBLISHED_PROMPTS, most_facts
-from mta_eval.tasks.babi.worlds import LABELS, Story, telling_of, make_story
+from mta_eval.tasks.babi.worlds import LABELS, Story, make_story, telling_of
 from mta_eval.tasks.toolkit import (
     Cell,
     NeedleDraft,
