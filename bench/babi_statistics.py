@@ -113,6 +113,8 @@ def main(
     seed: Annotated[int, typer.Option()] = 0,
 ) -> None:
     """Print the table."""
+    if wrong := [task for task in tasks.split(",") if task not in map(str, LABELS)]:
+        raise typer.BadParameter(f"{wrong[0]!r} is none of 1 to {max(LABELS)}", param_hint="--tasks")
     print("| task | stories | facts: mean (most) | ends in a support | several candidates | answers |")
     print("|---|---|---|---|---|---|")
     for qa in (int(task) for task in tasks.split(",")):

@@ -21,7 +21,7 @@ from mta_eval.tasks.babi.calibrated import make_babi_story
 from mta_eval.tasks.babi.choosing import choose_story, facts_that_fit
 from mta_eval.tasks.babi.files import read_rows, read_stories
 from mta_eval.tasks.babi.published_prompts import ANSWER_TOKENS, PUBLISHED_PROMPTS, most_facts
-from mta_eval.tasks.babi.worlds import LABELS, Story, kind_of, make_story
+from mta_eval.tasks.babi.worlds import LABELS, Story, make_story, telling_of
 from mta_eval.tasks.toolkit import (
     Cell,
     NeedleDraft,
@@ -83,7 +83,7 @@ class Babilong:
         if self.source.partition(":")[0] not in ("worlds", "file", "dataset"):
             raise SpecError(f"babilong: source is worlds, file:PATH or dataset:NAME, not {self.source!r}")
         if self.source == "worlds" and self.facts:
-            kind_of(self.qa, self.facts)
+            telling_of(self.qa, self.facts)
         if self.protocol == "official" and self.examples != 2:
             raise SpecError(
                 "babilong: protocol=official has its own examples; leave out examples=, or use_examples=false"

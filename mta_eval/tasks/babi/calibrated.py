@@ -25,7 +25,7 @@ from mta_eval.tasks.babi.worlds import (
     ask_about_gifts,
     ask_after_denials,
     ask_after_doubts,
-    kind_of,
+    telling_of,
 )
 
 COUNTS, PLAYS = 12, 25  # numbers of facts tried for what is wanted, and stories of each
@@ -119,7 +119,7 @@ def make_babi_story(qa: int, random: Random, facts: int | None = None, most: int
     Raises:
         SpecError: there is no such world, or it cannot be told in so many facts.
     """
-    kind_of(qa, facts)
+    telling_of(qa, facts)
     answers = PROFILES[qa].answers
     answer = random.choices(list(answers), list(answers.values()))[0] if answers else None
     doubt = random.random()  # one for all numbers of facts, or stories hard to tell would grow rare
@@ -142,7 +142,7 @@ def draw_count(qa: int, random: Random, most: int | None = None) -> int:
     """An even number of facts as the files have it, from what the world needs to `most`."""
     knots = [(0, 0.0), *PROFILES[qa].facts]
     shares = [share for _, share in knots]
-    least = kind_of(qa).least
+    least = telling_of(qa).least
     ceiling = max(most if most is not None else knots[-1][0], least)
     lowest, highest = (_share_up_to(knots, number) for number in (least + least % 2 - 2, ceiling // 2 * 2))
     if highest <= lowest:
@@ -180,7 +180,7 @@ def _draw_wanted(profile: Profile, random: Random, count: int, answer: str | Non
 
 def _told(qa: int, random: Random, count: int) -> Iterator[Telling]:
     """Stories of `count` facts with something to ask, one after another."""
-    play = _PLAYS.get(qa, kind_of(qa).play)
+    play = _PLAYS.get(qa, telling_of(qa).play)
     while True:
         told, queries = play(random, count)
         if queries:

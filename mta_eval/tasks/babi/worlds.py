@@ -83,7 +83,7 @@ def make_story(qa: int, random: Random, facts: int | None = None) -> Story:
     Raises:
         SpecError: there is no such world, or it cannot be told in so many facts.
     """
-    kind = kind_of(qa, facts)
+    kind = telling_of(qa, facts)
     count = random.randint(*kind.usual) if facts is None else facts
     facts_told, queries = kind.play(random, count)
     while not queries:  # nothing happened that can be asked about
@@ -95,7 +95,7 @@ def make_story(qa: int, random: Random, facts: int | None = None) -> Story:
     return Story(tuple(facts_told), query.question, answer, tuple(sorted(query.support)))
 
 
-def kind_of(qa: int, facts: int | None = None) -> Kind:
+def telling_of(qa: int, facts: int | None = None) -> Kind:
     """How qa is told. Raises SpecError where there is no such world, or it cannot be told in so many facts."""
     if qa not in _KINDS:
         raise SpecError(f"there is no qa{qa}: the bAbI worlds are qa1 to qa{max(_KINDS)}")

@@ -11,7 +11,7 @@ from babi_reader import answer, find_faults
 from mta_eval.core import generator
 from mta_eval.errors import SpecError
 from mta_eval.tasks.babi.calibrated import PROFILES, Profile, draw_count, kind_of_answer, make_babi_story
-from mta_eval.tasks.babi.worlds import Story, kind_of
+from mta_eval.tasks.babi.worlds import Story, telling_of
 
 every_qa = pytest.mark.parametrize("qa", range(1, 11))
 STORIES = {3: 250, 5: 250}
@@ -87,7 +87,7 @@ def _answer_without(story: Story) -> object:
 def test_no_story_has_more_facts_than_are_allowed(qa: int) -> None:
     for most in (1, 12):
         told = [make_babi_story(qa, generator(3, qa, most, number), most=most) for number in range(2)]
-        allowed = max(most // 2 * 2, kind_of(qa).least)
+        allowed = max(most // 2 * 2, telling_of(qa).least)
         assert max(len(story.facts) for story in told) <= allowed
         assert all(answer(story.facts, story.question) == story.answer for story in told)
 
