@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from mta_eval.core import Record
 from mta_eval.errors import SpecError, did_you_mean
 from mta_eval.rescoring.rows import Scores
 from mta_eval.rescoring.scoring import Group, Rescored
 from mta_eval.rescoring.tables import best_prompts, group_percent_text, title_of
-from mta_eval.rescoring.tallies import Tally, groups_of, measure
-from mta_eval.results.effective_length import effective_length, effective_length_brief
+from mta_eval.rescoring.tallies import Tally, groups_of, measure, scores_with_draws
+from mta_eval.results.effective_length import effective_length_brief, effective_length_of_scores
 from mta_eval.results.statistics import Estimate
 from mta_eval.results.table import GAP, axis_text, interval_text, markdown_table
 
@@ -179,15 +178,15 @@ def _by_length(cells: Cells) -> dict[int | None, tuple[float, int]]:
 
 
 def _effective(cells: Cells) -> str:
-    lengths = {length for _, length in cells}
-    everywhere = [task for task in {task for task, _ in cells} if all((task, length) in cells for length in lengths)]
-    records = [
-        Record(f"{task}/{length}/{place}", task, "", {"length": length}, [], "", score, 0, 0, 0.0, draw=draw)
-        for (task, length), counts in cells.items()
-        if task in everywhere and length is not None
-        for place, (score, draw) in enumerate(counts.elements())
-    ]
-    found = effective_length(records, chance=0.0)  # the answers that were wanted are not kept
+    asked = {length for _, length in cells}
+    everywhere = [task for task in {task for task, _ in cells} if all((task, length) in cells for length in asked)]
+    lengths: dict[int, tuple[list[float], list[Hashable]]] = {}
+    for (task, length), counts in cells.items():
+        if task in everywhere and length is not None:
+            scores, draws = scores_with_draws(counts)
+            before = lengths.get(length, ([], []))
+            lengths[length] = before[0] + scores, before[1] + draws
+    found = effective_length_of_scores(lengths)  # the answers that were wanted, and so the chance, are not kept
     return GAP if found is None else effective_length_brief(found)
 
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import NamedTuple, TypedDict
 
 from mta_eval.errors import SpecError, TextError
-from mta_eval.rescoring.marks import STORED, Mark, find_mark, find_marks, is_stored
 from mta_eval.rescoring.readers import read_answer_rows
 from mta_eval.rescoring.rows import Row, Scores
+from mta_eval.rescoring.scorers import STORED, Scorer, find_scorer, find_scorers, is_stored
 from mta_eval.rescoring.sources import AnswerFile
 from mta_eval.scoring import INFINITEBENCH, published_for
 
@@ -94,12 +94,12 @@ def rescore_files(sources: Sequence[AnswerFile], names: Sequence[str], task: str
     """Score the rows of all `sources` by the rules `names`, or with none by those published for each kind of answer.
 
     A score that is stored beside an answer counts as the rule "stored", shown unless `names` says what to make of it;
-    see `marks` for thresholds. `task` names the task of files that do not tell it; files and records of other tasks are
-    left out. A file that no rule can score is an error if the user named it, and passed over if it was found in a
+    see `scorers` for thresholds. `task` names the task of files that do not tell it; those of other tasks are left
+    out. A file that no rule can score is an error if the user named it, and passed over if it was found in a
     folder. Raises SpecError for a rule that is unknown or scores nothing at all, TextError for a file that is damaged
     or cannot be scored.
     """
-    marks = find_marks(names)
+    scorers = find_scorers(names)
     rescored = Rescored()
     wanted = [source for source in sources if not (task and source.task and source.task != task)]
     for source, (part, refusal) in zip(wanted, _rescore_each(wanted, list(names), task), strict=True):
@@ -109,10 +109,10 @@ def rescore_files(sources: Sequence[AnswerFile], names: Sequence[str], task: str
             rescored.passed[source.path] = refusal
         else:
             _merge(rescored, part)
-    for mark in marks:
-        if mark.name not in rescored.rules and (rescored.tallies or not rescored.passed):
-            reasons = (reason for _, name, reason in rescored.unmarked if name == mark.name)
-            raise SpecError(f"the rule {mark.name} scores none of these answers: {next(reasons, mark.description)}")
+    for scorer in scorers:
+        if scorer.name not in rescored.rules and (rescored.tallies or not rescored.passed):
+            reasons = (reason for _, name, reason in rescored.unmarked if name == scorer.name)
+            raise SpecError(f"the rule {scorer.name} scores none of these answers: {next(reasons, scorer.description)}")
     if rescored.passed and not rescored.tallies:
         raise TextError(next(iter(rescored.passed.values())))
     if not rescored.tallies and not rescored.unanswered:
@@ -132,10 +132,10 @@ def _rescore_each(sources: Sequence[AnswerFile], names: list[str], task: str) ->
 
 def _rescore_source(source: AnswerFile, names: list[str], task: str) -> tuple[Rescored, str]:
     """One file's scores, and why it cannot be scored: "" if it can."""
-    named = find_marks(names)
-    beside = None if any(map(is_stored, names)) else find_mark(STORED)
+    named = find_scorers(names)
+    beside = None if any(map(is_stored, names)) else find_scorer(STORED)
     part, refusal = Rescored(), ""
-    known: dict[tuple[str, int | None], list[Mark]] = {}
+    known: dict[tuple[str, int | None], list[Scorer]] = {}
     for row in read_answer_rows(source, task):
         scored = row.scored
         if task and task not in (scored.task, scored.task.partition(":")[0]):
@@ -146,15 +146,15 @@ def _rescore_source(source: AnswerFile, names: list[str], task: str) -> tuple[Re
             continue
         kind = (scored.task, scored.qa)
         if kind not in known:
-            known[kind] = named or find_marks(_published(source, row))
+            known[kind] = named or find_scorers(_published(source, row))
         scores: dict[str, float] = {}
-        for mark in known[kind]:
-            if reason := mark.refuse(row):
-                part.unmarked[Unmarked(group, mark.name, reason)] += 1
-                refusal = refusal or f"the rule {mark.name} cannot score {str(source.path)!r}: {reason}"
+        for scorer in known[kind]:
+            if reason := scorer.refuse(row):
+                part.unmarked[Unmarked(group, scorer.name, reason)] += 1
+                refusal = refusal or f"the rule {scorer.name} cannot score {str(source.path)!r}: {reason}"
             else:
-                scores[mark.name] = mark.score(row)
-                part.rules[mark.name] = None
+                scores[scorer.name] = scorer.score(row)
+                part.rules[scorer.name] = None
         if beside and STORED not in scores and not beside.refuse(row):
             scores[STORED] = beside.score(row)
         _add(part, group, row, scores, source.path)

@@ -6,8 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from statistics import mean
 
-from mta_eval.rescoring.marks import STORED
 from mta_eval.rescoring.rows import Scores
+from mta_eval.rescoring.scorers import STORED
 from mta_eval.rescoring.scoring import Group, Rescored, Split
 from mta_eval.rescoring.tallies import Tally, groups_of, measure, order_of, sorted_groups
 from mta_eval.results.table import GAP, axis_text, interval_text, markdown_table, markdown_text, model_text

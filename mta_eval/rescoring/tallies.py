@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 
 import pandas as pd
 
@@ -90,9 +89,13 @@ def sorted_groups(groups: Iterable[Group]) -> list[Group]:
 
 def measure(counts: Scores) -> Estimate:
     """The mean of the counted scores, at least one, 0 to 1; its 95 % interval takes draws for independent."""
-    alone = itertools.count()
-    draws = [draw or next(alone) for _, draw in counts.elements()] if any(draw for _, draw in counts) else None
-    return estimate([score for score, _ in counts.elements()], draws)
+    scores, draws = scores_with_draws(counts)
+    return estimate(scores, draws if any(draw for _, draw in counts) else None)
+
+
+def scores_with_draws(counts: Scores) -> tuple[list[float], list[Hashable]]:
+    """The counted scores, and the draw of each; what was drawn alone has one that is like no other."""
+    return [score for score, _ in counts.elements()], [draw or object() for _, draw in counts.elements()]
 
 
 def _unmarked(rescored: Rescored) -> dict[Group, Counter[str]]:

@@ -10,7 +10,7 @@ from mta_eval.errors import StoreError
 from mta_eval.rescoring import pictures, tables, tallies
 from mta_eval.rescoring.leaderboard import NOTE as LEADERBOARD_NOTE
 from mta_eval.rescoring.leaderboard import Leaderboard, leaderboard_markdown, leaderboards, of_models
-from mta_eval.rescoring.marks import STORED, find_mark
+from mta_eval.rescoring.scorers import STORED, find_scorer
 from mta_eval.rescoring.scoring import Rescored
 from mta_eval.results.csv_text import csv_text
 from mta_eval.results.table import markdown_table, markdown_text
@@ -87,7 +87,7 @@ def _page(rescored: Rescored, comparison: str, drawn: Sequence[Path], left_out: 
 def _rules_text(rescored: Rescored) -> str:
     names = dict.fromkeys((*rescored.rules, *(name for tally in rescored.tallies.values() for name in tally)))
     shown = [*(name for name in names if name != STORED), *([STORED] if STORED in names else [])]
-    text = "".join(f"- `{name}`: {find_mark(name).description}\n" for name in shown) + "\n" + NOTES
+    text = "".join(f"- `{name}`: {find_scorer(name).description}\n" for name in shown) + "\n" + NOTES
     if missing := sum(rescored.unanswered.values()):
         text += f"\n{missing} rows hold no output and are left out.\n"
     if rescored.skipped:

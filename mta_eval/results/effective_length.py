@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import NamedTuple
 
@@ -48,19 +48,30 @@ class _Level(NamedTuple):
         return Estimate(*((value - self.chance) / (1 - self.chance) for value in (self.mean, *ends)))
 
 
-def effective_length(
-    records: Sequence[Record], rule: LengthRule = LENGTH_RULE, chance: float | None = None
+def effective_length(records: Sequence[Record], rule: LengthRule = LENGTH_RULE) -> EffectiveLength | None:
+    """That of the records of one task and model, corrected by `chance_of` them; None if there are no two lengths."""
+    scored = [one for one in records if one.score is not None and one.axes.get("length") is not None]
+    lengths: dict[int, list[Record]] = defaultdict(list)
+    for record in scored:
+        lengths[int(record.number("length"))].append(record)
+    return effective_length_of_scores(
+        {length: scores_of(group) for length, group in lengths.items()}, rule, chance_of(scored)
+    )
+
+
+def effective_length_of_scores(
+    lengths: Mapping[int, tuple[Sequence[float], Sequence[Hashable]]],
+    rule: LengthRule = LENGTH_RULE,
+    chance: float = 0.0,
 ) -> EffectiveLength | None:
-    """The effective length of the records of one task and model; None if fewer than two lengths were measured.
+    """The effective length of (scores, draws) by length; None if fewer than two lengths were measured.
 
-    `chance` is the score of a guesser from 0 to under 1; None is that of `chance_of`.
-
-    A length is surely held if the lower ends of its margins (over the floor, and over the share of the shortest
-    length's score, which is an estimate itself) are above 0; lengths are tried from the shortest on and no longer one
-    is once one fails, so that claims need no correction for their number. What surely does not hold is corrected for
-    the number of margins.
+    `chance` is the score of a guesser from 0 to under 1. A length is surely held if the lower ends of its margins (over
+    the floor, and over the share of the shortest length's score, which is an estimate itself) are above 0; lengths are
+    tried from the shortest on and no longer one is once one fails, so that claims need no correction for their number.
+    What surely does not hold is corrected for the number of margins.
     """
-    levels = _levels(records, chance)
+    levels = _levels(lengths, chance)
     if len(levels) < 2:
         return None
     first = levels[0]
@@ -119,16 +130,10 @@ def effective_length_brief(found: EffectiveLength) -> str:
     return ("≥ " if found.length == found.longest else "") + length_text(found.length)
 
 
-def _levels(records: Sequence[Record], chance: float | None) -> list[_Level]:
+def _levels(lengths: Mapping[int, tuple[Sequence[float], Sequence[Hashable]]], chance: float) -> list[_Level]:
     """The lengths in order."""
-    scored = [one for one in records if one.score is not None and one.axes.get("length") is not None]
-    lengths: dict[int, list[Record]] = defaultdict(list)
-    for record in scored:
-        lengths[int(record.number("length"))].append(record)
-    chance = chance_of(scored) if chance is None else chance
     levels = []
-    for length in sorted(lengths):
-        scores, draws = scores_of(lengths[length])
+    for length, (scores, draws) in sorted(lengths.items()):
         worth = effective_count(scores, draws)
         levels.append(_Level(length, math.fsum(scores) / len(scores), worth, len(set(draws)), chance))
     return levels

@@ -85,9 +85,9 @@ def perplexity(records: Sequence[Record]) -> Measurement | None:
         return None
     windows = [(record.number("nats"), record.number("predicted")) for record in records]
     documents: dict[Hashable, tuple[float, float]] = {}
-    for record, (nats, predicted) in zip(records, windows, strict=True):
-        before = documents.get(draw_of(record), (0.0, 0.0))
-        documents[draw_of(record)] = before[0] + nats, before[1] + predicted
+    for draw, (nats, predicted) in zip(map(draw_of, records), windows, strict=True):
+        before = documents.get(draw, (0.0, 0.0))
+        documents[draw] = before[0] + nats, before[1] + predicted
     pairs = list(documents.values()) if len(documents) > 1 else windows
     return replace(perplexity_of_sums(pairs, sum(record.truncated for record in records)), count=len(records))
 

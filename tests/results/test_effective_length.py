@@ -8,7 +8,13 @@ import pytest
 
 from mta_eval.core import Record
 from mta_eval.errors import SpecError
-from mta_eval.results.effective_length import chance_of, effective_length, effective_length_brief, effective_length_text
+from mta_eval.results.effective_length import (
+    chance_of,
+    effective_length,
+    effective_length_brief,
+    effective_length_of_scores,
+    effective_length_text,
+)
 from mta_eval.results.length_rule import LENGTH_RULE, LengthRule
 
 Counts = Mapping[int, tuple[int, int]]
@@ -34,7 +40,7 @@ def text_of(records: list[Record], rule: LengthRule = LENGTH_RULE) -> str:
     return effective_length_text(found)
 
 
-def said(right: Counts, rule: LengthRule = LENGTH_RULE) -> str:
+def text_of_counts(right: Counts, rule: LengthRule = LENGTH_RULE) -> str:
     return text_of(at_lengths(right), rule)
 
 
@@ -43,17 +49,17 @@ def test_what_is_sure_what_holds_so_far_and_what_may_hold() -> None:
     assert found is not None
     # 99 of 100 is at least 94.6 %; 88 of 100 at least 80 %
     assert (found.length, found.so_far, found.high, found.longest) == (1024, 2048, 2048, 4096)
-    assert said({512: (100, 100), 1024: (99, 100), 2048: (88, 100), 4096: (20, 100)}).startswith(
+    assert text_of_counts({512: (100, 100), 1024: (99, 100), 2048: (88, 100), 4096: (20, 100)}).startswith(
         "1K surely, 2K so far; "
     )
 
 
 def test_few_draws_that_are_all_right_say_how_many_it_takes() -> None:
-    assert said({512: (5, 5), 1024: (5, 5)}) == "512 surely, 1K so far; 22 draws a length to be sure"
-    assert said({512: (3, 3), 1024: (3, 3)}) == "1K so far; 22 draws a length to be sure"
-    assert said({512: (21, 21), 1024: (21, 21)}).endswith("1K so far; 22 draws a length to be sure")
-    assert said({512: (22, 22), 1024: (22, 22)}) == "1K, the longest measured"
-    assert said({512: (45, 45), 1024: (45, 45), 2048: (45, 45)}) == "2K, the longest measured"
+    assert text_of_counts({512: (5, 5), 1024: (5, 5)}) == "512 surely, 1K so far; 22 draws a length to be sure"
+    assert text_of_counts({512: (3, 3), 1024: (3, 3)}) == "1K so far; 22 draws a length to be sure"
+    assert text_of_counts({512: (21, 21), 1024: (21, 21)}).endswith("1K so far; 22 draws a length to be sure")
+    assert text_of_counts({512: (22, 22), 1024: (22, 22)}) == "1K, the longest measured"
+    assert text_of_counts({512: (45, 45), 1024: (45, 45), 2048: (45, 45)}) == "2K, the longest measured"
 
 
 def test_the_number_of_draws_that_it_takes_is_enough_and_one_less_is_not() -> None:
@@ -71,7 +77,9 @@ def test_the_number_of_draws_that_it_takes_is_enough_and_one_less_is_not() -> No
 
 
 def test_a_mean_on_the_bound_is_never_sure() -> None:
-    assert said({512: (100, 100), 1024: (85, 100)}) == "512 surely, 1K so far; too close to the bound to be sure"
+    assert (
+        text_of_counts({512: (100, 100), 1024: (85, 100)}) == "512 surely, 1K so far; too close to the bound to be sure"
+    )
 
 
 def test_one_draw_of_many_depths_is_not_sure() -> None:
@@ -84,7 +92,7 @@ def test_one_draw_of_many_depths_is_not_sure() -> None:
 @pytest.mark.parametrize("share", [0.5, 0.29])
 def test_a_model_that_is_flat_and_poor_has_no_effective_length(share: float) -> None:
     right = {length: (round(share * 98), 100) for length in (512, 1024, 2048, 4096)}
-    assert said(right).startswith("none (")
+    assert text_of_counts(right).startswith("none (")
 
 
 def test_a_guesser_has_none() -> None:
@@ -118,7 +126,7 @@ def test_depths_of_one_draw_have_one_answer_and_are_none_to_guess() -> None:
 
 
 def test_a_length_that_holds_beyond_one_that_does_not_is_said() -> None:
-    assert said({512: (100, 100), 1024: (10, 100), 2048: (100, 100)}) == "512; holds again at 2K"
+    assert text_of_counts({512: (100, 100), 1024: (10, 100), 2048: (100, 100)}) == "512; holds again at 2K"
 
 
 def test_a_floor_alone_is_rulers_way() -> None:
@@ -127,8 +135,8 @@ def test_a_floor_alone_is_rulers_way() -> None:
     assert found is not None
     assert (found.length, found.so_far, found.high) == (8192, 8192, 16384)
     poor = {4096: (240, 400), 8192: (230, 400)}
-    assert said(poor) == "8K, the longest measured"
-    assert said(poor, RULER) == "none (60 % at the shortest)"
+    assert text_of_counts(poor) == "8K, the longest measured"
+    assert text_of_counts(poor, RULER) == "none (60 % at the shortest)"
 
 
 @pytest.mark.parametrize("rule", [LengthRule(share=1.01), LengthRule(floor=-0.1), LengthRule(floor=float("nan"))])
@@ -175,7 +183,7 @@ def test_some_records_have_no_effective_length(records: list[Record]) -> None:
 
 
 def test_nothing_right_at_the_shortest_is_said() -> None:
-    assert said({512: (0, 50), 1024: (50, 50)}) == "none (0 % at the shortest); holds again at 1K"
+    assert text_of_counts({512: (0, 50), 1024: (50, 50)}) == "none (0 % at the shortest); holds again at 1K"
 
 
 @pytest.mark.parametrize(
@@ -195,8 +203,9 @@ def test_in_a_word(right: Counts, text: str) -> None:
 
 def test_a_chance_that_is_given_is_taken() -> None:
     records = at_lengths({512: (60, 100), 1024: (60, 100)})
-    assert effective_length_brief(effective_length(records, LengthRule(0.0, 0.45)) or pytest.fail("none")) == "≥ 1K"
-    assert (
-        effective_length_brief(effective_length(records, LengthRule(0.0, 0.45), 0.5) or pytest.fail("none")) == "none"
-    )
+    lengths = {length: ([1.0] * 60 + [0.0] * 40, list(range(100))) for length in (512, 1024)}
+    rule = LengthRule(0.0, 0.45)
+    assert effective_length_brief(effective_length_of_scores(lengths, rule) or pytest.fail("none")) == "≥ 1K"
+    assert effective_length_brief(effective_length_of_scores(lengths, rule, 0.5) or pytest.fail("none")) == "none"
+    assert effective_length_of_scores(lengths, rule) == effective_length(records, rule)
     assert chance_of([dataclasses.replace(one, targets=[]) for one in records]) == 0  # what was wanted is not known

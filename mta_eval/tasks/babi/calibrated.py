@@ -127,7 +127,7 @@ def make_babi_story(qa: int, random: Random, facts: int | None = None, most: int
     for _ in range(COUNTS):
         count = facts or draw_count(qa, random, most)
         wanted = _draw_wanted(PROFILES[qa], random, count, answer, doubt)
-        for told, queries in islice(_told(qa, random, count), PLAYS):
+        for told, queries in islice(_tellings(qa, random, count), PLAYS):
             misses = {query: wanted.misses(qa, len(told), query) for query in queries}
             least = min(misses.values())
             if best is None or least < best[0]:
@@ -178,7 +178,7 @@ def _draw_wanted(profile: Profile, random: Random, count: int, answer: str | Non
     return Wanted(answer, behind, overtaken)
 
 
-def _told(qa: int, random: Random, count: int) -> Iterator[Telling]:
+def _tellings(qa: int, random: Random, count: int) -> Iterator[Telling]:
     """Stories of `count` facts with something to ask, one after another."""
     play = _PLAYS.get(qa, telling_of(qa).play)
     while True:

@@ -1,4 +1,4 @@
-"""What marks a row: a rule of the registry, the score that stood beside the answer, or that score with a threshold.
+"""What scores a row: a rule of the registry, the score that stood beside the answer, or that score with a threshold.
 
 "ruler_all"   the answer by a published rule
 "stored"      the score beside the answer, as a share of the best that its judge gives
@@ -28,8 +28,8 @@ _THRESHOLD = re.compile(r"stored\s*(>=|<=|>|<)\s*(.*)")
 
 
 @dataclass(frozen=True)
-class Mark:
-    """One way to mark rows. `refuse` says why it cannot mark a row, or "" if it can; then `score` is from 0 to 1."""
+class Scorer:
+    """One way to score rows. `refuse` says why it cannot score a row, or "" if it can; then `score` is from 0 to 1."""
 
     name: str
     description: str
@@ -37,33 +37,33 @@ class Mark:
     score: Callable[[Row], float]
 
 
-def find_mark(name: str) -> Mark:
-    """The mark called `name`. Raises SpecError for a rule that is unknown and a threshold that is no number."""
+def find_scorer(name: str) -> Scorer:
+    """The scorer called `name`. Raises SpecError for a rule that is unknown and a threshold that is no number."""
     if name == STORED:
-        return Mark(STORED, "the score that stood beside the answer, by whoever gave it", _needs_stored, _share)
+        return Scorer(STORED, "the score that stood beside the answer, by whoever gave it", _needs_stored, _share)
     if threshold := _THRESHOLD.fullmatch(name.strip()):
         return _with_threshold(threshold[1], threshold[2])
     return _of_rule(find(name))
 
 
-def find_marks(names: Iterable[str]) -> list[Mark]:
-    """The marks called `names`, each once. Raises SpecError as `find_mark` does."""
-    return list({mark.name: mark for mark in map(find_mark, names)}.values())
+def find_scorers(names: Iterable[str]) -> list[Scorer]:
+    """The scorers called `names`, each once. Raises SpecError as `find_scorer` does."""
+    return list({scorer.name: scorer for scorer in map(find_scorer, names)}.values())
 
 
 def is_stored(name: str) -> bool:
-    """Whether a mark looks at the score beside the answer, with or without a threshold, and not at the answer."""
+    """Whether a scorer looks at the score beside the answer, with or without a threshold, and not at the answer."""
     return name == STORED or _THRESHOLD.fullmatch(name.strip()) is not None
 
 
-def _of_rule(rule: Rule) -> Mark:
+def _of_rule(rule: Rule) -> Scorer:
     def refuse(row: Row) -> str:
         return rule.refuse(row.scored) if row.answered else "it holds no output"
 
-    return Mark(rule.name, rule.description, refuse, lambda row: rule(row.scored))
+    return Scorer(rule.name, rule.description, refuse, lambda row: rule(row.scored))
 
 
-def _with_threshold(sign: str, text: str) -> Mark:
+def _with_threshold(sign: str, text: str) -> Scorer:
     try:
         limit = float(text)
     except ValueError:
@@ -79,7 +79,7 @@ def _with_threshold(sign: str, text: str) -> Mark:
     def score(row: Row) -> float:
         return float(row.stored is not None and _COMPARE[sign](row.stored, limit))
 
-    return Mark(f"{STORED}{sign}{written}", f"the score beside the answer is {sign} {written}", refuse, score)
+    return Scorer(f"{STORED}{sign}{written}", f"the score beside the answer is {sign} {written}", refuse, score)
 
 
 def _needs_stored(row: Row) -> str:
