@@ -19,6 +19,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, ClassVar, Literal, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from mta_eval.built_in import ATTENTION, MODELS, TASKS
 from mta_eval.core import Model, Task
 from mta_eval.errors import SpecError
 from mta_eval.errors import did_you_mean as did_you_mean
@@ -39,33 +40,6 @@ class Named(Protocol):
 
 T = TypeVar("T", bound=Named)
 
-TASKS = {
-    "letter_blocks": "mta_eval.tasks.letter_blocks:LetterBlocks",
-    "niah": "mta_eval.tasks.niah:Niah",
-    "babilong": "mta_eval.tasks.babilong:Babilong",
-    "passkey": "mta_eval.tasks.passkey:Passkey",
-    "perplexity": "mta_eval.tasks.perplexity:Perplexity",
-}
-MODELS = {
-    "window": "mta_eval.models.window:Window",
-    "hf": "mta_eval.models.hf:HuggingFace",
-    "smollm2": "mta_eval.models.smollm2:SmolLM2",
-    "longheads": "mta_eval.models.extended:LongHeads",
-    "stretched": "mta_eval.models.extended:ContextExtension",
-    "letter-blocks-mta": "mta_eval.models.shipped:LetterBlocksMTA",
-    "letter-blocks-transformer": "mta_eval.models.shipped:LetterBlocksTransformer",
-    "vllm": "mta_eval.models.vllm:VLLM",
-    "server": "mta_eval.models.server:Server",
-    "harness": "mta_eval.models.harness:Harness",
-    "tokenizer": "mta_eval.models.tokenizer:TokenizerOnly",
-}
-
-ATTENTION = {
-    "transformer": "mta_eval.attention.transformer:TransformerAttention",
-    "mta": "mta_eval.attention.mta:MTAAttention",
-    "diff": "mta_eval.attention.diff:DiffAttention",
-    "talking_heads": "mta_eval.attention.talking_heads:TalkingHeadsAttention",
-}
 Kind = Literal["tasks", "models", "attention"]
 BUILT_IN: dict[Kind, dict[str, str]] = {"tasks": TASKS, "models": MODELS, "attention": ATTENTION}
 SINGULAR: dict[Kind, str] = {"tasks": "task", "models": "model", "attention": "attention variant"}

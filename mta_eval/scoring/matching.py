@@ -140,6 +140,18 @@ def says(output: str, value: str) -> bool:
     return value in whole_numbers(output) if is_digit(value) else value.lower() in output.lower()
 
 
+def mentions(output: str, values: Sequence[str]) -> list[str]:
+    """The values that an output names as words of their own, in any case, as often and in the order as it does."""
+    text = _spoken(output)
+    places = [
+        (match.start(), value)
+        for value in values
+        for match in re.finditer(re.escape(_spoken(value)), text)
+        if _is_free(text, match.start(), match.end() - match.start())
+    ]
+    return [value for _, value in sorted(places)]
+
+
 def _goes_on(text: str, word: str) -> bool:
     """Whether a longer word or number begins at the start of `text`, where `word` stands."""
     return GLUED.match(text, len(word)) is not None or (is_digit(word) and whole_numbers(text)[:1] != [word])

@@ -1,0 +1,33 @@
+"""What mta-eval itself has, name -> "module:Class": tables for the registry, which imports a class when it is asked for."""
+
+from __future__ import annotations
+
+TASKS = {
+    "letter_blocks": "mta_eval.tasks.letter_blocks:LetterBlocks",
+    "niah": "mta_eval.tasks.niah:Niah",
+    "babilong": "mta_eval.tasks.babilong:Babilong",
+    "passkey": "mta_eval.tasks.passkey:Passkey",
+    "conjunction": "mta_eval.tasks.conjunction:Conjunction",
+    "semantic": "mta_eval.tasks.semantic:Semantic",
+    "sorted_needles": "mta_eval.tasks.sorted_needles:SortedNeedles",
+    "perplexity": "mta_eval.tasks.perplexity:Perplexity",
+}
+MODELS = {
+    "window": "mta_eval.models.window:Window",
+    "hf": "mta_eval.models.hf:HuggingFace",
+    "smollm2": "mta_eval.models.smollm2:SmolLM2",
+    "longheads": "mta_eval.models.extended:LongHeads",
+    "stretched": "mta_eval.models.extended:ContextExtension",
+    "letter-blocks-mta": "mta_eval.models.shipped:LetterBlocksMTA",
+    "letter-blocks-transformer": "mta_eval.models.shipped:LetterBlocksTransformer",
+    "vllm": "mta_eval.models.vllm:VLLM",
+    "server": "mta_eval.models.server:Server",
+    "harness": "mta_eval.models.harness:Harness",
+    "tokenizer": "mta_eval.models.tokenizer:TokenizerOnly",
+}
+ATTENTION = {
+    "transformer": "mta_eval.attention.transformer:TransformerAttention",
+    "mta": "mta_eval.attention.mta:MTAAttention",
+    "diff": "mta_eval.attention.diff:DiffAttention",
+    "talking_heads": "mta_eval.attention.talking_heads:TalkingHeadsAttention",
+}

@@ -1,0 +1,169 @@
+"""Two-condition search in prose: which sentence has all the attributes that the question names?
+
+    … Nora left the accordion in Riga. … Edgar left the cello in Oslo. … Nora left the walrus in Oslo. …
+    Question: What was left by Nora in Oslo?
+    Answer: the -> walrus
+
+The letter blocks of the MTA paper (section 4.1) in words: every other fact shares some of the attributes asked for, and
+one alone has all. One condition finds several facts, so a model has to match two keys at once. With `asked=1` the other
+facts share nothing: the same question with one condition, as a control.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import ClassVar, Literal
+
+from mta_eval.tasks.fact_search import Search, draw_search, question_of
+from mta_eval.tasks.facts import distances, tell_apart
+from mta_eval.tasks.toolkit import (
+    Cell,
+    NeedleDraft,
+    Sample,
+    SpecError,
+    Tokenizer,
+    answer_budget,
+    build_sample,
+    depth_of,
+    draw_key,
+    find_rule,
+    generator,
+    open_haystack,
+)
+
+MOST_ASKED, MOST_FACTS, MOST_SPAN, CHOICES = 4, 64, 40, 8
+INSTRUCTION = "The following text says who left what where, among other things. Read it and answer the question.\n\n"
+
+
+@dataclass(frozen=True)
+class Conjunction:
+    """Two-condition search in prose: which sentence has all the attributes asked for? (after MTA's letter blocks)"""
+
+    name: ClassVar[str] = "conjunction"
+    default_lengths: ClassVar[tuple[int, ...]] = (1024, 2048)
+
+    asked: int = field(default=2, metadata={"help": f"attributes that the question names, 1 to {MOST_ASKED}"})
+    distractors: int = field(default=4, metadata={"help": "other facts for each attribute asked for"})
+    shared: int = field(
+        default=-1, metadata={"help": "attributes asked for that each of them has; -1: one, and with asked=1 none"}
+    )
+    span: int = field(
+        default=0, metadata={"help": f"tokens between attributes in a sentence, 0 (what it needs) to {MOST_SPAN}"}
+    )
+    order: Literal["any", "same", "reversed"] = field(
+        default="any", metadata={"help": "order of the attributes in a sentence, beside that of the question"}
+    )
+    answer: Literal["attribute", "number", "yes_no"] = field(
+        default="attribute", metadata={"help": "another attribute of the fact, its number, or whether there is one"}
+    )
+    prompt: Literal["completion", "instruction", "chat"] = field(
+        default="completion", metadata={"help": "end in the answer's beginning, ask in words, or ask by chat template"}
+    )
+    haystack: str = field(default="prose", metadata={"help": "prose, noise, essays, file:PATH, dataset:NAME"})
+    rule: str = field(
+        default="auto", metadata={"help": "scoring rule; auto: first_word, for instruction and chat only_choice"}
+    )
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.asked <= MOST_ASKED:
+            raise SpecError(f"conjunction: asked must be 1 to {MOST_ASKED}, not {self.asked}")
+        if not -1 <= self.shared < self.asked:
+            raise SpecError(
+                f"conjunction: shared must be less than asked={self.asked}, not {self.shared}: a fact that shares all "
+                "attributes would be an answer too"
+            )
+        if self.distractors < 0 or self.asked * self.distractors > MOST_FACTS:
+            raise SpecError(
+                f"conjunction: asked x distractors must be 0 to {MOST_FACTS}, not {self.asked * self.distractors}"
+            )
+        if not 0 <= self.span <= MOST_SPAN:
+            raise SpecError(f"conjunction: span must be 0 to {MOST_SPAN} tokens, not {self.span}")
+        if self.answer == "yes_no" and not self._shares * self.distractors:
+            raise SpecError("conjunction: answer=yes_no needs asked of 2 or more, and distractors that share some")
+        if self.rule != "auto":
+            object.__setattr__(self, "rule", find_rule(self.rule).name)
+
+    def sample(self, cell: Cell, seed: int, tokenizer: Tokenizer) -> Sample:
+        """See core.Task."""
+        distractors = self.asked * self.distractors
+        key = draw_key(cell.length, 256 + (1 + distractors) * (60 + 2 * self.span * self.asked))
+        random = generator(seed, "conjunction", self.asked, cell.repeat, key)
+        source = open_haystack(self.haystack, seed, tokenizer).source
+        search = draw_search(random, source, self.asked, distractors, self._shares, self.answer)
+        depths = [depth_of(cell, random), *(random.random() for _ in range(distractors))]
+        texts = [self._tell(search, index, random, tokenizer) for index in range(1 + distractors)]
+        order = sorted(range(len(texts)), key=lambda index: (depths[index], (index == 0) == (depths[0] == 1)))
+        question, stem = question_of(search)
+        if self.prompt == "completion":
+            words = "", f"\n\nQuestion: {question}\nAnswer:{stem}"
+        else:
+            words = INSTRUCTION, f"\n\nQuestion: {question}" + ("" if self.prompt == "chat" else "\nAnswer:")
+        target, *others = search.answers
+        keys = [", ".join(fact[kind] for kind in search.wanted) for fact in search.facts]
+        return build_sample(
+            self,
+            cell,
+            seed,
+            tokenizer,
+            words=words,
+            needles=[NeedleDraft(texts[n], depths[n], keys[n], search.answers[n], asked=n == 0) for n in order],
+            targets=(target,),
+            rule=self._rule,
+            haystack=self.haystack,
+            swept=order.index(0),
+            chat=self.prompt == "chat",
+            max_new_tokens=answer_budget(tokenizer, target, 4 if self.prompt == "completion" else 24),
+            choices=("yes", "no") if self.answer == "yes_no" else _choices(target, others, random),
+            axes={
+                "asked": self.asked,
+                "facts": 1 + distractors,
+                "span": self.span,
+                **_distance(texts[0], search, tokenizer),
+            },
+            draw_name=f"conjunction/{key}/{cell.repeat}",
+        )
+
+    def score(self, sample: Sample, output: str) -> float:
+        """By `rule`; `auto` wants the first word of a completion, and in words the answer and no other choice."""
+        return find_rule(self._rule).score(sample, output)
+
+    @property
+    def _rule(self) -> str:
+        if self.rule != "auto":
+            return self.rule
+        return "first_word" if self.prompt == "completion" else "only_choice"
+
+    @property
+    def _shares(self) -> int:
+        return min(1, self.asked - 1) if self.shared == -1 else self.shared
+
+    def _tell(self, search: Search, index: int, random: Random, tokenizer: Tokenizer) -> str:
+        """The sentence of a fact: the attributes asked for beside each other, the rest before or after them."""
+        fact = search.facts[index]
+        named = list(search.wanted)
+        if self.order == "reversed":
+            named.reverse()
+        elif self.order == "any":
+            random.shuffle(named)
+        rest = [kind for kind in fact if kind not in named]
+        random.shuffle(rest)
+        cut = random.randint(0, len(rest))
+        own = Random(random.getrandbits(64))  # how many adverbs are drawn must not change what is drawn after
+        text = tell_apart(fact, [*rest[:cut], *named, *rest[cut:]], named, self.span, own, tokenizer)
+        return f"Note {search.answers[index]}: {text}" if self.answer == "number" else text
+
+
+def _choices(target: str, others: Sequence[str], random: Random) -> tuple[str, ...]:
+    """The target among answers that other facts give."""
+    wrong = list(dict.fromkeys(others))
+    choices = [target, *random.sample(wrong, min(CHOICES - 1, len(wrong)))]
+    random.shuffle(choices)
+    return tuple(choices)
+
+
+def _distance(text: str, search: Search, tokenizer: Tokenizer) -> dict[str, float]:
+    """The axis "distance": tokens between the attributes asked for in the fact looked for, on average."""
+    between = distances(tokenizer.encode(text), text, [search.facts[0][kind] for kind in search.wanted])
+    return {"distance": round(sum(between) / len(between), 2)} if between else {}

@@ -1,0 +1,92 @@
+"""Searches among facts: facts of which one alone has all the attributes that are asked for, and the question."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+from random import Random
+from typing import NamedTuple
+
+from mta_eval.errors import SpecError
+from mta_eval.tasks.facts import KINDS, VALUES, Fact, phrase
+from mta_eval.tasks.prompts.pools import can_hide, draw
+from mta_eval.tasks.prompts.sources import TextSource
+
+HIDDEN = ("person", "object", "place")  # what the haystack may not say; every fact has them, and answers are of them
+ENOUGH = 12  # values of a kind that the haystack has to leave
+
+
+class Search(NamedTuple):
+    """`wanted`: what the question names, in its order. `answer`: the kind to be answered, "number" or "yes_no".
+
+    `facts` has first the one that is looked for or, where the answer is "no", one that comes near; `answers` of each.
+    """
+
+    wanted: Fact
+    answer: str
+    facts: tuple[Fact, ...]
+    answers: tuple[str, ...]
+
+
+def draw_search(random: Random, source: TextSource, asked: int, distractors: int, shared: int, answer: str) -> Search:
+    """A search for a fact by `asked` of its attributes among others that have `shared` of them, `distractors` in all.
+
+    Which attributes those are is spread evenly. `answer` is "attribute", "number" or "yes_no" (half of them "no").
+    Raises SpecError if the haystack says nearly all that could be asked.
+    """
+    pools = {kind: _free(kind, source) for kind in KINDS}
+    kinds = KINDS[: max(len(HIDDEN), asked + (answer == "attribute"))]
+    asked_for = random.choice(HIDDEN) if answer == "attribute" else answer
+    named = _question_order([kind for kind in kinds if kind != asked_for], asked, random)
+    found = {kind: random.choice(pools[kind]) for kind in kinds}
+    groups = list(combinations(named, shared))
+    random.shuffle(groups)
+
+    def near(group: Sequence[str]) -> Fact:
+        other = {kind: random.choice([value for value in pools[kind] if value != found[kind]]) for kind in kinds}
+        return other | {kind: found[kind] for kind in group}
+
+    facts = [found, *(near(groups[index % len(groups)]) for index in range(distractors))]
+    if answer == "yes_no":
+        answers = [random.choice(("yes", "no"))] + ["no"] * distractors
+        if answers[0] == "no":
+            facts[0] = near(groups[-1])
+    elif answer == "number":
+        answers = []
+        for _ in facts:
+            answers.append(draw(random, lambda chance: str(chance.randrange(100, 1000)), answers, source))
+    else:
+        answers = [fact[asked_for] for fact in facts]
+    return Search({kind: found[kind] for kind in named}, asked_for, tuple(facts), tuple(answers))
+
+
+def _free(kind: str, source: TextSource) -> tuple[str, ...]:
+    """The values of a kind that may be used over this haystack."""
+    if kind not in HIDDEN:
+        return VALUES[kind]
+    free = tuple(value for value in VALUES[kind] if can_hide(value, (), source))
+    if len(free) < ENOUGH:
+        raise SpecError(f"this haystack names nearly every {kind} that could be asked for; take another haystack")
+    return free
+
+
+def _question_order(kinds: Sequence[str], count: int, random: Random) -> tuple[str, ...]:
+    """`count` of the kinds in the order in which a question can name them; one at least is not in the haystack."""
+    while True:
+        named = random.sample(kinds, count)
+        if set(named) & set(HIDDEN):
+            return tuple(sorted(named, key=lambda kind: kind != "object"))  # "the cello by Nora in Riga"
+
+
+def question_of(search: Search) -> tuple[str, str]:
+    """The question, and how its answer begins."""
+    wanted = search.wanted
+    thing = f"the {wanted['object']}" if "object" in wanted else "something"
+    rest = "".join(" " + phrase(kind, value, False) for kind, value in wanted.items() if kind != "object")
+    return {
+        "person": (f"Who left {thing}{rest}?", ""),
+        "object": (f"What was left{rest}?", " the"),
+        "place": (f"Where was {thing} left{rest}?", " in"),
+        "number": (f"Which note says that {thing} was left{rest}?", " Note"),
+        "yes_no": (f"Does the text say that {thing} was left{rest}?", ""),
+    }[search.answer]
