@@ -1,4 +1,4 @@
-"""What mta-eval itself has, name -> "module:Class": tables for the registry, which imports a class when it is asked for."""
+"""What mta-eval itself has: tables of name -> "module:Class" for the registry, which imports what is asked for."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ TASKS = {
 MODELS = {
     "window": "mta_eval.models.window:Window",
     "hf": "mta_eval.models.hf:HuggingFace",
+    "copier": "mta_eval.models.baselines.copier:Copier",
+    "bag": "mta_eval.models.baselines.bag:Bag",
+    "chance": "mta_eval.models.baselines.chance:Chance",
     "smollm2": "mta_eval.models.smollm2:SmolLM2",
     "longheads": "mta_eval.models.extended:LongHeads",
     "stretched": "mta_eval.models.extended:ContextExtension",

@@ -9,21 +9,19 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
-from mta_eval.core import Ability, Answer, ModelIdentity, Sample
+from mta_eval.core import Ability, Answer, Sample
 from mta_eval.errors import SpecError
 from mta_eval.models.tokenizer import FastTokenizer, load_tokenizer
-
-if TYPE_CHECKING:
-    from tokenizers import Tokenizer as Backend
+from mta_eval.models.weightless import Weightless, words_tokenizer
 
 SEEN, NEW = -math.log(2), -math.log(1024)  # nats of a token that is in sight already, and of any other
 WORD = 6  # characters; words and signs, with the space before them, have fewer on average
 
 
 @dataclass(frozen=True)
-class Window:
+class Window(Weightless):
     """Reads perfectly, but only the last WIDTH tokens; no weights (for tests and first steps)."""
 
     name: ClassVar[str] = "window"
@@ -40,25 +38,12 @@ class Window:
         """Everything."""
         return frozenset({"answers", "chooses", "reads"})
 
-    @property
-    def max_length(self) -> int:
-        """Takes prompts of any length; what lies before the window it just does not see."""
-        return 1 << 62
-
     @cached_property
     def tokenizer(self) -> FastTokenizer:
         """One token per word or sign, unless another tokenizer was named."""
         if self.tokenizer_path:
             return load_tokenizer(self.tokenizer_path)
-        return FastTokenizer(_words(), "window")
-
-    def describe(self) -> dict[str, str]:
-        """Nothing is chosen for the user here."""
-        return {}
-
-    def identity(self) -> ModelIdentity:
-        """There are no weights: its options, which its spec names, are all there is."""
-        return ModelIdentity()
+        return words_tokenizer()
 
     def generate(self, samples: Iterable[Sample]) -> Iterator[Answer]:
         """The values of all asked needles that stand wholly inside the window; of the others, nothing."""
@@ -99,13 +84,3 @@ class Window:
             characters *= 2
         spans = self.tokenizer.encode(prompt).spans
         return prompt[spans[-self.width :][0][0] :] if spans else ""
-
-
-def _words() -> Backend:
-    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
-
-    # every token is the unknown one: this model needs to know where tokens stand, not which they are
-    tokenizer = Tokenizer(models.WordLevel({"?": 0}, unk_token="?"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"\w+|[^\w\s]"), "removed", invert=True)
-    tokenizer.decoder = decoders.WordPiece()
-    return tokenizer
