@@ -25,8 +25,8 @@ class Row(NamedTuple):
     """One stored answer: what rules look at, where it belongs, and the score it came with, from 0 to `best`.
 
     `answered` is False where the file holds no output: no rule can score that. `depth` is from 0 to 1, `length` in
-    tokens; both None where unknown. `line`, or the row of a run's list, counts from 1. `draw`: what the sample was drawn
-    with, "" if alone.
+    tokens; both None where unknown. `line`, or the row of a run's list, counts from 1. `draw`: what the sample was
+    drawn with, "" if alone.
     """
 
     scored: ScoredOutput

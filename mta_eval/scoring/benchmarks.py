@@ -16,6 +16,8 @@ LONGBENCH = {
         ("narrativeqa", "qasper", "multifieldqa_en", "hotpotqa", "2wikimqa", "musique", "triviaqa"), "qa_f1"
     ),
     **dict.fromkeys(("gov_report", "qmsum", "multi_news", "samsum"), "rouge_l"),
+    "multifieldqa_zh": "qa_f1_zh",
+    **dict.fromkeys(("dureader", "vcsum"), "rouge_l_zh"),
     **dict.fromkeys(("trec", "lsht"), "classification"),
     **dict.fromkeys(("passage_retrieval_en", "passage_retrieval_zh"), "retrieval"),
     **dict.fromkeys(("lcc", "repobench-p"), "code_sim"),

@@ -75,9 +75,7 @@ def test_nolima_is_scored_by_the_metric_of_its_file_beside_its_own_score(tmp_pat
         ("lastline_contains", "nolima_lastline_contains", 100),
     ],
 )
-def test_each_other_metric_of_nolima_is_a_task_of_its_own(
-    tmp_path: Path, metric: str, rule: str, score: float
-) -> None:
+def test_each_other_metric_of_nolima_is_a_task_of_its_own(tmp_path: Path, metric: str, rule: str, score: float) -> None:
     test = nolima_test(nolima_result("She went.\nMia", 1), metric=metric, gold_answers=["Mia"])
     task = f"nolima:metric={metric}"
     assert means_of(written(tmp_path / "t.json", test)) == {
