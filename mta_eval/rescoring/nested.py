@@ -47,7 +47,7 @@ def read_nolima(source: AnswerFile, _: str) -> Iterator[Row]:
                 length=length,
                 depth=_depth(mapping_of(result.get("placement_metadata")).get("depth")),
                 stored=_score(source, number, result.get("metric"), "metric"),
-                draw=f"{name} {text}".strip(),  # a test's depths share its needle and its text
+                draw=f"{name} {text}",  # a test's depths share its needle and its text
             )
 
 

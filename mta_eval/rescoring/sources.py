@@ -41,8 +41,6 @@ KINDS: tuple[
     ("infinitebench", {"label"}, {"prediction", "pred"}),
 )
 
-NAMES_ITS_MODEL = ("records", "needlehaystack", "nolima", "helmet")  # inside; of all others the folder does
-
 
 @dataclass(frozen=True)
 class AnswerFile:
@@ -220,7 +218,7 @@ def _label_models(sources: list[AnswerFile]) -> list[AnswerFile]:
         folders[source.kind, source.model].add(_home(source))
     return [
         replace(source, model=f"{source.model} ({_home(source).as_posix()})")
-        if source.kind not in NAMES_ITS_MODEL and len(folders[source.kind, source.model]) > 1
+        if source.kind not in ("records", "needlehaystack") and len(folders[source.kind, source.model]) > 1
         else source
         for source in sources
     ]

@@ -47,7 +47,7 @@ def nolima_test(*results: Any, **more: Any) -> dict[str, Any]:
 
 def test_a_nolima_test_tells_model_length_depths_targets_and_scores(tmp_path: Path) -> None:
     drawn = [nolima_result("Mia.", 1, 0.25, selected_character="Mia"), nolima_result("No", 0, selected_character="Jo")]
-    rows = rows_in(written(tmp_path / "t.json", nolima_test(*drawn)))
+    rows = rows_in(written(tmp_path / "t.json", nolima_test(*drawn, haystack_path="books\\book_1.txt")))
     assert [(row.model, row.length, row.depth, row.stored, row.line) for row in rows] == [
         ("glm", 1000, 0.25, 1, 1),
         ("glm", 1000, 0.5, 0, 2),
@@ -167,9 +167,9 @@ def test_what_helmet_leaves_to_a_judge_cannot_be_scored(tmp_path: Path) -> None:
 
 
 def test_a_thinking_run_of_helmet_is_of_the_length_that_was_asked_for(tmp_path: Path) -> None:
-    run = helmet_run("json_kv", helmet_row("a", "a"), length=8192 + 32768, thinking=1, use_chat_template=True)
+    run = helmet_run("json_kv", helmet_row("a", "a"), length=8192 + 32768, thinking=1, use_chat_template=True, tag=None)
     (row,) = rows_in(written(tmp_path / "x.json", run))
-    assert (row.length, row.setting) == (8192, "v1 chat thinking")
+    assert (row.length, row.setting) == (8192, "chat thinking")
 
 
 def test_a_question_over_passages_at_several_depths_is_one_draw(tmp_path: Path) -> None:
