@@ -34,7 +34,7 @@ def rescore(
     """Score stored answers again, by other published rules.
 
     Reads our run folders, lm-eval samples_*.jsonl, BABILong's evaluation CSVs, predictions of InfiniteBench, LongBench
-    and RULER, needlehaystack results and grids of scores.
+    and RULER, results of NoLiMa and HELMET, needlehaystack results and grids of scores.
     """
     from mta_eval.rescoring import leaderboard, sources, tables, writing
     from mta_eval.rescoring import scoring as rescoring

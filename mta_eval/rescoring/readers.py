@@ -1,4 +1,4 @@
-"""A source -> its rows, one after another: no file is ever held whole.
+"""A source -> its rows, one after another: of CSV and JSONL no file is ever held whole.
 
 Each reader raises TextError that names the file and the line (in a CSV the row, as its fields hold line ends).
 """
@@ -13,6 +13,7 @@ import pandas as pd
 from mta_eval.core import Json
 from mta_eval.errors import TextError
 from mta_eval.outside import LARGEST
+from mta_eval.rescoring.nested import read_helmet, read_nolima
 from mta_eval.rescoring.rows import JsonObject, Row, damaged, mapping_of, objects_in, qa_of, row_of, texts_of
 from mta_eval.rescoring.sources import AnswerFile, length_in_name
 from mta_eval.results import store
@@ -198,11 +199,13 @@ def _read_records(source: AnswerFile, _: str) -> Iterator[Row]:
 
 READERS: dict[str, Callable[[AnswerFile, str], Iterator[Row]]] = {
     "babilong": _read_babilong,
+    "helmet": read_helmet,
     "infinitebench": _read_infinitebench,
     "lm_eval": _read_lm_eval,
     "longbench": _read_longbench,
     "longbench_v2": _read_longbench_v2,
     "needlehaystack": _read_needlehaystack,
+    "nolima": read_nolima,
     "records": _read_records,
     "ruler": _read_ruler,
 }

@@ -17,6 +17,7 @@ from mta_eval.scoring import ScoredOutput
 
 JsonObject = dict[str, Json]
 Scores = Counter[tuple[float, str]]  # (score, draw) of rows, counted
+PARTS = {"nolima": "result", "helmet": "row of data"}  # what a row is in files where it is no line
 QA = re.compile(r"(?:^|[_-])qa(\d{1,2})(?:[_-]|$)")
 
 
@@ -24,7 +25,8 @@ class Row(NamedTuple):
     """One stored answer: what rules look at, where it belongs, and the score it came with, from 0 to `best`.
 
     `answered` is False where the file holds no output: no rule can score that. `depth` is from 0 to 1, `length` in
-    tokens; both None where unknown. `line` counts from 1. `draw`: what the sample was drawn with, "" if alone.
+    tokens; both None where unknown. `line`, or the row of a run's list, counts from 1. `draw`: what the sample was
+    drawn with, "" if alone.
     """
 
     scored: ScoredOutput
@@ -101,5 +103,6 @@ def texts_of(value: Json) -> tuple[str, ...]:
 
 
 def damaged(source: AnswerFile, line: int, reason: str) -> TextError:
-    """The error of a line that is not as its format wants it."""
-    return TextError(f"{str(source.path)!r} line {line} is damaged: {reason}")
+    """The error of a line, or of a row of a run's list, that is not as its format wants it."""
+    part = PARTS.get(source.kind, "line")
+    return TextError(f"{str(source.path)!r} {part} {line} is damaged: {reason}")

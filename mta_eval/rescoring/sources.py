@@ -32,6 +32,8 @@ KINDS: tuple[
     ("records", {"sample_id", "axes", "targets"}, set()),
     ("lm_eval", {"doc"}, {"filtered_resps", "resps"}),
     ("needlehaystack", {"context_length", "depth_percent"}, {"model_response", "score"}),
+    ("nolima", {"test_name", "gold_answers", "results"}, set()),
+    ("helmet", {"args", "data", "averaged_metrics"}, set()),
     ("longbench", {"pred", "answers", "all_classes"}, set()),
     ("longbench_v2", {"answer", "response", "judge"}, set()),
     ("ruler", {"outputs", "pred"}, set()),
@@ -143,10 +145,15 @@ def _kind_of(first: object) -> str:
 def _unknown(path: Path) -> str:
     if path.stat().st_size == 0:
         return f"{str(path)!r} is empty"
+    if path.suffix == ".json":
+        try:
+            read_json(path.read_text("utf-8-sig"))
+        except ValueError as error:
+            return f"{str(path)!r} line {getattr(error, 'lineno', 1)} is damaged: {getattr(error, 'msg', error)}"
     return (
         f"{str(path)!r} holds no answers of a known kind; those are mta-eval records, lm-eval samples_*.jsonl, "
         "BABILong CSVs (columns target, output, question), predictions of InfiniteBench, LongBench and RULER, "
-        "needlehaystack results"
+        "results of NoLiMa, HELMET and needlehaystack"
     )
 
 

@@ -7,17 +7,27 @@ Tasks, `rescore` and the results page all use these. `matching` has the comparis
 """
 
 from mta_eval.scoring import longbench, own, published  # noqa: F401  register the rules
-from mta_eval.scoring.benchmarks import INFINITEBENCH, OTHER_TASKS, OUR_TASKS, published_for, scores
+from mta_eval.scoring.benchmarks import (
+    INFINITEBENCH,
+    NOLIMA_RULES,
+    OTHER_TASKS,
+    OUR_TASKS,
+    helmet_metric,
+    published_for,
+    scores,
+)
 from mta_eval.scoring.rules import Rule, ScoredOutput, accept_all, find, names, needs_targets, rule
 
 __all__ = [
     "INFINITEBENCH",
+    "NOLIMA_RULES",
     "OTHER_TASKS",
     "OUR_TASKS",
     "Rule",
     "ScoredOutput",
     "accept_all",
     "find",
+    "helmet_metric",
     "names",
     "needs_targets",
     "published_for",

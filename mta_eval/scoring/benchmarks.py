@@ -16,6 +16,8 @@ LONGBENCH = {
         ("narrativeqa", "qasper", "multifieldqa_en", "hotpotqa", "2wikimqa", "musique", "triviaqa"), "qa_f1"
     ),
     **dict.fromkeys(("gov_report", "qmsum", "multi_news", "samsum"), "rouge_l"),
+    "multifieldqa_zh": "qa_f1_zh",
+    **dict.fromkeys(("dureader", "vcsum"), "rouge_l_zh"),
     **dict.fromkeys(("trec", "lsht"), "classification"),
     **dict.fromkeys(("passage_retrieval_en", "passage_retrieval_zh"), "retrieval"),
     **dict.fromkeys(("lcc", "repobench-p"), "code_sim"),
@@ -23,6 +25,23 @@ LONGBENCH = {
     "v2": "v2",
 }
 """LongBench's data sets and their rules, which are called "longbench_" and this; of those that we can score."""
+NOLIMA_RULES = {
+    "contains": "nolima_contains",
+    "EM": "nolima_em",
+    "lastline_EM": "nolima_lastline_em",
+    "lastline_contains": "nolima_lastline_contains",
+}
+"""NoLiMa's metrics, its published one first, and their rules."""
+HELMET_METRICS = {
+    **dict.fromkeys(("ruler_qa_", "json_kv", "nq", "popqa", "triviaqa", "hotpotqa"), "substring_exact_match"),
+    "ruler_": "ruler_recall",
+    **dict.fromkeys(("icl_", "infbench_choice"), "exact_match"),
+    "infbench_qa": "rougeL_f1",
+    "msmarco": "NDCG@10",
+}
+"""What HELMET reports (scripts/collect_results.py) of data sets whose names hold these: the first that fits. Of all
+others it reports what a judge says."""
+HELMET_RULES = {"ruler_recall": "helmet_recall", "substring_exact_match": "helmet_substring"}
 OTHER_TASKS = ("ruler_all", "ruler_part", "all_contained", "first_word")
 OUR_TASKS = {
     "babilong": ("babilong_official", "babilong_lm_eval", "babilong_one_label", "first_word"),
@@ -41,12 +60,25 @@ def published_for(scored: ScoredOutput) -> tuple[str, ...]:
         return (INFINITEBENCH[task],)
     if dataset := dataset_of(task):
         return (f"longbench_{LONGBENCH[dataset]}",) if dataset in LONGBENCH else ()
+    if task.startswith("helmet_"):
+        return _known(HELMET_RULES.get(helmet_metric(task)))
+    if task in ("nolima", "nolima_direct"):
+        return _known(NOLIMA_RULES.get(scored.task.partition(":metric=")[2] or "contains"))
     if task == "letter_blocks":
         return ("first_word",)
     if not scored.targets:
         return ()
     # RULER's own metric for its two question-answering tasks, and lm-eval's for the same; all others have one
     return ("ruler_part", "ruler_all") if task.removeprefix("ruler_").startswith("qa_") else ("ruler_all",)
+
+
+def _known(name: str | None) -> tuple[str, ...]:
+    return (name,) if name else ()
+
+
+def helmet_metric(task: str) -> str:
+    """The metric that HELMET reports of a data set, as its files name it; "" for one that a judge scores."""
+    return next((metric for name, metric in HELMET_METRICS.items() if name in task), "")
 
 
 def scores(record: Record) -> dict[str, float]:

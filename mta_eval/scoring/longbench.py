@@ -1,7 +1,7 @@
 """The rules of LongBench (Bai et al. 2024, section 4.1 and metrics.py) and LongBench v2, registered.
 
-Of several targets the one with the highest score counts, as published. What LongBench segments into Chinese words first
-(multifieldqa_zh, dureader, vcsum) has no rule here: that needs its segmenter.
+Of several targets the one with the highest score counts, as published. The rules for Chinese that take words
+(multifieldqa_zh, dureader, vcsum) need its segmenter, see `chinese`; passage_retrieval_zh and lsht take characters.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+from mta_eval.scoring.chinese import bare_words, cut_words, needs_segmenter
 from mta_eval.scoring.matching import squad_words
 from mta_eval.scoring.rules import ScoredOutput, needs_targets, rule
 
@@ -32,7 +33,8 @@ def rouge_l(output: str, target: str) -> float:
 
     Sentences end at full stops, words at white space. The union of the longest common subsequences of every pair of
     sentences is a set of words, u of them; with m and n distinct words in target and output, R = u/m, P = u/n,
-    F = 2PR / (P + R + 1e-8). 0 where either has no sentence.
+    F = 2PR / (P + R + 1e-8). 0 where either has no sentence. (Where two sentences have more than about a thousand words
+    together, that package runs out of Python's stack, and LongBench counts 0; here they are scored.)
     """
     ours, theirs = _sentences(output), _sentences(target)
     if not ours or not theirs:
@@ -95,6 +97,10 @@ def _best(scored: ScoredOutput, score: Callable[[str, str], float]) -> float:
     return max(score(output, target) for target in scored.targets)
 
 
+def _needs_chinese(scored: ScoredOutput) -> str:
+    return needs_targets(scored) or needs_segmenter()
+
+
 def _needs_classes(scored: ScoredOutput) -> str:
     return needs_targets(scored) or ("" if scored.choices else "it needs the names of all classes")
 
@@ -115,10 +121,22 @@ def _qa_f1(scored: ScoredOutput) -> float:
     return _best(scored, lambda output, target: token_f1(squad_words(output), squad_words(target)))
 
 
+@rule("longbench_qa_f1_zh", source=f"{SOURCE} qa_f1_zh_score", accepts=_needs_chinese)
+def _qa_f1_zh(scored: ScoredOutput) -> float:
+    """F1 of the Chinese words in output and target, without marks."""
+    return _best(scored, lambda output, target: token_f1(bare_words(output), bare_words(target)))
+
+
 @rule("longbench_rouge_l", source=f"{SOURCE} rouge_score")
 def _rouge_l(scored: ScoredOutput) -> float:
     """ROUGE-L's F of output and target."""
     return _best(scored, rouge_l)
+
+
+@rule("longbench_rouge_l_zh", source=f"{SOURCE} rouge_zh_score", accepts=_needs_chinese)
+def _rouge_l_zh(scored: ScoredOutput) -> float:
+    """ROUGE-L's F of the Chinese words in output and target."""
+    return _best(scored, lambda output, target: rouge_l(" ".join(cut_words(output)), " ".join(cut_words(target))))
 
 
 @rule("longbench_classification", source=f"{SOURCE} classification_score", accepts=_needs_classes)

@@ -123,8 +123,8 @@ def test_longbench_predictions_tell_targets_classes_and_model(tmp_path: Path) ->
     sample = {"pred": "Type: Food", "answers": ["Food"], "all_classes": ["Food", "Date"], "length": 9}
     path = write_lines(tmp_path / "pred/llama/trec.jsonl", [sample, sample | {"pred": "Food or Date"}])
     assert means(rescored_of(path)) == {("llama", "longbench_trec", None, "longbench_classification"): 75}
-    with pytest.raises(TextError, match=r"no published rule here for longbench_dureader"):
-        rescored_of(write_lines(tmp_path / "dureader.jsonl", [sample]))
+    with pytest.raises(TextError, match=r"no published rule here for longbench_unknown"):
+        rescored_of(write_lines(tmp_path / "unknown.jsonl", [sample]))
     with pytest.raises(TextError, match="line 1 is damaged: it has no answers"):
         rescored_of(write_lines(tmp_path / "qasper.jsonl", [sample | {"answers": []}]))
 

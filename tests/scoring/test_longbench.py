@@ -57,6 +57,15 @@ def test_a_class_is_right_by_the_number_of_classes_named() -> None:
     assert scored("longbench_classification", "Food\nDate", "Food", task="longbench_trec_e", choices=classes) == 1
 
 
+def test_a_chinese_class_is_named_in_the_first_line() -> None:
+    classes = ("体育", "社会", "法制、司法", "司法")
+    assert (
+        scored("longbench_classification", "法制、司法\n体育", "法制、司法", task="longbench_lsht", choices=classes)
+        == 1
+    )
+    assert scored("longbench_classification", "体育、社会", "社会", task="longbench_lsht", choices=classes) == 1 / 2
+
+
 def test_of_two_parts_of_the_target_in_a_row_the_second_stays_as_published() -> None:
     assert class_named("a b c", "a b c", ("a", "b", "a b c")) == 1 / 2
 
@@ -67,6 +76,7 @@ def test_numbers_count_by_their_share() -> None:
     assert scored("longbench_count", "7", "7") == 1
     assert scored("longbench_retrieval", "Paragraph 3 (or 5)", "Paragraph 3") == 1 / 2
     assert scored("longbench_retrieval", "段落3", "段落3") == 1
+    assert scored("longbench_retrieval", "是段落13，不是段落3。", "段落3") == 1 / 2
 
 
 def test_code_is_its_first_line_of_code_by_edit_similarity() -> None:
@@ -114,7 +124,12 @@ def test_what_a_rule_cannot_score_is_said(rule: str, answer: ScoredOutput, reaso
         ("longbench_passage_count_e", ("longbench_count",)),
         ("longbench_v2", ("longbench_v2",)),
         ("longbench_lcc", ("longbench_code_sim",)),
-        ("longbench_dureader", ()),
+        ("longbench_multifieldqa_zh", ("longbench_qa_f1_zh",)),
+        ("longbench_dureader", ("longbench_rouge_l_zh",)),
+        ("longbench_vcsum", ("longbench_rouge_l_zh",)),
+        ("longbench_lsht", ("longbench_classification",)),
+        ("longbench_passage_retrieval_zh", ("longbench_retrieval",)),
+        ("longbench_unknown", ()),
     ],
 )
 def test_each_data_set_has_its_rule(task: str, rules: tuple[str, ...]) -> None:

@@ -43,7 +43,7 @@ class Baseline(Weightless):
         """0 for a choice that the answer begins with, -1 for every other."""
         return [0.0 if self.answer_to(sample).strip().startswith(text.strip()) else -1.0 for sample, text in pairs]
 
-    def token_loglikelihoods(self, samples: Iterable[Sample]) -> Iterator[list[float]]:
+    def token_loglikelihoods(self, _: Iterable[Sample]) -> Iterator[list[float]]:
         """Never asked. Raises ModelError."""
         raise ModelError("baselines answer and choose; they do not read texts")
 

@@ -254,6 +254,16 @@ def test_curse_norm_goes_into_the_norms(tmp_path: Path) -> None:
     assert (other - released_logits(state, model, torch.arange(9))).abs().max() > 0.1
 
 
+def test_a_sliding_window_is_said_and_changes_nothing_as_in_the_released_code(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = {**SMALL, "mta": V2}
+    state = checkpoint(model)
+    source = save(tmp_path / "in", state, {"model": {**model, "sliding_window": 2}})
+    assert_same(import_checkpoint(source, tmp_path / "out"), state, model)
+    assert "sets sliding_window to 2, which the released code never applies" in capsys.readouterr().err
+
+
 def test_every_weight_matters() -> None:
     model = {**SMALL, "mta": V2, "weight_tying": False}
     state, tokens = checkpoint(model), torch.arange(9)
@@ -379,7 +389,6 @@ def test_weights_that_do_not_fit_are_refused(case: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"sliding_window": 128}, "sliding_window to 128"),
         ({"dim": None}, "do not say dim"),
         ({"n_heads": None}, "do not say head_dim"),
         ({"n_heads": "four"}, "makes no model"),
