@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +11,8 @@ from functools import cached_property
 from mta_eval.core import Ability, Answer, Sample, Tokenizer
 from mta_eval.errors import ModelError
 from mta_eval.models.weightless import Weightless, tokenizer_like
+
+LABEL = re.compile(r"^(?:Question|Query|Answer):\s*", re.MULTILINE)  # which instructions may say too
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,12 @@ class Baseline(Weightless):
 
 
 def question_and_context(sample: Sample) -> tuple[str, str]:
-    """What a sample asks, and the text before it: the question is the last paragraph, or begins at "Question:"."""
+    """What a sample asks, without labels, and the text before it.
+
+    The question is the last line, with the one before it if that begins the answer.
+    """
     text = (sample.chat[-1]["content"] if sample.chat else sample.prompt).rstrip()
-    border = max(text.rfind("\nQuestion:"), text.rfind("\n\n"), text.rfind("\n") if "\n\n" not in text else -1)
-    return (text[border:].strip(), text[:border]) if border >= 0 else (text, "")
+    border = text.rfind("\n") + 1
+    if text.startswith("Answer", border):
+        border = text.rfind("\n", 0, max(border - 1, 0)) + 1
+    return LABEL.sub("", text[border:]), text[:border]
