@@ -45,6 +45,12 @@ TASKS = {
     "babilong": "mta_eval.tasks.babilong:Babilong",
     "passkey": "mta_eval.tasks.passkey:Passkey",
     "perplexity": "mta_eval.tasks.perplexity:Perplexity",
+    "variable_tracking": "mta_eval.tasks.ruler.variable_tracking:VariableTracking",
+    "common_words": "mta_eval.tasks.ruler.common_words:CommonWords",
+    "frequent_words": "mta_eval.tasks.ruler.frequent_words:FrequentWords",
+    "multi_hop": "mta_eval.tasks.ruler.multi_hop:MultiHop",
+    "ruler_niah": "mta_eval.tasks.ruler.ruler_niah:RulerNiah",
+    "ruler_qa": "mta_eval.tasks.ruler.ruler_qa:RulerQA",
 }
 MODELS = {
     "window": "mta_eval.models.window:Window",
