@@ -13,8 +13,8 @@ def most_items(tokens: Callable[[int], int], budget: int, least: int = 1, most: 
     """The most items whose finished prompt has at most `budget` tokens, from `least` (which must fit) to `most`.
 
     `tokens(count)` encodes the prompt of so many items; it grows by a token an item at least. A guess by the tokens of
-    the first items, and then of those counted so far, needs few prompts to be encoded. Where tokens grow unevenly, the
-    answer still fits, and the next count does not.
+    the first items, and then of all that were counted last, needs few prompts to be encoded. Where tokens grow
+    unevenly, the answer still fits, and the next count does not.
     """
     smallest = tokens(least)
     low, high = least, least + max(budget - smallest, 0) + 1  # low fits, high does not
@@ -27,6 +27,7 @@ def most_items(tokens: Callable[[int], int], budget: int, least: int = 1, most: 
         count = min(max(guess, low + 1), high - 1)
         used = tokens(count)
         low, high = (count, high) if used <= budget else (low, count)
+        rate = (used - smallest) / (count - least)
         guess = count + int((budget - used) // max(rate, 1.0)) + (used > budget)
     return low
 

@@ -7,6 +7,7 @@ is a published one.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import NamedTuple
 
 from mta_eval.core import Axes, Cell, Needle, Sample, Task, Tokenizer
@@ -16,6 +17,8 @@ from mta_eval.scoring import find as find_rule
 from mta_eval.tasks.prompts.counting import token_span
 from mta_eval.tasks.prompts.items import most_items
 from mta_eval.tasks.toolkit import NeedleDraft, begun_template
+
+SHORT = 64  # tokens that a list of all items may lack
 
 
 class ListedNeedle(NamedTuple):
@@ -70,6 +73,7 @@ def build_list_sample(
     def spans_of(context: ListContext) -> list[tuple[int, int]]:
         return tokenizer.encode(template.before + context.text + template.after).spans
 
+    @cache
     def tokens(count: int) -> int:
         return len(spans_of(lay(count))) + sum(specials)
 
@@ -82,12 +86,11 @@ def build_list_sample(
         count = most_items(tokens, cell.length - reserved, least, most)
     context = lay(count)
     spans = spans_of(context)
-    if cell.length and count == most and len(spans) + sum(specials) < (cell.length - reserved) * 0.99:
-        raise LengthError(
-            f"{label} has words for {len(spans) + sum(specials) + reserved} tokens in this tokenizer, "
-            f"not for length {cell.length}"
-        )
     prompt_tokens = len(spans) + sum(specials)
+    if count == most and prompt_tokens + reserved < cell.length - SHORT:
+        raise LengthError(
+            f"{label} has items for {prompt_tokens + reserved} tokens in this tokenizer, not for length {cell.length}"
+        )
     left = cell.length - prompt_tokens - reserved if cell.length and not answer.fixed else 0
     sample = Sample(
         id=f"{label}/{cell}",
