@@ -97,7 +97,9 @@ def build_list_sample(
         task=label,
         prompt=template.before + context.text + template.after,
         targets=answer.targets,
-        axes={"length": cell.length, "depth": cell.depth, "repeat": cell.repeat} | dict(axes or {}) | dict(context.axes),
+        axes={"length": cell.length, "depth": cell.depth, "repeat": cell.repeat}
+        | dict(axes or {})
+        | dict(context.axes),
         length=cell.length or prompt_tokens + reserved,
         prompt_tokens=prompt_tokens,
         max_new_tokens=budget + left,
@@ -138,14 +140,18 @@ def first_items(items: Sequence[str], separator: str) -> ListedNeedle:
     That is the one place of a list in which everything counts.
     """
     text = separator.join(items)
-    count = next((count for count in range(1, len(items)) if text.count(separator.join(items[:count])) == 1), len(items))
+    count = next(
+        (count for count in range(1, len(items)) if text.count(separator.join(items[:count])) == 1), len(items)
+    )
     return ListedNeedle(NeedleDraft(separator.join(items[:count]), 0.0, "the list's beginning"), 0)
 
 
 def refuse_depth(task: Task, cell: Cell) -> None:
     """Raises SpecError for a cell with a depth, of which a list that has to be read whole has none."""
     if cell.depth is not None:
-        raise SpecError(f"{task.name}: the whole list is the answer's place, so it has no depths; run it with --depths any")
+        raise SpecError(
+            f"{task.name}: the whole list is the answer's place, so it has no depths; run it with --depths any"
+        )
 
 
 def rule_or_auto(rule: str, auto: str) -> str:

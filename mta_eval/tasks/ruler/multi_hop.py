@@ -54,9 +54,7 @@ class MultiHop:
         default="completion", metadata={"help": "end in the answer's stem, or ask by chat template"}
     )
     haystack: str = field(default="prose", metadata={"help": "prose, noise, essays, file:PATH, dataset:NAME"})
-    rule: str = field(
-        default="auto", metadata={"help": "scoring rule; auto: first_word, in chat form all_named"}
-    )
+    rule: str = field(default="auto", metadata={"help": "scoring rule; auto: first_word, in chat form all_named"})
 
     def __post_init__(self) -> None:
         if not 1 <= self.hops <= MOST_HOPS:
@@ -164,7 +162,9 @@ class MultiHop:
             "You will be asked to follow these facts.\n\n"
         )
         times = "once" if self.hops == 1 else f"{self.hops} times in a row"
-        question = f"Start in {start} and go {times} to the city where the key to the tower of the city you are in is kept."
+        question = (
+            f"Start in {start} and go {times} to the city where the key to the tower of the city you are in is kept."
+        )
         if self.prompt == "chat":
             return before, f"\n\n{question} In which city do you end? Answer with its name alone."
         return before, f"\n\n{question}"
