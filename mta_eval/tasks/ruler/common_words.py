@@ -106,7 +106,7 @@ class CommonWords:
         def lay(count: int) -> ListContext:
             listed = [word for _, word in sorted(ordered + rows[: count * step])]
             parts, separator = (_numbered(listed), " ") if published else (listed, ", ")
-            return ListContext(separator.join(parts), [first_items(parts, separator)], {"words": len(parts)})
+            return ListContext(separator.join(parts), [first_items(parts, separator)], (("words", len(parts)),))
 
         around, prefix = self._words()
         return build_list_sample(

@@ -91,7 +91,7 @@ class FrequentWords:
 
         def lay(count: int) -> ListContext:
             words = stream.text(stream.decided(count))
-            return ListContext(" ".join(words), [first_items(words, " ")], {"words": len(words)})
+            return ListContext(" ".join(words), [first_items(words, " ")], (("words", len(words)),))
 
         around, prefix = self._words()
         return build_list_sample(

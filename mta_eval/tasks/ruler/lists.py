@@ -33,7 +33,7 @@ class ListContext(NamedTuple):
 
     text: str
     needles: Sequence[ListedNeedle] = ()
-    axes: Axes = {}
+    axes: tuple[tuple[str, int], ...] = ()
 
 
 class ListAnswer(NamedTuple):

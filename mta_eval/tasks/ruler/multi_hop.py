@@ -1,7 +1,9 @@
-"""Chains of facts in prose: where does one end up who follows them from a given start? Our own, after RULER's tracing.
+"""Chains of facts in prose: where do they lead from a given start? Our own, after RULER's tracing.
 
-    … The key to the tower of Riga is kept in Oslo. The bread was warm. … The key to the tower of Oslo is kept in Lima. …
-    Start in Riga and go 2 times to the city where the key of the tower is kept. You end in -> Lima
+    … The key to the tower of Riga is kept in Oslo. The bread was warm. …
+    … The key to the tower of Oslo is kept in Lima. …
+    Start in Riga and go 2 times in a row to the city where the key to the tower of the city you are in is kept.
+    You end in -> Lima
 
 One chain of `hops` facts leads from the start to the answer; `distractors` chains of the same kind lead elsewhere. No
 city is of two chains, and each tower's key is in one place, so there is one answer. The last fact of the chain begins

@@ -202,7 +202,7 @@ class RulerNiah:
             target = self._needle((key, value), depth, True, True)
             shown = [*lines[:place], target.text, *lines[place:count]]
             start = list(accumulate((len(text) + 1 for text in lines[:place]), initial=0))[-1]
-            return ListContext("\n".join(shown), [ListedNeedle(target, start)], {"lines": len(shown)})
+            return ListContext("\n".join(shown), [ListedNeedle(target, start)], (("lines", len(shown)),))
 
         words, prefix = self._words([key])
         return build_list_sample(

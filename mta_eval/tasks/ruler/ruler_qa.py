@@ -90,7 +90,7 @@ class RulerQA:
                 )
                 for place in sorted(places)
             ]
-            return ListContext(SEPARATOR.join(parts), needles, {"documents": len(parts)})
+            return ListContext(SEPARATOR.join(parts), needles, (("documents", len(parts)),))
 
         words, prefix = QUESTIONS.words(query=asked.question)
         return build_list_sample(

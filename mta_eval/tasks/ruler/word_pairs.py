@@ -1,6 +1,6 @@
 """Words to be counted or to be keys: an adjective and a noun of ours, "amber-otter" like.
 
-RULER takes its words from the package wonderwords and its keys are such pairs of them. Ours come from a list of our own.
+RULER takes its words from the package wonderwords, and its keys are such pairs of them. The lists here are our own.
 No pair stands within another one, so that a scoring rule that looks for substrings finds none that is not said.
 """
 
