@@ -24,7 +24,7 @@ from mta_eval.tasks.ruler.lists import (
     rule_or_auto,
 )
 from mta_eval.tasks.ruler.templates import COMMON_WORDS
-from mta_eval.tasks.ruler.word_pairs import all_word_pairs
+from mta_eval.tasks.ruler.word_pairs import PAIRS, DifferentPairs
 from mta_eval.tasks.toolkit import (
     Cell,
     Sample,
@@ -91,20 +91,23 @@ class CommonWords:
         published, long = self.protocol == "ruler", cell.length >= LONG
         key = draw_key(cell.length, LONG)
         random = generator(seed, "common_words", cell.repeat, key)
-        words = all_word_pairs(random)
-        common, rest = words[: self.common], words[self.common :]
-        example = ""
-        if published:  # of words that the list has not
-            rest, shown = rest[: -EXAMPLE_WORDS[long]], rest[-EXAMPLE_WORDS[long] :]
-            example = _example(shown, EXAMPLE_REPEATS[long], self._others(long), random)
         repeats, others = self._repeats(long), self._others(long)
+        pairs = DifferentPairs(Random(random.getrandbits(64)))
+        before = self.common + EXAMPLE_WORDS[long] * published  # words: the common ones, and those of the example
+        common = pairs.take(self.common)
+        example = ""
+        if published:
+            example = _example(pairs.take(before)[self.common :], EXAMPLE_REPEATS[long], OTHERS[long], random)
         places = Random(random.getrandbits(64))
-        ordered = [(places.random(), word) for word in common for _ in range(repeats)]
-        rows = [(places.random(), word) for word in rest for _ in range(others)]
+        fixed = [(places.random(), word) for word in common for _ in range(repeats)]
+        more: list[tuple[float, str]] = []
         step = others if published else 1  # as published every other word stands there as often
 
         def lay(count: int) -> ListContext:
-            listed = [word for _, word in sorted(ordered + rows[: count * step])]
+            needed = count * step
+            rest = pairs.take(before + -(-needed // others))[before:]
+            more.extend((places.random(), rest[index // others]) for index in range(len(more), needed))
+            listed = [word for _, word in sorted([*fixed, *more[:needed]])]
             parts, separator = (_numbered(listed), " ") if published else (listed, ", ")
             return ListContext(separator.join(parts), [first_items(parts, separator)], (("words", len(parts)),))
 
@@ -124,7 +127,7 @@ class CommonWords:
             words=(example + around[0], around[1]),
             answer_prefix=prefix,
             chat=self.prompt == "chat",
-            most=len(rows) // step,
+            most=(PAIRS - before) * others // step,
             axes={"common": self.common, "repeats": repeats, "others": others},
             draw_name=f"common_words/{key}/{cell.repeat}",
         )

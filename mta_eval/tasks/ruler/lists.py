@@ -140,18 +140,15 @@ def first_items(items: Sequence[str], separator: str) -> ListedNeedle:
     That is the one place of a list in which everything counts.
     """
     text = separator.join(items)
-    count = next(
-        (count for count in range(1, len(items)) if text.count(separator.join(items[:count])) == 1), len(items)
-    )
-    return ListedNeedle(NeedleDraft(separator.join(items[:count]), 0.0, "the list's beginning"), 0)
+    beginnings = (separator.join(items[:count]) for count in range(1, len(items)))
+    beginning = next((found for found in beginnings if text.count(found) == 1), text)
+    return ListedNeedle(NeedleDraft(beginning, 0.0, "the list's beginning"), 0)
 
 
 def refuse_depth(task: Task, cell: Cell) -> None:
     """Raises SpecError for a cell with a depth, of which a list that has to be read whole has none."""
     if cell.depth is not None:
-        raise SpecError(
-            f"{task.name}: the whole list is the answer's place, so it has no depths; run it with --depths any"
-        )
+        raise SpecError(f"{task.name}: the whole list has to be read, so it has no depths; run it with --depths any")
 
 
 def rule_or_auto(rule: str, auto: str) -> str:

@@ -35,8 +35,15 @@ def word_pair(random: Random) -> str:
     return f"{random.choice(ADJECTIVES)}-{random.choice(WORDS)}"
 
 
-def all_word_pairs(random: Random) -> list[str]:
-    """All of them in random order."""
-    pairs = [f"{adjective}-{noun}" for adjective in ADJECTIVES for noun in WORDS]
-    random.shuffle(pairs)
-    return pairs
+class DifferentPairs:
+    """All of them in random order, drawn when they are wanted."""
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+        self._drawn: dict[str, None] = {}  # in order
+
+    def take(self, count: int) -> list[str]:
+        """The first `count`, at most PAIRS."""
+        while len(self._drawn) < count:
+            self._drawn[word_pair(self._random)] = None
+        return list(self._drawn)[:count]
