@@ -63,9 +63,9 @@ def test_texts_that_are_read_have_no_form(talker: Model) -> None:
 
 
 def test_a_task_without_a_chat_form_is_refused(talker: Model, plugin: object) -> None:
-    plugin("mta_eval.tasks", "variable_tracking", "plugin_package.variable_tracking:VariableTracking")  # type: ignore[operator]
-    with pytest.raises(SpecError, match="variable_tracking cannot be asked by chat"):
-        build_tasks(["variable_tracking"], {"m": talker}, "chat")
+    plugin("mta_eval.tasks", "variable_chain", "plugin_package.variable_chain:VariableChain")  # type: ignore[operator]
+    with pytest.raises(SpecError, match="variable_chain cannot be asked by chat"):
+        build_tasks(["variable_chain"], {"m": talker}, "chat")
 
 
 def test_a_thought_gets_room_where_a_chat_is_asked_of_a_model_that_may_think(thinker: Model, talker: Model) -> None:

@@ -69,7 +69,9 @@ def published_for(scored: ScoredOutput) -> tuple[str, ...]:
     if not scored.targets:
         return ()
     # RULER's own metric for its two question-answering tasks, and lm-eval's for the same; all others have one
-    return ("ruler_part", "ruler_all") if task.removeprefix("ruler_").startswith("qa_") else ("ruler_all",)
+    if task == "ruler_qa" or task.removeprefix("ruler_").startswith("qa_"):
+        return ("ruler_part", "ruler_all")
+    return ("ruler_all",)
 
 
 def _known(name: str | None) -> tuple[str, ...]:

@@ -8,12 +8,15 @@ whole, so every sample can be answered: what tokens are left over go to the answ
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from dataclasses import dataclass, field
+from itertools import pairwise
 from random import Random
 from string import ascii_lowercase
 from typing import ClassVar, Literal
 
+from mta_eval.tasks.prompts.counting import token_span
+from mta_eval.tasks.prompts.items import most_items, place_at
 from mta_eval.tasks.prompts.pools import OtherBlocks
 from mta_eval.tasks.toolkit import (
     Cell,
@@ -188,11 +191,8 @@ class LetterBlocks:
             blocks = others.take(count)
             spans = tokenizer.encode(".".join([*blocks, target])).spans
             edges = [bisect_right(spans, (index * (self.block + 1), 0)) for index in range(count + 1)]
-            goal = depth * edges[-1]
-            place = bisect_left(edges, goal)
-            if place and goal - edges[place - 1] < edges[min(place, count)] - goal:
-                place -= 1
-            blocks.insert(min(place, count), target)
+            place = place_at(depth, [last - first for first, last in pairwise(edges)])
+            blocks.insert(place, target)
             return blocks, len(_join(tokenizer, template, blocks)[1]) + sum(template.specials(tokenizer))
 
         budget = length - answer
@@ -202,15 +202,7 @@ class LetterBlocks:
                 f"{spec_of(self)} does not fit length {length}: "
                 f"this sample needs {least + answer} tokens in this tokenizer"
             )
-        low, high = 1, budget - least + 2  # a block has at least one token; lay(low) fits, lay(high) does not
-        rate = (lay(9)[1] - least) / 8
-        guess = 1 + int((budget - least) / max(rate, 1.0))
-        while high - low > 1:
-            count = min(max(guess, low + 1), high - 1)
-            tokens = lay(count)[1]
-            low, high = (count, high) if tokens <= budget else (low, count)
-            guess = count + int((budget - tokens) // max(rate, 1.0)) + (tokens > budget)
-        return lay(low)[0]
+        return lay(most_items(lambda count: lay(count)[1], budget))[0]
 
     def _choices(self, random: Random, blocks: list[str], target: str) -> tuple[str, ...]:
         answers = list(dict.fromkeys(self._answer(block) for block in blocks))
@@ -223,13 +215,7 @@ class LetterBlocks:
         self, blocks: list[str], query: str, target: str, first: int, spans: list[tuple[int, int]], shift: int
     ) -> tuple[Needle, ...]:
         starts = range(first, first + len(blocks) * (self.block + 1), self.block + 1)
-        edges = [
-            (
-                bisect_right(spans, start, key=lambda span: span[1]),
-                bisect_left(spans, start + self.block, key=lambda span: span[0]),
-            )
-            for start in starts
-        ]
+        edges = [token_span(spans, (start, start + self.block)) for start in starts]
         context = max(edges[-1][1] - edges[0][0], 1)
         return tuple(
             Needle(

@@ -27,16 +27,16 @@ A package names it by an entry point: [project.entry-points."mta_eval.tasks"] co
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import ClassVar, NamedTuple
 
-from mta_eval.core import Axes, Cell, Needle, Sample, Task, Tokenizer, generator
+from mta_eval.core import Axes, Cell, Needle, PromptSettings, Sample, Task, Tokenizer, generator
 from mta_eval.errors import LengthError, SpecError
 from mta_eval.registry import spec_of
 from mta_eval.scoring import find as find_rule
 from mta_eval.tasks.prompts.fitting import answer_budget, draw_key, insert_needles
-from mta_eval.tasks.prompts.haystack import open_haystack
+from mta_eval.tasks.prompts.haystack import Haystack, open_haystack
 from mta_eval.tasks.prompts.layout import NeedlePlacement
 from mta_eval.tasks.prompts.pools import draw
 from mta_eval.tasks.prompts.template import PromptTemplate, prompt_template
@@ -85,6 +85,22 @@ def depth_of(cell: Cell, random: Random) -> float:
     return random.random() if cell.depth is None else cell.depth
 
 
+def begun_template(
+    tokenizer: Tokenizer, words: tuple[str, str], chat: bool, answer_prefix: str
+) -> tuple[PromptTemplate, PromptSettings]:
+    """The template of `words`, the answer begun after it, and the settings that say so of a chat.
+
+    The user's own beginning of answers stands above the task's.
+    """
+    settings = tokenizer.prompt_settings
+    template = prompt_template(tokenizer, *words, chat=chat)
+    if chat and answer_prefix and not settings.answer_prefix:
+        settings = replace(settings, answer_prefix=answer_prefix)
+    elif chat:
+        answer_prefix = ""
+    return template.with_answer_prefix(answer_prefix), settings
+
+
 def build_sample(
     task: Task,
     cell: Cell,
@@ -95,7 +111,7 @@ def build_sample(
     needles: Sequence[NeedleDraft],
     targets: tuple[str, ...],
     rule: str,
-    haystack: str = "prose",
+    haystack: str | Haystack = "prose",
     swept: int = 0,
     keep_order: bool = False,
     chat: bool = False,
@@ -104,6 +120,7 @@ def build_sample(
     axes: Axes | None = None,
     stop: tuple[str, ...] | None = None,
     draw_name: str = "",
+    answer_prefix: str = "",
 ) -> Sample:
     """A finished sample: needles in a haystack, between `words` before and after, exact in the tokenizer's tokens.
 
@@ -112,18 +129,20 @@ def build_sample(
     targets, joined by commas; `answer_tokens` of the tokenizer's settings stands above it. `axes` are added to length,
     depth and repeat. `stop` None ends at a line or sentence, or with `chat` at the model's own end. `draw_name` is the
     sample's `draw`; "" takes what has the same task and repeat for drawn together, at every length and depth.
+    `answer_prefix` begins the answer for the model, after the chat template where there is one; that of the settings
+    stands above it.
     Raises LengthError if the needles do not fit, SpecError if there is no such haystack or rule, or if the rule cannot
     score this sample.
     """
     label = spec_of(task)
-    filler = open_haystack(haystack, seed, tokenizer)
-    settings = tokenizer.prompt_settings
+    filler = open_haystack(haystack, seed, tokenizer) if isinstance(haystack, str) else haystack
+    template, settings = begun_template(tokenizer, words, chat, answer_prefix)
     budget = settings.answer_tokens or max_new_tokens or answer_budget(tokenizer, ", ".join(targets), SPARE_TOKENS)
     thinking = settings.thinking_tokens
     fitted = insert_needles(
         filler,
         filler.source.start(seed, cell.length, cell.repeat),
-        prompt_template(tokenizer, *words, chat=chat),
+        template,
         [NeedlePlacement(needle.text, needle.depth, needle.own_line) for needle in needles],
         cell.length,
         budget,

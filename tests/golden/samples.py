@@ -28,6 +28,10 @@ TASKS = (
     *("babilong:qa=3,worlds=uniform", "babilong:qa=2,protocol=official", "babilong:qa=8,protocol=official,prompt=chat"),
     *("passkey", "passkey:digits=8,prompt=chat,haystack=prose", "passkey:rule=first_word"),
     *("perplexity", "perplexity:stride=64,windows=3"),
+    *("variable_tracking", "variable_tracking:chains=2,protocol=ruler", "common_words", "common_words:protocol=ruler"),
+    *("frequent_words", "frequent_words:protocol=ruler,prompt=chat", "multi_hop"),
+    *("multi_hop:hops=5,distractors=3,order=reversed,prompt=chat", "ruler_niah:single_1", "ruler_niah:multikey_2"),
+    *("ruler_niah:multikey_3,prompt=chat", "ruler_niah:variant=multiquery,haystack=prose"),
 )
 CELLS = tuple(Cell(*cell) for cell in ((512, 0.0, 0), (1024, 0.5, 1), (1024, 1.0, 0), (1500, None, 2), (0, None, 0)))
 SEEDS = (0, 7)

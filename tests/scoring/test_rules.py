@@ -60,6 +60,7 @@ def test_what_was_not_answered_has_no_scores() -> None:
         (ScoredOutput("", ("1",), task="niah_single_1"), ("ruler_all",)),
         (ScoredOutput("", ("1", "2"), task="qa_1"), ("ruler_part", "ruler_all")),
         (ScoredOutput("", ("1", "2"), task="ruler_qa_squad"), ("ruler_part", "ruler_all")),
+        (ScoredOutput("", ("1", "2"), task="ruler_qa:squad"), ("ruler_part", "ruler_all")),
         (ScoredOutput("", ("a",), task="letter_blocks:n=5"), ("first_word",)),
         (ScoredOutput("", (), task="needlehaystack"), ()),
     ],

@@ -17,7 +17,7 @@ from mta_eval.registry import build_task
 from mta_eval.tasks import toolkit
 from mta_eval.tasks.niah import Niah
 
-SOURCE = Path(__file__).parents[1] / "helpers" / "plugin_package" / "variable_tracking.py"
+SOURCE = Path(__file__).parents[1] / "helpers" / "plugin_package" / "variable_chain.py"
 SMALLEST = "\n".join(line[4:] for line in (toolkit.__doc__ or "").splitlines() if line.startswith("    "))
 PUBLIC = {
     *("Axes", "Cell", "ClassVar", "LengthError", "Needle", "NeedleDraft", "PromptTemplate", "Sample", "SpecError"),
@@ -28,7 +28,7 @@ PUBLIC = {
 
 @pytest.fixture
 def installed(plugin: Callable[[str, str, str], None]) -> None:
-    plugin("mta_eval.tasks", "variable_tracking", "plugin_package.variable_tracking:VariableTracking")
+    plugin("mta_eval.tasks", "variable_chain", "plugin_package.variable_chain:VariableChain")
 
 
 def test_its_public_names_are_these_and_all_there() -> None:
@@ -53,7 +53,7 @@ def test_a_task_of_another_package_needs_few_lines_and_the_toolkit_only() -> Non
 @pytest.mark.usefixtures("installed")
 @pytest.mark.parametrize("cell", [Cell(300, 0.0, 0), Cell(600, 0.5, 1), Cell(900, 1.0, 0), Cell(600, None, 2)], ids=str)
 def test_its_samples_hold_what_every_sample_holds(cell: Cell, byte_bpe: Any, audit: Callable[..., None]) -> None:
-    task = build_task("variable_tracking:hops=3")
+    task = build_task("variable_chain:hops=3")
     sample = task.sample(cell, 0, byte_bpe)
     audit(sample, byte_bpe)
     assert [needle.key for needle in sample.needles] == list(sample.targets)
@@ -64,11 +64,11 @@ def test_its_samples_hold_what_every_sample_holds(cell: Cell, byte_bpe: Any, aud
 
 @pytest.mark.usefixtures("installed")
 def test_it_runs_on_the_command_line(call: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:
-    arguments = ("variable_tracking", "--model", "window:300", "--lengths", "300", "--depths", "0.9")
+    arguments = ("variable_chain", "--model", "window:300", "--lengths", "300", "--depths", "0.9")
     code, _, err = call("run", *arguments, "--repeats", "2", "--out", "run")
     assert code == 0, err
     records = [json.loads(line) for line in (tmp_path / "run" / "records.jsonl").read_text().splitlines()]
-    assert [record["task"] for record in records] == ["variable_tracking"] * 2
+    assert [record["task"] for record in records] == ["variable_chain"] * 2
     assert all(len(record["targets"]) == 5 and 0 <= record["score"] <= 1 for record in records)
 
 

@@ -92,7 +92,7 @@ class Counter:
                 if piece is not None:
                     seam, follow = seam + self.haystack.unit(piece.first), self.haystack.unit(piece.first + 1)
                 spans, first, last = self._seam(lead, seam, follow)
-                insert_tokens += [_locate(spans, insert_span, total - first) for insert_span in insert_spans]
+                insert_tokens += [token_span(spans, insert_span, total - first) for insert_span in insert_spans]
                 total += last - first
                 if piece is not None:
                     total += self.haystack.tokens(piece.first + 1, piece.last - 1)
@@ -121,11 +121,11 @@ class Counter:
 
 def _count(spans: Spans, insert_spans: Sequence[tuple[int, int]]) -> list[int]:
     """How many tokens there are, then the first and the last (exclusive) of each insert."""
-    return [len(spans), *(end for insert_span in insert_spans for end in _locate(spans, insert_span, 0))]
+    return [len(spans), *(end for insert_span in insert_spans for end in token_span(spans, insert_span, 0))]
 
 
-def _locate(spans: Spans, characters: tuple[int, int], shift: int) -> tuple[int, int]:
-    """The tokens (start, end) that touch the characters counted from `shift`."""
+def token_span(spans: Spans, characters: tuple[int, int], shift: int = 0) -> tuple[int, int]:
+    """The tokens (first, last exclusive) that touch the characters, counted from `shift`."""
     start = bisect_right(spans, characters[0], key=lambda span: span[1])
     end = bisect_left(spans, characters[1], key=lambda span: span[0])
     return shift + start, shift + end

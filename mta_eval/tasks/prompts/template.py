@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mta_eval.core import Message, Tokenizer
 from mta_eval.errors import ModelError
@@ -20,6 +20,10 @@ class PromptTemplate:
     def specials(self, tokenizer: Tokenizer) -> tuple[int, int]:
         """Tokens added before and after the prompt; a rendered chat spells its own out."""
         return tokenizer.specials if self.question is None else (0, 0)
+
+    def with_answer_prefix(self, prefix: str) -> PromptTemplate:
+        """The same with the beginning of the answer after it: in a chat it is the model's own, not the user's."""
+        return replace(self, after=self.after + prefix)
 
     def messages(self, context: str) -> tuple[Message, ...] | None:
         """The chat around `context`, or None for a plain prompt."""

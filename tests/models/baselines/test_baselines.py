@@ -19,18 +19,8 @@ CELLS = tuple(Cell(1024, depth, repeat) for depth in (0.0, 0.5, 1.0) for repeat 
 
 def made(prompt: str, choices: Sequence[str] = (), budget: int = 3, chat: bool = False) -> Sample:
     messages = ({"role": "user", "content": prompt},) if chat else None
-    return Sample(
-        "x/0/any/0",
-        "x",
-        f"<user>{prompt}<end>" if chat else prompt,
-        (),
-        {},
-        0,
-        9,
-        budget,
-        tuple(choices),
-        chat=messages,
-    )
+    text = f"<user>{prompt}<end>" if chat else prompt
+    return Sample("x/0/any/0", "x", text, (), {}, 0, 9, budget, tuple(choices), chat=messages)
 
 
 def accuracy(model: Model, task_spec: str) -> float:

@@ -13,10 +13,10 @@ from mta_eval.tasks.toolkit import depth_of, field, find_rule, generator  # isor
 
 
 @dataclass(frozen=True)
-class VariableTracking:
+class VariableChain:
     """Variable tracking: which variables hold the value? (RULER)"""
 
-    name: ClassVar[str] = "variable_tracking"
+    name: ClassVar[str] = "variable_chain"
     default_lengths: ClassVar[tuple[int, ...]] = (2048, 4096)
     hops: int = field(default=4, metadata={"help": "assignments from one variable to the next"})
 
