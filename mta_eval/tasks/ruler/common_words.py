@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import ClassVar, Literal
 
-from mta_eval.tasks.ruler.lists import (
+from mta_eval.tasks.lists import (
     ListAnswer,
     ListContext,
     build_list_sample,
@@ -24,7 +24,7 @@ from mta_eval.tasks.ruler.lists import (
     rule_or_auto,
 )
 from mta_eval.tasks.ruler.templates import COMMON_WORDS
-from mta_eval.tasks.ruler.word_pairs import PAIRS, DifferentPairs
+from mta_eval.tasks.prompts.word_pairs import PAIRS, DifferentPairs
 from mta_eval.tasks.toolkit import (
     Cell,
     Sample,

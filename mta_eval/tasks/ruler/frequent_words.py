@@ -17,7 +17,7 @@ from random import Random
 from string import ascii_lowercase
 from typing import ClassVar, Literal
 
-from mta_eval.tasks.ruler.lists import (
+from mta_eval.tasks.lists import (
     ListAnswer,
     ListContext,
     build_list_sample,
