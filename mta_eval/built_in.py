@@ -15,6 +15,11 @@ TASKS = {
     "ruler_qa": "mta_eval.tasks.ruler.ruler_qa:RulerQA",
     "conjunction": "mta_eval.tasks.conjunction:Conjunction",
     "semantic": "mta_eval.tasks.semantic:Semantic",
+    "associative_recall": "mta_eval.tasks.associative_recall:AssociativeRecall",
+    "induction": "mta_eval.tasks.induction:Induction",
+    "copy": "mta_eval.tasks.copy_words:Copy",
+    "graph": "mta_eval.tasks.graph:Graph",
+    "coreference_rounds": "mta_eval.tasks.coreference_rounds:CoreferenceRounds",
     "sorted_needles": "mta_eval.tasks.sorted_needles:SortedNeedles",
     "perplexity": "mta_eval.tasks.perplexity:Perplexity",
 }

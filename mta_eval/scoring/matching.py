@@ -110,6 +110,11 @@ def squad_words(text: str) -> list[str]:
     return ARTICLES.sub(" ", text.lower().translate(PUNCTUATION)).split()
 
 
+def plain_words(text: str) -> list[str]:
+    """The words of a text in lower case; all signs between them are as good as spaces."""
+    return re.findall(r"\w+", text.lower())
+
+
 def last_line(output: str) -> str:
     """What stands after the last newline, the ends of the output bare."""
     return output.strip().split("\n")[-1]

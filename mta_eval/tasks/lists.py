@@ -59,6 +59,7 @@ def build_list_sample(
     least: int = 1,
     most: int | None = None,
     axes: Axes | None = None,
+    choices: tuple[str, ...] = (),
     draw_name: str,
 ) -> Sample:
     """A finished sample of the most items that fit; `lay(count)` makes their context. Length 0 is the `least` items.
@@ -103,6 +104,7 @@ def build_list_sample(
         length=cell.length or prompt_tokens + reserved,
         prompt_tokens=prompt_tokens,
         max_new_tokens=budget + left,
+        choices=choices,
         needles=tuple(_needles(context, spans, len(template.before), specials[0])),
         chat=template.messages(context.text),
         stop=() if chat else answer.stop,

@@ -53,3 +53,43 @@ def test_mentions_are_whole_words_in_the_order_of_the_output() -> None:
 def test_rules_of_our_own_are_found_by_their_names() -> None:
     with pytest.raises(SpecError, match="only_choice"):
         find("only_choise")
+
+
+@pytest.mark.parametrize(
+    ("output", "score"),
+    [
+        ("banjo kayak oboe", 1),
+        ("Banjo, kayak - oboe!", 1),
+        ("banjo kayak", 2 / 3),
+        ("banjo x oboe", 1 / 3),
+        ("kayak", 0),
+    ],
+)
+def test_words_in_order_count_up_to_the_first_mistake(output: str, score: float) -> None:
+    assert find("words_in_order")(ScoredOutput(output, ("banjo kayak oboe",))) == score
+
+
+@pytest.mark.parametrize(
+    ("output", "score"),
+    [
+        ("abc, def", 1),
+        ("def, ABC.", 1),
+        ("They are all here.\nFinal answer: [def, abc]", 1),
+        ("abc, def, ghi", 0),
+        ("abc", 0),
+        ("abc def", 0),
+        ("", 0),
+    ],
+)
+def test_same_set_wants_all_and_nothing_else(output: str, score: float) -> None:
+    assert find("same_set")(ScoredOutput(output, ("abc", "def"))) == score
+
+
+def test_mrcr_wants_the_code_and_then_measures_likeness() -> None:
+    def score(output: str) -> float:
+        return find("mrcr")(ScoredOutput(output, ("xkqzv abcd",)))
+
+    assert score(" xkqzv abcd") == 1
+    assert score("xkqzv\nabxx") == 0.5
+    assert score("abcd") == 0
+    assert score("xkqzv") == 0

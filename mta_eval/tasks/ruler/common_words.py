@@ -23,8 +23,8 @@ from mta_eval.tasks.lists import (
     refuse_depth,
     rule_or_auto,
 )
-from mta_eval.tasks.ruler.templates import COMMON_WORDS
 from mta_eval.tasks.prompts.word_pairs import PAIRS, DifferentPairs
+from mta_eval.tasks.ruler.templates import COMMON_WORDS
 from mta_eval.tasks.toolkit import (
     Cell,
     Sample,

@@ -17,9 +17,9 @@ from itertools import pairwise
 from random import Random
 from typing import ClassVar, Literal
 
+from mta_eval.tasks.lists import rule_or_auto
 from mta_eval.tasks.prompts.pools import CITIES, DECOYS
 from mta_eval.tasks.prompts.sources import TextSource
-from mta_eval.tasks.lists import rule_or_auto
 from mta_eval.tasks.toolkit import (
     Cell,
     NeedleDraft,

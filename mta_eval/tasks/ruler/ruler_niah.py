@@ -17,12 +17,12 @@ from itertools import accumulate
 from random import Random
 from typing import ClassVar, Literal, NamedTuple
 
+from mta_eval.tasks.lists import ListAnswer, ListContext, ListedNeedle, build_list_sample, rule_or_auto
 from mta_eval.tasks.prompts.items import place_at
 from mta_eval.tasks.prompts.sources import TextSource
-from mta_eval.tasks.lists import ListAnswer, ListContext, ListedNeedle, build_list_sample, rule_or_auto
+from mta_eval.tasks.prompts.word_pairs import word_pair
 from mta_eval.tasks.ruler.noise_lines import NoiseLines, open_noise_lines
 from mta_eval.tasks.ruler.templates import NEEDLE, NEEDLES, ONE_NEEDLE
-from mta_eval.tasks.prompts.word_pairs import word_pair
 from mta_eval.tasks.toolkit import (
     Cell,
     NeedleDraft,

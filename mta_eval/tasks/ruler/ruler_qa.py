@@ -17,8 +17,8 @@ from itertools import accumulate
 from random import Random
 from typing import ClassVar, Literal
 
-from mta_eval.tasks.prompts.items import place_at
 from mta_eval.tasks.lists import ListAnswer, ListContext, ListedNeedle, build_list_sample, rule_or_auto
+from mta_eval.tasks.prompts.items import place_at
 from mta_eval.tasks.ruler.qa_files import DocumentQuestion, read_questions
 from mta_eval.tasks.ruler.templates import DOCUMENT, QUESTIONS
 from mta_eval.tasks.toolkit import Cell, NeedleDraft, Sample, SpecError, Tokenizer, find_rule, generator

@@ -21,9 +21,9 @@ from random import Random
 from string import ascii_uppercase
 from typing import ClassVar, Literal, NamedTuple
 
+from mta_eval.tasks.lists import rule_or_auto
 from mta_eval.tasks.prompts.items import most_items
 from mta_eval.tasks.prompts.sources import TextSource
-from mta_eval.tasks.lists import rule_or_auto
 from mta_eval.tasks.ruler.noise_lines import LINE, NoiseLines, open_noise_lines
 from mta_eval.tasks.ruler.templates import VARIABLES
 from mta_eval.tasks.toolkit import (
