@@ -45,3 +45,4 @@ ATTENTION = {
     "diff": "mta_eval.attention.diff:DiffAttention",
     "talking_heads": "mta_eval.attention.talking_heads:TalkingHeadsAttention",
 }
+BASELINES = ("chance", "bag", "copier")  # models without weights, by which others are measured

@@ -15,7 +15,7 @@ from mta_eval.core import Record, Run, RunPart
 from mta_eval.errors import StoreError
 from mta_eval.results.csv_text import csv_text
 from mta_eval.results.exports import score_frame
-from mta_eval.results.findings import FINDINGS_HEAD, Findings, findings_of
+from mta_eval.results.findings import Findings, findings_of
 from mta_eval.results.finishes import finish_lines
 from mta_eval.results.grid import axis_values, check_axes
 from mta_eval.results.length_rule import LENGTH_RULE, LengthRule
@@ -163,7 +163,7 @@ def _markdown(
     if read := perplexity_markdown(records):
         parts += ["### Perplexity\n", read]
     if findings.rows:
-        parts += [markdown_table(FINDINGS_HEAD, findings.rows, left=2), f"{findings.note}\n"]
+        parts += [markdown_table(findings.head, findings.rows, left=2), f"{findings.note}\n"]
     names = {section.name for section in sections}
     parts += [_shown(picture) for picture in pictures if picture.task not in names]
     for section, look in zip(sections, looks, strict=True):

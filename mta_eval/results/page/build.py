@@ -15,7 +15,7 @@ import jinja2
 from markupsafe import Markup, escape
 
 from mta_eval.core import Record, Run
-from mta_eval.results.findings import FINDINGS_HEAD, Findings
+from mta_eval.results.findings import Findings
 from mta_eval.results.finishes import finish_lines
 from mta_eval.results.mistakes import KINDS
 from mta_eval.results.page.data import make_blocks, make_index, script_json
@@ -93,7 +93,7 @@ def build_page(
         summary_head=[SUMMARY_HEAD[column] for column in summary_columns(summary)],
         finish_lines=finish_lines(records),
         summary=list(_summary(summary)),
-        findings_head=FINDINGS_HEAD,
+        findings_head=findings.head,
         findings_note=findings.note,
         findings=findings.rows,
         perplexity=perplexity_rows(records),

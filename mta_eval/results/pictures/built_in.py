@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from mta_eval.errors import StoreError
 from mta_eval.results.comparison import differing, pair_up
 from mta_eval.results.grid import grids_by_model
+from mta_eval.results.lift import lifts
 from mta_eval.results.pictures import answers, charts
 from mta_eval.results.pictures.difference import draw_pairs
 from mta_eval.results.pictures.heatmap import draw_heatmap
@@ -52,6 +54,19 @@ def difference_picture(subject: Subject) -> Drawing | None:
     note = f"Difference of their {means} on the same samples; framed cells differ after Holm's correction"
     note = _sentence(note, len(pairs), "pairs of windows" if read else "pairs of answers")
     return Drawing(title, note, lambda path: draw_pairs(pairs, *axes, differing(pairs, *axes), path))
+
+
+@picture("lift", needs=("answers",))
+def lift_picture(subject: Subject) -> Iterator[Drawing]:
+    """What each model has beyond the best baseline that was asked the same samples, by two axes."""
+    if "model" in (subject.x, subject.y):
+        return
+    for model, lift in lifts(subject.records).items():
+        title = f"{model_text(model)}: lift over {model_text(lift.baseline)}"
+        note = f"Its mean scores minus those of {lift.baseline}, the best baseline, in points, on the same samples"
+        framed = differing(lift.pairs, subject.x, subject.y)
+        draw = partial(draw_pairs, lift.pairs, subject.x, subject.y, framed)
+        yield Drawing(title, _sentence(note, len(lift.pairs), "pairs of answers"), draw, f"{subject.task}_{model}")
 
 
 @picture("by_depth", needs=("answers", "depth"))
@@ -113,6 +128,7 @@ def positions_picture(subject: Subject) -> Drawing | None:
 PICTURES = (
     heatmap,
     difference_picture,
+    lift_picture,
     by_depth_picture,
     by_length_picture,
     by_needles_picture,

@@ -13,7 +13,9 @@ from mta_eval.results.pictures.gallery import draw_gallery
 from mta_eval.results.pictures.registry import GROUP, Drawing, Subject, find, names, picture
 from mta_eval.results.report import write_report
 
-BUILT_IN = ["heatmap", "difference", "by_depth", "by_length", "by_needles", "by_qa", "by_sign", "hits", "positions"]
+BUILT_IN = [
+    *("heatmap", "difference", "lift", "by_depth", "by_length", "by_needles", "by_qa", "by_sign", "hits", "positions"),
+]
 Plugin = Callable[[str, str, str], None]
 
 
