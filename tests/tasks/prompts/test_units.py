@@ -225,7 +225,11 @@ def far_off(name: str, tokenizer: FastTokenizer, folder: Path, lengths: tuple[in
             count = len(tokenizer._backend.encode(sample.prompt).ids)
             needle = sample.needles[0]
             off = abs(needle.depth - step / 10) * (count - (needle.token_end - needle.token_start))
-            if off > longest / 2 + 3 or count != sample.prompt_tokens or not length - 4 <= count + sample.max_new_tokens <= length:
+            if (
+                off > longest / 2 + 3
+                or count != sample.prompt_tokens
+                or not length - 4 <= count + sample.max_new_tokens <= length
+            ):
                 far.append((length, step, round(off, 1), longest, count, sample.max_new_tokens))
             if name in LINES:
                 begin = sample.prompt.index(needle.text)
