@@ -104,6 +104,7 @@ def build_sample(
     axes: Axes | None = None,
     stop: tuple[str, ...] | None = None,
     draw_name: str = "",
+    target_delimiter: str | None = None,
 ) -> Sample:
     """A finished sample: needles in a haystack, between `words` before and after, exact in the tokenizer's tokens.
 
@@ -112,6 +113,7 @@ def build_sample(
     targets, joined by commas; `answer_tokens` of the tokenizer's settings stands above it. `axes` are added to length,
     depth and repeat. `stop` None ends at a line or sentence, or with `chat` at the model's own end. `draw_name` is the
     sample's `draw`; "" takes what has the same task and repeat for drawn together, at every length and depth.
+    `target_delimiter` stands between the prompt and a choice; None is a space, or nothing in a chat.
     Raises LengthError if the needles do not fit, SpecError if there is no such haystack or rule, or if the rule cannot
     score this sample.
     """
@@ -150,7 +152,7 @@ def build_sample(
         ),
         chat=fitted.chat,
         stop=stop if stop is not None else () if chat else ("\n", "."),
-        target_delimiter="" if chat else " ",
+        target_delimiter=target_delimiter if target_delimiter is not None else "" if chat else " ",
         settings=settings,
         draw=draw_name or f"{task.name}/{cell.repeat}",
     )

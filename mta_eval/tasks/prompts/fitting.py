@@ -137,10 +137,11 @@ class _Fitter:
             end += 1
         if slack_tokens(end, None) <= SLACK:
             return self.layout.pieces(end, None)
-        for whole in (True, False):  # a family emoji may be longer than SLACK
-            for unit in range(end, end + UNITS_TRIED):
-                if fragment := _beginning(self.haystack.unit(unit), partial(slack_tokens, end), whole):
-                    return self.layout.pieces(end, fragment)
+        # one unit less where not even a character and its stop fit; a family emoji may be longer than SLACK
+        for whole, last in ((True, end), (True, max(end - 1, self.start)), (False, end)):
+            for unit in range(last, last + UNITS_TRIED):
+                if fragment := _beginning(self.haystack.unit(unit), partial(slack_tokens, last), whole):
+                    return self.layout.pieces(last, fragment)
         raise LengthError(f"the haystack has no text that fills a prompt of {budget} tokens; take another haystack")
 
     def finish(self, pieces: Pieces) -> Fitted:

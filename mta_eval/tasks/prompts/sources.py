@@ -16,13 +16,14 @@ from mta_eval.errors import SpecError, TextError
 from mta_eval.outside import regular
 from mta_eval.registry import did_you_mean
 from mta_eval.scoring.numbers import is_digit, whole_numbers
-from mta_eval.tasks.prompts import prose
+from mta_eval.tasks.languages.table import LANGUAGES, find_language
+from mta_eval.tasks.prompts.prose import BLOCK
 from mta_eval.tasks.prompts.units import split_sentences
 
 NOISE = ("The grass is green.", "The sky is blue.", "The sun is yellow.", "Here we go.", "There and back again.")
 DATASET_CHARACTERS = 20_000_000  # as much as is read from a data set
 PROSE_STEP = 37  # sentences between the windows of two repeats, at least
-KINDS = ("prose", "noise", "essays", "file:PATH", "dataset:NAME")
+KINDS = ("prose", "prose:LANGUAGE", "noise", "essays", "file:PATH", "dataset:NAME")
 
 
 class TextSource(Protocol):
@@ -42,14 +43,16 @@ class TextSource(Protocol):
 
 
 class Prose:
-    """Generated prose of one seed."""
+    """Generated prose of one seed, in the language of a code."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, code: str = "en") -> None:
         self._seed = seed
+        self._writer = find_language(code).writer
+        self._name = () if code == "en" else (code,)
 
     def block(self, index: int) -> list[str]:
         """See Source."""
-        return prose.write_prose(generator(self._seed, "prose", index))
+        return self._writer.block(generator(self._seed, "prose", *self._name, index))
 
     def start(self, seed: int, length: int, repeat: int) -> int:
         """See Source. Repeats step through the text, so that few of them need little of it."""
@@ -58,7 +61,7 @@ class Prose:
 
     def holds(self, text: str) -> bool:
         """See Source."""
-        return prose.holds(text)
+        return self._writer.holds(text)
 
 
 class Written:
@@ -70,7 +73,7 @@ class Written:
         self._digits = " ".join(re.findall(r"\d+", text))
         if paragraph:
             units = [" " + unit.strip() for unit in units]
-        self._blocks = [units[first : first + prose.BLOCK] for first in range(0, len(units), prose.BLOCK)]
+        self._blocks = [units[first : first + BLOCK] for first in range(0, len(units), BLOCK)]
         self._count = len(units)
 
     def block(self, index: int) -> list[str]:
@@ -99,6 +102,8 @@ def open_source(spec: str, seed: int) -> TextSource:
     kind, _, where = spec.partition(":")
     if spec == "prose":
         return Prose(seed)
+    if kind == "prose" and where in LANGUAGES:
+        return Prose(seed, where)
     if spec == "noise":
         return Written(" ".join(NOISE), "noise", paragraph=True)
     if spec == "essays":

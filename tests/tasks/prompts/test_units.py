@@ -215,8 +215,7 @@ def far_off(name: str, tokenizer: FastTokenizer, folder: Path, lengths: tuple[in
     """Cells whose needle stands more than half the longest unit off its depth, or whose prompt is not exact."""
     file = folder / f"{name}.txt"
     file.write_text(repeated(name), "utf-8")
-    units = [unit.strip() for unit in split_sentences(repeated(name), name)]
-    longest = max(len(tokenizer.encode(unit + " x").ids) for unit in set(units))
+    longest = max(len(tokenizer.encode(unit + " x").ids) for unit in set(split_sentences(repeated(name), name)))
     task = build_task(f"niah:haystack=file:{file}")
     far: list[object] = []
     for length in lengths:
