@@ -79,7 +79,7 @@ class Niah:
     )
     language: str = field(default="en", metadata={"help": "of needles, questions and prose: " + ", ".join(LANGUAGES)})
     haystack: str = field(
-        default="prose", metadata={"help": "prose, prose:LANGUAGE, noise, essays, file:PATH, dataset:NAME"}
+        default="prose", metadata={"help": "prose, prose:LANGUAGE, mixed, noise, essays, file:PATH, dataset:NAME"}
     )
     rule: str = field(
         default="auto",

@@ -40,7 +40,7 @@ class SentenceWriter:
                 left = random.randint(4, 9)
             left -= 1
             ending = left == 0 or index == BLOCK - 1
-            units.append(("" if opening else self._gap) + self._sentence(random) + ("\n\n" if ending else ""))
+            units.append(("" if opening else self._gap) + self.sentence(random) + ("\n\n" if ending else ""))
             left = 0 if ending else left
         return units
 
@@ -56,7 +56,8 @@ class SentenceWriter:
             return any(text in pair for pair in self._neighbours)
         return all(pair in self._neighbours for pair in pairwise(text))
 
-    def _sentence(self, random: Random) -> str:
+    def sentence(self, random: Random) -> str:
+        """The next sentence."""
         phrases: list[str] = []
         for index, part in enumerate(random.choice(self._patterns)):
             phrase = random.choice(self._slots[part]) if index % 2 else part
@@ -65,6 +66,11 @@ class SentenceWriter:
             phrases.append(phrase)
         sentence = "".join(phrases)
         return sentence[0].upper() + sentence[1:]
+
+    @property
+    def parts(self) -> frozenset[str]:
+        """The words of the vocabulary, in lower case, those with a hyphen in their parts too."""
+        return self._vocabulary | {part for word in self._vocabulary for part in word.split("-")}
 
     @cached_property
     def _vocabulary(self) -> frozenset[str]:

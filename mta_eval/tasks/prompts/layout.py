@@ -96,8 +96,10 @@ class Layout:
             if unit == border:
                 return
             opening = haystack.unit(unit)
+            if len(pieces) == 1:
+                opening = opening.lstrip("\n")
             if is_line(opening):
-                opening = opening if len(pieces) > 1 else opening.lstrip("\n")
+                pass  # with its indentation
             elif tail == "\n":
                 opening = opening.lstrip(" ")
             elif not opening.startswith(" "):

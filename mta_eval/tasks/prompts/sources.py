@@ -9,6 +9,7 @@ from importlib import metadata
 from itertools import count
 from math import gcd
 from pathlib import Path
+from random import Random
 from typing import Protocol
 
 from mta_eval.core import generator
@@ -16,14 +17,16 @@ from mta_eval.errors import SpecError, TextError
 from mta_eval.outside import regular
 from mta_eval.registry import did_you_mean
 from mta_eval.scoring.numbers import is_digit, whole_numbers
+from mta_eval.tasks.languages.english import ENGLISH
 from mta_eval.tasks.languages.table import LANGUAGES, find_language
+from mta_eval.tasks.prompts.mixed import MixedWriter
 from mta_eval.tasks.prompts.prose import BLOCK
 from mta_eval.tasks.prompts.units import split_sentences
 
 NOISE = ("The grass is green.", "The sky is blue.", "The sun is yellow.", "Here we go.", "There and back again.")
 DATASET_CHARACTERS = 20_000_000  # as much as is read from a data set
 PROSE_STEP = 37  # sentences between the windows of two repeats, at least
-KINDS = ("prose", "prose:LANGUAGE", "noise", "essays", "file:PATH", "dataset:NAME")
+KINDS = ("prose", "prose:LANGUAGE", "mixed", "noise", "essays", "file:PATH", "dataset:NAME")
 
 
 class TextSource(Protocol):
@@ -42,17 +45,27 @@ class TextSource(Protocol):
         ...
 
 
-class Prose:
-    """Generated prose of one seed, in the language of a code."""
+class TextWriter(Protocol):
+    """What writes a text without end, block by block."""
 
-    def __init__(self, seed: int, code: str = "en") -> None:
-        self._seed = seed
-        self._writer = find_language(code).writer
-        self._name = () if code == "en" else (code,)
+    def block(self, random: Random) -> list[str]:
+        """The next units."""
+        ...
+
+    def holds(self, text: str) -> bool:
+        """Whether `text` may stand somewhere in what is written."""
+        ...
+
+
+class Generated:
+    """A text that is generated from a seed; `name` tells it apart from others of that seed."""
+
+    def __init__(self, seed: int, writer: TextWriter, *name: str) -> None:
+        self._seed, self._writer, self._name = seed, writer, name
 
     def block(self, index: int) -> list[str]:
         """See Source."""
-        return self._writer.block(generator(self._seed, "prose", *self._name, index))
+        return self._writer.block(generator(self._seed, *self._name, index))
 
     def start(self, seed: int, length: int, repeat: int) -> int:
         """See Source. Repeats step through the text, so that few of them need little of it."""
@@ -100,10 +113,12 @@ class Written:
 def open_source(spec: str, seed: int) -> TextSource:
     """The text a spec names, opened once for all tokenizers. Raises SpecError, TextError."""
     kind, _, where = spec.partition(":")
-    if spec == "prose":
-        return Prose(seed)
+    if spec in ("prose", "prose:en"):
+        return Generated(seed, ENGLISH.writer, "prose")
     if kind == "prose" and where in LANGUAGES:
-        return Prose(seed, where)
+        return Generated(seed, find_language(where).writer, "prose", where)
+    if spec == "mixed":
+        return Generated(seed, MixedWriter(), "mixed")
     if spec == "noise":
         return Written(" ".join(NOISE), "noise", paragraph=True)
     if spec == "essays":

@@ -117,7 +117,8 @@ def _is_of_lines(text: str) -> bool:
 
 
 def _lines(text: str) -> list[str]:
-    units, empty = [], ""
+    units: list[str] = []
+    empty = ""
     for line in map(str.rstrip, text.split("\n")):
         if not line:
             empty += "\n" * bool(units)
