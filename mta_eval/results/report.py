@@ -26,6 +26,7 @@ from mta_eval.results.perplexity_table import perplexity_frame, perplexity_markd
 from mta_eval.results.pictures.gallery import Picture, draw_gallery
 from mta_eval.results.summary import Summary, summaries, summary_markdown
 from mta_eval.results.table import axis_text, length_text, markdown_table, markdown_text, to_markdown
+from mta_eval.results.true_depths import depth_lines
 from mta_eval.whole_files import write_parts, write_text
 
 
@@ -158,7 +159,7 @@ def _markdown(
     parts += [
         "## Summary\n",
         summary_markdown(summary),
-        *(f"- {markdown_text(line)}\n" for line in finish_lines(records)),
+        *(f"- {markdown_text(line)}\n" for line in (*finish_lines(records), *depth_lines(records))),
     ]
     if read := perplexity_markdown(records):
         parts += ["### Perplexity\n", read]

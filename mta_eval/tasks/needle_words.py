@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mta_eval.errors import SpecError
+from mta_eval.tasks.languages.english import ENGLISH
+from mta_eval.tasks.languages.pack import Language, NeedleSentences
 
 PLACES = ("key", "value")
 EXAMPLE = 'needle="The best thing to do in {key} is {value}."'
@@ -21,7 +23,8 @@ _PLACE = re.compile(r"\{(\w*)\}")
 class NeedleWords:
     """The words of one task: `needle` and `question` are the user's templates, "" for the task's own.
 
-    The task's own needle gives its key a magic `noun`. `several` is whether more than one value is asked for.
+    The task's own needle gives its key a magic `noun`, in the words of its `language`. `several` is whether more than
+    one value is asked for.
     """
 
     needle: str
@@ -29,6 +32,7 @@ class NeedleWords:
     noun: str
     prompt: str
     several: bool
+    language: Language = ENGLISH
 
     def check(self, keys: int) -> None:
         """Raises SpecError unless the user's templates can be hidden and asked, where the needles have `keys` keys."""
@@ -71,23 +75,31 @@ class NeedleWords:
 
     def around(self, asked: Sequence[str]) -> tuple[str, str]:
         """What stands before and after the context, where the keys `asked` are asked for."""
-        keys = " and ".join(", ".join(asked).rsplit(", ", 1))
-        nouns, verb = (f"{self.noun}s", "are") if self.several else (self.noun, "is")
+        language, said = self.language, self._sentences
+        keys = language.comma.join(asked[:-1]) + language.last_comma * (len(asked) > 1) + asked[-1]
         question = _fill(self.question, key=keys)
         if self.prompt == "completion":
-            stem = f"The magic {nouns} of {keys} {verb}"
-            if self.needle:
-                stem = _fill(self.needle.partition("{value}")[0].rstrip(), key=keys)
-            return "", "\n\n" + (f"{question} {stem}" if question else stem)
-        before = f"The following text hides some magic {self.noun}s. Read it and remember them.\n\n"
-        if self.needle:
-            before = "Read the following text. It is followed by a question.\n\n"
-        after = question or f"What {verb} the magic {nouns} of {keys}? Answer with the {nouns} alone."
-        return before, f"\n\nQuestion: {after}" + ("" if self.prompt == "chat" else "\nAnswer:")
+            own = said.stem_of_several if self.several and not self.needle else _stem(self._needle)
+            stem = _fill(own, key=keys)
+            return "", "\n\n" + (f"{question}{language.gap}{stem}" if question else stem)
+        before = language.read if self.needle else said.hidden
+        after = question or _fill(said.ask_several if self.several else said.ask_one, key=keys)
+        return f"{before}\n\n", f"\n\n{language.question}{after}" + (
+            "" if self.prompt == "chat" else f"\n{language.answer}"
+        )
+
+    @property
+    def _sentences(self) -> NeedleSentences:
+        return self.language.sentences[self.noun]
 
     @property
     def _needle(self) -> str:
-        return self.needle or f"The magic {self.noun} of {{key}} is {{value}}."
+        return self.needle or self._sentences.needle
+
+
+def _stem(needle: str) -> str:
+    """What a completion prompt ends in: a needle up to its value."""
+    return needle.partition("{value}")[0].rstrip()
 
 
 def _check_places(name: str, text: str, keys: int) -> None:

@@ -13,15 +13,17 @@ too if it likes. Samples then depend on what the file says as well.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import ClassVar, Literal
 
 from mta_eval.errors import did_you_mean
+from mta_eval.tasks.languages.pack import Language
+from mta_eval.tasks.languages.table import LANGUAGES, find_language
+from mta_eval.tasks.needle_values import random_uuid, random_value
 from mta_eval.tasks.needle_words import NeedleWords
-from mta_eval.tasks.prompts.pools import CITIES, DECOYS, DIGITS, WORDS, need_digits
+from mta_eval.tasks.prompts.pools import DECOYS, DIGITS, need_digits
 from mta_eval.tasks.prompts.sources import TextSource
 from mta_eval.tasks.toolkit import (
     Cell,
@@ -50,6 +52,7 @@ class Niah:
     """Multi-needle Needle-in-a-Haystack: which city has which magic number? (MTA paper, section 4.4)"""
 
     name: ClassVar[str] = "niah"
+    default_lengths: ClassVar[tuple[int, ...]] = (2048, 4096)  # the paper's windows
 
     needles: int = field(default=1, metadata={"help": "needles in the context, 1..20"})
     asked: int = field(default=1, metadata={"help": "how many keys the question asks for; the first is swept"})
@@ -74,7 +77,10 @@ class Niah:
     prompt: Literal["completion", "instruction", "chat"] = field(
         default="completion", metadata={"help": "end in the needle's stem, ask in words, or ask by chat template"}
     )
-    haystack: str = field(default="prose", metadata={"help": "prose, noise, essays, file:PATH, dataset:NAME"})
+    language: str = field(default="en", metadata={"help": "of needles, questions and prose: " + ", ".join(LANGUAGES)})
+    haystack: str = field(
+        default="prose", metadata={"help": "prose, prose:LANGUAGE, mixed, noise, essays, file:PATH, dataset:NAME"}
+    )
     rule: str = field(
         default="auto",
         metadata={
@@ -107,18 +113,13 @@ class Niah:
         if self.rule != "auto":
             object.__setattr__(self, "rule", find_rule(self.rule).name)
 
-    @property
-    def default_lengths(self) -> tuple[int, ...]:
-        """The paper's windows."""
-        return (2048, 4096)
-
     def sample(self, cell: Cell, seed: int, tokenizer: Tokenizer) -> Sample:
         """See core.Task."""
         words, rows = self._words, self._rows
-        roomy = 256 + self.needles * (80 + len(self.needle) + (longest(rows) if rows else 0))
+        roomy = 256 + self.needles * (self._pack.needle_tokens + len(self.needle) + (longest(rows) if rows else 0))
         key = draw_key(cell.length, roomy)
         random = generator(seed, "niah", cell.repeat, key)
-        source = open_haystack(self.haystack, seed, tokenizer).source
+        source = open_haystack(self._haystack, seed, tokenizer).source
         pairs, choices = self._draw_rows(random, source, rows) if rows else self._draw(random, source)
         asked = list(dict.fromkeys(key for key, _ in pairs))[: self.asked]
         targets = tuple(value for key, value in pairs if key in asked)
@@ -140,7 +141,7 @@ class Niah:
             needles=[drafts[index] for index in order],
             targets=targets,
             rule=self._rule,
-            haystack=self.haystack,
+            haystack=self._haystack,
             swept=order.index(0),
             chat=self.prompt == "chat",
             max_new_tokens=answer_budget(tokenizer, answer, 8 if self.prompt == "completion" else 24),
@@ -148,6 +149,7 @@ class Niah:
             axes={"needles": self.needles},
             stop=self._stop(rows),
             draw_name=f"niah/{key}/{cell.repeat}",
+            target_delimiter="" if self.prompt == "chat" else self._pack.gap,
         )
 
     def score(self, sample: Sample, output: str) -> float:
@@ -170,7 +172,16 @@ class Niah:
     @property
     def _words(self) -> NeedleWords:
         noun = NOUNS.get(self.kind, "phrase")
-        return NeedleWords(self.needle, self.question, noun, self.prompt, self.asked * self.values > 1)
+        return NeedleWords(self.needle, self.question, noun, self.prompt, self.asked * self.values > 1, self._pack)
+
+    @property
+    def _pack(self) -> Language:
+        return find_language(self.language)
+
+    @property
+    def _haystack(self) -> str:
+        """Prose is written in the needles' language."""
+        return f"prose:{self.language}" if self.haystack == "prose" and self.language != "en" else self.haystack
 
     @property
     def _rows(self) -> tuple[KeyedValue, ...]:
@@ -178,8 +189,9 @@ class Niah:
         return read_user_values(self.kind.removeprefix(FILE)) if self.kind.startswith(FILE) else ()
 
     def _stop(self, rows: Sequence[KeyedValue]) -> tuple[str, ...]:
-        if self.prompt == "completion" and not any("." in row.value for row in rows):
-            return ("\n", ".")
+        stops = self._pack.stops
+        if self.prompt == "completion" and not any(stop in row.value for row in rows for stop in stops):
+            return ("\n", *stops)
         return () if self.prompt == "chat" else ("\n",)
 
     @property
@@ -226,20 +238,10 @@ class Niah:
 
     def _key(self, random: Random, used: Sequence[str], source: TextSource) -> str:
         """A fresh key, or "" where the user's needle says none."""
-        make = _uuid if self.kind == "uuid" else _city
-        return draw(random, make, used, source) if self._words.names_keys else ""
+        return draw(random, self._new_key, used, source) if self._words.names_keys else ""
+
+    def _new_key(self, random: Random) -> str:
+        return random_uuid(random) if self.kind == "uuid" else random.choice(self._pack.cities)
 
     def _value(self, random: Random) -> str:
-        if self.kind == "uuid":
-            return _uuid(random)
-        if self.kind == "word":
-            return random.choice(WORDS)
-        return str(random.randrange(0 if self._is_digit else 10 ** (self.digits - 1), 10**self.digits))
-
-
-def _uuid(random: Random) -> str:
-    return str(uuid.UUID(int=random.getrandbits(128), version=4))
-
-
-def _city(random: Random) -> str:
-    return random.choice(CITIES)
+        return random_value(random, self.kind, self.digits, self._pack.words)

@@ -121,6 +121,7 @@ def build_sample(
     stop: tuple[str, ...] | None = None,
     draw_name: str = "",
     answer_prefix: str = "",
+    target_delimiter: str | None = None,
 ) -> Sample:
     """A finished sample: needles in a haystack, between `words` before and after, exact in the tokenizer's tokens.
 
@@ -131,6 +132,7 @@ def build_sample(
     sample's `draw`; "" takes what has the same task and repeat for drawn together, at every length and depth.
     `answer_prefix` begins the answer for the model, after the chat template where there is one; that of the settings
     stands above it.
+    `target_delimiter` stands between the prompt and a choice; None is a space, or nothing in a chat.
     Raises LengthError if the needles do not fit, SpecError if there is no such haystack or rule, or if the rule cannot
     score this sample.
     """
@@ -169,7 +171,7 @@ def build_sample(
         ),
         chat=fitted.chat,
         stop=stop if stop is not None else () if chat else ("\n", "."),
-        target_delimiter="" if chat else " ",
+        target_delimiter=target_delimiter if target_delimiter is not None else "" if chat else " ",
         settings=settings,
         draw=draw_name or f"{task.name}/{cell.repeat}",
     )

@@ -15,6 +15,7 @@ CASES = {
     "gpu.py": [("--parts", "nonsense"), ("--minutes", "nan")],
     "longheads.py": [("--groups", "2")],
     "generation.py": [("--lengths", "x")],
+    "prose_entropy.py": [("--haystacks", "nonsense"), ("--length", "x")],
     "report.py": [("--records", "x")],
 }
 

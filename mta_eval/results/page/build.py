@@ -25,6 +25,7 @@ from mta_eval.results.perplexity_table import perplexity_rows
 from mta_eval.results.pictures.gallery import Picture
 from mta_eval.results.summary import SUMMARY_HEAD, Summary, summary_columns, summary_texts
 from mta_eval.results.table import CUT_NOTE, GAP, axis_text, cell_texts, model_text
+from mta_eval.results.true_depths import depth_lines
 
 HERE = Path(__file__).parent
 SCRIPTS = ("page.js", "list.js", "sample.js")  # in this order
@@ -91,7 +92,7 @@ def build_page(
         digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         counts=_counts(records),
         summary_head=[SUMMARY_HEAD[column] for column in summary_columns(summary)],
-        finish_lines=finish_lines(records),
+        finish_lines=[*finish_lines(records), *depth_lines(records)],
         summary=list(_summary(summary)),
         findings_head=findings.head,
         findings_note=findings.note,

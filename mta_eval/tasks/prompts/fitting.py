@@ -21,6 +21,7 @@ from mta_eval.tasks.prompts.counting import Counter, FillerRun, NotLocalError, P
 from mta_eval.tasks.prompts.haystack import Haystack
 from mta_eval.tasks.prompts.layout import Layout, NeedlePlacement
 from mta_eval.tasks.prompts.template import PromptTemplate
+from mta_eval.tasks.prompts.units import full_stop, grapheme_ends, is_line, word_ends
 
 SLACK = 4  # tokens that a prompt may stay under its length
 UNITS_TRIED = 64  # sentences looked at for one with a beginning of the right size
@@ -136,9 +137,11 @@ class _Fitter:
             end += 1
         if slack_tokens(end, None) <= SLACK:
             return self.layout.pieces(end, None)
-        for unit in range(end, end + UNITS_TRIED):
-            if fragment := _beginning(self.haystack.unit(unit).strip(), partial(slack_tokens, end)):
-                return self.layout.pieces(end, fragment)
+        # one unit less where not even a character and its stop fit; a family emoji may be longer than SLACK
+        for whole, last in ((True, end), (True, max(end - 1, self.start)), (False, end)):
+            for unit in range(last, last + UNITS_TRIED):
+                if fragment := _beginning(self.haystack.unit(unit), partial(slack_tokens, last), whole):
+                    return self.layout.pieces(last, fragment)
         raise LengthError(f"the haystack has no text that fills a prompt of {budget} tokens; take another haystack")
 
     def finish(self, pieces: Pieces) -> Fitted:
@@ -163,26 +166,29 @@ class _Fitter:
         )
 
 
-def _beginning(text: str, slack_tokens: Callable[[str], int]) -> str | None:
-    """The longest beginning of `text` that fits, closed with a full stop; cut at a word's end if that is enough.
+def _beginning(unit: str, slack_tokens: Callable[[str], int], whole: bool) -> str | None:
+    """The longest beginning of `unit` that fits, closed with a full stop; cut at a word's end if that is enough.
 
-    `slack_tokens` tells how many tokens a fragment leaves of the prompt's budget. None if no beginning fills it.
+    `slack_tokens` tells how many tokens a fragment leaves of the prompt's budget; `whole` is whether only whole
+    grapheme clusters are taken. None if no beginning fills the budget.
     """
-    words = [match.end() for match in re.finditer(r"\w+", text)]
-    best = _last_that_fits(words, lambda cut: slack_tokens(_close(text[:cut])))
-    if best and slack_tokens(_close(text[:best])) <= SLACK:
-        return _close(text[:best])
-    stop = next((word for word in words if word > best), len(text))
-    for cut in range(min(stop, best + LONGEST_GAP), max(best, 1) - 1, -1):
-        for fragment in (_close(text[:cut]), text[:cut] + "."):
-            if 0 <= slack_tokens(fragment) <= SLACK:
+    text, stop = unit.strip("\n" if is_line(unit) else None), full_stop(unit)
+    cuts = grapheme_ends(text) if whole else range(1, len(text) + 1)
+    words = [end for end in word_ends(text) if end in cuts]
+    best = _last_that_fits(words, lambda cut: slack_tokens(_close(text[:cut], stop)))
+    if best and slack_tokens(_close(text[:best], stop)) <= SLACK:
+        return _close(text[:best], stop)
+    last = next((word for word in words if word > best), len(text))
+    for cut in range(min(last, best + LONGEST_GAP), max(best, 1) - 1, -1):
+        for fragment in (_close(text[:cut], stop), text[:cut] + stop) if cut in cuts else ():
+            if fragment and 0 <= slack_tokens(fragment) <= SLACK:
                 return fragment
     return None
 
 
-def _close(text: str) -> str:
+def _close(text: str, stop: str) -> str:
     """A shortened sentence with a full stop instead of the signs it was cut at."""
-    return re.sub(r"[\s,;:.!?–—-]+$", "", text) + "."
+    return re.sub(r"[\s,;:.!?–—，、；：。！？।॥،؛؟۔-]+$", "", text) + stop
 
 
 def _last_that_fits(cuts: list[int], slack_tokens: Callable[[int], int]) -> int:

@@ -7,6 +7,7 @@ from typing import NamedTuple, TypeVar
 
 from mta_eval.tasks.prompts.counting import FillerRun, Piece, Pieces
 from mta_eval.tasks.prompts.haystack import Haystack
+from mta_eval.tasks.prompts.units import is_line, space_between
 
 Item = TypeVar("Item")
 
@@ -95,10 +96,14 @@ class Layout:
             if unit == border:
                 return
             opening = haystack.unit(unit)
-            if tail == "\n":
+            if len(pieces) == 1:
+                opening = opening.lstrip("\n")
+            if is_line(opening):
+                pass  # with its indentation
+            elif tail == "\n":
                 opening = opening.lstrip(" ")
             elif not opening.startswith(" "):
-                opening = " " + opening
+                opening = space_between(tail, opening) + opening
             pieces.append(Piece(break_ + opening))
             break_ = ""
             if unit + 1 < border:
@@ -107,7 +112,7 @@ class Layout:
 
         def add(text: str, mark: bool, own_line: bool = False) -> None:
             nonlocal tail, break_
-            glue = break_ or ("" if tail == "\n" else "\n" if own_line else " ")
+            glue = break_ or ("" if tail == "\n" else "\n" if own_line else space_between(tail, text))
             pieces.append(Piece(glue + text, len(glue) if mark else -1))
             tail, break_ = ("\n", "\n") if own_line else (text[-1], "")
 
@@ -118,13 +123,17 @@ class Layout:
             if beyond and fragment is not None:
                 add(fragment, mark=False)
                 fragment = None
-            add(insert.text, mark=True, own_line=insert.own_line)
+            add(insert.text, mark=True, own_line=insert.own_line or self._is_among_lines(unit))
         run_to(last)
         if fragment is not None:
             add(fragment, mark=False)
         _trim(pieces, haystack)
         pieces.append(Piece(self._template[1]))
         return pieces
+
+    def _is_among_lines(self, unit: int) -> bool:
+        """Whether a line of the haystack stands before or after the border before `unit`."""
+        return any(is_line(self.haystack.unit(beside)) for beside in (max(unit - 1, self.start), unit))
 
 
 def _exchange(row: list[Item], first: int, second: int) -> None:

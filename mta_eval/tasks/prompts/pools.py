@@ -9,40 +9,12 @@ from string import ascii_lowercase
 
 from mta_eval.errors import SpecError
 from mta_eval.scoring.numbers import is_digit, whole_numbers
+from mta_eval.tasks.languages.english import CITIES as CITIES
+from mta_eval.tasks.languages.english import WORDS as WORDS
 from mta_eval.tasks.prompts.sources import TextSource
 
 DECOYS = 4  # choices offered at least
 DIGITS = tuple("0123456789")
-
-CITIES = tuple(
-    """Amsterdam|Ankara|Antwerp|Athens|Atlanta|Auckland|Baghdad|Baltimore|Bangkok|Barcelona|Beijing|Belfast|
-Belgrade|Berlin|Bogota|Boston|Bratislava|Brisbane|Brussels|Bucharest|Budapest|Buenos Aires|Cairo|Calgary|
-Cape Town|Caracas|Casablanca|Chicago|Cologne|Copenhagen|Dakar|Dallas|Damascus|Denver|Detroit|Dresden|Dublin|
-Durban|Edinburgh|Florence|Frankfurt|Geneva|Genoa|Glasgow|Gothenburg|Hamburg|Hanoi|Havana|Helsinki|Hong Kong|
-Houston|Istanbul|Jakarta|Jerusalem|Johannesburg|Karachi|Kathmandu|Kinshasa|Kolkata|Krakow|Lagos|Las Vegas|
-Leipzig|Lima|Lisbon|Liverpool|London|Los Angeles|Lyon|Madrid|Malmo|Manchester|Manila|Marrakesh|Marseille|
-Melbourne|Memphis|Mexico City|Miami|Milan|Minneapolis|Montevideo|Montreal|Moscow|Mumbai|Munich|Nairobi|Naples|
-New Delhi|New Orleans|Osaka|Oslo|Ottawa|Palermo|Paris|Perth|Philadelphia|Phoenix|Porto|Prague|Quebec|Quito|
-Reykjavik|Riga|Rio de Janeiro|Rome|Rotterdam|San Diego|San Francisco|Santiago|Sarajevo|Seattle|Seoul|Seville|
-Shanghai|Singapore|Sofia|Stockholm|Stuttgart|Sydney|Taipei|Tallinn|Tbilisi|Tehran|Tokyo|Toronto|Toulouse|Tunis|
-Turin|Valencia|Vancouver|Venice|Vienna|Vilnius|Warsaw|Wellington|Zagreb|Zurich""".replace("\n", "").split("|")
-)
-
-WORDS = tuple(
-    """accordion|almanac|anchovy|apricot|armadillo|asteroid|avalanche|axolotl|badminton|bagpipe|balloon|bamboo|
-banjo|barracuda|bassoon|bazooka|biscuit|blizzard|bonsai|boomerang|broccoli|buffalo|burrito|cactus|calculus|
-camel|canyon|caravan|cardigan|cashew|castanet|catapult|caterpillar|cauliflower|cello|chameleon|cinnamon|
-clarinet|cobalt|coconut|comet|compass|coriander|crocodile|croissant|cucumber|cyclone|dandelion|dinosaur|dolphin|
-domino|dragonfly|eclipse|elephant|emerald|espresso|falcon|flamingo|flannel|galaxy|gazelle|geyser|giraffe|
-glacier|gondola|gorilla|graphite|guitar|hammock|harmonica|hazelnut|helium|hexagon|hurricane|iguana|igloo|jaguar|
-jasmine|jukebox|kangaroo|karaoke|kayak|koala|labyrinth|lagoon|lasagna|lavender|lemonade|leopard|lobster|
-magnolia|mandolin|marathon|marmalade|meteor|microscope|monsoon|mosaic|mustard|nebula|nutmeg|oboe|octopus|
-omelette|orchid|ostrich|oyster|pagoda|panther|papaya|parachute|peacock|pelican|penguin|periscope|piano|
-pineapple|platypus|polka|porcupine|pretzel|pumpkin|pyramid|quartz|raccoon|rhubarb|rodeo|saffron|salamander|
-sapphire|satellite|saxophone|scorpion|skateboard|snorkel|sombrero|spaghetti|submarine|surfboard|tambourine|
-tangerine|telescope|tornado|toucan|trombone|tsunami|turquoise|ukulele|unicorn|vanilla|violin|volcano|waffle|
-walrus|xylophone|yacht|yogurt|zeppelin|zucchini""".replace("\n", "").split("|")
-)
 
 
 def draw(random: Random, make: Callable[[Random], str], used: Sequence[str], source: TextSource) -> str:

@@ -1,4 +1,4 @@
-"""Sources: where background text comes from, cut into sentences ("units"). No tokens here."""
+"""Sources: where background text comes from, in units (sentences or lines). No tokens here."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import re
 import stat
 from functools import cached_property, lru_cache
 from importlib import metadata
-from itertools import count, pairwise
+from itertools import count
 from math import gcd
 from pathlib import Path
-from string import ascii_lowercase
+from random import Random
 from typing import Protocol
 
 from mta_eval.core import generator
@@ -17,36 +17,20 @@ from mta_eval.errors import SpecError, TextError
 from mta_eval.outside import regular
 from mta_eval.registry import did_you_mean
 from mta_eval.scoring.numbers import is_digit, whole_numbers
-from mta_eval.tasks.prompts import prose
+from mta_eval.tasks.languages.english import ENGLISH
+from mta_eval.tasks.languages.table import LANGUAGES, find_language
+from mta_eval.tasks.prompts.mixed import MixedWriter
+from mta_eval.tasks.prompts.prose import BLOCK
+from mta_eval.tasks.prompts.units import split_sentences
 
-LONGEST_SENTENCE = 4000  # characters; a text that has a longer one is not prose, and depths would be a fiction
-SENTENCE_END = r"[.!?…]++[\"'”’)\]]*+(?=\s|$)"
-NO_END = {
-    "mr",
-    "mrs",
-    "ms",
-    "dr",
-    "st",
-    "prof",
-    "rev",
-    "gen",
-    "col",
-    "jr",
-    "sr",
-    "vs",
-    "cf",
-    "no",
-    "vol",
-    *ascii_lowercase,
-}
 NOISE = ("The grass is green.", "The sky is blue.", "The sun is yellow.", "Here we go.", "There and back again.")
 DATASET_CHARACTERS = 20_000_000  # as much as is read from a data set
 PROSE_STEP = 37  # sentences between the windows of two repeats, at least
-KINDS = ("prose", "noise", "essays", "file:PATH", "dataset:NAME")
+KINDS = ("prose", "prose:LANGUAGE", "mixed", "noise", "essays", "file:PATH", "dataset:NAME")
 
 
 class TextSource(Protocol):
-    """An endless text in blocks of units (sentences with the white space around them)."""
+    """An endless text in blocks of units (sentences or lines, with the white space around them)."""
 
     def block(self, index: int) -> list[str]:
         """The units of block `index`; the same on every call."""
@@ -61,15 +45,27 @@ class TextSource(Protocol):
         ...
 
 
-class Prose:
-    """Generated prose of one seed."""
+class TextWriter(Protocol):
+    """What writes a text without end, block by block."""
 
-    def __init__(self, seed: int) -> None:
-        self._seed = seed
+    def block(self, random: Random) -> list[str]:
+        """The next units."""
+        ...
+
+    def holds(self, text: str) -> bool:
+        """Whether `text` may stand somewhere in what is written."""
+        ...
+
+
+class Generated:
+    """A text that is generated from a seed; `name` tells it apart from others of that seed."""
+
+    def __init__(self, seed: int, writer: TextWriter, *name: str) -> None:
+        self._seed, self._writer, self._name = seed, writer, name
 
     def block(self, index: int) -> list[str]:
         """See Source."""
-        return prose.write_prose(generator(self._seed, "prose", index))
+        return self._writer.block(generator(self._seed, *self._name, index))
 
     def start(self, seed: int, length: int, repeat: int) -> int:
         """See Source. Repeats step through the text, so that few of them need little of it."""
@@ -78,19 +74,19 @@ class Prose:
 
     def holds(self, text: str) -> bool:
         """See Source."""
-        return prose.holds(text)
+        return self._writer.holds(text)
 
 
 class Written:
-    """A text that somebody wrote: split into sentences once, read in a circle; one `paragraph` without end if so."""
+    """A text that somebody wrote: split into units once, read in a circle; one `paragraph` without end if so."""
 
     def __init__(self, text: str, where: str, paragraph: bool = False) -> None:
-        self._lower = " ".join(text.lower().split())
-        self._digits = " ".join(re.findall(r"\d+", text))
         units = split_sentences(text, where)
+        self._lower = " ".join("".join(units).lower().split())
+        self._digits = " ".join(re.findall(r"\d+", text))
         if paragraph:
             units = [" " + unit.strip() for unit in units]
-        self._blocks = [units[first : first + prose.BLOCK] for first in range(0, len(units), prose.BLOCK)]
+        self._blocks = [units[first : first + BLOCK] for first in range(0, len(units), BLOCK)]
         self._count = len(units)
 
     def block(self, index: int) -> list[str]:
@@ -117,8 +113,12 @@ class Written:
 def open_source(spec: str, seed: int) -> TextSource:
     """The text a spec names, opened once for all tokenizers. Raises SpecError, TextError."""
     kind, _, where = spec.partition(":")
-    if spec == "prose":
-        return Prose(seed)
+    if spec in ("prose", "prose:en"):
+        return Generated(seed, ENGLISH.writer, "prose")
+    if kind == "prose" and where in LANGUAGES:
+        return Generated(seed, find_language(where).writer, "prose", where)
+    if spec == "mixed":
+        return Generated(seed, MixedWriter(), "mixed")
     if spec == "noise":
         return Written(" ".join(NOISE), "noise", paragraph=True)
     if spec == "essays":
@@ -128,36 +128,6 @@ def open_source(spec: str, seed: int) -> TextSource:
     if kind == "dataset" and where:
         return Written(_read_dataset(where), where)
     raise SpecError(f"no haystack is called {spec!r}{did_you_mean(spec, KINDS)}")
-
-
-def split_sentences(text: str, where: str) -> list[str]:
-    """Units of a text: white space made regular, paragraphs kept. Raises TextError if there are no sentences."""
-    units: list[str] = []
-    for paragraph in re.split(r"\n[^\S\n]*\n", text.strip()):
-        line = " ".join(paragraph.split())
-        if not line:
-            continue
-        ends = [match.end() for match in re.finditer(SENTENCE_END, line) if _is_end(line, match)]
-        borders = [0, *(end for end in ends if end < len(line)), len(line)]
-        sentences = [line[first:last].strip() for first, last in pairwise(borders)]
-        if any(len(sentence) > LONGEST_SENTENCE for sentence in sentences):
-            raise TextError(
-                f"haystack {where!r} has no sentence end within {LONGEST_SENTENCE} characters; needles stand between "
-                "sentences, so give it text with full stops"
-            )
-        for index, sentence in enumerate(sentences):
-            units.append(" " * (index > 0) + sentence + "\n\n" * (index == len(sentences) - 1))
-    if not any(character.isalnum() for unit in units for character in unit):
-        raise TextError(f"haystack {where!r} is empty; give it a text file or a folder of them")
-    return units
-
-
-def _is_end(line: str, match: re.Match[str]) -> bool:
-    """Whether the signs of `match` end a sentence, and not a title, an initial or an abbreviation."""
-    if line[match.end() : match.end() + 2].strip()[:1].islower():
-        return False
-    word = re.search(r"[\w.'’]*$", line[max(match.start() - 12, 0) : match.start()])
-    return not (match[0] == "." and word and word[0].lower().rpartition(".")[2] in NO_END)
 
 
 def read_text(path: Path) -> str:

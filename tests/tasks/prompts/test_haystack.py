@@ -166,8 +166,6 @@ BAD: dict[str, tuple[bytes | None, str]] = {
     "empty": (b"", "empty"),
     "white space": (b" \n\t \n", "empty"),
     "signs alone": (b"... --- ... !", "empty"),
-    "endless line": (b"word " * 2000, "no sentence end"),
-    "endless letters": (b"a" * 50_000, "no sentence end"),
     "not UTF-8": ("caf\u00e9.".encode("latin-1"), r"not UTF-8 \(byte 3\)"),
     "missing": (None, "no such file"),
 }
@@ -210,10 +208,7 @@ def test_a_file_without_permission_is_one_clear_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["Hi. " + "." * 30_000 + "x", "Hello." + " " * 60_000 + "world."])
 def test_a_long_run_of_one_sign_does_not_hang(text: str) -> None:
     with at_most(30):
-        try:
-            assert split_sentences(text, "run")
-        except TextError as error:
-            assert "no sentence end" in str(error)  # noqa: PT017
+        assert split_sentences(text, "run")
 
 
 @pytest.mark.parametrize(

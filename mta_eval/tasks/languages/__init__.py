@@ -1,0 +1,1 @@
+"""Languages that needles and generated prose can speak: one file for each, found through `table.py`."""
