@@ -19,7 +19,7 @@ MECHANISMS = (
     Mechanism("copying", ("copy:words=4",)),
     Mechanism("order", ("sorted_needles:needles=2",)),
     Mechanism("meaning", ("semantic:control=shared_words", "semantic")),
-    Mechanism("chains", ("multi_hop:hops=1", "multi_hop:hops=2", "babilong:qa=2")),
+    Mechanism("chains", ("multi_hop:hops=1", "multi_hop", "babilong:qa=2")),
     Mechanism("sets", ("graph",)),
     Mechanism("counting", ("frequent_words",)),
     Mechanism("rounds of a chat", ("coreference_rounds:same=2,near=2",)),
