@@ -158,8 +158,8 @@ def _rescore_source(source: AnswerFile, names: list[str], task: str) -> tuple[Re
         if beside and STORED not in scores and not beside.refuse(row):
             scores[STORED] = beside.score(row)
         _add(part, group, row, scores, source.path)
-    scored = part.rules if named else part.tallies
-    if scored or not (known or part.tallies):
+    has_scores = bool(part.rules if named else part.tallies)
+    if has_scores or not (known or part.tallies):
         return part, ""
     return part, refusal or _no_rule(source, known)
 
