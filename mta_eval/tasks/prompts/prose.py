@@ -99,7 +99,6 @@ def write_prose(random: Random) -> list[str]:
         left -= 1
         ending = left == 0 or index == BLOCK - 1
         units.append(("" if opening else " ") + _sentence(random) + ("\n\n" if ending else ""))
-        left = 0 if ending else left
     return units
 
 

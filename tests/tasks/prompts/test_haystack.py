@@ -6,6 +6,7 @@ import re
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,25 @@ def test_no_two_repeats_begin_alike_before_every_sentence_was_begun_with(sentenc
     starts = [source.start(0, 512, repeat) for repeat in range(sentences)]
     assert sorted(starts) == list(range(sentences))
     assert source.start(0, 512, sentences) == starts[0]
+
+
+def test_the_blocks_of_a_text_are_its_sentences_one_after_another_in_a_circle() -> None:
+    text = " ".join(f"Number {number} is here." for number in range(150))
+    source = Written(text, "x")
+    assert [len(source.block(index)) for index in range(4)] == [64, 64, 22, 64]
+    assert [unit for index in range(3) for unit in source.block(index)] == split_sentences(text, "x")
+
+
+def test_neighbouring_repeats_begin_a_golden_section_apart() -> None:
+    source = Written(" ".join(f"Number {number} is here." for number in range(200)), "x")
+    starts = [source.start(0, 512, repeat) for repeat in range(3)]
+    assert [(after - before) % 200 for before, after in pairwise(starts)] == [127, 127]  # the next after 124 prime to 200
+
+
+def test_noise_is_one_paragraph_without_end() -> None:
+    source = open_source("noise", 0)
+    text = "".join(source.block(0) + source.block(1))
+    assert text == 2 * " The grass is green. The sky is blue. The sun is yellow. Here we go. There and back again."
 
 
 def test_windows_of_repeats_step_through_the_prose() -> None:
