@@ -104,7 +104,10 @@ def test_the_blocks_of_a_text_are_its_sentences_one_after_another_in_a_circle() 
 def test_neighbouring_repeats_begin_a_golden_section_apart() -> None:
     source = Written(" ".join(f"Number {number} is here." for number in range(200)), "x")
     starts = [source.start(0, 512, repeat) for repeat in range(3)]
-    assert [(after - before) % 200 for before, after in pairwise(starts)] == [127, 127]  # the next after 124 prime to 200
+    assert [(after - before) % 200 for before, after in pairwise(starts)] == [
+        127,
+        127,
+    ]  # after 124, prime to 200
 
 
 def test_noise_is_one_paragraph_without_end() -> None:
@@ -136,11 +139,11 @@ def test_the_table_of_tokens_adds_up_to_the_text_encoded_at_once(local_tokenizer
         assert hay.splice_safe
 
 
-def test_reach_and_nearest_agree_with_the_table(byte_bpe: FastTokenizer) -> None:
+def test_end_within_and_nearest_agree_with_the_table(byte_bpe: FastTokenizer) -> None:
     hay = Haystack(open_source("prose", 3), byte_bpe)
     for first, tokens in [(0, 0), (0, 1), (5, 100), (70, 999), (3, 12345)]:
-        reach = hay.reach(first, tokens)
-        assert hay.tokens(first, reach) <= tokens < hay.tokens(first, reach + 1)
+        end = hay.end_within(first, tokens)
+        assert hay.tokens(first, end) <= tokens < hay.tokens(first, end + 1)
         distances = {border: abs(hay.tokens(first, border) - tokens) for border in range(first, first + 900)}
         assert distances[hay.nearest(first, first + 899, tokens)] == min(distances.values())
 
@@ -155,6 +158,12 @@ def test_a_source_holds_what_stands_in_it(tmp_path: Path) -> None:
     assert source.holds("234567")
     assert not source.holds("Paris")
     assert not source.holds("999")
+
+
+def test_a_source_holds_a_digit_only_where_it_is_a_number_of_its_own() -> None:
+    source = Written("On page 7 there were 1234 of them.", "x")
+    held = {digit: source.holds(digit) for digit in ("7", "3", "23", "1234", "12345")}
+    assert held == {"7": True, "3": False, "23": True, "1234": True, "12345": False}
 
 
 def test_a_key_in_the_haystack_is_never_drawn(byte_bpe: FastTokenizer, tmp_path: Path) -> None:
@@ -238,7 +247,14 @@ def test_a_long_run_of_one_sign_does_not_hang(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("spec", "message"),
-    [("pros", "did you mean 'prose'"), ("file:", "file"), ("", "prose"), ("prose:x", "prose"), ("noise:loud", "noise")],
+    [
+        ("pros", "did you mean 'prose'"),
+        ("file:", "file"),
+        ("", "prose"),
+        ("prose:x", "prose"),
+        ("noise:loud", "noise"),
+        ("dataset:", "dataset"),
+    ],
 )
 def test_an_unknown_haystack_is_named_with_the_nearest(spec: str, message: str) -> None:
     with pytest.raises(SpecError, match=message):
