@@ -196,6 +196,7 @@ BAD: dict[str, tuple[bytes | None, str]] = {
     "white space": (b" \n\t \n", "empty"),
     "signs alone": (b"... --- ... !", "empty"),
     "endless line": (b"word " * 2000, "no sentence end"),
+    "endless line after a sentence": (b"It rained. " + b"word " * 2000, "no sentence end"),
     "endless letters": (b"a" * 50_000, "no sentence end"),
     "not UTF-8": ("caf\u00e9.".encode("latin-1"), r"not UTF-8 \(byte 3\)"),
     "missing": (None, "no such file"),
