@@ -264,6 +264,15 @@ def test_what_is_wrong_with_the_samples_is_one_line_with_file_and_line(
     assert err.count("\n") == 1
 
 
+def test_a_needle_that_the_prompt_does_not_hold_is_refused(call: Call) -> None:
+    rows = export(call, "niah")
+    rows[0]["needles"][0]["text"] = "The sea is wide."
+    write("samples.jsonl", rows)
+    write("answers.jsonl", answers(export(call, "niah", "good.jsonl")))
+    told = "mta-eval: 'samples.jsonl' line 1: its prompt does not hold the needle 'The sea is wide.'\n"
+    assert bring_back(call) == (2, "", told)
+
+
 def test_an_output_that_repeats_the_prompt_is_refused(call: Call) -> None:
     rows = export(call, "niah")
     write("answers.jsonl", [{"id": row["id"], "generated_text": row["prompt"] + " 7"} for row in rows])

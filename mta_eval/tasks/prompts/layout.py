@@ -105,10 +105,10 @@ class Layout:
                 pieces.append(FillerRun(unit + 1, border))
             unit, tail = border, haystack.unit(border - 1)[-1]
 
-        def add(text: str, is_insert: bool, own_line: bool = False) -> None:
+        def add(text: str, mark: bool, own_line: bool = False) -> None:
             nonlocal tail, break_
             glue = break_ or ("" if tail == "\n" else "\n" if own_line else " ")
-            pieces.append(Piece(glue + text, len(glue) if is_insert else -1))
+            pieces.append(Piece(glue + text, len(glue) if mark else -1))
             tail, break_ = ("\n", "\n") if own_line else (text[-1], "")
 
         haystack_tokens = haystack.tokens(self.start, last)
@@ -116,12 +116,12 @@ class Layout:
             beyond = fragment is not None and target - haystack_tokens > (self.filler_tokens - haystack_tokens) / 2
             run_to(last if beyond else max(haystack.nearest(self.start, last, target), unit))
             if beyond and fragment is not None:
-                add(fragment, is_insert=False)
+                add(fragment, mark=False)
                 fragment = None
-            add(insert.text, is_insert=True, own_line=insert.own_line)
+            add(insert.text, mark=True, own_line=insert.own_line)
         run_to(last)
         if fragment is not None:
-            add(fragment, is_insert=False)
+            add(fragment, mark=False)
         _trim(pieces, haystack)
         pieces.append(Piece(self._template[1]))
         return pieces

@@ -98,7 +98,7 @@ def test_the_blocks_of_a_text_are_its_sentences_one_after_another_in_a_circle() 
     text = " ".join(f"Number {number} is here." for number in range(150))
     source = Written(text, "x")
     assert [len(source.block(index)) for index in range(4)] == [64, 64, 22, 64]
-    assert [unit for index in range(3) for unit in source.block(index)] == split_sentences(text, "x")
+    assert "".join(unit for index in range(3) for unit in source.block(index)) == text + "\n\n"
 
 
 def test_neighbouring_repeats_begin_a_golden_section_apart() -> None:
@@ -196,7 +196,6 @@ BAD: dict[str, tuple[bytes | None, str]] = {
     "white space": (b" \n\t \n", "empty"),
     "signs alone": (b"... --- ... !", "empty"),
     "endless line": (b"word " * 2000, "no sentence end"),
-    "endless line after a sentence": (b"It rained. " + b"word " * 2000, "no sentence end"),
     "endless letters": (b"a" * 50_000, "no sentence end"),
     "not UTF-8": ("caf\u00e9.".encode("latin-1"), r"not UTF-8 \(byte 3\)"),
     "missing": (None, "no such file"),

@@ -32,3 +32,10 @@ def test_the_swept_needle_has_its_depth_beside_a_large_one(depth: float, byte_bp
     haystack, template = open_haystack("prose", 0, byte_bpe), PromptTemplate("", "\n\nQuestion?")
     fitted = insert_needles(haystack, 0, template, inserts, 600, 10, label="x", swept_needle=swept, depth=depth)
     assert fitted.depths[fitted.order.index(swept)] == pytest.approx(depth, abs=0.06)
+
+
+def test_needles_stand_at_their_own_depths_where_none_is_swept(byte_bpe: FastTokenizer) -> None:
+    inserts = [NeedlePlacement("The sea is wide.", 0.2), NeedlePlacement("The hill is high.", 0.7)]
+    haystack, template = open_haystack("prose", 0, byte_bpe), PromptTemplate("", "\n\nQuestion?")
+    fitted = insert_needles(haystack, 0, template, inserts, 1500, 10, label="x")
+    assert fitted.depths == pytest.approx((0.2, 0.7), abs=0.02)
