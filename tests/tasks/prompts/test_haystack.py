@@ -63,6 +63,10 @@ def test_an_abbreviation_ends_no_sentence() -> None:
     ]
 
 
+def test_an_abbreviations_letters_before_another_sign_end_a_sentence() -> None:
+    assert split_sentences("He said no! Then he left.", "x") == ["He said no!", " Then he left.\n\n"]
+
+
 @pytest.mark.parametrize("ending", ["", "\n", "\n\n\n", "  \n \t"])
 def test_the_files_last_line_needs_no_end(ending: str) -> None:
     assert split_sentences("One thing. Another" + ending, "x") == ["One thing.", " Another\n\n"]
