@@ -39,3 +39,16 @@ def test_needles_stand_at_their_own_depths_where_none_is_swept(byte_bpe: FastTok
     haystack, template = open_haystack("prose", 0, byte_bpe), PromptTemplate("", "\n\nQuestion?")
     fitted = insert_needles(haystack, 0, template, inserts, 1500, 10, label="x")
     assert fitted.depths == pytest.approx((0.2, 0.7), abs=0.02)
+
+
+@pytest.mark.parametrize(("swept", "depth"), [(1, 0.0), (0, 1.0)])
+def test_needles_kept_in_order_stand_together_at_either_end(swept: int, depth: float, byte_bpe: FastTokenizer) -> None:
+    inserts = [NeedlePlacement("The sea is wide.", depth), NeedlePlacement("The hill is high.", depth)]
+    haystack, template = open_haystack("prose", 0, byte_bpe), PromptTemplate("", "\n\nQuestion?")
+    fitted = insert_needles(
+        haystack, 0, template, inserts, 600, 10, label="x", swept_needle=swept, depth=depth, keep_order=True
+    )
+    context = fitted.prompt.removesuffix("\n\nQuestion?")
+    both = "The sea is wide. The hill is high."
+    assert context.startswith(both) if depth == 0 else context.endswith(both)
+    assert fitted.order == (0, 1)
