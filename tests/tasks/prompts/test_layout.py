@@ -52,3 +52,30 @@ def test_needles_kept_in_order_stand_together_at_either_end(swept: int, depth: f
     both = "The sea is wide. The hill is high."
     assert context.startswith(both) if depth == 0 else context.endswith(both)
     assert fitted.order == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("swept", "depth", "depths", "targets"),
+    [
+        (1, 0.5, (0.25, 0.9, 0.75), [255, 510, 755]),  # of 1,000 tokens; 520 with the first needle's 10
+        (1, 0.5, (0.7, 0.5, 0.4), [510, 510, 510]),
+        (0, 0.25, (0.25, 0.5, 1.0), [262.5, 508 + 1 / 3, 1000]),
+        (0, 1.0, (1.0, 0.3, 0.6), [1000, 1000, 1000]),
+        (2, 0.0, (0.3, 0.6, 0.0), [0, 0, 0]),
+    ],
+)
+def test_others_share_the_text_before_and_after_the_swept_needle(
+    swept: int, depth: float, depths: tuple[float, ...], targets: list[float], byte_bpe: FastTokenizer
+) -> None:
+    inserts = [NeedlePlacement("A.", own) for own in depths]
+    layout = Layout(open_haystack("prose", 0, byte_bpe), 0, ("", ""), inserts, [10, 20, 30])
+    layout.aim(1060, swept, depth, keep_order=True)
+    assert layout._targets == pytest.approx(targets)
+
+
+def test_inserts_of_which_there_is_no_more_room_leave_no_filler(byte_bpe: FastTokenizer) -> None:
+    layout = Layout(open_haystack("prose", 0, byte_bpe), 0, ("", ""), [NeedlePlacement("A.", 0.5)], [50])
+    layout.aim(20, 0, 0.5, keep_order=True)
+    assert layout.filler_tokens == 0
+    layout.aim(80, 0, 0.5, keep_order=True)
+    assert layout.filler_tokens == 30
