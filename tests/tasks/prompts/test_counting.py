@@ -6,7 +6,7 @@ import pytest
 
 from mta_eval.models.tokenizer import FastTokenizer
 from mta_eval.tasks.prompts import haystack as haystacks
-from mta_eval.tasks.prompts.counting import Counter, FillerRun, Piece
+from mta_eval.tasks.prompts.counting import Counter, FillerRun, NotLocalError, Piece
 from mta_eval.tasks.prompts.haystack import Haystack
 from mta_eval.tasks.prompts.sources import open_source
 
@@ -25,6 +25,16 @@ def test_a_count_is_spliced_with_its_bias_or_whole_without_one(byte_bpe: FastTok
 
 def _texts(hay: Haystack, pieces: list[Piece | FillerRun]) -> list[str]:
     return [piece.text if isinstance(piece, Piece) else hay.text(*piece) for piece in pieces]
+
+
+def test_a_token_across_a_seam_is_found_out(superword: FastTokenizer) -> None:
+    hay = Haystack(open_source("noise", 0), superword)
+    hay.tokens(0, 200)
+    assert not hay.splice_safe
+    hay.splice_safe = True  # as if the table had seen nothing
+    counter = Counter(hay, (0, 0))
+    with pytest.raises(NotLocalError):
+        counter.spliced([FillerRun(0, 20), Piece(" The sky is blue. The sun", 1), FillerRun(20, 100)])
 
 
 def test_short_texts_are_forgotten_between_prompts_once_they_are_many(
