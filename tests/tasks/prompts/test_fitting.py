@@ -147,6 +147,18 @@ def test_a_tokenizer_caught_by_an_audit_is_counted_whole_from_then_on(
     assert not hay.splice_safe
 
 
+def test_by_how_much_a_spliced_count_is_off_is_learnt_from_one_whole_count(
+    byte_bpe: FastTokenizer, audit: Audit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_haystack("prose", 4713, byte_bpe).splice_safe = False
+    spliced, whole = Counter.spliced, Counter.whole
+    calls: list[object] = []
+    monkeypatch.setattr(Counter, "spliced", lambda *given: (spliced(*given)[0] - 30, spliced(*given)[1]))
+    monkeypatch.setattr(Counter, "whole", lambda self, pieces: calls.append(pieces) or whole(self, pieces))
+    audit(build_task("niah:needles=3").sample(Cell(2000, 0.5, 0), 4713, byte_bpe), byte_bpe)
+    assert len(calls) == 3  # the first try, the second one, and the prompt
+
+
 def test_an_answer_has_the_tokens_that_the_user_names_or_its_own_and_some_more(byte_bpe: FastTokenizer) -> None:
     assert answer_budget(byte_bpe, "Rome 1234567", 4) == len(byte_bpe.encode(" Rome 1234567").ids) + 4
     assert answer_budget(byte_bpe.with_settings(PromptSettings(answer_tokens=33)), "Rome", 4) == 33
