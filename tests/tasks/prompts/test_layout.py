@@ -36,7 +36,8 @@ def test_the_swept_needle_has_its_depth_beside_a_large_one(depth: float, byte_bp
 
 def test_needles_stand_at_their_own_depths_where_none_is_swept(byte_bpe: FastTokenizer) -> None:
     inserts = [NeedlePlacement("The sea is wide.", 0.2), NeedlePlacement("The hill is high.", 0.7)]
-    haystack, template = open_haystack("prose", 0, byte_bpe), PromptTemplate("", "\n\nQuestion?")
+    haystack = open_haystack("prose", 0, byte_bpe)
+    template = PromptTemplate("Read this. " * 30 + "\n\n", "\n\n" + "Answer that. " * 30)  # no part of the context
     fitted = insert_needles(haystack, 0, template, inserts, 1500, 10, label="x")
     assert fitted.depths == pytest.approx((0.2, 0.7), abs=0.02)
 
