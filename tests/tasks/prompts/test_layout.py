@@ -80,3 +80,26 @@ def test_inserts_of_which_there_is_no_more_room_leave_no_filler(byte_bpe: FastTo
     assert layout.filler_tokens == 0
     layout.aim(80, 0, 0.5, keep_order=True)
     assert layout.filler_tokens == 30
+
+
+@pytest.mark.parametrize(
+    ("sizes", "swept", "depth", "order"),
+    [
+        ([50, 10], 1, 0.27, [1, 0]),  # wanted after 24.3 tokens, before the middle of the first one's 50
+        ([50, 10], 1, 0.29, [0, 1]),
+        ([10, 50], 0, 0.73, [1, 0]),
+        ([10, 50], 0, 0.71, [0, 1]),
+        ([20, 30, 10], 2, 0.2, [0, 2, 1]),
+        ([10, 30, 20], 0, 0.8, [1, 0, 2]),
+        ([30, 30, 10], 2, 0.1, [2, 0, 1]),
+    ],
+)
+def test_a_needle_is_moved_to_the_side_of_the_swept_one_where_more_of_it_fits(
+    sizes: list[int], swept: int, depth: float, order: list[int], byte_bpe: FastTokenizer
+) -> None:
+    inserts = [NeedlePlacement(text, depth) for text in ("A.", "B.", "C.")[: len(sizes)]]
+    layout = Layout(open_haystack("prose", 0, byte_bpe), 0, ("", ""), inserts, list(sizes))
+    layout.aim(100, swept, depth, keep_order=False)
+    assert layout.order == order
+    assert [insert.text for insert in layout._inserts] == [("A.", "B.", "C.")[index] for index in order]
+    assert layout._sizes == [sizes[index] for index in order]
