@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from mta_eval.models.tokenizer import FastTokenizer
+from mta_eval.tasks.prompts.counting import Piece
 from mta_eval.tasks.prompts.fitting import insert_needles
-from mta_eval.tasks.prompts.haystack import open_haystack
+from mta_eval.tasks.prompts.haystack import Haystack, open_haystack
 from mta_eval.tasks.prompts.layout import Layout, NeedlePlacement
+from mta_eval.tasks.prompts.sources import Written
 from mta_eval.tasks.prompts.template import PromptTemplate
 
 LARGE = " ".join(f"The city number {number} is large." for number in range(20))
@@ -103,3 +105,39 @@ def test_a_needle_is_moved_to_the_side_of_the_swept_one_where_more_of_it_fits(
     assert layout.order == order
     assert [insert.text for insert in layout._inserts] == [("A.", "B.", "C.")[index] for index in order]
     assert layout._sizes == [sizes[index] for index in order]
+
+
+ONE_TO_FOUR = "One is here. Two is here.\n\nThree is here. Four is here."
+
+
+@pytest.mark.parametrize(
+    ("before", "own_line", "end", "fragment", "context"),
+    [
+        (0, False, 4, None, "The sea is wide. One is here. Two is here.\n\nThree is here. Four is here."),
+        (1, False, 4, None, "One is here. The sea is wide. Two is here.\n\nThree is here. Four is here."),
+        (2, False, 4, None, "One is here. Two is here.\n\nThe sea is wide. Three is here. Four is here."),
+        (3, False, 4, None, "One is here. Two is here.\n\nThree is here. The sea is wide. Four is here."),
+        (4, False, 4, None, "One is here. Two is here.\n\nThree is here. Four is here.\n\nThe sea is wide."),
+        (0, True, 4, None, "The sea is wide.\nOne is here. Two is here.\n\nThree is here. Four is here."),
+        (1, True, 4, None, "One is here.\nThe sea is wide.\nTwo is here.\n\nThree is here. Four is here."),
+        (4, True, 3, None, "One is here. Two is here.\n\nThree is here.\nThe sea is wide."),
+        (1, False, 1, None, "One is here. The sea is wide."),
+        (0, False, 1, None, "The sea is wide. One is here."),
+        (0, False, 0, None, "The sea is wide."),
+        (1, False, 2, "Three.", "One is here. The sea is wide. Two is here.\n\nThree."),
+        (1, True, 1, "Two.", "One is here.\nThe sea is wide.\nTwo."),
+        (3, False, 2, "Three.", "One is here. Two is here.\n\nThree. The sea is wide."),
+    ],
+)
+def test_what_stands_between_sentences_lines_and_needles(
+    before: int, own_line: bool, end: int, fragment: str | None, context: str, byte_bpe: FastTokenizer
+) -> None:
+    hay = Haystack(Written(ONE_TO_FOUR, "x"), byte_bpe)
+    inserts = [NeedlePlacement("The sea is wide.", 0.5, own_line)]
+    layout = Layout(hay, 0, ("Read:\n", "\nWell?"), inserts, [6])
+    layout._room, layout._targets = 6 + hay.tokens(0, end) + bool(fragment) * 2, [float(hay.tokens(0, before))]
+    pieces = layout.pieces(end, fragment)
+    texts = [piece.text if isinstance(piece, Piece) else hay.text(*piece) for piece in pieces]
+    assert "".join(texts) == f"Read:\n{context}\nWell?"
+    (needle,) = (piece for piece in pieces if isinstance(piece, Piece) and piece.insert_start >= 0)
+    assert needle.text[needle.insert_start :] == "The sea is wide."
