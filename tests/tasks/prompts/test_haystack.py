@@ -154,6 +154,17 @@ def test_end_within_and_nearest_agree_with_the_table(byte_bpe: FastTokenizer) ->
         assert distances[hay.nearest(first, first + 899, tokens)] == min(distances.values())
 
 
+def test_ends_are_the_same_in_a_text_that_is_not_tokenised_yet(byte_bpe: FastTokenizer) -> None:
+    source = open_source("prose", 3)
+    table = Haystack(source, byte_bpe)
+    table.tokens(0, 1500)
+    for first, tokens in ((0, 0), (0, 5000), (300, 0), (300, 5000)):
+        assert Haystack(source, byte_bpe).end_within(first, tokens) == table.end_within(first, tokens)
+    assert Haystack(source, byte_bpe).nearest(0, 900, 5000) == table.nearest(0, 900, 5000)
+    assert Haystack(source, byte_bpe).unit(900) == table.unit(900)
+    assert Haystack(source, byte_bpe).text(890, 900) == table.text(890, 900)
+
+
 def test_a_source_holds_what_stands_in_it(tmp_path: Path) -> None:
     file = tmp_path / "x.txt"
     file.write_text("They sailed from New\nDelhi to the  Cape\tTown of 1234567 and 12,345. Rome")
