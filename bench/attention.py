@@ -28,11 +28,11 @@ from typing import Annotated, Any
 
 import torch
 import typer
-from measuring import apart, peak
+from measuring import peak, run_in_process
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
-from starting import Dtype, chosen_of, kernel_of, start
+from starting import Dtype, parse_choices, parse_kernel, start
 from torch.nn import functional as F
 
 from mta_eval.arguments import parse_length, parse_lengths
@@ -42,10 +42,10 @@ from mta_eval.attention.paths import attend
 from mta_eval.models.devices import choose_device
 
 SEED = 0
-REPEATS = 3  # after a first one, which warms up; fewer where they take long
-ENOUGH = 10  # seconds
+REPEATS = 3  # after a first run, which warms up
+MOST_SECONDS = 10  # of one measurement: no further repeat after them
 LAYERS = ("before", "v1", "v2")
-FULL = {"before": 4, "v1": 4, "v2": 5}  # T x S tensors of all heads that the definition holds at once
+MATRICES = {"before": 4, "v1": 4, "v2": 5}  # T x S tensors of all heads that the definition holds at once
 SMOLLM2 = {"hidden_size": 576, "intermediate_size": 1536, "num_attention_heads": 9, "num_key_value_heads": 3}
 
 
@@ -62,7 +62,7 @@ def kernels_of(layer: str, heads: int, sizes: tuple[int, int], **where: Any) -> 
     return Kernels(convolution, mixing[heads], convolution.flip(0), mixing[heads])
 
 
-def define(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, kernels: Kernels) -> torch.Tensor:
+def attention_by_definition(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, kernels: Kernels) -> torch.Tensor:
     """Equations 5 to 7 on the whole matrix, with torch's own operations."""
     heads, length = q.shape[1], q.shape[2]
     future = torch.ones(length, length, dtype=torch.bool, device=q.device).triu(1)
@@ -95,20 +95,20 @@ def attention_of(how: str, layer: str, heads: int, sizes: tuple[int, int], **whe
         return lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True)
     kernels = kernels_of(layer, heads, sizes, **where)
     if how == "definition":
-        return lambda q, k, v: define(q, k, v, kernels)
+        return lambda q, k, v: attention_by_definition(q, k, v, kernels)
     path: Any = "flex" if how == "ours, flex" else "tiles"
     return lambda q, k, v: attend(q, k, v, kernels, Tokens(q.shape[2], k.shape[2]), path=path)
 
 
 def measure(task: dict[str, Any]) -> dict[str, float]:
-    """Best seconds of a few, and extra bytes at the peak; `sum` is there to compare outputs."""
+    """The seconds of the quickest run, and extra bytes at the peak; `sum` is there to compare outputs."""
     where = {"device": task["device"], "dtype": getattr(torch, task["dtype"])}
     torch.manual_seed(SEED)
     shape = (1, task["heads"], task["length"], task["size"])
     q, k, v = (torch.randn(shape, **where).requires_grad_(task["backward"]) for _ in range(3))
     run = attention_of(task["how"], task["layer"], task["heads"], tuple(task["kernel"]), **where)
     before, seconds = peak(task["device"]), []
-    while len(seconds) < 2 or (len(seconds) < 1 + REPEATS and sum(seconds) < ENOUGH):
+    while len(seconds) < 2 or (len(seconds) < 1 + REPEATS and sum(seconds) < MOST_SECONDS):
         began = perf_counter()
         with torch.set_grad_enabled(task["backward"]):
             out = run(q, k, v)
@@ -122,7 +122,7 @@ def measure(task: dict[str, Any]) -> dict[str, float]:
 
 
 def decode(task: dict[str, Any]) -> dict[str, float]:
-    """Best seconds for one more token: the attention alone, and a whole model of SmolLM2's shape."""
+    """The seconds of the quickest run for one more token: the attention alone, and a whole model of SmolLM2's shape."""
     from mta_eval.attention.configuration import MTAConfig
     from mta_eval.attention.decoder import MTAForCausalLM
 
@@ -162,8 +162,8 @@ def best(run: Callable[[], Any], device: str, repeats: int = 20) -> float:
     return min(seconds)
 
 
-def room(device: str) -> float:
-    """Bytes that can still be had."""
+def free_memory(device: str) -> float:
+    """Bytes of memory that are free."""
     if device == "cuda":
         return float(torch.cuda.mem_get_info()[0])
     lines = Path("/proc/meminfo").read_text().splitlines() if Path("/proc/meminfo").exists() else []
@@ -189,7 +189,7 @@ def main(
         with torch.set_grad_enabled(task["backward"]):
             print(json.dumps(decode(task) if task["decode"] else measure(task)))
         return
-    sizes, wanted, device = kernel_of(kernel), chosen_of(layers, LAYERS, "--layers"), choose_device(device)
+    sizes, wanted, device = parse_kernel(kernel), parse_choices(layers, LAYERS, "--layers"), choose_device(device)
     decoded, sizes_in_tokens = parse_length(decode_length), parse_lengths(lengths)
     fixed = {"heads": heads, "size": size, "kernel": sizes, "device": device, "dtype": dtype, "backward": backward}
     console = Console(width=110)
@@ -202,10 +202,14 @@ def main(
             table.add_column(heading, justify="left" if heading == "how" else "right", no_wrap=True)
         for length in sizes_in_tokens:
             found: dict[str, dict[str, float] | None] = {}
-            needs = FULL[layer] * heads * length**2 * bytes_each * (2 if backward else 1)
+            needs = MATRICES[layer] * heads * length**2 * bytes_each * (2 if backward else 1)
             for how in ("sdpa", "definition", "ours", *(["ours, flex"] if device == "cuda" else [])):
                 task = {**fixed, "layer": layer, "length": length, "how": how, "decode": False}
-                found[how] = None if how == "definition" and needs > 0.7 * room(device) else apart(__file__, task)
+                found[how] = (
+                    None
+                    if how == "definition" and needs > 0.7 * free_memory(device)
+                    else run_in_process(__file__, task)
+                )
             for how, numbers in found.items():
                 table.add_row(f"{length:,}", how, *cells(how, numbers, found, needs))
         console.print(table)
@@ -230,11 +234,11 @@ def decoding(fixed: dict[str, Any], length: int, layers: list[str]) -> Table:
     for heading in ("layer", "attention ms", "× plain", "model step ms", "× plain"):
         table.add_column(heading, justify="left" if heading == "layer" else "right", no_wrap=True)
     task = {**fixed, "length": length, "backward": False, "decode": True}
-    plain = apart(__file__, {**task, "layer": "before", "how": "sdpa"})
+    plain = run_in_process(__file__, {**task, "layer": "before", "how": "sdpa"})
     assert plain is not None
     table.add_row("plain", f"{plain['alone'] * 1e3:.2f}", "1", f"{plain['step'] * 1e3:.1f}", "1")
     for layer in layers:
-        ours = apart(__file__, {**task, "layer": layer, "how": "ours"})
+        ours = run_in_process(__file__, {**task, "layer": layer, "how": "ours"})
         assert ours is not None
         table.add_row(
             layer,

@@ -124,8 +124,8 @@ def main(
             raise typer.BadParameter(str(error), param_hint="--files") from error
         sources["ours, babi"] = tuple(make(qa, stories, seed, make_babi_story))
         sources["ours, uniform"] = tuple(make(qa, stories, seed, make_story))
-        for name, told in sources.items():
-            print("|", " | ".join([f"qa{qa}", name, *measure(qa, told)]), "|", flush=True)
+        for name, found in sources.items():
+            print("|", " | ".join([f"qa{qa}", name, *measure(qa, found)]), "|", flush=True)
 
 
 if __name__ == "__main__":

@@ -39,11 +39,11 @@ from typing import Annotated, Any
 
 import torch
 import typer
-from measuring import apart
+from measuring import run_in_process
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
-from starting import chosen_of, start
+from starting import parse_choices, start
 
 from mta_eval.core import Cell, Sample, Tokenizer
 from mta_eval.memory import take_peak
@@ -54,8 +54,8 @@ from mta_eval.registry import build_model, build_task
 SCENARIOS = ("questions", "sweep", "choices", "short", "apart", "quiz", "perplexity", "long")
 LIKELIHOODS = ("choices", "quiz", "perplexity")
 WAYS = ("lm-eval", "lm-eval 8", "pipeline", "alone", "ours")
-MOVED = 0.003  # the kernels of --model mta, at random, as a standard deviation
-NEAR = 0.05  # nats
+KERNEL_NOISE = 0.003  # standard deviation of what is added to the kernels of --model mta
+TOLERANCE = 0.05  # nats
 
 
 def samples_of(scenario: str, tokenizer: Tokenizer) -> list[Sample]:
@@ -190,10 +190,10 @@ def same(answers: list[Any], reference: list[Any]) -> str:
     if isinstance(answers[0], str):
         return f"{sum(a.strip() == b.strip() for a, b in zip(answers, reference, strict=True))} of {len(answers)}"
     differences = [abs(a - b) for a, b in zip(answers, reference, strict=True)]
-    return f"{sum(distance <= NEAR for distance in differences)} of {len(differences)}, {max(differences):.4f}"
+    return f"{sum(distance <= TOLERANCE for distance in differences)} of {len(differences)}, {max(differences):.4f}"
 
 
-def moved_mta(folder: str) -> str:
+def noisy_mta(folder: str) -> str:
     """The spec of SmolLM2 as an MTA model whose kernels are no longer the identity, in `folder`."""
     from mta_eval.models.checkpoints.retrofit import convert
 
@@ -203,7 +203,7 @@ def moved_mta(folder: str) -> str:
     with torch.no_grad():
         for name, kernel in made.named_parameters():
             if "convolve" in name or "mix" in name:
-                kernel += MOVED * torch.randn(kernel.shape, generator=random).to(kernel.dtype)
+                kernel += KERNEL_NOISE * torch.randn(kernel.shape, generator=random).to(kernel.dtype)
     made.save_pretrained(folder)
     smollm2.tokenizer.owner.save_pretrained(folder)
     return f"mta:{folder}"
@@ -222,14 +222,14 @@ def main(
     if one:
         print(json.dumps(measure(json.loads(one))))
         return
-    wanted, named = chosen_of(scenarios, SCENARIOS, "--scenarios"), chosen_of(ways, WAYS, "--ways")
+    wanted, wanted_ways = parse_choices(scenarios, SCENARIOS, "--scenarios"), parse_choices(ways, WAYS, "--ways")
     if model != "mta":
         build_model(model)
     console = Console(width=110)
     console.print(f"{model}, {dtype}, torch {torch.__version__}, {threads} threads, best of {rounds} rounds")
-    chosen = [way for way in named if not way.startswith("lm-eval") or find_spec("lm_eval")]
+    chosen = [way for way in wanted_ways if not way.startswith("lm-eval") or find_spec("lm_eval")]
     folder = TemporaryDirectory()
-    model = moved_mta(folder.name) if model == "mta" else model
+    model = noisy_mta(folder.name) if model == "mta" else model
     table = Table(box=SIMPLE)
     for heading in ("scenario", "how", "seconds", "CPU s", "× lm-eval", "prefilled", "peak MiB", "same"):
         table.add_column(heading, justify="left" if heading in ("scenario", "how") else "right", no_wrap=True)
@@ -240,24 +240,26 @@ def main(
                 if (scenario in LIKELIHOODS and way == "pipeline") or (scenario == "long" and way == "lm-eval 8"):
                     continue
                 task = {"model": model, "dtype": dtype, "threads": threads, "scenario": scenario, "way": way}
-                new = apart(__file__, task)
+                measured = run_in_process(__file__, task)
                 print(
-                    f"{scenario}, {way}: {new['seconds']:.2f} s" if new else f"{scenario}, {way}: out of memory",
+                    f"{scenario}, {way}: {measured['seconds']:.2f} s"
+                    if measured
+                    else f"{scenario}, {way}: out of memory",
                     file=sys.stderr,
                 )
-                if new and new["seconds"] < found.get(way, {}).get("seconds", math.inf):
-                    found[way] = new
-        for way, got in found.items():
-            peer, plain = found.get("lm-eval"), found.get("alone", got)
+                if measured and measured["seconds"] < found.get(way, {}).get("seconds", math.inf):
+                    found[way] = measured
+        for way, figures in found.items():
+            peer, plain = found.get("lm-eval"), found.get("alone", figures)
             table.add_row(
                 scenario,
                 way,
-                f"{got['seconds']:.2f}",
-                f"{got['cpu']:.1f}",
-                f"{peer['seconds'] / got['seconds']:.2f}" if peer else "",
-                f"{got['prefilled']:,}" if way in ("ours", "alone") else "",
-                f"{got['peak'] / 2**20:,.0f}",
-                same(got["answers"], plain["answers"]),
+                f"{figures['seconds']:.2f}",
+                f"{figures['cpu']:.1f}",
+                f"{peer['seconds'] / figures['seconds']:.2f}" if peer else "",
+                f"{figures['prefilled']:,}" if way in ("ours", "alone") else "",
+                f"{figures['peak'] / 2**20:,.0f}",
+                same(figures["answers"], plain["answers"]),
             )
     console.print(table)
 

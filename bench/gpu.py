@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from starting import chosen_of, start
+from starting import parse_choices, start
 
 HERE = Path(__file__).parent
 SHARES = {  # of the time, in the order in which parts run; what one leaves goes to the others
@@ -59,15 +59,15 @@ def main(
 
         gpu_parts.run(only, out, time.monotonic() + seconds, smoke)
         return
-    began, wanted = time.monotonic(), chosen_of(parts, SHARES, "--parts")
+    began, wanted = time.monotonic(), parse_choices(parts, SHARES, "--parts")
     found: dict[str, Any] = {"seconds": {}}
     with tempfile.TemporaryDirectory() as folder:
         for index, part in enumerate(wanted):
             left = minutes * 60 - (time.monotonic() - began)
             share = left * SHARES[part] / sum(SHARES[later] for later in wanted[index:])
-            at = time.monotonic()
-            found[part] = run_apart(part, Path(folder) / f"{part}.json", share, smoke)
-            found["seconds"][part] = round(time.monotonic() - at, 1)
+            part_began = time.monotonic()
+            found[part] = run_part(part, Path(folder) / f"{part}.json", share, smoke)
+            found["seconds"][part] = round(time.monotonic() - part_began, 1)
             print(f"[{time.monotonic() - began:.0f} s] {part}: {json.dumps(found[part])[:600]}", flush=True)
             write(out, found)
     import gpu_report
@@ -75,7 +75,7 @@ def main(
     print(gpu_report.markdown(found))
 
 
-def run_apart(part: str, out: Path, seconds: float, smoke: bool) -> Any:
+def run_part(part: str, out: Path, seconds: float, smoke: bool) -> Any:
     """What a part wrote before it ended, by itself or by its limit; an error goes beside it."""
     command = [sys.executable, __file__, "--only", part, "--out", str(out), "--seconds", f"{seconds:.0f}"]
     error = ""

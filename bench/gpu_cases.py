@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 BF16, FP16, FP32 = "bfloat16", "float16", "float32"
-BOUNDS = {BF16: 2e-2, FP16: 4e-3, FP32: 2e-5}  # of |found - wanted| / |wanted|, over all elements
+BOUNDS = {BF16: 2e-2, FP16: 4e-3, FP32: 2e-5}  # of |actual - exact| / |exact|, over all elements
 DEFAULT = {"heads": 4, "groups": 4, "tokens": 1200, "size": 96, "value": 0, "kernel": [6, 11], "padding": "both"}
 DEFAULT |= {"past": 0, "documents": False, "mix": 0, "dtype": BF16, "batch": 1, "workspace": 0, "blocks": None}
 CASES: dict[str, dict[str, Any]] = {
@@ -95,7 +95,7 @@ def fused(task: dict[str, Any], tensors: list[torch.Tensor], options: dict[str, 
     return found
 
 
-def wanted(task: dict[str, Any], tensors: list[torch.Tensor], options: dict[str, Any]) -> torch.Tensor:
+def expected(task: dict[str, Any], tensors: list[torch.Tensor], options: dict[str, Any]) -> torch.Tensor:
     """The same by the definition: the oracle's equations, on the CPU for documents, else on one matrix."""
     from mta_eval.attention import naive
     from mta_eval.attention.kernels import Kernels
@@ -129,18 +129,20 @@ def errors(task: dict[str, Any], device: str) -> dict[str, float]:
     torch.use_deterministic_algorithms(True, warn_only=True)  # fills what `empty` gives with NaN
     if task.get("dropout"):
         return dropout_errors(task, given, options)
-    want, got = wanted(task, exact, options), fused(task, given, options)
-    into = torch.randn(want.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(2)).to(device)
-    into = into.to(dtype).double()
-    names = ["out", "q", "k", "v", "kernel", "mix"] if DEFAULT | task != {} else []
+    exact_out, out = expected(task, exact, options), fused(task, given, options)
+    out_grad = torch.randn(exact_out.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(2)).to(device)
+    out_grad = out_grad.to(dtype).double()
+    names = ["out", "q", "k", "v", "kernel", "mix"]
     if not {**DEFAULT, **task}["kernel"]:
         names.remove("kernel")
-    pairs = [(got, want)]
+    pairs = [(out, exact_out)]
     pairs += zip(
-        torch.autograd.grad(got, given, into.to(got.dtype)), torch.autograd.grad(want, exact, into), strict=True
+        torch.autograd.grad(out, given, out_grad.to(out.dtype)),
+        torch.autograd.grad(exact_out, exact, out_grad),
+        strict=True,
     )
-    found = {name: far_off(*pair) for name, pair in zip(names, pairs, strict=False)}
-    again = torch.autograd.grad(fused(task, given, options), given, into.to(got.dtype))
+    found = {name: relative_error(*pair) for name, pair in zip(names, pairs, strict=False)}
+    again = torch.autograd.grad(fused(task, given, options), given, out_grad.to(out.dtype))
     found["same again"] = float(all(torch.equal(one, pair[0]) for one, pair in zip(again, pairs[1:], strict=True)))
     return found
 
@@ -158,20 +160,22 @@ def dropout_errors(task: dict[str, Any], given: list[torch.Tensor], options: dic
     kept = (out != 0).double().cpu()
     exact = [tensor.detach().double().cpu().requires_grad_() for tensor in (q, k, unit, kernel)]
     weights = naive.weights(exact[0][0], exact[1][0], Kernels(exact[3]))
-    want = (weights * kept[0] / (1 - rate)) @ exact[2][0]
-    into = torch.randn(want.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
-    grads = torch.autograd.grad(out, [q, k, unit, kernel], into[None].to(out))
-    exact_grads = torch.autograd.grad(want, exact, into)
-    found = {"out": far_off(out[0].cpu(), want)}
-    found |= {n: far_off(g.cpu(), w) for n, g, w in zip(("q", "k", "v", "kernel"), grads, exact_grads, strict=True)}
+    exact_out = (weights * kept[0] / (1 - rate)) @ exact[2][0]
+    out_grad = torch.randn(exact_out.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    grads = torch.autograd.grad(out, [q, k, unit, kernel], out_grad[None].to(out))
+    exact_grads = torch.autograd.grad(exact_out, exact, out_grad)
+    found = {"out": relative_error(out[0].cpu(), exact_out)}
+    found |= {
+        n: relative_error(g.cpu(), w) for n, g, w in zip(("q", "k", "v", "kernel"), grads, exact_grads, strict=True)
+    }
     half = tokens * (tokens + 1) // 2
     found["share dropped"] = 1 - float(kept.sum()) / (kept.shape[1] * half)
     return found
 
 
-def far_off(actual: torch.Tensor, expected: torch.Tensor) -> float:
-    """|found - want| / |want| over all elements; NaN stays NaN."""
-    return float((actual.detach().double() - expected.detach()).norm() / expected.detach().norm().clamp(min=1e-30))
+def relative_error(actual: torch.Tensor, exact: torch.Tensor) -> float:
+    """|actual - exact| / |exact| over all elements; NaN stays NaN."""
+    return float((actual.detach().double() - exact.detach()).norm() / exact.detach().norm().clamp(min=1e-30))
 
 
 def main() -> None:

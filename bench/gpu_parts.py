@@ -18,11 +18,11 @@ from torch.nn import functional as F
 
 HERE = Path(__file__).parent
 LAYER = {"heads": 16, "size": 96, "kernel": (6, 11)}  # the paper's 880M model
-TOGETHER = 12  # processes that compile and check
+CASE_PROCESSES = 12  # processes that compile and check
 
 
-class Book:
-    """What a part has found, on disk after every figure; `left` is how long it still has."""
+class PartResults:
+    """The figures of a part, on disk after every one; `left` is how many seconds it still has."""
 
     def __init__(self, out: Path, deadline: float, smoke: bool) -> None:
         self.out, self.deadline, self.smoke, self.found = out, deadline, smoke, dict[str, Any]()
@@ -65,7 +65,7 @@ def run(part: str, out: Path, deadline: float, smoke: bool) -> None:
     """One part, in this process."""
     if smoke:
         torch.set_num_threads(1)
-    parts: dict[str, Callable[[Book], None]] = {
+    parts: dict[str, Callable[[PartResults], None]] = {
         "correct": correct,
         "tune": tune,
         "table": table,
@@ -74,34 +74,34 @@ def run(part: str, out: Path, deadline: float, smoke: bool) -> None:
         "train": train,
         "paper": paper,
     }
-    parts[part](Book(out, deadline, smoke))
+    parts[part](PartResults(out, deadline, smoke))
 
 
-def correct(book: Book) -> None:
+def correct(results: PartResults) -> None:
     """All cases at once in processes of their own, and beside them the tuned configurations, to be compiled."""
     import gpu_cases
 
-    if not book.smoke:
-        about = torch.cuda.get_device_properties(0)
-        book.note("card", value=f"{about.name}, {about.total_memory / 2**30:.0f} GiB")
-        book.note("shared", value=about.shared_memory_per_block_optin)
-    book.note("torch", value=torch.__version__)
+    if not results.smoke:
+        properties = torch.cuda.get_device_properties(0)
+        results.note("card", value=f"{properties.name}, {properties.total_memory / 2**30:.0f} GiB")
+        results.note("shared", value=properties.shared_memory_per_block_optin)
+    results.note("torch", value=torch.__version__)
     tasks: list[tuple[str, dict[str, Any]]] = [(name, dict(task)) for name, task in gpu_cases.CASES.items()]
-    if book.smoke:
+    if results.smoke:
         tasks = [(name, {**task, **gpu_cases.SMOKE}) for name, task in tasks if "dropout" not in task]
         tasks = [(name, {**task, "dtype": "float32", "value": 0}) for name, task in tasks]
     else:
         tasks += [(f"compile {blocks}", {"warm": True, "tokens": 512, "blocks": blocks}) for blocks in warm_sets()]
 
-    def one(named: tuple[str, dict[str, Any]]) -> None:
+    def run_case(named: tuple[str, dict[str, Any]]) -> None:
         name, task = named
-        at = time.monotonic()
+        began = time.monotonic()
         try:
             done = subprocess.run(
                 [sys.executable, str(HERE / "gpu_cases.py"), json.dumps(task)],
                 capture_output=True,
                 text=True,
-                timeout=max(5.0, book.left),
+                timeout=max(5.0, results.left),
                 check=False,
             )
             found = json.loads(done.stdout.splitlines()[-1]) if not done.returncode else done.stderr[-800:]
@@ -111,19 +111,19 @@ def correct(book: Book) -> None:
             bound = gpu_cases.BOUNDS[task.get("dtype", gpu_cases.BF16)]
             names = [key for key in found if key not in ("same again", "share dropped")]
             found["right"] = all(found[key] < bound for key in names) and found.get("same again", 1.0) == 1.0
-        results.append((name, found, round(time.monotonic() - at, 1)))
+        finished.append((name, found, round(time.monotonic() - began, 1)))
 
-    results: list[tuple[str, Any, float]] = []
-    with ThreadPoolExecutor(1 if book.smoke else TOGETHER) as pool:
-        for _ in pool.map(one, tasks):
-            for name, found, took in results:
-                book.note("cases", name, value=found)
-                book.note("took", name, value=took)
+    finished: list[tuple[str, Any, float]] = []
+    with ThreadPoolExecutor(1 if results.smoke else CASE_PROCESSES) as pool:
+        for _ in pool.map(run_case, tasks):
+            for name, found, took in finished:
+                results.note("cases", name, value=found)
+                results.note("took", name, value=took)
 
 
-def timed(book: Book, run: Callable[[], Any], seconds: float = 1.0, limit: int = 20) -> float:
-    """Median milliseconds of up to `most` runs after two, each with the caches cold; stops after `seconds`."""
-    if book.smoke:
+def timed(results: PartResults, run: Callable[[], Any], seconds: float = 1.0, limit: int = 20) -> float:
+    """Median milliseconds of up to `limit` runs after two, each with cold caches; no further one after `seconds`."""
+    if results.smoke:
         began = time.perf_counter()
         run()
         return (time.perf_counter() - began) * 1e3
@@ -133,23 +133,23 @@ def timed(book: Book, run: Callable[[], Any], seconds: float = 1.0, limit: int =
     torch.cuda.synchronize()
     if time.monotonic() - began < seconds / 3:
         run()
-    pairs = []
+    events = []
     began = time.monotonic()
-    while not pairs or (len(pairs) < limit and time.monotonic() - began < seconds):
+    while not events or (len(events) < limit and time.monotonic() - began < seconds):
         flush.zero_()
         start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
         start.record()
         run()
         end.record()
         torch.cuda.synchronize()
-        pairs.append((start, end))
-    times = sorted(start.elapsed_time(end) for start, end in pairs)
+        events.append((start, end))
+    times = sorted(start.elapsed_time(end) for start, end in events)
     return times[len(times) // 2]
 
 
-def extra(book: Book, run: Callable[[], Any]) -> float:
-    """MiB at the peak over what was there before."""
-    if book.smoke:
+def peak_memory(results: PartResults, run: Callable[[], Any]) -> float:
+    """MiB at the peak of `run` beyond what was allocated before it."""
+    if results.smoke:
         run()
         return 0.0
     torch.cuda.synchronize()
@@ -160,14 +160,14 @@ def extra(book: Book, run: Callable[[], Any]) -> float:
     return (torch.cuda.max_memory_allocated() - before) / 2**20
 
 
-def tensors(book: Book, tokens: int, dtype: torch.dtype = torch.bfloat16) -> list[torch.Tensor]:
+def tensors(results: PartResults, tokens: int, dtype: torch.dtype = torch.bfloat16) -> list[torch.Tensor]:
     """q, k, v and a kernel of the paper's layer; small ones in a smoke test."""
-    heads, size = (2, 16) if book.smoke else (LAYER["heads"], LAYER["size"])
+    heads, size = (2, 16) if results.smoke else (LAYER["heads"], LAYER["size"])
     torch.manual_seed(0)
-    where = {"device": book.device, "dtype": torch.float32 if book.smoke else dtype}
+    where = {"device": results.device, "dtype": torch.float32 if results.smoke else dtype}
     made = [torch.randn(1, heads, tokens, size, **where) for _ in range(3)]
-    sizes: Any = (3, 4) if book.smoke else LAYER["kernel"]
-    kernel = torch.randn(heads, *sizes, device=book.device) * 0.1
+    sizes: Any = (3, 4) if results.smoke else LAYER["kernel"]
+    kernel = torch.randn(heads, *sizes, device=results.device) * 0.1
     kernel[:, -1, sizes[1] // 2] += 1
     return [*made, kernel]
 
@@ -209,23 +209,23 @@ def warm_sets() -> list[list[list[int]]]:
     return [list(four) for four in zip(ATTEND, WEIGH, QUERY, COLUMN, strict=True)]
 
 
-def tune(book: Book) -> None:
+def tune(results: PartResults) -> None:
     """Each candidate of each kernel alone, at 4K and at 16K, in milliseconds."""
-    for tokens in (40,) if book.smoke else (4096, 16384):
-        tune_at(book, tokens)
+    for tokens in (40,) if results.smoke else (4096, 16384):
+        tune_at(results, tokens)
 
 
-def tune_at(book: Book, tokens: int) -> None:
+def tune_at(results: PartResults, tokens: int) -> None:
     """The same at one length."""
     from mta_eval.attention.fused import function
     from mta_eval.attention.fused.configurations import Blocks
-    from mta_eval.attention.fused.forward import attend
+    from mta_eval.attention.fused.forward import launch_attend
     from mta_eval.attention.fused.geometry import geometry
     from mta_eval.attention.fused.gradients import GRANULE, delta_of, stripe_rows
     from mta_eval.attention.fused.preparation import prepare
     from mta_eval.attention.fused.transposes import through_band, to_keys
 
-    q, k, v, kernel = tensors(book, tokens)
+    q, k, v, kernel = tensors(results, tokens)
     sizes = geometry(q, k, v, kernel, 0, "both", False, 0.0)
     base = function.configuration_for(q, sizes)
     starts = torch.zeros(1, dtype=torch.int32, device=q.device)
@@ -233,33 +233,33 @@ def tune_at(book: Book, tokens: int) -> None:
     def plain(q: torch.Tensor = q, k: torch.Tensor = k, v: torch.Tensor = v) -> torch.Tensor:
         return F.scaled_dot_product_attention(q, k, v, is_causal=True)
 
-    book.attempt(tokens, "sdpa", run=lambda plain=plain: timed(book, plain, 0.3))
+    results.attempt(tokens, "sdpa", run=lambda plain=plain: timed(results, plain, 0.3))
     prepared = lambda: prepare(q, k, kernel, starts, sizes)  # noqa: E731
-    book.attempt(tokens, "prepare", run=lambda run=prepared: timed(book, run, 0.3))
+    results.attempt(tokens, "prepare", run=lambda run=prepared: timed(results, run, 0.3))
     wide, band = prepared()
-    for one in ATTEND[: 1 if book.smoke else None]:
-        blocks = base.attend if book.smoke else Blocks(*one)
-        run = lambda blocks=blocks: attend(q, wide, band, v, starts, starts, sizes, blocks)  # noqa: E731
-        book.attempt(tokens, "attend", one, run=lambda run=run: timed(book, run, 0.3, 8), needs=1)
-    out, lse = attend(q, wide, band, v, starts, starts, sizes, base.attend)
+    for one in ATTEND[: 1 if results.smoke else None]:
+        blocks = base.attend if results.smoke else Blocks(*one)
+        run = lambda blocks=blocks: launch_attend(q, wide, band, v, starts, starts, sizes, blocks)  # noqa: E731
+        results.attempt(tokens, "attend", one, run=lambda run=run: timed(results, run, 0.3, 8), needs=1)
+    out, lse = launch_attend(q, wide, band, v, starts, starts, sizes, base.attend)
     grad = torch.randn_like(out)
     lse_grad = torch.zeros_like(lse)
     run = lambda: delta_of(out, grad, lse_grad, sizes)  # noqa: E731
-    book.attempt(tokens, "delta", run=lambda run=run: timed(book, run, 0.2))
+    results.attempt(tokens, "delta", run=lambda run=run: timed(results, run, 0.2))
     delta = run()
     band_grad = delta.new_zeros(sizes.all_heads, sizes.queries, max(sizes.band, 1))
-    together, width = function.stripes(sizes)
-    heads = range(together)
+    heads_per_stripe, stripe_keys = function.stripes(sizes)
+    heads = range(heads_per_stripe)
     # one stripe of several where a length has more; the figure is for all heads and keys
-    many = math.ceil(sizes.all_heads / together) * math.ceil(tokens / width)
-    workspace = q.new_empty(2, together, stripe_rows(sizes), -(-width // GRANULE) * GRANULE)
+    stripe_count = math.ceil(sizes.all_heads / heads_per_stripe) * math.ceil(tokens / stripe_keys)
+    workspace = q.new_empty(2, heads_per_stripe, stripe_rows(sizes), -(-stripe_keys // GRANULE) * GRANULE)
     total = delta.new_empty(sizes.all_heads, sizes.rows, sizes.size)
-    wide_grad = delta.new_empty(together, sizes.keys, sizes.wide)
+    wide_grad = delta.new_empty(heads_per_stripe, sizes.keys, sizes.wide)
     v_grad = torch.empty_like(v).view(-1, tokens, sizes.value)
 
     def stripe(**changed: Any) -> Any:
         blocks = base._replace(**changed)
-        return function.Stripe(workspace, heads, 0, min(width, tokens), sizes, blocks)
+        return function.Stripe(workspace, heads, 0, min(stripe_keys, tokens), sizes, blocks)
 
     def weigh(one: Any) -> Callable[[], None]:
         return lambda: stripe(weigh=one).weigh(
@@ -284,7 +284,7 @@ def tune_at(book: Book, tokens: int) -> None:
     def values(one: Any) -> Callable[[], None]:
         return lambda: stripe(column=one).to_values(grad, v_grad)
 
-    book.note(tokens, "stripes", value=many)
+    results.note(tokens, "stripes", value=stripe_count)
     kinds = {
         "weigh": (WEIGH, weigh),
         "query": (QUERY, query),
@@ -292,14 +292,14 @@ def tune_at(book: Book, tokens: int) -> None:
         "values": (COLUMN, values),
     }
     for name, (candidates, make) in kinds.items():
-        for one in candidates[: 1 if book.smoke else None]:
-            blocks = getattr(base, "column" if name == "values" else name) if book.smoke else Blocks(*one)
+        for one in candidates[: 1 if results.smoke else None]:
+            blocks = getattr(base, "column" if name == "values" else name) if results.smoke else Blocks(*one)
             run = make(blocks)
-            book.attempt(tokens, name, one, run=lambda run=run: many * timed(book, run, 0.3, 8), needs=1)
+            results.attempt(tokens, name, one, run=lambda run=run: stripe_count * timed(results, run, 0.3, 8), needs=1)
     weigh(base.weigh)()
     scores_grad = delta.new_empty(sizes.all_heads, sizes.rows, 1 << max(4, (sizes.reach - 1).bit_length()))
-    rows = (heads, sizes, base.tokens)
-    near = lambda: through_band(  # noqa: E731
+    shared = (heads, sizes, base.tokens)
+    band_pass = lambda: through_band(  # noqa: E731
         q,
         k,
         kernel,
@@ -308,21 +308,23 @@ def tune_at(book: Book, tokens: int) -> None:
         total,
         scores_grad,
         torch.empty_like(q),
-        *rows,
+        *shared,
     )
     k_grad = torch.empty_like(k).view(-1, tokens, sizes.size)
-    far = lambda: to_keys(q, k, kernel, starts, wide_grad, scores_grad, k_grad, *rows)  # noqa: E731
-    groups = math.ceil(sizes.all_heads / together)
-    book.attempt(tokens, "band", run=lambda run=near: groups * timed(book, run, 0.2))
-    book.attempt(tokens, "keys", run=lambda run=far: groups * timed(book, run, 0.2))
+    key_pass = lambda: to_keys(q, k, kernel, starts, wide_grad, scores_grad, k_grad, *shared)  # noqa: E731
+    groups = math.ceil(sizes.all_heads / heads_per_stripe)
+    results.attempt(tokens, "band", run=lambda run=band_pass: groups * timed(results, run, 0.2))
+    results.attempt(tokens, "keys", run=lambda run=key_pass: groups * timed(results, run, 0.2))
 
 
-def ways(book: Book, layer: str, tokens: int, backward: bool) -> Iterator[tuple[str, Callable[[], torch.Tensor], list]]:
+def ways(
+    results: PartResults, layer: str, tokens: int, backward: bool
+) -> Iterator[tuple[str, Callable[[], torch.Tensor], list]]:
     """(name, run, leaves) of each way to do a layer that fits its length."""
     from mta_eval.attention.fused import fused_attention, unsupported
     from mta_eval.attention.tiles import full_matrix_attention, multi_token_attention
 
-    q, k, v, kernel = tensors(book, tokens)
+    q, k, v, kernel = tensors(results, tokens)
     kernels = kernels_of(layer, kernel)
     leaves = [q, k, v] + [one for one in kernels[:4] if one is not None]
     if backward:
@@ -333,15 +335,15 @@ def ways(book: Book, layer: str, tokens: int, backward: bool) -> Iterator[tuple[
     if unsupported(q, v, kernels) is None:
         options = {"mix_after": kernels.mix_after, "key_padding": kernels.key_padding}
         yield "fused", lambda: fused_attention(q, k, v, kernels.convolve_before, **options), leaves
-    if tokens <= (4096 if layer == "before" else 2048) or book.smoke:
+    if tokens <= (4096 if layer == "before" else 2048) or results.smoke:
         yield "definition", lambda: full_matrix_attention(q, k, v, kernels.to(q.dtype)), leaves
-    if tokens <= (4096 if backward or layer != "before" else 16384) or book.smoke:
+    if tokens <= (4096 if backward or layer != "before" else 16384) or results.smoke:
         yield "tiles", lambda: multi_token_attention(q, k, v, kernels.to(q.dtype)), leaves
 
 
-def table(book: Book) -> None:
+def table(results: PartResults) -> None:
     """Milliseconds and MiB of every way, fused and plain first, so that a short time costs the slow ones."""
-    lengths = (40,) if book.smoke else (1024, 4096, 16384, 65536, 131072)
+    lengths = (40,) if results.smoke else (1024, 4096, 16384, 65536, 131072)
     plan = [("before", tokens, backward) for tokens in lengths for backward in (False, True)]
     plan += [(layer, tokens, False) for tokens in lengths[:2] for layer in ("v1", "v2", "talking")]
     plan += [("v1", tokens, True) for tokens in lengths[:2]]
@@ -351,72 +353,74 @@ def table(book: Book) -> None:
             if names[0] == "sdpa" and layer not in ("before", "v1"):
                 slow.append((layer, tokens, backward))
                 continue
-            _row(book, layer, tokens, backward, names)
+            _row(results, layer, tokens, backward, names)
     for dtype in (torch.float32, torch.float16):
-        _other_dtype(book, dtype)
+        _other_dtype(results, dtype)
 
 
-def _row(book: Book, layer: str, tokens: int, backward: bool, names: tuple[str, ...]) -> None:
+def _row(results: PartResults, layer: str, tokens: int, backward: bool, names: tuple[str, ...]) -> None:
     kind = "forward and backward" if backward else "forward"
-    for name, run, leaves in ways(book, layer, tokens, backward):
+    for name, run, leaves in ways(results, layer, tokens, backward):
         if name not in names:
             continue
         step: Callable[[], Any] = run
         if backward:
-            given = torch.randn_like(leaves[0].detach())
+            out_grad = torch.randn_like(leaves[0].detach())
 
-            def step(run: Any = run, leaves: Any = leaves, given: Any = given) -> Any:
-                return torch.autograd.grad(run(), leaves, given)
+            def step(run: Any = run, leaves: Any = leaves, out_grad: Any = out_grad) -> Any:
+                return torch.autograd.grad(run(), leaves, out_grad)
 
         def measure(step: Any = step) -> dict[str, float]:
             with torch.set_grad_enabled(backward):
-                memory = extra(book, step)
-                return {"ms": timed(book, step, 1.0, 12), "MiB": memory}
+                memory = peak_memory(results, step)
+                return {"ms": timed(results, step, 1.0, 12), "MiB": memory}
 
-        book.attempt(layer, kind, tokens, name, run=measure, needs=2)
-        if not book.smoke:
+        results.attempt(layer, kind, tokens, name, run=measure, needs=2)
+        if not results.smoke:
             torch.cuda.empty_cache()
 
 
-def _other_dtype(book: Book, dtype: torch.dtype) -> None:
+def _other_dtype(results: PartResults, dtype: torch.dtype) -> None:
     from mta_eval.attention.fused import fused_attention
 
-    tokens = 40 if book.smoke else 4096
-    q, k, v, kernel = tensors(book, tokens, dtype)
+    tokens = 40 if results.smoke else 4096
+    q, k, v, kernel = tensors(results, tokens, dtype)
     name = str(dtype).removeprefix("torch.")
     for backward in (False, True):
         kind = "forward and backward" if backward else "forward"
         leaves = [one.detach().requires_grad_(backward) for one in (q, k, v, kernel)]
         plain = lambda: F.scaled_dot_product_attention(*leaves[:3], is_causal=True)  # noqa: B023, E731
         ours = lambda: fused_attention(*leaves)  # noqa: B023, E731
-        for way, run, read in (("sdpa", plain, leaves[:3]), ("fused", ours, leaves)):
+        for way, run, inputs in (("sdpa", plain, leaves[:3]), ("fused", ours, leaves)):
             step = run
             if backward:
-                given = torch.randn_like(q)
+                out_grad = torch.randn_like(q)
 
-                def step(run: Any = run, read: Any = read, given: Any = given) -> Any:
-                    return torch.autograd.grad(run(), read, given)
+                def step(run: Any = run, inputs: Any = inputs, out_grad: Any = out_grad) -> Any:
+                    return torch.autograd.grad(run(), inputs, out_grad)
 
-            book.attempt(name, kind, tokens, way, run=lambda step=step: {"ms": timed(book, step)}, needs=4)
+            results.attempt(name, kind, tokens, way, run=lambda step=step: {"ms": timed(results, step)}, needs=4)
 
 
-def decode(book: Book) -> None:
+def decode(results: PartResults) -> None:
     """Milliseconds of one more token's attention in a CUDA graph, so that launches do not count, and outside of one."""
     from mta_eval.attention.documents import Tokens
     from mta_eval.attention.kernels import Kernels
     from mta_eval.attention.paths import attend
 
-    for tokens in (40,) if book.smoke else (4096, 32768, 131072):
-        q, k, v, kernel = tensors(book, tokens)
+    for tokens in (40,) if results.smoke else (4096, 32768, 131072):
+        q, k, v, kernel = tensors(results, tokens)
         for name in ("plain", "before", "v1", "v2"):
             kernels = Kernels() if name == "plain" else kernels_of(name, kernel)
             kept = q[:, :, -1 - kernels.halo : -1].contiguous()
             last = q[:, :, -1:].contiguous()
             run = lambda: attend(last, k, v, kernels, Tokens(1, tokens), kept)  # noqa: B023, E731
             with torch.no_grad():
-                book.attempt(tokens, name, run=lambda run=run: timed(book, run, 0.5))
-                if not book.smoke:
-                    book.attempt(tokens, f"{name}, graph", run=lambda run=run: timed(book, captured(run), 0.5), needs=2)
+                results.attempt(tokens, name, run=lambda run=run: timed(results, run, 0.5))
+                if not results.smoke:
+                    results.attempt(
+                        tokens, f"{name}, graph", run=lambda run=run: timed(results, captured(run), 0.5), needs=2
+                    )
 
 
 def captured(run: Callable[[], Any]) -> Callable[[], None]:
@@ -433,7 +437,7 @@ def captured(run: Callable[[], Any]) -> Callable[[], None]:
     return graph.replay
 
 
-def models(book: Book) -> None:
+def models(results: PartResults) -> None:
     """Errors of whole models on the device against the CPU's float32: at once, decoding, LongHeads; tokens a second."""
     import gpu_training
 
@@ -450,7 +454,7 @@ def models(book: Book) -> None:
         "transformer": {"attention": "transformer"},
         "diff": {"attention": "diff"},
     }
-    ids = torch.randint(64, (2, 40 if book.smoke else 200), generator=torch.Generator().manual_seed(1))
+    ids = torch.randint(64, (2, 40 if results.smoke else 200), generator=torch.Generator().manual_seed(1))
     for name, options in kinds.items():
         torch.manual_seed(0)
         model = MTAForCausalLM(MTAConfig(**common, **options)).eval()
@@ -458,19 +462,21 @@ def models(book: Book) -> None:
         def compare(model: Any = model) -> dict[str, float]:
             with torch.no_grad():
                 want = model(ids).logits
-                moved = model.to(book.device)
+                moved = model.to(results.device)
                 with gpu_training.path_of("tiles"):
-                    found = {"tiles": apart(moved(ids.to(book.device)).logits, want)}
+                    found = {"tiles": relative_difference(moved(ids.to(results.device)).logits, want)}
                 with gpu_training.path_of("auto"):
-                    found["fused"] = apart(moved(ids.to(book.device)).logits, want)
-                    found["in pieces, with the cache"] = apart(pieces(moved, ids.to(book.device)), want)
+                    found["fused"] = relative_difference(moved(ids.to(results.device)).logits, want)
+                    found["in pieces, with the cache"] = relative_difference(
+                        logits_in_pieces(moved, ids.to(results.device)), want
+                    )
                 return found
 
-        book.attempt(name, run=compare)
-    book.attempt("longheads", run=lambda: long_heads(book))
+        results.attempt(name, run=compare)
+    results.attempt("longheads", run=lambda: long_heads(results))
 
 
-def pieces(model: Any, ids: torch.Tensor) -> torch.Tensor:
+def logits_in_pieces(model: Any, ids: torch.Tensor) -> torch.Tensor:
     """Logits of a prompt in two pieces, and then token by token."""
     half, parts, cache = ids.shape[1] - 8, [], None
     for first, last in [(0, half // 2), (half // 2, half), *((at, at + 1) for at in range(half, ids.shape[1]))]:
@@ -480,12 +486,12 @@ def pieces(model: Any, ids: torch.Tensor) -> torch.Tensor:
     return torch.cat(parts, 1)
 
 
-def apart(found: torch.Tensor, want: torch.Tensor) -> float:
+def relative_difference(found: torch.Tensor, want: torch.Tensor) -> float:
     """The largest difference, as a share of the largest logit."""
     return float((found.cpu().float() - want.cpu().float()).abs().max() / want.cpu().abs().max())
 
 
-def long_heads(book: Book) -> dict[str, float]:
+def long_heads(results: PartResults) -> dict[str, float]:
     """A small Llama with LongHeads: logits on the device against the CPU, and tokens a second at two lengths."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -503,59 +509,59 @@ def long_heads(book: Book) -> dict[str, float]:
         max_position_embeddings=2048,
     )
     model = apply_longheads(LlamaForCausalLM(config).eval(), Chunking(window=16, attention_length=64, begin=64))
-    ids = torch.randint(64, (1, 80 if book.smoke else 300))
+    ids = torch.randint(64, (1, 80 if results.smoke else 300))
     with torch.no_grad():
         want = model(ids).logits
         again = apply_longheads(LlamaForCausalLM(config).eval(), Chunking(window=16, attention_length=64, begin=64))
         again.load_state_dict(model.state_dict())
-        moved = model.to(book.device)
+        moved = model.to(results.device)
         for layer in moved.model.layers:
             attention = layer.self_attn
-            attention.rotation = type(attention.rotation)(*(part.to(book.device) for part in attention.rotation))
-        found = {"at once": apart(moved(ids.to(book.device)).logits, want)}
-        found["in pieces"] = apart(pieces(moved, ids.to(book.device)), want)
-        for tokens in (80,) if book.smoke else (4096, 16384):
-            prompt = torch.randint(64, (1, tokens), device=book.device)
+            attention.rotation = type(attention.rotation)(*(part.to(results.device) for part in attention.rotation))
+        found = {"at once": relative_difference(moved(ids.to(results.device)).logits, want)}
+        found["in pieces"] = relative_difference(logits_in_pieces(moved, ids.to(results.device)), want)
+        for tokens in (80,) if results.smoke else (4096, 16384):
+            prompt = torch.randint(64, (1, tokens), device=results.device)
             done = moved(prompt, use_cache=True, logits_to_keep=1)  # warms up
             began = time.perf_counter()
             done = moved(prompt, use_cache=True, logits_to_keep=1)
-            if not book.smoke:
+            if not results.smoke:
                 torch.cuda.synchronize()
             found[f"prompt tokens a second at {tokens}"] = tokens / (time.perf_counter() - began)
             cache, one = done.past_key_values, prompt[:, :1]
             began = time.perf_counter()
-            for _ in range(2 if book.smoke else 32):
+            for _ in range(2 if results.smoke else 32):
                 moved(one, past_key_values=cache, use_cache=True)
-            if not book.smoke:
+            if not results.smoke:
                 torch.cuda.synchronize()
-            found[f"decoded a second at {tokens}"] = (2 if book.smoke else 32) / (time.perf_counter() - began)
+            found[f"decoded a second at {tokens}"] = (2 if results.smoke else 32) / (time.perf_counter() - began)
     return found
 
 
-def train(book: Book) -> None:
+def train(results: PartResults) -> None:
     """Steps a second of the paper's preset: today's loop, the same with fused kernels, and a captured step."""
     import gpu_training
 
-    if book.smoke:
+    if results.smoke:
         gpu_training.BATCH = 2
-    table = book.attempt("rows a second", run=lambda: gpu_training.make_table(book))
+    table = results.attempt("rows a second", run=lambda: gpu_training.make_table(results))
     for attention in ("mta", "transformer"):
         for way in ("loop, fused", "captured, fused", "loop, tiles"):
             if attention == "transformer" and way == "loop, tiles":
                 continue
-            if book.smoke and attention == "mta" and way != "loop, tiles":
+            if results.smoke and attention == "mta" and way != "loop, tiles":
                 continue  # interpreted, that would take minutes
-            book.attempt(attention, way, run=lambda a=attention, w=way: gpu_training.rate(book, a, w), needs=5)
+            results.attempt(attention, way, run=lambda a=attention, w=way: gpu_training.rate(results, a, w), needs=5)
     del table
 
 
-def paper(book: Book) -> None:
+def paper(results: PartResults) -> None:
     """The captured training of MTA and of the Transformer, half of the time each."""
     import gpu_training
 
-    if book.smoke:
+    if results.smoke:
         gpu_training.BATCH = 2
-        book.attempt("transformer", run=lambda: gpu_training.train_until(book, "transformer", 0.0))
+        results.attempt("transformer", run=lambda: gpu_training.train_until(results, "transformer", 0.0))
         return
-    for attention, until in (("mta", book.left / 2), ("transformer", 0.0)):
-        book.attempt(attention, run=lambda a=attention, u=until: gpu_training.train_until(book, a, u), needs=8)
+    for attention, until in (("mta", results.left / 2), ("transformer", 0.0)):
+        results.attempt(attention, run=lambda a=attention, u=until: gpu_training.train_until(results, a, u), needs=8)

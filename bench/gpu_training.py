@@ -48,7 +48,7 @@ def model_of(recipe: Any, device: str) -> nn.Module:
     return _new_model(recipe).to(device)
 
 
-def _some_rows(job: tuple[str, int, int]) -> np.ndarray:
+def _make_rows(job: tuple[str, int, int]) -> np.ndarray:
     from mta_eval import registry
     from mta_eval.models.checkpoints.recipes import TaskRows
 
@@ -57,86 +57,86 @@ def _some_rows(job: tuple[str, int, int]) -> np.ndarray:
     return np.array([rows(stream, index) for index in range(first, last)], dtype=np.uint8)
 
 
-def make_table(book: Any, count: int = 0) -> float:
+def make_table(results: Any, count: int = 0) -> float:
     """Rows of the training stream, `count` or 20 seconds' worth, on the device; returns rows a second."""
-    workers = 1 if book.smoke else max(1, (os.cpu_count() or 2) - 1)
-    count = count or (BATCH * 3 if book.smoke else 400_000)
+    workers = 1 if results.smoke else max(1, (os.cpu_count() or 2) - 1)
+    count = count or (BATCH * 3 if results.smoke else 400_000)
     step = max(BATCH, count // (workers * 8))
     jobs = [("training", first, min(first + step, count)) for first in range(0, count, step)]
     began = time.perf_counter()
     if workers == 1:
-        parts = [_some_rows(job) for job in [*jobs, ("validation", 0, BATCH)]]
+        parts = [_make_rows(job) for job in [*jobs, ("validation", 0, BATCH)]]
     else:
         with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            parts = list(pool.map(_some_rows, [*jobs, ("validation", 0, 1024)]))
+            parts = list(pool.map(_make_rows, [*jobs, ("validation", 0, 1024)]))
     took = time.perf_counter() - began
-    _tables["training"] = torch.from_numpy(np.concatenate(parts[:-1])).to(book.device)
-    _tables["validation"] = torch.from_numpy(parts[-1]).to(book.device)
+    _tables["training"] = torch.from_numpy(np.concatenate(parts[:-1])).to(results.device)
+    _tables["validation"] = torch.from_numpy(parts[-1]).to(results.device)
     return count / took
 
 
-def rate(book: Any, attention: str, way: str) -> dict[str, float]:
+def rate(results: Any, attention: str, way: str) -> dict[str, float]:
     """Steps a second, and the losses of the first and last steps."""
-    within = path_of("auto" if way.endswith("fused") else "tiles")
-    with within:
+    path = path_of("auto" if way.endswith("fused") else "tiles")
+    with path:
         if way.startswith("captured"):
-            step, losses = captured_step(book, attention)
+            step, losses = captured_step(results, attention)
             count, began = 0, time.perf_counter()
-            while count < (2 if book.smoke else 1000) and time.perf_counter() - began < 6:
-                for _ in range(1 if book.smoke else 100):
+            while count < (2 if results.smoke else 1000) and time.perf_counter() - began < 6:
+                for _ in range(1 if results.smoke else 100):
                     step()
                     count += 1
                 last = float(losses())
             return {"steps a second": count / (time.perf_counter() - began), "steps": count, "loss": last}
-        return loop_rate(book, attention)
+        return loop_rate(results, attention)
 
 
-def loop_rate(book: Any, attention: str) -> dict[str, float]:
+def loop_rate(results: Any, attention: str) -> dict[str, float]:
     """Today's training loop, its rows made by worker processes."""
     from mta_eval import registry
     from mta_eval.models.checkpoints.recipes import TaskRows
     from mta_eval.models.checkpoints.training import Share, Trainer
 
-    steps = 4 if book.smoke else 400
+    steps = 4 if results.smoke else 400
     recipe = recipe_of(attention, steps)
     rows = TaskRows(registry.build_task(recipe.task), recipe.seed)
     trainer = Trainer(
-        model_of(recipe, book.device), rows, recipe.schedule, recipe.seed, Share(), 0 if book.smoke else 12
+        model_of(recipe, results.device), rows, recipe.schedule, recipe.seed, Share(), 0 if results.smoke else 12
     )
-    warm, most, times, losses = 1 if book.smoke else 20, 8.0, [], []
+    warmup_steps, most_seconds, times, losses = 1 if results.smoke else 20, 8.0, [], []
     for batch in trainer._batches():
         losses.append(trainer._advance(batch))
         times.append(time.perf_counter())
-        if len(times) > warm + 2 and times[-1] - times[0] > most:
+        if len(times) > warmup_steps + 2 and times[-1] - times[0] > most_seconds:
             break
     return {
-        "steps a second": (len(times) - 1 - warm) / (times[-1] - times[warm]),
+        "steps a second": (len(times) - 1 - warmup_steps) / (times[-1] - times[warmup_steps]),
         "steps": len(times),
         "loss": losses[-1],
     }
 
 
-def captured_step(book: Any, attention: str) -> tuple[Callable[[], None], Callable[[], torch.Tensor]]:
+def captured_step(results: Any, attention: str) -> tuple[Callable[[], None], Callable[[], torch.Tensor]]:
     """A step on the next rows of the table, as a CUDA graph, and the last loss."""
     recipe = recipe_of(attention, 10**6)
     schedule, table = recipe.schedule, _tables["training"]
-    model = model_of(recipe, book.device).train()
-    on_card = book.device == "cuda"
+    model = model_of(recipe, results.device).train()
+    on_card = results.device == "cuda"
     optimizer = torch.optim.AdamW(
         model.parameters(),
-        lr=torch.tensor(schedule.learning_rate, device=book.device) if on_card else schedule.learning_rate,
+        lr=torch.tensor(schedule.learning_rate, device=results.device) if on_card else schedule.learning_rate,
         betas=schedule.betas,
         eps=schedule.eps,
         weight_decay=schedule.weight_decay,
         capturable=on_card,
         fused=on_card,
     )
-    at = torch.zeros((), dtype=torch.long, device=book.device)
-    loss = torch.zeros((), device=book.device)
-    within = torch.arange(BATCH, device=book.device)
+    first_row = torch.zeros((), dtype=torch.long, device=results.device)
+    loss = torch.zeros((), device=results.device)
+    row_offsets = torch.arange(BATCH, device=results.device)
 
     def step() -> None:
-        batch = table[(at + within) % len(table)].long()
+        batch = table[(first_row + row_offsets) % len(table)].long()
         with torch.autocast("cuda", torch.bfloat16) if on_card else nullcontext():
             logits = model(batch, use_cache=False, logits_to_keep=ANSWER + 1).logits[:, :-1]
         found = F.cross_entropy(logits.float().flatten(0, 1), batch[:, -ANSWER:].flatten())
@@ -145,7 +145,7 @@ def captured_step(book: Any, attention: str) -> tuple[Callable[[], None], Callab
         nn.utils.clip_grad_norm_(model.parameters(), schedule.clip, foreach=True)
         optimizer.step()
         loss.copy_(found.detach())
-        at.add_(BATCH)
+        first_row.add_(BATCH)
 
     replay = step
     if on_card:
@@ -160,19 +160,19 @@ def captured_step(book: Any, attention: str) -> tuple[Callable[[], None], Callab
     return run, lambda: loss
 
 
-def train_until(book: Any, attention: str, left_at_end: float) -> dict[str, Any]:
+def train_until(results: Any, attention: str, left_at_end: float) -> dict[str, Any]:
     """Train by captured steps until so many seconds of the part are left; errors on held-out rows on the way."""
     if "training" not in _tables:
-        make_table(book, 0 if book.smoke else 1_000_000 if book.left > 90 else 400_000)
+        make_table(results, 0 if results.smoke else 1_000_000 if results.left > 90 else 400_000)
     with path_of("auto"):
-        step, losses = captured_step(book, attention)
+        step, losses = captured_step(results, attention)
         count, curve, began = 0, [], time.perf_counter()
-        while book.left > left_at_end + 2 and not (book.smoke and count):
-            for _ in range(1 if book.smoke else 500):
+        while results.left > left_at_end + 2 and not (results.smoke and count):
+            for _ in range(1 if results.smoke else 500):
                 step()
-            count += 1 if book.smoke else 500
+            count += 1 if results.smoke else 500
             loss = float(losses())
-            if count % 2000 == 0 or book.smoke:
+            if count % 2000 == 0 or results.smoke:
                 curve.append([count, loss, *held_out(step.model)])  # type: ignore[attr-defined]
             if not math.isfinite(loss):
                 break
@@ -191,5 +191,5 @@ def held_out(model: nn.Module) -> list[float]:
             logits = model(part, use_cache=False, logits_to_keep=ANSWER + 1).logits[:, :-1]
         wrong.append(logits.argmax(-1) != part[:, -ANSWER:])
     model.train()
-    every = torch.cat(wrong)
-    return [float(every.float().mean()), float(every.any(1).float().mean())]
+    wrong_tokens = torch.cat(wrong)
+    return [float(wrong_tokens.float().mean()), float(wrong_tokens.any(1).float().mean())]

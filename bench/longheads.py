@@ -20,7 +20,7 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 import typer
-from measuring import apart, peak
+from measuring import peak, run_in_process
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
@@ -32,11 +32,11 @@ from mta_eval.errors import SpecError
 from mta_eval.models.context_extension.chunks import Chunking, Rotation, chunk_vectors, longheads_attention
 from mta_eval.models.devices import choose_device
 
-REPEATS, ENOUGH = 3, 20  # runs after a first one, but no more than so many seconds
+REPEATS, MOST_SECONDS = 3, 20  # runs after a first one, as long as they take less than so many seconds
 
 
 def measure(task: dict[str, Any]) -> dict[str, float]:
-    """Best seconds of a few, and extra bytes at the peak."""
+    """The seconds of the quickest run, and extra bytes at the peak."""
     torch.manual_seed(0)
     length, size = task["length"], task["size"]
     where: dict[str, Any] = {"device": task["device"], "dtype": getattr(torch, task["dtype"])}
@@ -47,21 +47,27 @@ def measure(task: dict[str, Any]) -> dict[str, float]:
         torch.arange(0, size, 2, device=task["device"]) / size
     )
     angles = torch.cat((angles, angles), -1)
-    rotation, places = Rotation(angles.cos(), angles.sin()), torch.arange(length, device=task["device"])
+    rotation, positions = Rotation(angles.cos(), angles.sin()), torch.arange(length, device=task["device"])
     chunking = Chunking(task["window"], task["attention_length"], task["attention_length"])
 
     def ours() -> torch.Tensor:
-        whole = length // chunking.window * chunking.window
-        vectors = chunk_vectors(q[:, :, :whole], k[:, :, :whole], v[:, :, :whole], rotation, chunking.window)
+        chunked_length = length // chunking.window * chunking.window
+        vectors = chunk_vectors(
+            q[:, :, :chunked_length], k[:, :, :chunked_length], v[:, :, :chunked_length], rotation, chunking.window
+        )
         return longheads_attention(q, k, v, vectors, rotation, chunking)
 
     def sdpa() -> torch.Tensor:
         return F.scaled_dot_product_attention(
-            rotation(q, places), rotation(k, places), v, is_causal=True, enable_gqa=task["heads"] != task["groups"]
+            rotation(q, positions),
+            rotation(k, positions),
+            v,
+            is_causal=True,
+            enable_gqa=task["heads"] != task["groups"],
         )
 
     run, before, seconds = {"ours": ours, "sdpa": sdpa}[task["how"]], peak(task["device"]), []
-    while len(seconds) < 2 or (len(seconds) < 1 + REPEATS and sum(seconds) < ENOUGH):
+    while len(seconds) < 2 or (len(seconds) < 1 + REPEATS and sum(seconds) < MOST_SECONDS):
         began = perf_counter()
         with torch.inference_mode():
             run()
@@ -102,7 +108,7 @@ def main(
     found: dict[str, list[tuple[int, dict[str, float]]]] = {"sdpa": [], "ours": []}
     for length in wanted:
         for how, numbers in found.items():
-            measured = apart(__file__, {**fixed, "length": length, "how": how})
+            measured = run_in_process(__file__, {**fixed, "length": length, "how": how})
             if measured:
                 numbers.append((length, measured))
         cells = {how: dict(numbers).get(length) for how, numbers in found.items()}

@@ -14,13 +14,13 @@ from mta_eval.errors import ModelError
 
 
 def peak(device: str) -> float:
-    """Bytes at the highest so far."""
+    """The most memory that this process has taken so far, in bytes."""
     if device == "cuda":
         return float(torch.cuda.max_memory_allocated())
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0
 
 
-def apart(script: str, task: dict[str, Any]) -> dict[str, float] | None:
+def run_in_process(script: str, task: dict[str, Any]) -> dict[str, float] | None:
     """`script --one TASK` in a process of its own, so that its peak memory is its own; None if it ran out of memory.
 
     Raises ModelError where it ends otherwise before it has measured.
@@ -32,5 +32,5 @@ def apart(script: str, task: dict[str, Any]) -> dict[str, float] | None:
         return None
     if done.returncode:
         raise ModelError(f"{script} --one {json.dumps(task)}: {(done.stderr.splitlines() or ['no reason'])[-1]}")
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    measured: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return measured

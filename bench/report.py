@@ -36,7 +36,9 @@ from mta_eval.results.store import RunFolder, read
 SEED = 0
 LENGTHS = tuple(1024 << power for power in range(8))
 DEPTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
-AROUND = "The miller carried home a basket of pears, since nobody else was willing. The wind was colder than expected. "
+CONTEXT = (
+    "The miller carried home a basket of pears, since nobody else was willing. The wind was colder than expected. "
+)
 
 
 class Row(NamedTuple):
@@ -71,7 +73,7 @@ def make_records(count: int, models: int) -> Iterator[Record]:
             max_new_tokens=10,
             seconds=0.01,
             choices=[value, "1234567", "2345678", "3456789"],
-            needles=[needle | {"asked": True, "before": AROUND, "after": AROUND}],
+            needles=[needle | {"asked": True, "before": CONTEXT, "after": CONTEXT}],
             prompt_sha256="0" * 64,
             peak_memory=10**9,
         )
@@ -86,12 +88,12 @@ def measure(count: int, models: int, folder: Path) -> Row:
     (folder / "records.jsonl").write_text("".join(lines), encoding="utf-8")
     began = perf_counter()
     run, records = read(folder)
-    there = perf_counter()
-    drawn: list[float] = []
-    with patch.object(report, "draw_gallery", _timed(report.draw_gallery, drawn)):
+    read_at = perf_counter()
+    picture_seconds: list[float] = []
+    with patch.object(report, "draw_gallery", _timed(report.draw_gallery, picture_seconds)):
         html = report.write_report(records, folder / "report", runs=[("bench", run)])[0]
-    whole = perf_counter() - there
-    return Row(count, there - began, whole - sum(drawn), sum(drawn), html.stat().st_size)
+    report_seconds = perf_counter() - read_at
+    return Row(count, read_at - began, report_seconds - sum(picture_seconds), sum(picture_seconds), html.stat().st_size)
 
 
 def _timed(step: Callable[..., Any], seconds: list[float]) -> Callable[..., Any]:
@@ -136,7 +138,7 @@ def main(
     if min(counts) < models:
         raise SpecError(f"{min(counts)} records of {models} models leave a model without any; take more records")
     with tempfile.TemporaryDirectory() as folder:
-        measure(max(models, 100), models, Path(folder, "warm"))  # imports and fonts are nobody's
+        measure(max(models, 100), models, Path(folder, "warm"))  # so that imports and fonts are in no row
         rows = [measure(count, models, Path(folder, str(count))) for count in counts]
     Console().print(draw(rows))
 

@@ -23,7 +23,7 @@ def start(main: Callable[..., None]) -> None:
     end_in_one_line(app, Path(sys.argv[0]).name)
 
 
-def chosen_of(text: str, known: Collection[str], option: str) -> list[str]:
+def parse_choices(text: str, known: Collection[str], option: str) -> list[str]:
     """The names in `text`, parted by commas. Raises SpecError."""
     names = [name.strip() for name in text.split(",")]
     if wrong := [name for name in names if name not in known]:
@@ -31,7 +31,7 @@ def chosen_of(text: str, known: Collection[str], option: str) -> list[str]:
     return names
 
 
-def kernel_of(text: str) -> list[int]:
+def parse_kernel(text: str) -> list[int]:
     """ "6x11" -> [6, 11]. Raises SpecError."""
     match = re.fullmatch(r"([1-9][0-9]{0,3})x([1-9][0-9]{0,3})", text)
     if not match:

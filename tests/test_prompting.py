@@ -80,6 +80,8 @@ def test_a_thought_gets_room_where_a_chat_is_asked_of_a_model_that_may_think(thi
     ):
         assert with_room_for_thoughts(other, chats, models, None)[0].thinking_tokens == tokens
     assert with_room_for_thoughts(PromptSettings(), chats, {"thinker": thinker}, 7)[0].thinking_tokens == 7
+    mixed, _ = build_tasks(["niah", "passkey:prompt=chat"], {}, "task")
+    assert with_room_for_thoughts(PromptSettings(), mixed, {"m": thinker}, None)[0].thinking_tokens == THINKING_TOKENS
     completions, _ = build_tasks(["niah"], {}, "task")
     assert with_room_for_thoughts(PromptSettings(), completions, {"thinker": thinker}, None)[0].thinking_tokens == 0
 
@@ -148,3 +150,4 @@ def test_a_template_that_opens_a_thought_wants_room_for_it(thinker: Model, tmp_p
     with pytest.raises(SpecError, match="opens a thought; give it --thinking-tokens, or --thinking off"):
         with_room_for_thoughts(PromptSettings(), chats, {"thinker": thinker}, 0)
     assert with_room_for_thoughts(PromptSettings(thinking="off"), chats, {"thinker": thinker}, 0)
+    assert with_room_for_thoughts(PromptSettings(), build_tasks(["niah"], {}, "task")[0], {"thinker": thinker}, 0)

@@ -19,7 +19,7 @@ class QueryLayer(DynamicLayer):
 
     is_croppable = False  # not to any length
     crop_step = CROP_STEP
-    few = 64  # tokens, taken in at once, of which any can be removed again
+    free_crop_limit = 64  # tokens: an update of at most so many can be cropped at any of them
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class QueryLayer(DynamicLayer):
         """Take in T new keys, values and queries (B, H, T, D); `kept` says which queries to keep (`Tokens.kept`)."""
         before = queries.new_zeros(*queries.shape[:2], halo, queries.shape[3]) if self.queries is None else self.queries
         joined = torch.cat((before, queries), 2)
-        self._last = joined if kept is None and queries.shape[2] <= self.few else None
+        self._last = joined if kept is None and queries.shape[2] <= self.free_crop_limit else None
         if kept is None:
             self.queries = joined[:, :, joined.shape[2] - halo :].clone()
             past, current = self.get_seq_length(), queries.shape[2]
@@ -77,8 +77,8 @@ class QueryLayer(DynamicLayer):
         super().crop(tokens_to_remove)
         self._checkpoints = {border: queries for border, queries in self._checkpoints.items() if border <= remaining}
 
-    def own_copy(self) -> QueryLayer:
-        """A layer that holds the same and goes its own way from here."""
+    def independent_copy(self) -> QueryLayer:
+        """A copy that later updates of either layer leave as it is."""
         layer = copy(self)
         layer._checkpoints = dict(self._checkpoints)
         return layer

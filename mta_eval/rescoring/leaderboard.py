@@ -117,7 +117,7 @@ def of_models(rescored: Rescored, models: Collection[str]) -> Rescored:
             if (kept := [example for example in examples if example["model"] in models])
         },
         unanswered=Counter({group: n for group, n in rescored.unanswered.items() if group.model in models}),
-        unmarked=Counter({one: n for one, n in rescored.unmarked.items() if one.group.model in models}),
+        unscored=Counter({one: n for one, n in rescored.unscored.items() if one.group.model in models}),
     )
 
 

@@ -43,8 +43,8 @@ class Split(NamedTuple):
     group: Group
 
 
-class Unmarked(NamedTuple):
-    """Rows of one group that a rule cannot mark, for one reason."""
+class Unscored(NamedTuple):
+    """Rows of one group that a rule cannot score, for one reason."""
 
     group: Group
     rule: str
@@ -75,8 +75,8 @@ class Rescored:
     `tallies[group, depth][rule]` counts each score of a draw. `splits` are the counts of (both, only the first, only
     the second, neither) right, `examples` rows where (first rule, second rule, task, whether the first is right)
     differ.
-    `unanswered` are rows with neither output nor stored score, scored by no rule; `unmarked` rows that one rule cannot
-    mark. `skipped` are files of a folder that hold no answers; `passed` those that no rule here can score, each with
+    `unanswered` are rows with neither output nor stored score, scored by no rule; `unscored` rows that one rule cannot
+    score. `skipped` are files of a folder that hold no answers; `passed` those that no rule here can score, each with
     the reason. `rules` are the names of those that scored something.
     """
 
@@ -85,7 +85,7 @@ class Rescored:
     examples: dict[tuple[str, str, str, bool], list[Example]] = field(default_factory=dict)
     unanswered: Counter[Group] = field(default_factory=Counter)
     rules: dict[str, None] = field(default_factory=dict)
-    unmarked: Counter[Unmarked] = field(default_factory=Counter)
+    unscored: Counter[Unscored] = field(default_factory=Counter)
     passed: dict[Path, str] = field(default_factory=dict)
     skipped: list[Path] = field(default_factory=list)
 
@@ -111,7 +111,7 @@ def rescore_files(sources: Sequence[AnswerFile], names: Sequence[str], task: str
             _merge(rescored, part)
     for scorer in scorers:
         if scorer.name not in rescored.rules and (rescored.tallies or not rescored.passed):
-            reasons = (reason for _, name, reason in rescored.unmarked if name == scorer.name)
+            reasons = (reason for _, name, reason in rescored.unscored if name == scorer.name)
             raise SpecError(f"the rule {scorer.name} scores none of these answers: {next(reasons, scorer.description)}")
     if rescored.passed and not rescored.tallies:
         raise TextError(next(iter(rescored.passed.values())))
@@ -150,7 +150,7 @@ def _rescore_source(source: AnswerFile, names: list[str], task: str) -> tuple[Re
         scores: dict[str, float] = {}
         for scorer in known[kind]:
             if reason := scorer.refuse(row):
-                part.unmarked[Unmarked(group, scorer.name, reason)] += 1
+                part.unscored[Unscored(group, scorer.name, reason)] += 1
                 refusal = refusal or f"the rule {scorer.name} cannot score {str(source.path)!r}: {reason}"
             else:
                 scores[scorer.name] = scorer.score(row)
@@ -158,8 +158,8 @@ def _rescore_source(source: AnswerFile, names: list[str], task: str) -> tuple[Re
         if beside and STORED not in scores and not beside.refuse(row):
             scores[STORED] = beside.score(row)
         _add(part, group, row, scores, source.path)
-    unscored = not part.rules if named else not part.tallies
-    if not unscored or not (known or part.tallies):
+    has_scores = bool(part.rules if named else part.tallies)
+    if has_scores or not (known or part.tallies):
         return part, ""
     return part, refusal or _no_rule(source, known)
 
@@ -230,5 +230,5 @@ def _merge(rescored: Rescored, part: Rescored) -> None:
         merged = rescored.examples.setdefault(case, [])
         merged.extend(examples[: EXAMPLES - len(merged)])
     rescored.unanswered.update(part.unanswered)
-    rescored.unmarked.update(part.unmarked)
+    rescored.unscored.update(part.unscored)
     rescored.rules |= part.rules

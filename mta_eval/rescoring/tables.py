@@ -13,19 +13,19 @@ from mta_eval.rescoring.tallies import Tally, groups_of, measure, order_of, sort
 from mta_eval.results.table import GAP, axis_text, interval_text, markdown_table, markdown_text, model_text
 
 MOST_DIFFERING = 12  # groups of answers that a table of disagreements names
-MOST_NAMED = 8  # cells that a line of unmarked rows names
+MOST_NAMED = 8  # cells that a line of unscored rows names
 
 
-def unmarked_text(rescored: Rescored, groups: Collection[Group]) -> str:
-    """Lines, one for each rule and reason, of the rows of `groups` that it cannot mark; "" if there are none."""
+def unscored_text(rescored: Rescored, groups: Collection[Group]) -> str:
+    """Lines, one for each rule and reason, of the rows of `groups` that it cannot score; "" if there are none."""
     counts: Counter[tuple[str, str]] = Counter()
     where: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for (group, rule, reason), count in sorted(rescored.unmarked.items(), key=lambda item: order_of(item[0].group)):
+    for (group, rule, reason), count in sorted(rescored.unscored.items(), key=lambda item: order_of(item[0].group)):
         if group in groups:
             counts[rule, reason] += count
             where[rule, reason].append(f"{group.task} at {group_length_text(group)}")
     return "".join(
-        f"- `{rule}` marks {count} {'row' if count == 1 else 'rows'} not, as {reason}: {_few(where[rule, reason])}\n"
+        f"- `{rule}` cannot score {count} {'row' if count == 1 else 'rows'}, as {reason}: {_few(where[rule, reason])}\n"
         for (rule, reason), count in counts.items()
     )
 
@@ -62,7 +62,7 @@ def sections(rescored: Rescored) -> Iterator[str]:
             for group in groups
         ]
         text = f"## {title}\n\n" + markdown_table(["task", "length", *rules], rows, left=2)
-        if missing := unmarked_text(rescored, groups):
+        if missing := unscored_text(rescored, groups):
             text += f"\n{missing}"
         if len({group.length for group in groups}) > 1 and len({group.task for group in groups}) > 1:
             text += "".join(f"\n### {title}: {rule}\n\n{_pivot(groups, whole, rule)}" for rule in rules)

@@ -11,7 +11,7 @@ from mta_eval.rescoring.rows import Scores
 from mta_eval.rescoring.scoring import Group, Rescored
 from mta_eval.results.statistics import Estimate, estimate
 
-COLUMNS = (*Group._fields, "depth", "rule", "count", "mean", "low", "high", "unanswered", "unmarked")
+COLUMNS = (*Group._fields, "depth", "rule", "count", "mean", "low", "high", "unanswered", "unscored")
 ALL, ANY = "all", "any"
 NOTHING = (None, None, None)
 MOST_DEPTHS = 60
@@ -22,23 +22,23 @@ def rescored_frame(rescored: Rescored) -> pd.DataFrame:
     """One row for each group, depth and rule: count, mean and 95 % interval (0..1), and the group's unanswered rows.
 
     `depth` is "any" where unknown; where it is known there is a row for each and one for "all". The cells of
-    published tables are the rows with "any" or "all"; they tell how many rows the rule could not mark. A group with no
+    published tables are the rows with "any" or "all"; they tell how many rows the rule could not score. A group with no
     answer at all has one row without a rule.
     """
     rows: list[list[object]] = []
-    unmarked = _unmarked(rescored)
+    unscored = _unscored_rows(rescored)
     for group, depths in _by_group(rescored).items():
         for depth, tally in depths.items():
             whole = depth in (ALL, ANY)
-            for rule in dict.fromkeys((*tally, *(unmarked[group] if whole else ()))):
+            for rule in dict.fromkeys((*tally, *(unscored[group] if whole else ()))):
                 counts = tally.get(rule, Counter())
                 measured = measure(counts) if counts else NOTHING
-                missing = unmarked[group][rule] if whole else None
+                missing = unscored[group][rule] if whole else None
                 rows.append([*group, depth, rule, counts.total(), *measured, rescored.unanswered[group], missing])
     silent = [group for group in rescored.unanswered if all(group != other for other, _ in rescored.tallies)]
     rows += [[*group, ANY, None, 0, *NOTHING, rescored.unanswered[group], 0] for group in silent]
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
-    return frame.astype({"length": "Int64", "unmarked": "Int64", "mean": float, "low": float, "high": float})
+    return frame.astype({"length": "Int64", "unscored": "Int64", "mean": float, "low": float, "high": float})
 
 
 def groups_of(rescored: Rescored) -> dict[Group, Tally]:
@@ -98,9 +98,9 @@ def scores_with_draws(counts: Scores) -> tuple[list[float], list[Hashable]]:
     return [score for score, _ in counts.elements()], [draw or object() for _, draw in counts.elements()]
 
 
-def _unmarked(rescored: Rescored) -> dict[Group, Counter[str]]:
+def _unscored_rows(rescored: Rescored) -> dict[Group, Counter[str]]:
     counts: dict[Group, Counter[str]] = defaultdict(Counter)
-    for (group, rule, _), count in rescored.unmarked.items():
+    for (group, rule, _), count in rescored.unscored.items():
         counts[group][rule] += count
     return counts
 

@@ -64,7 +64,7 @@ def _comparison(rescored: Rescored, boards: Sequence[Leaderboard], top: int | No
     parts += [f"### {markdown_text(board.title)}\n\n{leaderboard_markdown(board, top)}" for board in boards]
     if has_many_models(rescored):
         parts.append(f"## Tasks\n\nMeans over lengths; models.md has each length.\n\n{tables.by_task(rescored)}")
-        if missing := tables.unmarked_text(rescored, {one.group for one in rescored.unmarked}):
+        if missing := tables.unscored_text(rescored, {one.group for one in rescored.unscored}):
             parts.append(missing)
     return "\n".join(parts)
 

@@ -29,7 +29,7 @@ def read_samples_file(path: Path) -> tuple[Run, list[Record]]:
     if not rows:
         raise StoreError(f"{str(path)!r} is empty")
     if rows[0].get("metrics") == ["bypass"]:
-        raise StoreError(f"{str(path)!r} has answers without scores (--predict_only); mark them with mta-eval rescore")
+        raise StoreError(f"{str(path)!r} has answers without scores (--predict_only); score them with mta-eval rescore")
     try:
         model = _model(path)
         records = [_record(row, model) for row in rows]

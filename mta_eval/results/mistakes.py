@@ -1,4 +1,4 @@
-"""What kind of mistake an answer is. Reads one record, by rules of its own: it marks nothing right or wrong."""
+"""What kind of mistake an answer is. Reads one record, by rules of its own: it scores nothing."""
 
 from __future__ import annotations
 

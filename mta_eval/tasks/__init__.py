@@ -1,1 +1,1 @@
-"""The tasks room: everything that makes samples and marks answers. Knows no model; a model only lends its tokenizer."""
+"""The tasks room: makes samples and scores answers. Knows no model; a model only lends its tokenizer."""

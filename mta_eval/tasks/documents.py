@@ -61,7 +61,7 @@ def _of_path(where: str, column: str) -> Iterator[Document]:
         folder = path.is_dir()
     except (OSError, RuntimeError, ValueError) as error:
         raise TextError(f"no such file or folder: {where!r}") from error
-    if not folder and not path.exists():
+    if not path.exists():
         raise TextError(f"no such file or folder: {where!r}; a data set is named dataset:NAME")
     files = sorted(file for file in path.rglob("*") if file.suffix in SUFFIXES) if folder else [path]
     if not files:

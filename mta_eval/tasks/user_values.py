@@ -69,7 +69,7 @@ def _plain_row(line: str) -> tuple[str, str]:
     key, *values = line.split("\t")
     if len(values) > 1:
         raise ValueError(f"has {len(values)} tabs; write a key, one tab and its value")
-    if values and not key.strip():
+    if not key.strip():
         raise ValueError("has no key before the tab")
     return (key, values[0]) if values else ("", key)
 

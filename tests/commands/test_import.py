@@ -246,6 +246,7 @@ def test_what_is_wrong_with_the_answers_is_one_line_with_file_and_line(call: Cal
         ({"task": "nia"}, "no task is called 'nia'; did you mean 'niah'?"),
         ({"rule": "ruler_all"}, "rule is 'ruler_all', but niah scores by 'first_word'"),
         ({"id": "x"}, "'x' is no id of a sample of niah"),
+        ({"id": "niah/x"}, "'niah/x' is no id of a sample of niah"),
         ({"id": "passkey/256/0.00/0"}, "'passkey/256/0.00/0' is no id of a sample of niah"),
         ({"id": "niah/256/1.00/0"}, "niah/256/1.00/0 is there twice, first on line 1; import each seed alone"),
         ({"seed": 4}, "its seed, tokenizer or settings are not those of the first line; import them alone"),
@@ -264,6 +265,15 @@ def test_what_is_wrong_with_the_samples_is_one_line_with_file_and_line(
     assert err.count("\n") == 1
 
 
+def test_a_needle_that_the_prompt_does_not_hold_is_refused(call: Call) -> None:
+    rows = export(call, "niah")
+    rows[0]["needles"][0]["text"] = "The sea is wide."
+    write("samples.jsonl", rows)
+    write("answers.jsonl", answers(export(call, "niah", "good.jsonl")))
+    told = "mta-eval: 'samples.jsonl' line 1: its prompt does not hold the needle 'The sea is wide.'\n"
+    assert bring_back(call) == (2, "", told)
+
+
 def test_an_output_that_repeats_the_prompt_is_refused(call: Call) -> None:
     rows = export(call, "niah")
     write("answers.jsonl", [{"id": row["id"], "generated_text": row["prompt"] + " 7"} for row in rows])
@@ -278,6 +288,8 @@ def test_files_that_are_none_are_one_line(call: Call) -> None:
     told = "mta-eval: cannot read 'folder': Is a directory; for a checkpoint see mta-eval import-checkpoint\n"
     assert call("import", "answers.jsonl", "folder", "--name", "x", "--out", "y") == (2, "", told)
     assert "holds no samples" in call("import", "answers.jsonl", "answers.jsonl", "--name", "x", "--out", "y")[2]
+    export(call, "niah")
+    assert "'answers.jsonl' holds no answers; a line of it is" in bring_back(call)[2]
     for name in (" ", "a\nb"):
         assert "--name is what the model is called" in call("import", "a", "b", "--name", name, "--out", "y")[2]
     Path("latin.jsonl").write_bytes(LINE.encode() + b'{"id": "\xe9"}')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,30 @@ CASES = {
     "prose_entropy.py": [("--haystacks", "nonsense"), ("--length", "x")],
     "report.py": [("--records", "x")],
 }
+
+
+@pytest.mark.parametrize("script", sorted(BENCH.glob("*.py")), ids=lambda script: script.name)
+def test_what_a_benchmark_imports_from_mta_eval_is_there(script: Path) -> None:
+    """Read, not imported: some of it is imported late, on a machine with a GPU alone."""
+    for node in ast.walk(ast.parse(script.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("mta_eval"):
+            place = BENCH.parent.joinpath(*node.module.split("."))
+            module = place.with_suffix(".py") if place.with_suffix(".py").exists() else place / "__init__.py"
+            names = _top_level_names(module) | {file.stem for file in place.glob("*.py")}
+            missing = {alias.name for alias in node.names} - names
+            assert not missing, f"line {node.lineno}: {node.module} has no {missing}"
+
+
+def _top_level_names(module: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.parse(module.read_text()).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names |= {alias.asname or alias.name for alias in node.names}
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            names |= {name.id for name in ast.walk(node) if isinstance(name, ast.Name)}
+    return names
 
 
 @pytest.mark.slow

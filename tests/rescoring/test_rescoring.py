@@ -321,25 +321,25 @@ def test_a_stored_score_that_is_not_there_cannot_be_asked_for(tmp_path: Path) ->
             rescored_of(path, rules=(rule,))
 
 
-def test_rows_that_a_rule_cannot_mark_are_counted_beside_its_table(tmp_path: Path) -> None:
+def test_rows_that_a_rule_cannot_score_are_counted_beside_its_table(tmp_path: Path) -> None:
     write_csv(tmp_path / "m/qa1_0k.csv", HERE)
     (tmp_path / "m/qa1_4k.csv").write_text("target,output\nkitchen,kitchen\noffice,office\n")
     rescored = rescored_of(tmp_path)
-    note = "- `babilong_official` marks 2 rows not, as it needs the question: qa1 at 4K"
+    note = "- `babilong_official` cannot score 2 rows, as it needs the question: qa1 at 4K"
     assert note in "".join(tables.sections(rescored)).splitlines()
     frame = tallies.rescored_frame(rescored).set_index(["rule", "length"])
     official = frame.loc[("babilong_official", 4096)]
-    assert (official["count"], official["unmarked"]) == (0, 2)
-    assert frame.loc[("babilong_lm_eval", 4096)]["unmarked"] == 0
+    assert (official["count"], official["unscored"]) == (0, 2)
+    assert frame.loc[("babilong_lm_eval", 4096)]["unscored"] == 0
     writing.write_rescored(rescored, tmp_path / "out")
     assert note in (tmp_path / "out/rescore.md").read_text()
 
 
-def test_many_cells_without_marks_are_named_in_part(tmp_path: Path) -> None:
+def test_many_cells_without_scores_are_named_in_part(tmp_path: Path) -> None:
     for number in range(1, 21):
         (tmp_path / f"qa{number}_4k.csv").write_text("target,output\nkitchen,kitchen\n")
     text = "".join(tables.sections(rescored_of(tmp_path)))
-    assert "marks 20 rows not, as it needs the question: qa1 at 4K, " in text
+    assert "cannot score 20 rows, as it needs the question: qa1 at 4K, " in text
     assert "qa8 at 4K and 12 more\n" in text
 
 

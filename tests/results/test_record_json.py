@@ -259,3 +259,9 @@ def test_settings_that_cannot_be_are_refused_with_their_name(
 ) -> None:
     with pytest.raises(StoreError, match=named):
         read(folder_of(tmp_path, run=RUN_OBJECT | {"prompt": prompt}))
+
+
+def test_a_records_finish_is_read_as_it_was_written() -> None:
+    for finish in ("stop", "length", "refused", None):
+        record = dataclasses.replace(read_record(LINES[0]), finish=finish)  # type: ignore[arg-type]
+        assert read_record(record_line(record)).finish == finish

@@ -75,6 +75,8 @@ def test_each_benchmark_has_the_rules_published_for_it(answer: ScoredOutput, nam
         ("babilong_official", ScoredOutput("", ("12345",), "What?", None, "passkey")),
         ("babilong_official", ScoredOutput("", ("kitchen",), "", 1, "qa1")),
         ("babilong_lm_eval", ScoredOutput("", ("kitchen",), "", 21, "qa21")),
+        ("babilong_lm_eval", ScoredOutput("", ("kitchen", "office"), "", 1, "qa1")),
+        ("infinitebench_kv_retrieval", ScoredOutput("", ("kitchen",), "Where?", 1, "qa1")),
         ("infinitebench_passkey", ScoredOutput("", ("kitchen",), task="x")),
         ("infinitebench_passkey", ScoredOutput("", ("1", "2"), task="x")),
         ("one_number", ScoredOutput("", ("kitchen",), task="x")),
@@ -114,6 +116,21 @@ def test_rulers_rules_look_at_the_cleaned_output() -> None:
     answer = ScoredOutput("a\x00b", ("a\x00b",))
     assert find("ruler_all")(answer) == 0  # the control character is a newline by then
     assert find("all_contained")(answer) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "score"),
+    [
+        ("babilong_lm_eval", ScoredOutput("In the Kitchen.", (" kitchen ",), "", 1, "qa1"), 1),
+        ("any_contained", ScoredOutput("12 and 34", ("34", "56")), 1),
+        ("any_contained", ScoredOutput("12 and 34", ("56", "78")), 0),
+        ("share_contained", ScoredOutput("12 and 34", ("34", "56", "78", "90")), 1 / 4),
+        ("infinitebench_number_string", ScoredOutput("It is 0034, not 12.", ("0034",)), 1),
+        ("infinitebench_number_string", ScoredOutput("Of 12 the 0034.", ("0034",)), 0),
+    ],
+)
+def test_published_rules_by_an_example(name: str, answer: ScoredOutput, score: float) -> None:
+    assert find(name)(answer) == score
 
 
 def test_our_own_rules_read_numbers_as_people_write_them() -> None:

@@ -223,3 +223,10 @@ def test_the_published_data_set_is_read_through_datasets(
 def test_wrong_options_are_refused(options: str) -> None:
     with pytest.raises(SpecError):
         build_task(f"babilong:{options}")
+
+
+@pytest.mark.parametrize(("option", "most"), [("facts", 10_000), ("examples", 1000)])
+def test_there_are_so_many_facts_and_examples_at_most(option: str, most: int) -> None:
+    build_task(f"babilong:qa=2,{option}={most}")
+    with pytest.raises(SpecError, match=f"{option} is 0 to {most}, not {most + 1}"):
+        build_task(f"babilong:qa=2,{option}={most + 1}")

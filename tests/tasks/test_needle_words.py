@@ -96,3 +96,21 @@ def test_templates_that_cannot_be_asked_are_one_clear_line(
 )
 def test_templates_that_can_be_asked_pass(templates: tuple[str, ...], prompt: str, keys: int) -> None:
     words(*templates, prompt=prompt).check(keys)
+
+
+def test_what_templates_say_between_their_places_is_fixed() -> None:
+    own = words("In {key} do {value}, and {key}!", "What in {key}?")
+    assert own.fixed.split("\n") == ["", "In ", " do ", ", and ", "!", "What in ", "?", ""]
+    assert words().fixed.split("\n") == ["", "The magic word of ", " is ", ".", "", ""]
+
+
+def test_a_single_needle_may_be_asked_without_a_key() -> None:
+    words("The code is {value}.").check(1)
+
+
+def test_our_own_words_ask_for_one_value_or_several() -> None:
+    one, several = words(prompt="chat"), words(prompt="chat", several=True)
+    assert one.around(["Oslo"])[1] == "\n\nQuestion: What is the magic word of Oslo? Answer with the word alone."
+    told = "\n\nQuestion: What are the magic words of Oslo and Rome? Answer with the words alone."
+    assert several.around(["Oslo", "Rome"])[1] == told
+    one.check(1)

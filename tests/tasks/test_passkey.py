@@ -125,3 +125,12 @@ def test_a_haystack_that_holds_every_key_is_refused_not_searched_for_ever(
     finally:
         signal.alarm(0)
         signal.signal(signal.SIGALRM, before)
+
+
+def test_an_answer_has_room_for_the_key_and_in_a_chat_for_a_sentence(
+    byte_bpe: FastTokenizer, tokenizer_folder: Path
+) -> None:
+    for prompt, tokenizer, slack in (("completion", byte_bpe, 4), ("chat", load_tokenizer(str(tokenizer_folder)), 24)):
+        sample = build_task(f"passkey:prompt={prompt}").sample(Cell(512, 0.5, 0), 0, tokenizer)
+        assert sample.max_new_tokens == len(tokenizer.encode(f" {sample.targets[0]}").ids) + slack
+        assert (sample.chat is not None) == (prompt == "chat")

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from mta_eval.errors import TextError
+from mta_eval.tasks import documents
 from mta_eval.tasks.documents import Document, read_documents
 
 
@@ -47,11 +48,32 @@ def test_rows_name_their_domain_and_stand_together_by_it(tmp_path: Path) -> None
         {"text": "4"},
         {"text": "5", "meta": {"redpajama_set_name": "RedPajamaC4"}},
         {"text": " \n", "domain": "blank"},
-        {"text": "7", "meta": "none", "domain": ""},
+        {"text": "7", "meta": "none", "domain": " ", "source": ""},
     )
     assert [(one.domain, one.text) for one in read(path)] == [
         ("b", "1"), ("b", "3"), ("PubMed", "2"), ("mixed", "4"), ("mixed", "7"), ("RedPajamaC4", "5"),
     ]  # fmt: skip
+
+
+def test_a_row_is_an_object_on_a_line_and_blank_lines_are_none(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"text": "a"}\n  \n{"text": "b"}')
+    assert [one.text for one in read(tmp_path / "rows.jsonl")] == ["a", "b"]
+
+
+def test_a_path_may_begin_at_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "home.txt").write_text("A tale.")
+    assert read("~/home.txt") == [Document("home", "A tale.")]
+
+
+def test_a_data_set_has_only_so_many_characters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_rows(tmp_path / "test.jsonl", {"text": "one"}, {"text": "two"})
+    monkeypatch.setattr(documents, "MOST_CHARACTERS", 6)
+    assert len(read(f"dataset:{tmp_path}")) == 2
+    monkeypatch.setattr(documents, "MOST_CHARACTERS", 5)
+    read_documents.cache_clear()
+    with pytest.raises(TextError, match="holds more than 5 characters"):
+        read(f"dataset:{tmp_path}")
 
 
 def test_a_line_separator_within_a_text_ends_no_row(tmp_path: Path) -> None:

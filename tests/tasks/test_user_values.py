@@ -52,6 +52,7 @@ def test_a_file_is_read_anew_when_it_has_changed(tmp_path: Path) -> None:
         ("t.txt", "k\t ", "line 1 has no value"),
         ("t.txt", "ice\tnice", "'ice', 'nice'"),
         ("t.txt", "Nice\tice", "'Nice', 'ice'"),
+        ("t.txt", "nice\tso NICE", "'nice', 'so NICE'"),
         ("t.txt", '"a"', 'line 1 has a value that begins with "'),
         ("t.jsonl", "a", "line 1 is no JSON object"),
         ("t.jsonl", "[]", "line 1 is no JSON object"),

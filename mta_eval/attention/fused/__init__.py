@@ -110,9 +110,9 @@ def _plain(
     kernel = kernels.convolve_before
     if kernel is None:
         kernel = q.new_ones(q.shape[1], 1, 1, dtype=torch.float32)
-    missing = max(0, kernel.shape[1] - q.shape[2])  # rows that no row meets, for windows of c_q rows
-    if missing:
-        q, history = F.pad(q, (0, 0, missing, 0)), history + missing
+    padding = max(0, kernel.shape[1] - q.shape[2])  # rows of zeros that no output reads, to fill a window of c_q rows
+    if padding:
+        q, history = F.pad(q, (0, 0, padding, 0)), history + padding
     q, k, v = q.contiguous(), _last_contiguous(k), _last_contiguous(v)
     starts = q.new_empty(1, dtype=torch.int32) if documents is None else starts_of(documents)  # not read, if empty
     seed = torch.randint(2**31 - 1, (1,), device=q.device) if dropout else starts
@@ -135,11 +135,11 @@ def _mixed(
     batch, heads, (groups, size, _) = q.shape[0], q.shape[1], mix.shape
     keys, width = v.shape[2:]
     values = v.repeat_interleave(heads // v.shape[1], 1).view(batch, groups, size, keys, width)
-    each = max(1, LARGEST_HEAD // width)  # values of so many heads go side by side
+    heads_per_part = max(1, LARGEST_HEAD // width)  # whose values go side by side
     parts = []
-    for at in range(0, size, each):
-        some = values[:, :, at : at + each].transpose(2, 3).flatten(3)
-        out, lse = _plain(q, k, some, kernels, history, documents, 0.0, configuration)
+    for first in range(0, size, heads_per_part):
+        part_values = values[:, :, first : first + heads_per_part].transpose(2, 3).flatten(3)
+        out, lse = _plain(q, k, part_values, kernels, history, documents, 0.0, configuration)
         parts.append(out.reshape(*out.shape[:3], -1, width))
     joined = torch.cat(parts, 3) if len(parts) > 1 else parts[0]
     joined = joined.reshape(batch, groups, size, *joined.shape[2:])  # (B, group, g, T, h, D_v)

@@ -30,15 +30,15 @@ def products(
 
     The queries of a row follow one another in memory, so that a widened query is a window of c_q D elements.
     """
-    lane = tl.arange(0, CHUNK)
+    offset = tl.arange(0, CHUNK)
     logits = tl.zeros((ROWS, KEYS), tl.float32)
     for c in range(0, WIDE_STORED, CHUNK):
         if WIDE == WIDE_STORED:
-            queries = tl.load(q + window[:, None] + (c + lane)[None, :])
+            queries = tl.load(q + window[:, None] + (c + offset)[None, :])
         else:
-            queries = tl.load(q + window[:, None] + (c + lane)[None, :], mask=(c + lane < WIDE)[None, :], other=0.0)
-        found = tl.load(wide + place[None, :] + (c + lane)[:, None])
-        logits = tl.dot(queries, found, logits, input_precision=PRECISION)
+            queries = tl.load(q + window[:, None] + (c + offset)[None, :], mask=(c + offset < WIDE)[None, :], other=0.0)
+        keys = tl.load(wide + place[None, :] + (c + offset)[:, None])
+        logits = tl.dot(queries, keys, logits, input_precision=PRECISION)
     return logits
 
 
@@ -55,10 +55,10 @@ def read_whole(v, stride, row, FIRST: tl.constexpr, COLUMNS: tl.constexpr, VALUE
     """The same where all rows are inside."""
     column = FIRST + tl.arange(0, COLUMNS)
     if FIRST + COLUMNS <= VALUE:
-        found = tl.load(v + row[:, None] * stride + column[None, :])
+        values = tl.load(v + row[:, None] * stride + column[None, :])
     else:
-        found = tl.load(v + row[:, None] * stride + column[None, :], mask=(column < VALUE)[None, :], other=0.0)
-    return found
+        values = tl.load(v + row[:, None] * stride + column[None, :], mask=(column < VALUE)[None, :], other=0.0)
+    return values
 
 
 @triton.jit(do_not_specialize=["rows", "history", "keys", "keys_stored", "heads", "heads_of_value"])
@@ -104,10 +104,10 @@ def attend_kernel(
     batch, h = head // heads, head % heads
     block = tl.num_programs(0) - 1 - tl.program_id(0)  # the longest rows first
     queries, first = rows - history, keys - rows
-    line = block * ROWS + tl.arange(0, ROWS)  # row of the output
-    row = history + line
+    out_row = block * ROWS + tl.arange(0, ROWS)  # row of the output
+    row = history + out_row
     token = row + first
-    real = line < queries
+    valid = out_row < queries
     q += head * rows * SIZE
     window = tl.minimum(tl.maximum(row - HALO, 0), rows - 1 - HALO) * SIZE
     wide += head * keys_stored * WIDE_STORED
@@ -116,17 +116,17 @@ def attend_kernel(
 
     first_token = first + history + block * ROWS
     start = tl.zeros((ROWS,), tl.int32)
-    low = 0
+    key_start = 0
     if DOCUMENTS:
-        start = tl.load(starts + batch * keys + token, mask=real, other=keys)
-        low = tl.min(start, 0) // KEYS * KEYS
-    far = tl.maximum(low, tl.maximum(first_token - BAND + 1, 0) // KEYS * KEYS)
+        start = tl.load(starts + batch * keys + token, mask=valid, other=keys)
+        key_start = tl.min(start, 0) // KEYS * KEYS
+    band_start = tl.maximum(key_start, tl.maximum(first_token - BAND + 1, 0) // KEYS * KEYS)
     maximum = tl.full((ROWS,), float("-inf"), tl.float32)
     total = tl.zeros((ROWS,), tl.float32)
     sum_a = tl.zeros((ROWS, VALUE_A), tl.float32)
     sum_b = tl.zeros((ROWS, VALUE_B if VALUE_B else 16), tl.float32)
 
-    for n in range(low, far, KEYS):  # wholly older than the band: a plain product
+    for n in range(key_start, band_start, KEYS):  # wholly older than the band: a plain product
         key = n + tl.arange(0, KEYS)
         value_a = read_whole(v, stride_vt, key, 0, VALUE_A, VALUE)
         if VALUE_B:
@@ -134,68 +134,68 @@ def attend_kernel(
         logits = products(q, window, wide, key * WIDE_STORED, ROWS, KEYS, WIDE, WIDE_STORED, CHUNK, PRECISION)
         if DOCUMENTS:
             logits = tl.where(key[None, :] >= start[:, None], logits, float("-inf"))
-        highest = tl.maximum(maximum, tl.max(logits, 1))
+        new_maximum = tl.maximum(maximum, tl.max(logits, 1))
         if DOCUMENTS:
-            taken = tl.where(highest == float("-inf"), 0.0, highest)
+            finite_maximum = tl.where(new_maximum == float("-inf"), 0.0, new_maximum)
         else:
-            taken = highest
-        shrink = tl.exp2(maximum - taken)
-        weights = tl.exp2(logits - taken[:, None])
-        total = total * shrink + tl.sum(weights, 1)
+            finite_maximum = new_maximum
+        rescale = tl.exp2(maximum - finite_maximum)
+        weights = tl.exp2(logits - finite_maximum[:, None])
+        total = total * rescale + tl.sum(weights, 1)
         if DROPOUT:
-            chance = tl.rand(tl.load(seed) + head, row[:, None] * keys + key[None, :])
-            weights = tl.where(chance >= dropout, weights, 0.0)
+            random = tl.rand(tl.load(seed) + head, row[:, None] * keys + key[None, :])
+            weights = tl.where(random >= dropout, weights, 0.0)
         weights = weights.to(v.dtype.element_ty)
-        sum_a = tl.dot(weights, value_a, sum_a * shrink[:, None], input_precision=PRECISION)
+        sum_a = tl.dot(weights, value_a, sum_a * rescale[:, None], input_precision=PRECISION)
         if VALUE_B:
-            sum_b = tl.dot(weights, value_b, sum_b * shrink[:, None], input_precision=PRECISION)
-        maximum = highest
+            sum_b = tl.dot(weights, value_b, sum_b * rescale[:, None], input_precision=PRECISION)
+        maximum = new_maximum
 
-    for n in range(far, tl.minimum(first_token + ROWS, keys), KEYS):
+    for n in range(band_start, tl.minimum(first_token + ROWS, keys), KEYS):
         key = n + tl.arange(0, KEYS)
         logits = products(q, window, wide, key * WIDE_STORED, ROWS, KEYS, WIDE, WIDE_STORED, CHUNK, PRECISION)
         age = token[:, None] - key[None, :]
         for newest in range(BAND):
-            near = tl.load(band + line * BAND + newest, mask=real, other=0.0)
-            logits = tl.where(age == newest, near[:, None], logits)
+            band_logits = tl.load(band + out_row * BAND + newest, mask=valid, other=0.0)
+            logits = tl.where(age == newest, band_logits[:, None], logits)
         logits = tl.where(age >= 0, logits, float("-inf"))
         if DOCUMENTS:
             logits = tl.where(key[None, :] >= start[:, None], logits, float("-inf"))
-        highest = tl.maximum(maximum, tl.max(logits, 1))
+        new_maximum = tl.maximum(maximum, tl.max(logits, 1))
         if DOCUMENTS:
-            taken = tl.where(highest == float("-inf"), 0.0, highest)
+            finite_maximum = tl.where(new_maximum == float("-inf"), 0.0, new_maximum)
         else:
-            taken = highest
-        shrink = tl.exp2(maximum - taken)
-        weights = tl.exp2(logits - taken[:, None])
-        total = total * shrink + tl.sum(weights, 1)
+            finite_maximum = new_maximum
+        rescale = tl.exp2(maximum - finite_maximum)
+        weights = tl.exp2(logits - finite_maximum[:, None])
+        total = total * rescale + tl.sum(weights, 1)
         if DROPOUT:
-            chance = tl.rand(tl.load(seed) + head, row[:, None] * keys + key[None, :])
-            weights = tl.where(chance >= dropout, weights, 0.0)
+            random = tl.rand(tl.load(seed) + head, row[:, None] * keys + key[None, :])
+            weights = tl.where(random >= dropout, weights, 0.0)
         value_a = read_values(v, stride_vt, key, key < keys, 0, VALUE_A, VALUE)
         if VALUE_B:
             value_b = read_values(v, stride_vt, key, key < keys, VALUE_A, VALUE_B, VALUE)
         weights = weights.to(v.dtype.element_ty)
-        sum_a = tl.dot(weights, value_a, sum_a * shrink[:, None], input_precision=PRECISION)
+        sum_a = tl.dot(weights, value_a, sum_a * rescale[:, None], input_precision=PRECISION)
         if VALUE_B:
-            sum_b = tl.dot(weights, value_b, sum_b * shrink[:, None], input_precision=PRECISION)
-        maximum = highest
+            sum_b = tl.dot(weights, value_b, sum_b * rescale[:, None], input_precision=PRECISION)
+        maximum = new_maximum
 
-    share = total
+    denominator = total
     if DOCUMENTS:
-        share = tl.where(total == 0.0, 1.0, total)  # padding sees nothing, and gets zeros
+        denominator = tl.where(total == 0.0, 1.0, total)  # padding sees nothing, and gets zeros
     lse += head * queries
-    tl.store(lse + line, maximum + tl.log2(total), mask=real)
+    tl.store(lse + out_row, maximum + tl.log2(total), mask=valid)
     if DROPOUT:
-        share = share * (1.0 - dropout)
-    out += batch * stride_ob + h * stride_oh + line[:, None] * stride_ot
+        denominator = denominator * (1.0 - dropout)
+    out += batch * stride_ob + h * stride_oh + out_row[:, None] * stride_ot
     column = tl.arange(0, VALUE_A)
-    sum_a = (sum_a / share[:, None]).to(out.dtype.element_ty)
-    tl.store(out + column[None, :], sum_a, mask=real[:, None] & (column < VALUE)[None, :])
+    sum_a = (sum_a / denominator[:, None]).to(out.dtype.element_ty)
+    tl.store(out + column[None, :], sum_a, mask=valid[:, None] & (column < VALUE)[None, :])
     if VALUE_B:
         column = VALUE_A + tl.arange(0, VALUE_B)
-        sum_b = (sum_b / share[:, None]).to(out.dtype.element_ty)
-        tl.store(out + column[None, :], sum_b, mask=real[:, None] & (column < VALUE)[None, :])
+        sum_b = (sum_b / denominator[:, None]).to(out.dtype.element_ty)
+        tl.store(out + column[None, :], sum_b, mask=valid[:, None] & (column < VALUE)[None, :])
 
 
 def launch_attend(

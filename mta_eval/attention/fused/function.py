@@ -28,9 +28,11 @@ from mta_eval.attention.fused.gradients import (
 from mta_eval.attention.fused.preparation import prepare
 from mta_eval.attention.fused.transposes import through_band, to_keys
 
-WORKSPACE = 2**30  # bytes that a stripe of weights and their gradients takes, at most where heads are long enough
-PART_ROWS = 256  # of one part of a product over rows, at least
-PROGRAMS = 512  # of one product, at least: a GPU has some hundred multiprocessors
+WORKSPACE = (
+    2**30
+)  # bytes that a stripe of weights and their gradients takes, at most, unless one head's GRANULE of keys takes more
+PART_ROWS = 256  # rows of one part of a product over rows, at least
+PROGRAMS = 512  # programs of one product, at least: a GPU has some hundred multiprocessors
 
 
 class _Context(Protocol):
@@ -70,7 +72,7 @@ class Fused(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: _Context, *grads: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        """Exact; the same bits all_heads time."""
+        """Exact gradients; the same bits every time."""
         q, k, v, kernel, starts, seed, out, lse = ctx.saved_tensors
         sizes = ctx.sizes
         grad = grads[0] if grads[0].stride(-1) == 1 else grads[0].contiguous()
@@ -101,28 +103,28 @@ def backward(
     all_heads = sizes.all_heads
     band_grad = delta.new_zeros(all_heads, sizes.queries, max(sizes.band, 1))
     total = delta.new_empty(all_heads, sizes.rows, sizes.size)
-    alone = sizes.heads == sizes.value_groups
-    v_grad = v.new_empty(all_heads, sizes.keys, sizes.value, dtype=v.dtype if alone else torch.float32)
-    alone = sizes.heads == sizes.key_groups
-    k_grad = k.new_empty(all_heads, sizes.keys, sizes.size, dtype=k.dtype if alone else torch.float32)
+    ungrouped = sizes.heads == sizes.value_groups
+    v_grad = v.new_empty(all_heads, sizes.keys, sizes.value, dtype=v.dtype if ungrouped else torch.float32)
+    ungrouped = sizes.heads == sizes.key_groups
+    k_grad = k.new_empty(all_heads, sizes.keys, sizes.size, dtype=k.dtype if ungrouped else torch.float32)
     q_grad, kernel_grads = torch.empty_like(q), []
     scores_grad = delta.new_empty(all_heads, sizes.rows if sizes.band else 1, power(sizes.reach))
-    together, width = stripes(sizes)
-    workspace = q.new_empty(2, together, stripe_rows(sizes), up(width, GRANULE))
-    for at in range(0, all_heads, together):
-        heads = range(at, min(at + together, all_heads))
+    heads_per_stripe, stripe_keys = stripes(sizes)
+    workspace = q.new_empty(2, heads_per_stripe, stripe_rows(sizes), up(stripe_keys, GRANULE))
+    for head_from in range(0, all_heads, heads_per_stripe):
+        heads = range(head_from, min(head_from + heads_per_stripe, all_heads))
         wide_grad = delta.new_empty(len(heads), sizes.keys, sizes.wide)
-        for key_from in range(0, sizes.keys, width):
-            stripe = Stripe(workspace, heads, key_from, min(key_from + width, sizes.keys), sizes, blocks)
+        for key_from in range(0, sizes.keys, stripe_keys):
+            stripe = Stripe(workspace, heads, key_from, min(key_from + stripe_keys, sizes.keys), sizes, blocks)
             stripe.weigh(q, wide, band, v, starts, grad, lse, delta, seed, band_grad)
             stripe.to_queries(wide, total)
             stripe.to_wide_keys(q, wide_grad)
             stripe.to_values(grad, v_grad)
-        rows = (heads, sizes, blocks.tokens)
+        shared = (heads, sizes, blocks.tokens)
         if sizes.band:
-            near = through_band(q, k, precise, starts, band_grad, total, scores_grad, q_grad, *rows)
-        far = to_keys(q, k, precise, starts, wide_grad, scores_grad, k_grad, *rows)
-        kernel_grads.append(far + near if sizes.band else far)
+            band_kernel_grad = through_band(q, k, precise, starts, band_grad, total, scores_grad, q_grad, *shared)
+        wide_kernel_grad = to_keys(q, k, precise, starts, wide_grad, scores_grad, k_grad, *shared)
+        kernel_grads.append(wide_kernel_grad + band_kernel_grad if sizes.band else wide_kernel_grad)
     kernel_grad = torch.cat(kernel_grads).view(sizes.batch, *kernel.shape).sum(0).to(kernel.dtype)
     if not sizes.band:
         q_grad = total.view(q.shape).to(q.dtype)
@@ -216,7 +218,7 @@ class Stripe:
         self._columns(self.workspace[1], q, strides, sizes.halo, sizes.rows - 1 - sizes.halo, into, sizes.scale)
 
     def to_values(self, grad: torch.Tensor, v_grad: torch.Tensor) -> None:
-        """Fill the gradients (B H, S, D_v) of these values, of all_heads head for itself."""
+        """Fill the gradients (B H, S, D_v) of these values, for every head on its own."""
         sizes = self.sizes
         into = v_grad[self.heads.start : self.heads.stop, self.key_from : self.key_to]
         self._columns(self.workspace[0], grad, grad.stride()[:3], sizes.history, sizes.queries - 1, into, 1.0)
@@ -260,14 +262,14 @@ class Stripe:
 def stripes(sizes: Geometry) -> tuple[int, int]:
     """How many heads, and how many of their keys, one stripe holds: whole heads, or one head and some of its keys."""
     key_bytes = 2 * sizes.item * stripe_rows(sizes)  # bytes of one key of one head
-    whole = up(sizes.keys, GRANULE)
-    if key_bytes * whole <= WORKSPACE:
-        return min(sizes.all_heads, WORKSPACE // (key_bytes * whole)), whole
+    all_keys = up(sizes.keys, GRANULE)
+    if key_bytes * all_keys <= WORKSPACE:
+        return min(sizes.all_heads, WORKSPACE // (key_bytes * all_keys)), all_keys
     return 1, max(GRANULE, WORKSPACE // key_bytes // GRANULE * GRANULE)
 
 
 def by_group(gradient: torch.Tensor, sizes: Geometry, like: torch.Tensor) -> torch.Tensor:
-    """(B H, S, n), of all_heads head, summed over the heads that read the same keys or values, (B, G, S, n)."""
+    """(B H, S, n) of every head, summed over the heads that read the same keys or values, (B, G, S, n)."""
     gradient = gradient.view(sizes.batch, like.shape[1], -1, *gradient.shape[1:])
     return (gradient[:, :, 0] if gradient.shape[2] == 1 else gradient.sum(2)).to(like.dtype)
 
@@ -282,5 +284,5 @@ def configuration_for(q: torch.Tensor, sizes: Geometry) -> Configuration:
 
 
 def on_device(q: torch.Tensor) -> AbstractContextManager[object]:
-    """Kernels run on the current device, which this makes the one of q."""
+    """Kernels run on the current device; this makes q's device the current one."""
     return torch.cuda.device(q.device) if q.is_cuda else nullcontext()

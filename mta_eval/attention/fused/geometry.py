@@ -13,10 +13,10 @@ LN2 = 0.6931471805599453
 
 @dataclass(frozen=True)
 class Geometry:
-    """B x H heads over `rows` stored queries, of which the first `history` only lend their scores, and `keys` keys.
+    """B x H heads over `rows` stored queries and `keys` keys; the first `history` rows only give scores to later rows.
 
     Query row u stands at token u + `first`. A convolution reaches `halo` queries up, `left` keys back and `right` keys
-    on; the newest `band` keys of a row meet scores that are masked, and read the `reach` newest scores of their rows.
+    forward; the logits of a row's newest `band` keys read masked scores too, among the row's `reach` newest ones.
     """
 
     batch: int
@@ -88,12 +88,12 @@ class Geometry:
 
     @property
     def scale(self) -> float:
-        """Of the scores."""
+        """What scores are multiplied by: 1 / sqrt(D)."""
         return float(self.size**-0.5)
 
     @property
     def precision(self) -> str:
-        """Of products: float32 keeps its accuracy on tensor cores by three products of tf32."""
+        """The input precision of products: float32 keeps its accuracy on tensor cores by three products of tf32."""
         return "tf32x3" if self.item >= 4 else "tf32"
 
 

@@ -3,7 +3,7 @@
 Flash attention computes the logits twice in its backward pass, because writing them costs more than the product of a
 head's size. Here that product is c_q times as long, so they are written: for all rows of some heads and a stripe of
 keys that fits a workspace of constant size, which three plain products then read. That takes 20 units of N^2 D
-operations instead of 27, no atomics, and gives the same bits every time.
+operations instead of 27, needs no atomics, and gives the same bits every time.
 
 A stripe holds rows u = 0 .. rows - 1 of the stored queries and more rows of zeros, and keys of one stripe. Its blocks
 above the diagonal are zeros as far as a product may read, and nothing beyond.
@@ -23,7 +23,7 @@ from mta_eval.attention.fused.configurations import Blocks
 from mta_eval.attention.fused.forward import products
 from mta_eval.attention.fused.geometry import Geometry, halves, power, up
 
-GRANULE = 256  # rows: blocks of all kernels divide it, so that a product knows how far a row was written
+GRANULE = 256  # rows: blocks of all kernels divide it, so that a product knows how far each row was written
 
 
 @triton.jit(do_not_specialize=["queries", "heads"])
@@ -44,18 +44,18 @@ def delta_kernel(
     VALUE_BLOCK: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
-    """delta_i = grad_i . out_i, less the gradient of the log-sum-exp: what is taken from every dP of a row."""
+    """delta_i = grad_i . out_i, less the gradient of the log-sum-exp: what is subtracted from every dP of a row."""
     head = tl.program_id(1).to(tl.int64)
     batch, h = head // heads, head % heads
-    line = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    row = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     column = tl.arange(0, VALUE_BLOCK)
-    inside = (line < queries)[:, None] & (column < VALUE)[None, :]
+    inside = (row < queries)[:, None] & (column < VALUE)[None, :]
     out += batch * stride_ob + h * stride_oh
     grad += batch * stride_gb + h * stride_gh
-    found = tl.load(out + line[:, None] * stride_ot + column[None, :], mask=inside, other=0.0).to(tl.float32)
-    by = tl.load(grad + line[:, None] * stride_gt + column[None, :], mask=inside, other=0.0).to(tl.float32)
-    total = tl.sum(found * by, 1) - tl.load(lse_grad + head * queries + line, mask=line < queries, other=0.0)
-    tl.store(delta + head * queries + line, total, mask=line < queries)
+    outputs = tl.load(out + row[:, None] * stride_ot + column[None, :], mask=inside, other=0.0).to(tl.float32)
+    out_grads = tl.load(grad + row[:, None] * stride_gt + column[None, :], mask=inside, other=0.0).to(tl.float32)
+    total = tl.sum(outputs * out_grads, 1) - tl.load(lse_grad + head * queries + row, mask=row < queries, other=0.0)
+    tl.store(delta + head * queries + row, total, mask=row < queries)
 
 
 @triton.jit(
@@ -125,20 +125,20 @@ def weigh_kernel(
     head = local + head_from
     batch, h = head // heads, head % heads
     across = (key_to - key_from + KEYS - 1) // KEYS
-    block, n = tl.program_id(0) // across, (tl.program_id(0) % across) * KEYS
+    block, key_offset = tl.program_id(0) // across, (tl.program_id(0) % across) * KEYS
     queries, first = rows - history, keys - rows
     row = block * ROWS + tl.arange(0, ROWS)
     token = row + first
-    key = key_from + n + tl.arange(0, KEYS)
+    key = key_from + key_offset + tl.arange(0, KEYS)
     weights += local * stripe_rows * stripe
     logits_grad += local * stripe_rows * stripe
-    place = row[:, None] * stripe + (n + tl.arange(0, KEYS))[None, :]
-    reach = (block * ROWS // GRANULE + 1) * GRANULE + first + slack  # where products may read in these rows
+    offsets = row[:, None] * stripe + (key_offset + tl.arange(0, KEYS))[None, :]
+    reach = (block * ROWS // GRANULE + 1) * GRANULE + first + slack  # how far products may read in these rows
     first_token = block * ROWS + first
-    if key_from + n < reach:
-        if (key_from + n < first_token + ROWS) & (block * ROWS < rows):
-            line = row - history
-            real = (line >= 0) & (row < rows)
+    if key_from + key_offset < reach:
+        if (key_from + key_offset < first_token + ROWS) & (block * ROWS < rows):
+            out_row = row - history
+            valid = (out_row >= 0) & (row < rows)
             window = tl.minimum(tl.maximum(row - HALO, 0), rows - 1 - HALO) * SIZE
             from_q, from_wide = q + head * rows * SIZE, wide + head * keys_stored * WIDE_STORED
             logits = products(
@@ -147,63 +147,63 @@ def weigh_kernel(
 
             from_lse, from_delta = lse + head * queries, delta + head * queries
             from_band, into_band = band + head * queries * BAND, band_grad + head * queries * BAND
-            # rows that lend their scores only have no weights: exp2(x - inf) = 0
-            sums = tl.load(from_lse + line, mask=real, other=float("inf"))
-            taken = tl.load(from_delta + line, mask=real, other=0.0)
-            crosses = key_from + n + KEYS > first_token - BAND + 1
+            # rows before `history` have no weights of their own: exp2(x - inf) = 0
+            row_lse = tl.load(from_lse + out_row, mask=valid, other=float("inf"))
+            row_delta = tl.load(from_delta + out_row, mask=valid, other=0.0)
+            crosses = key_from + key_offset + KEYS > first_token - BAND + 1
             if crosses:
                 age = token[:, None] - key[None, :]
                 for newest in range(BAND):
-                    near = tl.load(from_band + line * BAND + newest, mask=real, other=0.0)
-                    logits = tl.where(age == newest, near[:, None], logits)
+                    band_values = tl.load(from_band + out_row * BAND + newest, mask=valid, other=0.0)
+                    logits = tl.where(age == newest, band_values[:, None], logits)
                 logits = tl.where(age >= 0, logits, float("-inf"))
             if DOCUMENTS:
-                start = tl.load(starts + batch * keys + token, mask=real, other=keys)
+                start = tl.load(starts + batch * keys + token, mask=valid, other=keys)
                 logits = tl.where(key[None, :] >= start[:, None], logits, float("-inf"))
-                padding = sums == float("-inf")
-                sums = tl.where(padding, float("inf"), sums)
-                taken = tl.where(padding, 0.0, taken)
-            share = tl.exp2(logits - sums[:, None])
+                padding = row_lse == float("-inf")
+                row_lse = tl.where(padding, float("inf"), row_lse)
+                row_delta = tl.where(padding, 0.0, row_delta)
+            probability = tl.exp2(logits - row_lse[:, None])
             if DROPOUT:
-                chance = tl.rand(tl.load(seed) + head, row[:, None] * keys + key[None, :])
-                scale = tl.where(chance >= dropout, 1.0 / (1.0 - dropout), 0.0)
-                tl.store(weights + place, (share * scale).to(weights.dtype.element_ty))
+                random = tl.rand(tl.load(seed) + head, row[:, None] * keys + key[None, :])
+                scale = tl.where(random >= dropout, 1.0 / (1.0 - dropout), 0.0)
+                tl.store(weights + offsets, (probability * scale).to(weights.dtype.element_ty))
             else:
-                tl.store(weights + place, share.to(weights.dtype.element_ty))
+                tl.store(weights + offsets, probability.to(weights.dtype.element_ty))
 
             from_v = v + batch * stride_vb + (h // heads_of_value) * stride_vg
             from_grad = grad + batch * stride_gb + h * stride_gh
-            lane = tl.arange(0, VALUE_CHUNK)
-            found = tl.zeros((ROWS, KEYS), tl.float32)
+            offset = tl.arange(0, VALUE_CHUNK)
+            weight_grad = tl.zeros((ROWS, KEYS), tl.float32)
             for c in range(0, VALUE, VALUE_CHUNK):
-                by = tl.load(
-                    from_grad + line[:, None] * stride_gt + (c + lane)[None, :],
-                    mask=real[:, None] & (c + lane < VALUE)[None, :],
+                out_grad = tl.load(
+                    from_grad + out_row[:, None] * stride_gt + (c + offset)[None, :],
+                    mask=valid[:, None] & (c + offset < VALUE)[None, :],
                     other=0.0,
                 )
                 values = tl.load(
-                    from_v + key[None, :] * stride_vt + (c + lane)[:, None],
-                    mask=(key < keys)[None, :] & (c + lane < VALUE)[:, None],
+                    from_v + key[None, :] * stride_vt + (c + offset)[:, None],
+                    mask=(key < keys)[None, :] & (c + offset < VALUE)[:, None],
                     other=0.0,
                 )
-                found = tl.dot(by, values, found, input_precision=PRECISION)
+                weight_grad = tl.dot(out_grad, values, weight_grad, input_precision=PRECISION)
             if DROPOUT:
-                chance = tl.rand(tl.load(seed) + head, row[:, None] * keys + key[None, :])
-                found = tl.where(chance >= dropout, found / (1.0 - dropout), 0.0)
-            change = share * (found - taken[:, None])
+                random = tl.rand(tl.load(seed) + head, row[:, None] * keys + key[None, :])
+                weight_grad = tl.where(random >= dropout, weight_grad / (1.0 - dropout), 0.0)
+            logit_grad = probability * (weight_grad - row_delta[:, None])
             if crosses:
-                old = token[:, None] - key[None, :]
+                key_age = token[:, None] - key[None, :]
                 for newest in range(BAND):
-                    near = tl.sum(tl.where(old == newest, change, 0.0), 1)
-                    at = token - newest - key_from - n  # where its key is in this block
-                    inside = real & (at >= 0) & (at < KEYS)
-                    tl.store(into_band + line * BAND + newest, near, mask=inside)
-                change = tl.where((old >= 0) & (old < BAND), 0.0, change)
-            tl.store(logits_grad + place, change.to(logits_grad.dtype.element_ty))
+                    band_values = tl.sum(tl.where(key_age == newest, logit_grad, 0.0), 1)
+                    block_key = token - newest - key_from - key_offset  # the place of its key in this block
+                    in_block = valid & (block_key >= 0) & (block_key < KEYS)
+                    tl.store(into_band + out_row * BAND + newest, band_values, mask=in_block)
+                logit_grad = tl.where((key_age >= 0) & (key_age < BAND), 0.0, logit_grad)
+            tl.store(logits_grad + offsets, logit_grad.to(logits_grad.dtype.element_ty))
         else:
-            nothing = tl.zeros((ROWS, KEYS), weights.dtype.element_ty)
-            tl.store(weights + place, nothing)
-            tl.store(logits_grad + place, nothing)
+            zeros = tl.zeros((ROWS, KEYS), weights.dtype.element_ty)
+            tl.store(weights + offsets, zeros)
+            tl.store(logits_grad + offsets, zeros)
 
 
 @triton.jit(
@@ -243,29 +243,29 @@ def query_kernel(
     logits_grad += local * stripe_rows * stripe
     wide += (head * keys_stored + key_from) * WIDE_STORED
     total += head * rows * SIZE
-    place = row[:, None] * stripe + key[None, :]
-    place_k = key[:, None] * WIDE_STORED
+    offsets = row[:, None] * stripe + key[None, :]
+    key_offsets = key[:, None] * WIDE_STORED
     column_a, column_b = tl.arange(0, SIZE_A), SIZE_A + tl.arange(0, SIZE_B if SIZE_B else 16)
     sum_a = tl.zeros((ROWS, SIZE_A), tl.float32)
     sum_b = tl.zeros((ROWS, SIZE_B if SIZE_B else 16), tl.float32)
     # a key on no band is older than its row by w = HALO + right, so these rows meet none at or after row u's own token
-    high = tl.minimum(key_to, block * ROWS + ROWS + first) - key_from
-    steps = tl.maximum((high + KEYS - 1) // KEYS, 0) * (HALO + 1)
+    key_end = tl.minimum(key_to, block * ROWS + ROWS + first) - key_from
+    steps = tl.maximum((key_end + KEYS - 1) // KEYS, 0) * (HALO + 1)
     for step in range(0, steps):
-        n, a = (step // (HALO + 1)) * KEYS, step % (HALO + 1)
-        change = tl.load(logits_grad + place + ((HALO - a) * stripe + n))
-        at = wide + place_k + (n * WIDE_STORED + a * SIZE)
+        key_offset, a = (step // (HALO + 1)) * KEYS, step % (HALO + 1)
+        logit_grad = tl.load(logits_grad + offsets + ((HALO - a) * stripe + key_offset))
+        key_pointer = wide + key_offsets + (key_offset * WIDE_STORED + a * SIZE)
         if SIZE_A <= SIZE:
-            found = tl.load(at + column_a[None, :])
+            keys_a = tl.load(key_pointer + column_a[None, :])
         else:
-            found = tl.load(at + column_a[None, :], mask=(column_a < SIZE)[None, :], other=0.0)
-        sum_a = tl.dot(change, found, sum_a, input_precision=PRECISION)
+            keys_a = tl.load(key_pointer + column_a[None, :], mask=(column_a < SIZE)[None, :], other=0.0)
+        sum_a = tl.dot(logit_grad, keys_a, sum_a, input_precision=PRECISION)
         if SIZE_B:
             if SIZE_A + SIZE_B <= SIZE:
-                more = tl.load(at + column_b[None, :])
+                keys_b = tl.load(key_pointer + column_b[None, :])
             else:
-                more = tl.load(at + column_b[None, :], mask=(column_b < SIZE)[None, :], other=0.0)
-            sum_b = tl.dot(change, more, sum_b, input_precision=PRECISION)
+                keys_b = tl.load(key_pointer + column_b[None, :], mask=(column_b < SIZE)[None, :], other=0.0)
+            sum_b = tl.dot(logit_grad, keys_b, sum_b, input_precision=PRECISION)
     into = total + row[:, None] * SIZE
     inside = (row < rows)[:, None] & (column_a < SIZE)[None, :]
     sum_a = sum_a * factor
@@ -310,7 +310,7 @@ def column_kernel(
     KEYS: tl.constexpr,
     COLUMNS: tl.constexpr,
 ):
-    """total[j, e] = factor sum_u left[u, j] right[u - shift, e], over the rows of one part of all that there are.
+    """total[j, e] = factor sum_u left[u, j] right[u - shift, e], over one part of the rows.
 
     `right` (…, WIDTH) may be the queries, whose rows overlap; those before the first or after `last` meet zeros.
     """
@@ -319,35 +319,35 @@ def column_kernel(
     head = local + head_from
     batch, h = head // heads, head % heads
     across = (WIDTH + COLUMNS - 1) // COLUMNS
-    n = (tl.program_id(0) // across) * KEYS
-    key = n + tl.arange(0, KEYS)
+    key_offset = (tl.program_id(0) // across) * KEYS
+    key = key_offset + tl.arange(0, KEYS)
     column = (tl.program_id(0) % across) * COLUMNS + tl.arange(0, COLUMNS)
-    low = tl.maximum(key_from + n - (keys - rows), 0) // ROWS  # no earlier row sees these keys
-    each = (tl.maximum((rows + ROWS - 1) // ROWS - low, 0) + parts - 1) // parts
-    low = (low + part * each) * ROWS
-    high = tl.minimum(low + each * ROWS, rows)
-    line = tl.arange(0, ROWS)
+    row_start = tl.maximum(key_from + key_offset - (keys - rows), 0) // ROWS  # no earlier row sees these keys
+    blocks_per_part = (tl.maximum((rows + ROWS - 1) // ROWS - row_start, 0) + parts - 1) // parts
+    row_start = (row_start + part * blocks_per_part) * ROWS
+    row_end = tl.minimum(row_start + blocks_per_part * ROWS, rows)
+    row_offset = tl.arange(0, ROWS)
     left += local * stripe_rows * stripe
-    place = line[:, None] * stripe + key[None, :]
+    offsets = row_offset[:, None] * stripe + key[None, :]
     right += batch * stride_b + h * stride_h
-    found = tl.zeros((KEYS, COLUMNS), tl.float32)
-    for u in range(low, high, ROWS):
-        one = tl.load(left + place + u * stripe)
-        row = tl.minimum(tl.maximum(u + line - shift, 0), last)
+    sums = tl.zeros((KEYS, COLUMNS), tl.float32)
+    for block_row in range(row_start, row_end, ROWS):
+        left_block = tl.load(left + offsets + block_row * stripe)
+        row = tl.minimum(tl.maximum(block_row + row_offset - shift, 0), last)
         if WIDTH % COLUMNS == 0:
-            other = tl.load(right + row[:, None] * stride_t + column[None, :])
+            right_block = tl.load(right + row[:, None] * stride_t + column[None, :])
         else:
-            other = tl.load(
+            right_block = tl.load(
                 right + row[:, None] * stride_t + column[None, :], mask=(column < WIDTH)[None, :], other=0.0
             )
-        found = tl.dot(tl.trans(one), other, found, input_precision=PRECISION)
-    wanted = key_to - key_from
+        sums = tl.dot(tl.trans(left_block), right_block, sums, input_precision=PRECISION)
+    stripe_keys = key_to - key_from
     total += part * stride_part + local * stride_local
-    found = (found * factor).to(total.dtype.element_ty)
+    sums = (sums * factor).to(total.dtype.element_ty)
     tl.store(
         total + key[:, None] * stride_key + column[None, :],
-        found,
-        mask=(key < wanted)[:, None] & (column < WIDTH)[None, :],
+        sums,
+        mask=(key < stripe_keys)[:, None] & (column < WIDTH)[None, :],
     )
 
 

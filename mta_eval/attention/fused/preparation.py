@@ -38,23 +38,23 @@ def widen_block(
 ):
     """Some elements of a block of widened keys, k~[j, a D + d] = sum_b kernel[a, b] k[j - LEFT + b, d]."""
     token = block * BLOCK + tl.arange(0, BLOCK)
-    lane = lanes * LANES + tl.arange(0, LANES)
-    a, d = lane // SIZE, lane % SIZE
+    element = lanes * LANES + tl.arange(0, LANES)
+    a, d = element // SIZE, element % SIZE
     start = tl.zeros((BLOCK,), tl.int32)
     if DOCUMENTS:
         start = tl.load(starts + token, mask=token < keys, other=0)
     total = tl.zeros((BLOCK, LANES), tl.float32)
     for b in tl.static_range(KEYS_IN_KERNEL):
-        weight = tl.load(kernel + a * KEYS_IN_KERNEL + b, mask=lane < WIDE, other=0.0)
-        read = token - LEFT + b
-        inside = (read >= start) & (read < keys)
-        found = tl.load(
-            k + read[:, None] * stride_kt + d[None, :], mask=inside[:, None] & (lane < WIDE)[None, :], other=0.0
+        weight = tl.load(kernel + a * KEYS_IN_KERNEL + b, mask=element < WIDE, other=0.0)
+        source = token - LEFT + b
+        inside = (source >= start) & (source < keys)
+        source_keys = tl.load(
+            k + source[:, None] * stride_kt + d[None, :], mask=inside[:, None] & (element < WIDE)[None, :], other=0.0
         )
-        total += weight[None, :] * found.to(tl.float32)
-    into = wide + token[:, None] * WIDE_STORED + lane[None, :]
-    stored = (token < keys_stored)[:, None] & (lane < WIDE_STORED)[None, :]
-    tl.store(into, (total * factor).to(wide.dtype.element_ty), mask=stored)
+        total += weight[None, :] * source_keys.to(tl.float32)
+    target = wide + token[:, None] * WIDE_STORED + element[None, :]
+    stored = (token < keys_stored)[:, None] & (element < WIDE_STORED)[None, :]
+    tl.store(target, (total * factor).to(wide.dtype.element_ty), mask=stored)
 
 
 @triton.jit
@@ -84,37 +84,37 @@ def band_block(
     BLOCK: tl.constexpr,
 ):
     """The band of BLOCK - HALO rows, from the newest scores U[i, m] = q_i . k_(i-m) of those and the HALO above."""
-    place = tl.arange(0, BLOCK)
-    row = history + block * (BLOCK - HALO) - HALO + place
+    block_row = tl.arange(0, BLOCK)
+    row = history + block * (BLOCK - HALO) - HALO + block_row
     token = row + keys - rows
-    here = (row >= 0) & (row < rows)
+    valid = (row >= 0) & (row < rows)
     start = tl.zeros((BLOCK,), tl.int32)
     if DOCUMENTS:
-        start = tl.load(starts + token, mask=here, other=0)
+        start = tl.load(starts + token, mask=valid, other=0)
     d = tl.arange(0, SIZE_BLOCK)
-    query = tl.load(q + row[:, None] * SIZE + d[None, :], mask=here[:, None] & (d < SIZE)[None, :], other=0.0)
+    query = tl.load(q + row[:, None] * SIZE + d[None, :], mask=valid[:, None] & (d < SIZE)[None, :], other=0.0)
     query = query.to(tl.float32)
     for m in range(REACH):
-        inside = here & (token - m >= start)
-        found = tl.load(
+        inside = valid & (token - m >= start)
+        values = tl.load(
             k + (token - m)[:, None] * stride_kt + d[None, :], mask=inside[:, None] & (d < SIZE)[None, :], other=0.0
         )
-        tl.store(scores + place * REACH_STORED + m, tl.sum(query * found.to(tl.float32), 1))
+        tl.store(scores + block_row * REACH_STORED + m, tl.sum(query * values.to(tl.float32), 1))
     tl.debug_barrier()  # the rows above a row were written by other threads of this program
     age = tl.arange(0, BAND_BLOCK)
     total = tl.zeros((BLOCK, BAND_BLOCK), tl.float32)
     for a in tl.static_range(HALO + 1):
-        above = place - HALO + a
-        of_document = (above >= 0) & (token - HALO + a >= start)
+        score_row = block_row - HALO + a
+        of_document = (score_row >= 0) & (token - HALO + a >= start)
         for b in tl.static_range(KEYS_IN_KERNEL):
             m = age + LEFT - b - HALO + a
             inside = of_document[:, None] & ((m >= 0) & (m < REACH))[None, :]
-            found = tl.load(scores + above[:, None] * REACH_STORED + m[None, :], mask=inside, other=0.0)
-            total += tl.load(kernel + a * KEYS_IN_KERNEL + b) * found
+            values = tl.load(scores + score_row[:, None] * REACH_STORED + m[None, :], mask=inside, other=0.0)
+            total += tl.load(kernel + a * KEYS_IN_KERNEL + b) * values
     total = tl.where((token[:, None] - age[None, :]) >= start[:, None], total * factor, float("-inf"))
-    mine = (place >= HALO) & (row < rows)
-    into = band + (row - history)[:, None] * BAND + age[None, :]
-    tl.store(into, total, mask=mine[:, None] & (age < BAND)[None, :])
+    stored = (block_row >= HALO) & (row < rows)
+    target = band + (row - history)[:, None] * BAND + age[None, :]
+    tl.store(target, total, mask=stored[:, None] & (age < BAND)[None, :])
 
 
 @triton.jit(
@@ -193,9 +193,9 @@ def prepare_kernel(
             LANES,
         )
     else:
-        number = program - wide_programs
+        band_block_index = program - wide_programs
         blocks = tl.num_programs(0) - wide_programs
-        scores += (head * blocks + number) * BLOCK * REACH_STORED  # a place of this program's own
+        scores += (head * blocks + band_block_index) * BLOCK * REACH_STORED  # this program's own part of the buffer
         band_block(
             q + head * rows * SIZE,
             k,
@@ -207,7 +207,7 @@ def prepare_kernel(
             history,
             keys,
             stride_kt,
-            number,
+            band_block_index,
             factor,
             HALO,
             KEYS_IN_KERNEL,

@@ -56,7 +56,7 @@ def band_kernel(
     queries, first = rows - history, keys - rows
     row = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     token = row + first
-    here = row < rows
+    valid = row < rows
     k += batch * stride_kb + (h // heads_of_key) * stride_kg
     kernel += h * (HALO + 1) * KEYS_IN_KERNEL
     starts += batch * keys
@@ -68,41 +68,43 @@ def band_kernel(
     kernel_grad += (local * tl.num_programs(0) + tl.program_id(0)) * (HALO + 1) * KEYS_IN_KERNEL
     start = tl.zeros((BLOCK,), tl.int32)
     if DOCUMENTS:
-        start = tl.load(starts + token, mask=here, other=0)
+        start = tl.load(starts + token, mask=valid, other=0)
     d = tl.arange(0, SIZE_BLOCK)
-    inside_q = here[:, None] & (d < SIZE)[None, :]
+    inside_q = valid[:, None] & (d < SIZE)[None, :]
     query = tl.load(q + row[:, None] * SIZE + d[None, :], mask=inside_q, other=0.0).to(tl.float32)
     age = tl.arange(0, REACH_STORED)
     scores = tl.zeros((BLOCK, REACH_STORED), tl.float32)
     for m in range(REACH):
-        inside = (here & (token - m >= start))[:, None] & (d < SIZE)[None, :]
-        found = tl.load(k + (token - m)[:, None] * stride_kt + d[None, :], mask=inside, other=0.0).to(tl.float32)
-        scores = tl.where((age == m)[None, :], tl.sum(query * found, 1)[:, None] * scale, scores)
+        inside = (valid & (token - m >= start))[:, None] & (d < SIZE)[None, :]
+        keys_found = tl.load(k + (token - m)[:, None] * stride_kt + d[None, :], mask=inside, other=0.0).to(tl.float32)
+        scores = tl.where((age == m)[None, :], tl.sum(query * keys_found, 1)[:, None] * scale, scores)
 
-    change = tl.zeros((BLOCK, REACH_STORED), tl.float32)
+    score_change = tl.zeros((BLOCK, REACH_STORED), tl.float32)
     for a in tl.static_range(HALO + 1):
-        below = row + HALO - a
-        met = (below >= history) & (below < rows)
+        band_row = row + HALO - a
+        in_rows = (band_row >= history) & (band_row < rows)
         if DOCUMENTS:
-            met = met & (tl.load(starts + below + first, mask=met, other=keys) <= token)
+            in_rows = in_rows & (tl.load(starts + band_row + first, mask=in_rows, other=keys) <= token)
         for b in tl.static_range(KEYS_IN_KERNEL):
             column = age - LEFT + b + HALO - a
-            on_band = met[:, None] & ((column >= 0) & (column < BAND))[None, :]
-            place = (below - history)[:, None] * BAND + column[None, :]
-            given = tl.load(band_grad + place, mask=on_band, other=0.0)
-            change += tl.load(kernel + a * KEYS_IN_KERNEL + b) * given
-            tl.store(kernel_grad + a * KEYS_IN_KERNEL + b, tl.sum(tl.sum(scores * given, 1), 0))
-    change = tl.where((token[:, None] - age[None, :] >= start[:, None]) & (age < REACH)[None, :], change, 0.0)
-    tl.store(scores_grad + row[:, None] * REACH_STORED + age[None, :], change, mask=here[:, None])
+            on_band = in_rows[:, None] & ((column >= 0) & (column < BAND))[None, :]
+            offsets = (band_row - history)[:, None] * BAND + column[None, :]
+            band_grads = tl.load(band_grad + offsets, mask=on_band, other=0.0)
+            score_change += tl.load(kernel + a * KEYS_IN_KERNEL + b) * band_grads
+            tl.store(kernel_grad + a * KEYS_IN_KERNEL + b, tl.sum(tl.sum(scores * band_grads, 1), 0))
+    score_change = tl.where(
+        (token[:, None] - age[None, :] >= start[:, None]) & (age < REACH)[None, :], score_change, 0.0
+    )
+    tl.store(scores_grad + row[:, None] * REACH_STORED + age[None, :], score_change, mask=valid[:, None])
 
-    found_q = tl.load(total + row[:, None] * SIZE + d[None, :], mask=inside_q, other=0.0)
+    query_grad = tl.load(total + row[:, None] * SIZE + d[None, :], mask=inside_q, other=0.0)
     for m in range(REACH):
-        inside = (here & (token - m >= start))[:, None] & (d < SIZE)[None, :]
-        found = tl.load(k + (token - m)[:, None] * stride_kt + d[None, :], mask=inside, other=0.0).to(tl.float32)
-        one = tl.sum(tl.where((age == m)[None, :], change, 0.0), 1)
-        found_q += scale * one[:, None] * found
-    into = q_grad + row[:, None] * SIZE + d[None, :]
-    tl.store(into, found_q.to(q_grad.dtype.element_ty), mask=inside_q)
+        inside = (valid & (token - m >= start))[:, None] & (d < SIZE)[None, :]
+        keys_found = tl.load(k + (token - m)[:, None] * stride_kt + d[None, :], mask=inside, other=0.0).to(tl.float32)
+        column_grad = tl.sum(tl.where((age == m)[None, :], score_change, 0.0), 1)
+        query_grad += scale * column_grad[:, None] * keys_found
+    target = q_grad + row[:, None] * SIZE + d[None, :]
+    tl.store(target, query_grad.to(q_grad.dtype.element_ty), mask=inside_q)
 
 
 @triton.jit(do_not_specialize=["head_from", "rows", "keys", "heads", "heads_of_key"])
@@ -142,7 +144,7 @@ def key_kernel(
     batch, h = head // heads, head % heads
     first = keys - rows
     key = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    here = key < keys
+    valid = key < keys
     k += batch * stride_kb + (h // heads_of_key) * stride_kg
     kernel += h * (HALO + 1) * KEYS_IN_KERNEL
     starts += batch * keys
@@ -152,28 +154,30 @@ def key_kernel(
     kernel_grad += (local * tl.num_programs(0) + tl.program_id(0)) * (HALO + 1) * KEYS_IN_KERNEL
     wide_grad += local * keys * WIDE
     d = tl.arange(0, SIZE_BLOCK)
-    inside_k = here[:, None] & (d < SIZE)[None, :]
-    own = tl.load(k + key[:, None] * stride_kt + d[None, :], mask=inside_k, other=0.0).to(tl.float32)
+    inside_k = valid[:, None] & (d < SIZE)[None, :]
+    own_keys = tl.load(k + key[:, None] * stride_kt + d[None, :], mask=inside_k, other=0.0).to(tl.float32)
     total = tl.zeros((BLOCK, SIZE_BLOCK), tl.float32)
     for b in tl.static_range(KEYS_IN_KERNEL):
         token = key + LEFT - b
-        met = here & (token >= 0) & (token < keys)
+        in_keys = valid & (token >= 0) & (token < keys)
         if DOCUMENTS:
-            met = met & (tl.load(starts + token, mask=met, other=keys) <= key)
+            in_keys = in_keys & (tl.load(starts + token, mask=in_keys, other=keys) <= key)
         for a in tl.static_range(HALO + 1):
-            wanted = met[:, None] & (d < SIZE)[None, :]
-            found = tl.load(wide_grad + token[:, None] * WIDE + a * SIZE + d[None, :], mask=wanted, other=0.0)
-            total += tl.load(kernel + a * KEYS_IN_KERNEL + b) * found
-            tl.store(kernel_grad + a * KEYS_IN_KERNEL + b, tl.sum(tl.sum(found * own, 1), 0))
+            mask = in_keys[:, None] & (d < SIZE)[None, :]
+            wide_grads = tl.load(wide_grad + token[:, None] * WIDE + a * SIZE + d[None, :], mask=mask, other=0.0)
+            total += tl.load(kernel + a * KEYS_IN_KERNEL + b) * wide_grads
+            tl.store(kernel_grad + a * KEYS_IN_KERNEL + b, tl.sum(tl.sum(wide_grads * own_keys, 1), 0))
     if BAND:
         for m in range(REACH):
             row = key + m - first
-            met = here & (row >= 0) & (row < rows)
-            change = tl.load(scores_grad + row * REACH_STORED + m, mask=met, other=0.0)
-            query = tl.load(q + row[:, None] * SIZE + d[None, :], mask=met[:, None] & (d < SIZE)[None, :], other=0.0)
-            total += scale * change[:, None] * query.to(tl.float32)
-    into = k_grad + key[:, None] * SIZE + d[None, :]
-    tl.store(into, total.to(k_grad.dtype.element_ty), mask=inside_k)
+            in_keys = valid & (row >= 0) & (row < rows)
+            score_grad = tl.load(scores_grad + row * REACH_STORED + m, mask=in_keys, other=0.0)
+            query = tl.load(
+                q + row[:, None] * SIZE + d[None, :], mask=in_keys[:, None] & (d < SIZE)[None, :], other=0.0
+            )
+            total += scale * score_grad[:, None] * query.to(tl.float32)
+    target = k_grad + key[:, None] * SIZE + d[None, :]
+    tl.store(target, total.to(k_grad.dtype.element_ty), mask=inside_k)
 
 
 def band_constants(sizes: Geometry, block: int) -> dict[str, int | str]:

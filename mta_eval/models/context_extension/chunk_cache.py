@@ -59,7 +59,7 @@ class ChunkLayer(DynamicLayer):
         self.keys, self.values = (room[:, :, :left] for room in self._room)
         self.vectors, self._open = self.vectors[:, :, : left // self.window], None
 
-    def own_copy(self) -> ChunkLayer:
+    def independent_copy(self) -> ChunkLayer:
         """An independent copy: the store is written in place."""
         copied = copy(self)
         copied.keys, copied.values = copied._room = [part.clone() for part in (self.keys, self.values)]

@@ -59,6 +59,6 @@ def can_remove(cache: Cache, count: int) -> bool:
     def layer_can(layer: CacheLayerMixin) -> bool:
         if getattr(layer, "is_sliding", False):
             return bool(layer.get_seq_length() + count < layer.sliding_window)
-        return type(layer) is DynamicLayer or count <= getattr(layer, "few", 0)
+        return type(layer) is DynamicLayer or count <= getattr(layer, "free_crop_limit", 0)
 
     return all(map(layer_can, cache.layers))

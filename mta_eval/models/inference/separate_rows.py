@@ -30,7 +30,9 @@ class SeparateRows:
         """Let a row continue from a copy of `cache`, which holds `length` tokens. Raises ValueError if it does not."""
         if cache.get_seq_length() != length:
             raise ValueError(f"a row of {length} tokens is filled from a cache of {cache.get_seq_length()}")
-        layers = [layer.own_copy() if hasattr(layer, "own_copy") else copy(layer) for layer in cache.layers]
+        layers = [
+            layer.independent_copy() if hasattr(layer, "independent_copy") else copy(layer) for layer in cache.layers
+        ]
         self._rows[row] = Cache(layers=layers)
 
     def step(self, tokens: Sequence[Sequence[int]]) -> torch.Tensor:

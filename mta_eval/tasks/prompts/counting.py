@@ -16,10 +16,10 @@ from mta_eval.tasks.prompts.token_cache import recall
 
 
 class Piece(NamedTuple):
-    """Literal text; `mark` is the character at which an insert begins in it, -1 for none."""
+    """Literal text; `insert_start` is the character at which an insert begins in it, -1 for none."""
 
     text: str
-    mark: int = -1
+    insert_start: int = -1
 
 
 class FillerRun(NamedTuple):
@@ -63,8 +63,8 @@ class Counter:
         """Count by encoding the whole prompt."""
         insert_spans, texts, length = [], [], 0
         for piece in pieces:
-            if isinstance(piece, Piece) and piece.mark >= 0:
-                insert_spans.append((length + piece.mark, length + len(piece.text)))
+            if isinstance(piece, Piece) and piece.insert_start >= 0:
+                insert_spans.append((length + piece.insert_start, length + len(piece.text)))
             text = piece.text if isinstance(piece, Piece) else self.haystack.text(*piece)
             texts.append(text)
             length += len(text)
@@ -82,8 +82,8 @@ class Counter:
         lead, seam, insert_spans = "", "", []
         for piece in [*pieces, None]:
             if isinstance(piece, Piece):
-                if piece.mark >= 0:
-                    insert_spans.append((len(lead + seam) + piece.mark, len(lead + seam) + len(piece.text)))
+                if piece.insert_start >= 0:
+                    insert_spans.append((len(lead + seam) + piece.insert_start, len(lead + seam) + len(piece.text)))
                 seam += piece.text
             elif piece is not None and piece.last - piece.first < SHORTEST_RUN:
                 seam += self.haystack.text(*piece)

@@ -130,7 +130,7 @@ class _Fitter:
         def slack_tokens(end: int, fragment: str | None) -> int:
             return budget - self.counter.measure(self.layout.pieces(end, fragment))[0]
 
-        end = self.haystack.reach(self.start, self.layout.filler_tokens)
+        end = self.haystack.end_within(self.start, self.layout.filler_tokens)
         while end > self.start and slack_tokens(end, None) < 0:
             end -= 1
         while slack_tokens(end + 1, None) >= 0:

@@ -72,8 +72,8 @@ class Haystack:
         self._grow(units=last)
         return self._ends[last] - self._ends[first]
 
-    def reach(self, first: int, tokens: int) -> int:
-        """The furthest unit such that tokens(first, it) <= tokens."""
+    def end_within(self, first: int, tokens: int) -> int:
+        """The last unit border `end` with tokens(first, end) <= tokens."""
         self._grow(units=first + 1)
         self._grow(tokens=self._ends[first] + tokens + 1)
         return bisect_right(self._ends, self._ends[first] + max(tokens, 0)) - 1

@@ -150,4 +150,4 @@ def _trim(pieces: Pieces, haystack: Haystack) -> None:
         else:
             pieces[-1] = Piece(haystack.unit(last.first).rstrip())
     elif len(pieces) > 1:
-        pieces[-1] = Piece(last.text.rstrip(), last.mark)
+        pieces[-1] = Piece(last.text.rstrip(), last.insert_start)

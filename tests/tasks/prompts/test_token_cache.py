@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mta_eval.core import Cell, Sample, Sweep
@@ -86,6 +87,37 @@ def test_a_damaged_entry_is_counted_again_and_mended(folder: Path, byte_bpe: Fas
         assert recall("x", [TEXT], (), byte_bpe, count) == [1, 2, 3], end
         assert count.asked == 1
     assert entry.read_bytes() == whole
+
+
+class Trap:
+    """What unpickling it does: it makes a folder."""
+
+    def __init__(self, sprung: Path) -> None:
+        self.sprung = sprung
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return os.mkdir, (str(self.sprung),)
+
+
+def test_an_entry_with_a_pickle_in_it_is_damaged_and_never_unpickled(
+    folder: Path, byte_bpe: FastTokenizer, tmp_path: Path
+) -> None:
+    recall("x", [TEXT], (), byte_bpe, Counting())
+    (entry,) = folder.iterdir()
+    np.savez_compressed(entry, counts=np.array([Trap(tmp_path / "sprung")], dtype=object))
+    count = Counting()
+    assert recall("x", [TEXT], (), byte_bpe, count) == [1, 2, 3]
+    assert count.asked == 1
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_the_folder_is_made_with_all_above_it(
+    folder: Path, byte_bpe: FastTokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MTA_EVAL_CACHE", str(folder / "not" / "there"))
+    count = Counting()
+    assert recall("x", [TEXT], (), byte_bpe, count) == recall("x", [TEXT], (), byte_bpe, count)
+    assert count.asked == 1
 
 
 def test_off_and_short_texts_leave_no_trace(
