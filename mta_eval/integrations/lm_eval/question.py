@@ -20,7 +20,7 @@ Doc = dict[str, Any]  # a sample as JSON: its fields are those of `Sample`, and 
 SWEEP = ("lengths", "depths", "repeats", "sample_seed")
 ADAPTER = "mta_eval_model"  # metadata that `mta-eval lm-eval` adds: which of our models it is
 NO_WINDOW = 1 << 62
-TASKS = ("letter_blocks", "niah", "babilong", "passkey")
+TASKS = tuple(name for name in registry.BUILT_IN["tasks"] if name != "perplexity")  # which is read and not answered
 NEAR = 0.8  # how like an option a key must be to be taken for a slip: models have arguments of their own
 READER = "the model"
 

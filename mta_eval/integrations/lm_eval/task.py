@@ -11,7 +11,7 @@ from lm_eval.api.task import ConfigurableTask
 
 from mta_eval.core import Message, depth_text
 from mta_eval.errors import LengthError, SpecError
-from mta_eval.integrations.lm_eval.question import Doc, TaskQuestion
+from mta_eval.integrations.lm_eval.question import TASKS, Doc, TaskQuestion
 from mta_eval.models.stop_strings import cut_at_stop, sendable_stops
 from mta_eval.results.statistics import standard_error
 
@@ -165,25 +165,12 @@ class _Asked(ConfigurableTask):
         return names + [f"acc_{key}_{value}" for key, value in doc["options"].items()]
 
 
-class LetterBlocksLMTask(_Asked):
-    """`mta_letter_blocks`."""
-
-    asks = "letter_blocks"
-
-
-class NiahLMTask(_Asked):
-    """`mta_niah`."""
-
-    asks = "niah"
+def _lm_task(name: str) -> type[_Asked]:
+    """The class of a task of ours, such as NiahLMTask, which asks `mta_niah`."""
+    words = {"__doc__": f"`mta_{name}`.", "__module__": __name__, "asks": name}
+    return type("".join(map(str.capitalize, name.split("_"))) + "LMTask", (_Asked,), words)
 
 
-class BabilongLMTask(_Asked):
-    """`mta_babilong`."""
-
-    asks = "babilong"
-
-
-class PasskeyLMTask(_Asked):
-    """`mta_passkey`."""
-
-    asks = "passkey"
+LM_TASKS = {class_.__name__: class_ for class_ in map(_lm_task, TASKS)}
+"""By the names under which `tasks/*.yaml` find them in this module."""
+globals().update(LM_TASKS)

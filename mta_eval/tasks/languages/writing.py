@@ -41,7 +41,6 @@ class SentenceWriter:
             left -= 1
             ending = left == 0 or index == BLOCK - 1
             units.append(("" if opening else self._gap) + self.sentence(random) + ("\n\n" if ending else ""))
-            left = 0 if ending else left
         return units
 
     def holds(self, text: str) -> bool:

@@ -11,7 +11,9 @@ import pytest
 from mta_eval import registry
 from mta_eval.core import Sweep
 from mta_eval.errors import LengthError, ModelError, MtaEvalError, SpecError
-from mta_eval.integrations.lm_eval.question import TaskQuestion, adapter_of, sample_of
+from mta_eval.integrations.lm_eval import TASKS as FILES
+from mta_eval.integrations.lm_eval.question import TASKS, TaskQuestion, adapter_of, sample_of
+from mta_eval.integrations.lm_eval.task import LM_TASKS
 from mta_eval.models.tokenizer import FastTokenizer, load_tokenizer
 
 
@@ -122,3 +124,23 @@ def test_a_model_of_ours_is_built_from_lm_evals_arguments(told: dict[str, Any]) 
     assert (model.source, model.window, model.offload, model.max_length) == (told["pretrained"], 32, True, 9000)
     with pytest.raises(SpecError, match="needs --model_args pretrained="):
         adapter_of("mta", {})
+
+
+NEEDED = {"ruler_niah": {"variant": "single_1"}, "ruler_qa": None}  # what a task cannot do without; None: files
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_every_task_has_its_file_and_its_class_and_makes_docs(name: str, llama_folder: Path) -> None:
+    text = (FILES / f"mta_{name}.yaml").read_text()
+    assert text.startswith(f"task: mta_{name}\n")
+    class_name = text.partition("lm_eval.task.")[2].split()[0]
+    assert LM_TASKS[class_name].asks == name
+    needed = NEEDED.get(name, {})
+    if needed is not None:
+        told = {"pretrained": str(llama_folder), "lengths": [1800], "depths": "any", "repeats": 1}
+        (doc,) = TaskQuestion(name, told | needed).docs()
+        assert TaskQuestion(name, told | needed).score(doc, " " + ", ".join(doc["targets"])) == 1
+
+
+def test_every_file_is_of_a_task_or_the_group() -> None:
+    assert {path.stem for path in FILES.glob("*.yaml")} == {"mta_eval", *(f"mta_{name}" for name in TASKS)}
