@@ -95,15 +95,7 @@ class Layout:
             nonlocal unit, tail, break_
             if unit == border:
                 return
-            opening = haystack.unit(unit)
-            if len(pieces) == 1:
-                opening = opening.lstrip("\n")
-            if is_line(opening):
-                pass  # with its indentation
-            elif tail == "\n":
-                opening = opening.lstrip(" ")
-            elif not opening.startswith(" "):
-                opening = space_between(tail, opening) + opening
+            opening = _following(haystack.unit(unit), tail, first=len(pieces) == 1)
             pieces.append(Piece(break_ + opening))
             break_ = ""
             if unit + 1 < border:
@@ -134,6 +126,17 @@ class Layout:
     def _is_among_lines(self, unit: int) -> bool:
         """Whether a line of the haystack stands before or after the border before `unit`."""
         return any(is_line(self.haystack.unit(beside)) for beside in (max(unit - 1, self.start), unit))
+
+
+def _following(unit: str, tail: str, first: bool) -> str:
+    """A unit as it stands behind the character `tail`, or `first` in the context: its indentation, if it is a line."""
+    if first:
+        unit = unit.lstrip("\n")
+    if is_line(unit):
+        return unit
+    if tail == "\n":
+        return unit.lstrip(" ")
+    return unit if unit.startswith(" ") else space_between(tail, unit) + unit
 
 
 def _exchange(row: list[Item], first: int, second: int) -> None:
