@@ -1,4 +1,4 @@
-"""Specs: "niah:needles=4,asked=1" <-> Niah(needles=4, asked=1).
+"""Specs: "niah:needles=4,asked=1" <-> Niah(needles=4, asked=1). Over 250 lines, so that all names stand on one page.
 
 A spec is a name, then options. The first option may stand without its key (`window:300`, `hf:/some/folder`).
 A comma only separates where `key=` follows it, so paths may hold commas. A value in quotes, "…" or '…', may hold

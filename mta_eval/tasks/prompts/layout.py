@@ -144,7 +144,7 @@ def _exchange(row: list[Item], first: int, second: int) -> None:
 
 
 def _trim(pieces: Pieces, haystack: Haystack) -> None:
-    """Drop the white space at the context's end; the template brings its own."""
+    """Drop the white space at the context's end; the template brings its own. An insert stays as it is."""
     last = pieces[-1]
     if isinstance(last, FillerRun):
         if last.last - last.first > 1:
@@ -152,5 +152,5 @@ def _trim(pieces: Pieces, haystack: Haystack) -> None:
             pieces.append(Piece(haystack.unit(last.last - 1).rstrip()))
         else:
             pieces[-1] = Piece(haystack.unit(last.first).rstrip())
-    elif len(pieces) > 1:
-        pieces[-1] = Piece(last.text.rstrip(), last.insert_start)
+    elif len(pieces) > 1 and last.insert_start < 0:
+        pieces[-1] = Piece(last.text.rstrip())

@@ -1,7 +1,7 @@
 """Common words extraction (RULER "cwe", Hsieh et al. 2024): the words of a long list that stand in it most often.
 
     amber-otter, calm-cello, amber-otter, wise-walrus, … calm-cello, amber-otter
-    The 10 words that stand in the list most often are: -> amber-otter, calm-cello, …
+    The 10 words that stand in the list most often, joined by commas: -> amber-otter, calm-cello, …
 
 The common words stand in the list `repeats` times and all others `others` times, in random order; the list is as long
 as fits. With `protocol=ruler` the numbered list, the worked example, the prompt and the answer's budget are the
@@ -149,12 +149,14 @@ class CommonWords:
     def _words(self) -> tuple[tuple[str, str], str]:
         if self.protocol == "ruler":
             return COMMON_WORDS.words()
-        many = f"{self.common} words" if self.common > 1 else "word"
-        before = f"In the list below, {many} stand{'s' * (self.common == 1)} more often than all others.\n\n"
-        after = f"\n\nFind {'these' if self.common > 1 else 'this'} {many}, and answer with nothing else."
-        if self.prompt == "chat":
-            return (before, after), ""
-        return (before, after), f"\nThe {many} that stand{'s' * (self.common == 1)} in the list most often:"
+        if self.common == 1:
+            many, these, question = "one word stands", "it", "The word that stands in the list most often:"
+        else:
+            many, these = f"{self.common} words stand", "them"
+            question = f"The {self.common} words that stand in the list most often, joined by commas:"
+        before = f"In the list below, {many} more often than all others.\n\n"
+        after = f"\n\nFind {these}, and answer with nothing else."
+        return (before, after), "" if self.prompt == "chat" else f"\n{question}"
 
     def _answer_tokens(self, tokenizer: Tokenizer, common: Sequence[str]) -> int:
         if self.protocol == "ruler":

@@ -3,7 +3,7 @@
     … The key to the tower of Riga is kept in Oslo. The bread was warm. …
     … The key to the tower of Oslo is kept in Lima. …
     Start in Riga and go 2 times in a row to the city where the key to the tower of the city you are in is kept.
-    You end in -> Lima
+    You end in the city of -> Lima
 
 One chain of `hops` facts leads from the start to the answer; `distractors` chains of the same kind lead elsewhere. No
 city is of two chains, and each tower's key is in one place, so there is one answer. The last fact of the chain begins
@@ -91,7 +91,7 @@ class MultiHop:
             seed,
             tokenizer,
             words=self._words(start),
-            answer_prefix="" if self.prompt == "chat" else " You end in",
+            answer_prefix="" if self.prompt == "chat" else " You end in the city of",
             needles=drafts,
             targets=(answer,),
             rule=self._rule,

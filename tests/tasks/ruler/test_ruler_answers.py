@@ -70,7 +70,7 @@ def solve(task: Task, case: tuple[Solver, int, bool], tokenizer: Tokenizer, repe
         assert task.score(sample, ", ".join(sample.targets)) == 1
         assert task.score(sample, "I do not know.") == 0
         made.add(sample.targets)
-    assert len(made) > len(repeats) // 3
+    assert len(made) > min(len(repeats) // 3, 60)  # there are not many more cities
 
 
 @pytest.mark.parametrize("spec", CASES)

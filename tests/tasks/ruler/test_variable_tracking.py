@@ -23,6 +23,7 @@ def test_every_length_is_filled(spec: str, tokenizer: FastTokenizer, audit: Audi
         if "protocol" in spec:  # RULER's assignments have no full stop, and its example stands before them
             assert sample.prompt_tokens == len(tokenizer._backend.encode(sample.prompt).ids)
             assert length - 4 <= sample.prompt_tokens + sample.max_new_tokens <= length
+            assert all(sample.prompt.count(f"{needle.text}\n") == 1 for needle in sample.needles)
         else:
             audit(sample, tokenizer)
 
