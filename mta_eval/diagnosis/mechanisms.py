@@ -14,7 +14,10 @@ class Mechanism(NamedTuple):
 
 MECHANISMS = (
     Mechanism("one key", ("niah:needles=4", "associative_recall")),
-    Mechanism("two keys at once", ("conjunction:asked=1,distractors=8", "conjunction", "associative_recall:near=8")),
+    Mechanism(
+        "two keys at once",
+        ("conjunction:asked=1,distractors=8", "conjunction", "conjunction:clauses=2", "associative_recall:near=8"),
+    ),
     Mechanism("induction", ("induction:cue=1", "induction:cue=3")),
     Mechanism("copying", ("copy:words=4",)),
     Mechanism("order", ("sorted_needles:needles=2",)),

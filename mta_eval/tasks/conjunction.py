@@ -17,7 +17,7 @@ from random import Random
 from typing import ClassVar, Literal
 
 from mta_eval.tasks.fact_search import Search, draw_search, question_of
-from mta_eval.tasks.facts import distances, tell_apart
+from mta_eval.tasks.facts import distances, join_clauses, tell_apart
 from mta_eval.tasks.toolkit import (
     Cell,
     NeedleDraft,
@@ -55,6 +55,9 @@ class Conjunction:
     order: Literal["any", "same", "reversed"] = field(
         default="any", metadata={"help": "order of the attributes in a sentence, beside that of the question"}
     )
+    clauses: Literal[1, 2] = field(
+        default=1, metadata={"help": "facts in a sentence; of 2, words alone do not tell which belong together"}
+    )
     answer: Literal["attribute", "number", "yes_no"] = field(
         default="attribute", metadata={"help": "another attribute of the fact, its number, or whether there is one"}
     )
@@ -91,9 +94,11 @@ class Conjunction:
         key = draw_key(cell.length, 256 + (1 + distractors) * (60 + 2 * self.span * self.asked))
         random = generator(seed, "conjunction", self.asked, cell.repeat, key)
         source = open_haystack(self.haystack, seed, tokenizer).source
-        search = draw_search(random, source, self.asked, distractors, self._shares, self.answer)
-        depths = [depth_of(cell, random), *(random.random() for _ in range(distractors))]
-        texts = [self._tell(search, index, random, tokenizer) for index in range(1 + distractors)]
+        strangers = 0 if self.clauses == 1 else 1 + distractors % 2
+        search = draw_search(random, source, self.asked, distractors, self._shares, self.answer, strangers)
+        groups = self._sentences(len(search.facts))
+        depths = [depth_of(cell, random), *(random.random() for _ in groups[1:])]
+        texts = [self._tell(search, group, random, tokenizer) for group in groups]
         order = sorted(range(len(texts)), key=lambda index: (depths[index], (index == 0) == (depths[0] == 1)))
         question, stem = question_of(search)
         if self.prompt == "completion":
@@ -101,14 +106,15 @@ class Conjunction:
         else:
             words = INSTRUCTION, f"\n\nQuestion: {question}" + ("" if self.prompt == "chat" else "\nAnswer:")
         target, *others = search.answers
-        keys = [", ".join(fact[kind] for kind in search.wanted) for fact in search.facts]
+        keys = [", ".join(search.facts[group[0]][kind] for kind in search.wanted) for group in groups]
+        values = [search.answers[group[0]] for group in groups]
         return build_sample(
             self,
             cell,
             seed,
             tokenizer,
             words=words,
-            needles=[NeedleDraft(texts[n], depths[n], keys[n], search.answers[n], asked=n == 0) for n in order],
+            needles=[NeedleDraft(texts[n], depths[n], keys[n], values[n], asked=n == 0) for n in order],
             targets=(target,),
             rule=self._rule,
             haystack=self.haystack,
@@ -118,7 +124,7 @@ class Conjunction:
             choices=("yes", "no") if self.answer == "yes_no" else _choices(target, others, random),
             axes={
                 "asked": self.asked,
-                "facts": 1 + distractors,
+                "facts": len(search.facts),
                 "span": self.span,
                 **_distance(texts[0], search, tokenizer),
             },
@@ -139,10 +145,25 @@ class Conjunction:
     def _shares(self) -> int:
         return min(1, self.asked - 1) if self.shared == -1 else self.shared
 
-    def _tell(self, search: Search, index: int, random: Random, tokenizer: Tokenizer) -> str:
-        """The sentence of a fact: the attributes asked for beside each other, the rest before or after them."""
-        fact = search.facts[index]
-        named = list(search.wanted)
+    def _sentences(self, facts: int) -> list[tuple[int, ...]]:
+        """Which facts are told in one sentence, the one looked for first.
+
+        Two that share different attributes with it stand together, so that their sentence names all that is asked for.
+        """
+        if self.clauses == 1:
+            return [(index,) for index in range(facts)]
+        return [(0, facts - 1), *((index, index + 1) for index in range(1, facts - 1, 2))]
+
+    def _tell(self, search: Search, group: Sequence[int], random: Random, tokenizer: Tokenizer) -> str:
+        """The sentence of a group of facts, in any order, with the number of its first one if numbers are asked for."""
+        clauses = [self._clause(search, index, random, tokenizer) for index in group]
+        random.shuffle(clauses)
+        text = join_clauses(clauses)
+        return f"Note {search.answers[group[0]]}: {text}" if self.answer == "number" else text
+
+    def _clause(self, search: Search, index: int, random: Random, tokenizer: Tokenizer) -> str:
+        """A fact: the attributes asked for beside each other, the rest before or after them."""
+        fact, named = search.facts[index], list(search.wanted)
         if self.order == "reversed":
             named.reverse()
         elif self.order == "any":
@@ -151,8 +172,7 @@ class Conjunction:
         random.shuffle(rest)
         cut = random.randint(0, len(rest))
         own = Random(random.getrandbits(64))  # how many adverbs are drawn must not change what is drawn after
-        text = tell_apart(fact, [*rest[:cut], *named, *rest[cut:]], named, self.span, own, tokenizer)
-        return f"Note {search.answers[index]}: {text}" if self.answer == "number" else text
+        return tell_apart(fact, [*rest[:cut], *named, *rest[cut:]], named, self.span, own, tokenizer)
 
 
 def _choices(target: str, others: Sequence[str], random: Random) -> tuple[str, ...]:

@@ -19,7 +19,8 @@ ENOUGH = 12  # values of a kind that the haystack has to leave
 class Search(NamedTuple):
     """`wanted`: what the question names, in its order. `answer`: the kind to be answered, "number" or "yes_no".
 
-    `facts` has first the one that is looked for or, where the answer is "no", one that comes near; `answers` of each.
+    `facts` has first the one that is looked for or, where the answer is "no", one that comes near; then those near it,
+    then those that share nothing with it; `answers` of each.
     """
 
     wanted: Fact
@@ -28,9 +29,12 @@ class Search(NamedTuple):
     answers: tuple[str, ...]
 
 
-def draw_search(random: Random, source: TextSource, asked: int, distractors: int, shared: int, answer: str) -> Search:
+def draw_search(
+    random: Random, source: TextSource, asked: int, distractors: int, shared: int, answer: str, strangers: int = 0
+) -> Search:
     """A search for a fact by `asked` of its attributes among others that have `shared` of them, `distractors` in all.
 
+    `strangers` more facts have none of them.
     Which attributes those are is spread evenly. `answer` is "attribute", "number" or "yes_no" (half of them "no").
     Raises SpecError if the haystack says nearly all that could be asked.
     """
@@ -47,8 +51,9 @@ def draw_search(random: Random, source: TextSource, asked: int, distractors: int
         return other | {kind: found[kind] for kind in group}
 
     facts = [found, *(near(groups[index % len(groups)]) for index in range(distractors))]
+    facts += [near(()) for _ in range(strangers)]
     if answer == "yes_no":
-        answers = [random.choice(("yes", "no"))] + ["no"] * distractors
+        answers = [random.choice(("yes", "no"))] + ["no"] * (len(facts) - 1)
         if answers[0] == "no":
             facts[0] = near(groups[-1])
     elif answer == "number":

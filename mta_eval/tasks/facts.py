@@ -62,6 +62,17 @@ def tell(fact: Fact, order: Sequence[str], between: Sequence[Sequence[str]] = ()
     return f"{text[0].upper()}{text[1:]}."
 
 
+def join_clauses(clauses: Sequence[str]) -> str:
+    """Sentences as one: "Nora left the cello in Riga, and in Oslo, the walrus was left by Edgar."."""
+    first, *others = clauses
+    return first[:-1] + "".join(f", and {_uncapitalised(other)[:-1]}" for other in others) + "."
+
+
+def _uncapitalised(sentence: str) -> str:
+    word = sentence.partition(" ")[0]
+    return sentence if word in PERSONS else sentence[0].lower() + sentence[1:]
+
+
 def distances(encoding: Encoding, text: str, values: Sequence[str]) -> list[int]:
     """Tokens of `text` that stand wholly between each of `values` and the next, in the order in which they stand."""
     places = sorted(match.span() for value in values if (match := re.search(rf"\b{value}\b", text)))

@@ -32,6 +32,10 @@ TASKS = (
     *("frequent_words", "frequent_words:protocol=ruler,prompt=chat", "multi_hop"),
     *("multi_hop:hops=5,distractors=3,order=reversed,prompt=chat", "ruler_niah:single_1", "ruler_niah:multikey_2"),
     *("ruler_niah:multikey_3,prompt=chat", "ruler_niah:variant=multiquery,haystack=prose"),
+    *("conjunction", "conjunction:asked=3,shared=2,span=8,answer=number", "conjunction:clauses=2,answer=yes_no"),
+    *("semantic", "semantic:hops=2,prompt=chat", "sorted_needles:by=value,others=1", "induction:cue=3", "copy"),
+    *("associative_recall:near=2,queries=2", "graph:ask=reachable", "coreference_rounds:same=2,near=1,prompt=chat"),
+    *("niah:language=de", "niah:language=ja,prompt=instruction", "niah:language=hi,needles=2", "niah:haystack=mixed"),
 )
 CELLS = tuple(Cell(*cell) for cell in ((512, 0.0, 0), (1024, 0.5, 1), (1024, 1.0, 0), (1500, None, 2), (0, None, 0)))
 SEEDS = (0, 7)

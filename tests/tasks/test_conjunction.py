@@ -33,7 +33,8 @@ def solve(sample: Sample) -> set[str]:
     """All answers that the text gives, from the prompt's words alone."""
     context, _, question = sample.prompt.rpartition("\n\nQuestion: ")
     wanted = read(question)
-    facts = [(sentence, read(sentence)) for sentence in re.split(r"(?<=\.)\s+", context) if "left" in sentence]
+    sentences = [sentence for sentence in re.split(r"(?<=\.)\s+", context) if "left" in sentence]
+    facts = [(sentence, read(clause)) for sentence in sentences for clause in sentence.split(", and ")]
     hits = [(sentence, fact) for sentence, fact in facts if wanted.items() <= fact.items()]
     if question.startswith("Does"):
         return {"yes" if hits else "no"}
@@ -47,6 +48,7 @@ SPECS = (
     *("conjunction", "conjunction:asked=1", "conjunction:asked=3", "conjunction:asked=3,shared=2,order=same"),
     *("conjunction:asked=4,distractors=2,shared=3", "conjunction:answer=number,asked=4", "conjunction:answer=yes_no"),
     *("conjunction:answer=yes_no,asked=3,shared=2,span=8", "conjunction:span=12,order=reversed,distractors=2"),
+    *("conjunction:clauses=2", "conjunction:clauses=2,asked=3,answer=number", "conjunction:clauses=2,answer=yes_no"),
     *("conjunction:distractors=0", "conjunction:prompt=instruction,haystack=noise"),
 )
 
@@ -88,6 +90,14 @@ def test_every_other_fact_has_as_many_of_the_attributes_asked_for(spec: str, sha
         assert len(groups) == len(wanted) * 4
         counts = [groups.count(group) for group in set(groups)]
         assert max(counts) - min(counts) <= 1  # each attribute, or set of them, as often
+
+
+def test_two_clauses_name_all_that_is_asked_for_without_tying_it_together(byte_bpe: Tokenizer) -> None:
+    for repeat in range(10):
+        sample = build_task("conjunction:clauses=2").sample(Cell(0, 0.5, repeat), 0, byte_bpe)
+        wanted = read(sample.prompt.rpartition("Question: ")[2]).values()
+        assert len(sample.needles) == 5
+        assert all(value in needle.text for needle in sample.needles for value in wanted)
 
 
 def test_half_of_the_answers_are_no_and_then_a_near_one_is_at_the_depth(byte_bpe: Tokenizer) -> None:

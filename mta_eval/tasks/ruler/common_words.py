@@ -3,8 +3,8 @@
     amber-otter, calm-cello, amber-otter, wise-walrus, … calm-cello, amber-otter
     The 10 words that stand in the list most often, joined by commas: -> amber-otter, calm-cello, …
 
-The common words stand in the list `repeats` times and all others `others` times, in random order; the list is as long
-as fits. With `protocol=ruler` the numbered list, the worked example, the prompt and the answer's budget are the
+The common words stand in the list `times` times and all others `other_times` times, in random order; the list is as
+long as fits. With `protocol=ruler` the numbered list, the worked example, the prompt and the answer's budget are the
 published ones.
 """
 
@@ -37,7 +37,7 @@ from mta_eval.tasks.toolkit import (
 )
 
 PUBLISHED = 10  # common words
-LONG = 4096  # tokens: from here on the published repeats are the larger ones
+LONG = 4096  # tokens: from here on the published numbers are the larger ones
 REPEATS, OTHERS = {True: 30, False: 6}, {True: 3, False: 1}  # in a list, by whether it is long
 EXAMPLE_WORDS, EXAMPLE_REPEATS = {True: 40, False: 20}, {True: 10, False: 3}
 MOST_REPEATS, MOST_COMMON = 1000, 100
@@ -50,10 +50,10 @@ class CommonWords:
     name: ClassVar[str] = "common_words"
 
     common: int = field(default=PUBLISHED, metadata={"help": f"common words, 1..{MOST_COMMON}"})
-    repeats: int = field(
+    times: int = field(
         default=0, metadata={"help": "how often each of them stands in the list; 0: 30, below 4096 tokens 6"}
     )
-    others: int = field(
+    other_times: int = field(
         default=0, metadata={"help": "how often every other word stands there; 0: 3, below 4096 tokens 1"}
     )
     protocol: Literal["ours", "ruler"] = field(
@@ -67,14 +67,14 @@ class CommonWords:
     def __post_init__(self) -> None:
         if not 1 <= self.common <= MOST_COMMON:
             raise SpecError(f"common_words: common must be 1 to {MOST_COMMON}, not {self.common}")
-        for what, count in (("repeats", self.repeats), ("others", self.others)):
+        for what, count in (("times", self.times), ("other_times", self.other_times)):
             if not 0 <= count <= MOST_REPEATS:
                 raise SpecError(f"common_words: {what} must be 0 to {MOST_REPEATS}, not {count}")
         for long in (False, True):
-            if self._repeats(long) <= self._others(long):
+            if self._times(long) <= self._other_times(long):
                 raise SpecError(
-                    f"common_words: repeats={self._repeats(long)} is no more than others={self._others(long)}, so no "
-                    "word is common"
+                    f"common_words: times={self._times(long)} is no more than other_times={self._other_times(long)}, "
+                    "so no word is common"
                 )
         if self.protocol == "ruler" and self.common != PUBLISHED:
             raise SpecError(f"common_words: protocol=ruler asks for {PUBLISHED} words; leave common= out")
@@ -91,7 +91,7 @@ class CommonWords:
         published, long = self.protocol == "ruler", cell.length >= LONG
         key = draw_key(cell.length, LONG)
         random = generator(seed, "common_words", cell.repeat, key)
-        repeats, others = self._repeats(long), self._others(long)
+        times, other_times = self._times(long), self._other_times(long)
         pairs = DifferentPairs(Random(random.getrandbits(64)))
         before = self.common + EXAMPLE_WORDS[long] * published  # words: the common ones, and those of the example
         common = pairs.take(self.common)
@@ -99,14 +99,14 @@ class CommonWords:
         if published:
             example = _example(pairs.take(before)[self.common :], EXAMPLE_REPEATS[long], OTHERS[long], random)
         places = Random(random.getrandbits(64))
-        fixed = [(places.random(), word) for word in common for _ in range(repeats)]
+        fixed = [(places.random(), word) for word in common for _ in range(times)]
         more: list[tuple[float, str]] = []
-        step = others if published else 1  # as published every other word stands there as often
+        step = other_times if published else 1  # as published every other word stands there as often
 
         def lay(count: int) -> ListContext:
             needed = count * step
-            rest = pairs.take(before + -(-needed // others))[before:]
-            more.extend((places.random(), rest[index // others]) for index in range(len(more), needed))
+            rest = pairs.take(before + -(-needed // other_times))[before:]
+            more.extend((places.random(), rest[index // other_times]) for index in range(len(more), needed))
             listed = [word for _, word in sorted([*fixed, *more[:needed]])]
             parts, separator = (_numbered(listed), " ") if published else (listed, ", ")
             return ListContext(separator.join(parts), [first_items(parts, separator)], (("words", len(parts)),))
@@ -127,8 +127,8 @@ class CommonWords:
             words=(example + around[0], around[1]),
             answer_prefix=prefix,
             chat=self.prompt == "chat",
-            most=(PAIRS - before) * others // step,
-            axes={"common": self.common, "repeats": repeats, "others": others},
+            most=(PAIRS - before) * other_times // step,
+            axes={"common": self.common, "times": times, "other_times": other_times},
             draw_name=f"common_words/{key}/{cell.repeat}",
         )
 
@@ -140,11 +140,11 @@ class CommonWords:
     def _rule(self) -> str:
         return "ruler_all" if self.rule == "auto" else self.rule
 
-    def _repeats(self, long: bool) -> int:
-        return self.repeats or REPEATS[long]
+    def _times(self, long: bool) -> int:
+        return self.times or REPEATS[long]
 
-    def _others(self, long: bool) -> int:
-        return self.others or OTHERS[long]
+    def _other_times(self, long: bool) -> int:
+        return self.other_times or OTHERS[long]
 
     def _words(self) -> tuple[tuple[str, str], str]:
         if self.protocol == "ruler":
@@ -168,10 +168,10 @@ def _numbered(words: Sequence[str]) -> list[str]:
     return [f"{number}. {word}" for number, word in enumerate(words, 1)]
 
 
-def _example(words: Sequence[str], repeats: int, others: int, random: Random) -> str:
+def _example(words: Sequence[str], times: int, other_times: int, random: Random) -> str:
     """The published worked example."""
     common, rest = words[:PUBLISHED], words[PUBLISHED:]
-    listed = [*common] * repeats + [*rest] * others
+    listed = [*common] * times + [*rest] * other_times
     random.shuffle(listed)
     (before, after), prefix = COMMON_WORDS.words()
     return f"{before}{' '.join(_numbered(listed))}{after}{prefix} {' '.join(_numbered(common))}\n"

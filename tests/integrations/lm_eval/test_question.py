@@ -126,7 +126,13 @@ def test_a_model_of_ours_is_built_from_lm_evals_arguments(told: dict[str, Any]) 
         adapter_of("mta", {})
 
 
-NEEDED = {"ruler_niah": {"variant": "single_1"}, "ruler_qa": None}  # what a task cannot do without; None: files
+NEEDED = {
+    "ruler_niah": {"variant": "single_1"},
+    "ruler_qa": None,  # files
+    "coreference_rounds": {"same": 2, "near": 2},
+    "conjunction": {"distractors": 1},
+}
+"""What a task cannot do without, or not within 1,000 tokens of this tokenizer."""
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -137,7 +143,7 @@ def test_every_task_has_its_file_and_its_class_and_makes_docs(name: str, llama_f
     assert LM_TASKS[class_name].asks == name
     needed = NEEDED.get(name, {})
     if needed is not None:
-        told = {"pretrained": str(llama_folder), "lengths": [1800], "depths": "any", "repeats": 1}
+        told = {"pretrained": str(llama_folder), "lengths": [1000], "depths": "any", "repeats": 1}
         (doc,) = TaskQuestion(name, told | needed).docs()
         assert TaskQuestion(name, told | needed).score(doc, " " + ", ".join(doc["targets"])) == 1
 

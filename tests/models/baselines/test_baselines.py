@@ -50,8 +50,9 @@ def test_words_and_copies_solve_what_takes_no_more_than_that(task: str, bag: int
         assert accuracy(Copier(), task) == copier
 
 
-def test_words_do_not_solve_what_shares_none_with_the_question() -> None:
+def test_words_do_not_solve_what_shares_none_with_the_question_or_all_with_every_sentence() -> None:
     assert accuracy(Bag(), "semantic") < 0.5
+    assert accuracy(Bag(), "conjunction:clauses=2") < 0.5
 
 
 def test_chance_has_the_score_of_one_in_as_many_choices() -> None:

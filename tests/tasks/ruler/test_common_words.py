@@ -10,7 +10,7 @@ from mta_eval.core import Cell, Sample
 from mta_eval.errors import LengthError, SpecError
 from mta_eval.models.tokenizer import FastTokenizer
 from mta_eval.registry import build_task
-from mta_eval.tasks.ruler import word_pairs
+from mta_eval.tasks.prompts import word_pairs
 from mta_eval.tasks.ruler.common_words import CommonWords
 
 ListAudit = Callable[[Sample, FastTokenizer, int], None]
@@ -42,7 +42,7 @@ def test_words_stand_as_often_as_published(length: int, repeats: int, others: in
     counts = Counter(sample.prompt.split("\n\n")[1].split(", "))
     assert {counts.pop(word) for word in sample.targets} == {repeats}
     assert sorted(counts.values())[1:] == [others] * (len(counts) - 1)  # the last may stand there less often
-    assert (sample.axes["repeats"], sample.axes["others"], sample.axes["common"]) == (repeats, others, 10)
+    assert (sample.axes["times"], sample.axes["other_times"], sample.axes["common"]) == (repeats, others, 10)
 
 
 def test_lengths_that_are_long_have_draws_of_their_own(byte_bpe: FastTokenizer) -> None:
@@ -83,7 +83,7 @@ def test_length_0_is_the_shortest_list(byte_bpe: FastTokenizer) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", ["common=0", "common=101", "repeats=3", "others=6", "repeats=1001", "protocol=ruler,common=9"]
+    "options", ["common=0", "common=101", "times=3", "other_times=6", "times=1001", "protocol=ruler,common=9"]
 )
 def test_options_that_make_no_answer_are_refused(options: str) -> None:
     with pytest.raises(SpecError):

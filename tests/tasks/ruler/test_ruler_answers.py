@@ -37,7 +37,7 @@ CASES: dict[str, tuple[Solver, int, bool]] = {  # task -> how it is solved, a le
     "variable_tracking:protocol=ruler": (as_set(solvers.variables), 1100, True),
     "variable_tracking:chains=2,protocol=ruler,haystack=prose": (as_set(solvers.variables), 1400, True),
     "common_words": (counts_of, 1000, False),
-    "common_words:common=3,repeats=4,others=2": (counts_of, 300, False),
+    "common_words:common=3,times=4,other_times=2": (counts_of, 300, False),
     "common_words:protocol=ruler": (counts_of, 1500, False),
     "frequent_words": (as_set(solvers.frequent_words), 400, False),
     "frequent_words:alpha=1.1,vocabulary=300": (as_set(solvers.frequent_words), 1500, False),
