@@ -23,6 +23,7 @@ from mta_eval.tasks.babi.files import read_rows, read_stories
 from mta_eval.tasks.babi.published_prompts import ANSWER_TOKENS, PUBLISHED_PROMPTS, most_facts
 from mta_eval.tasks.babi.worlds import LABELS, Story, make_story, telling_of
 from mta_eval.tasks.toolkit import (
+    HAYSTACK,
     Cell,
     NeedleDraft,
     Sample,
@@ -68,7 +69,7 @@ class Babilong:
     source: str = field(
         default="worlds", metadata={"help": "worlds (ours), file:PATH (bAbI text), dataset:NAME (RMT-team/babilong)"}
     )
-    haystack: str = field(default="prose", metadata={"help": "prose, noise, essays, file:PATH, dataset:NAME"})
+    haystack: str = field(default="prose", metadata=HAYSTACK)
     rule: str = field(
         default="auto",
         metadata={"help": "scoring rule; auto: babilong_one_label, with protocol=official babilong_official"},

@@ -19,6 +19,7 @@ from typing import ClassVar, Literal
 from mta_eval.tasks.fact_search import Search, draw_search, question_of
 from mta_eval.tasks.facts import distances, join_clauses, tell_apart
 from mta_eval.tasks.toolkit import (
+    HAYSTACK,
     Cell,
     NeedleDraft,
     Sample,
@@ -64,7 +65,7 @@ class Conjunction:
     prompt: Literal["completion", "instruction", "chat"] = field(
         default="completion", metadata={"help": "end in the answer's beginning, ask in words, or ask by chat template"}
     )
-    haystack: str = field(default="prose", metadata={"help": "prose, noise, essays, file:PATH, dataset:NAME"})
+    haystack: str = field(default="prose", metadata=HAYSTACK)
     rule: str = field(
         default="auto", metadata={"help": "scoring rule; auto: first_word, for instruction and chat only_choice"}
     )

@@ -26,6 +26,7 @@ from mta_eval.tasks.needle_words import NeedleWords
 from mta_eval.tasks.prompts.pools import DECOYS, DIGITS, need_digits
 from mta_eval.tasks.prompts.sources import TextSource
 from mta_eval.tasks.toolkit import (
+    HAYSTACK,
     Cell,
     NeedleDraft,
     Sample,
@@ -78,9 +79,7 @@ class Niah:
         default="completion", metadata={"help": "end in the needle's stem, ask in words, or ask by chat template"}
     )
     language: str = field(default="en", metadata={"help": "of needles, questions and prose: " + ", ".join(LANGUAGES)})
-    haystack: str = field(
-        default="prose", metadata={"help": "prose, prose:LANGUAGE, mixed, noise, essays, file:PATH, dataset:NAME"}
-    )
+    haystack: str = field(default="prose", metadata=HAYSTACK)
     rule: str = field(
         default="auto",
         metadata={

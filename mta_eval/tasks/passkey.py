@@ -16,6 +16,7 @@ from typing import ClassVar, Literal
 
 from mta_eval.tasks.prompts.pools import DECOYS
 from mta_eval.tasks.toolkit import (
+    HAYSTACK,
     Cell,
     NeedleDraft,
     Sample,
@@ -42,7 +43,7 @@ class Passkey:
     prompt: Literal["completion", "chat"] = field(
         default="completion", metadata={"help": "end in the answer's stem, or ask by chat template"}
     )
-    haystack: str = field(default="noise", metadata={"help": "noise, prose, essays, file:PATH, dataset:NAME"})
+    haystack: str = field(default="noise", metadata=HAYSTACK)
     rule: str = field(
         default="auto",
         metadata={"help": "scoring rule; auto: infinitebench_passkey, in chat form one_number"},

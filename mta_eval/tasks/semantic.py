@@ -21,6 +21,7 @@ from mta_eval.tasks.facts import PERSONS
 from mta_eval.tasks.prompts.pools import draw
 from mta_eval.tasks.prompts.sources import TextSource
 from mta_eval.tasks.toolkit import (
+    HAYSTACK,
     Cell,
     NeedleDraft,
     Sample,
@@ -62,7 +63,7 @@ class Semantic:
     prompt: Literal["completion", "instruction", "chat"] = field(
         default="completion", metadata={"help": "end in 'Answer:', ask in words, or ask by chat template"}
     )
-    haystack: str = field(default="prose", metadata={"help": "prose, noise, essays, file:PATH, dataset:NAME"})
+    haystack: str = field(default="prose", metadata=HAYSTACK)
     rule: str = field(
         default="auto", metadata={"help": "scoring rule; auto: first_word, for instruction and chat only_choice"}
     )

@@ -15,6 +15,7 @@ from typing import ClassVar, Literal
 
 from mta_eval.tasks.prompts.pools import CITIES
 from mta_eval.tasks.toolkit import (
+    HAYSTACK,
     Cell,
     NeedleDraft,
     Sample,
@@ -50,7 +51,7 @@ class SortedNeedles:
     prompt: Literal["completion", "instruction", "chat"] = field(
         default="completion", metadata={"help": "end in 'Answer:', ask in words, or ask by chat template"}
     )
-    haystack: str = field(default="prose", metadata={"help": "prose, noise, essays, file:PATH, dataset:NAME"})
+    haystack: str = field(default="prose", metadata=HAYSTACK)
 
     def __post_init__(self) -> None:
         if not 2 <= self.needles <= MOST_NEEDLES:

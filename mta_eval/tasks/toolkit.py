@@ -42,6 +42,7 @@ from mta_eval.tasks.prompts.pools import draw
 from mta_eval.tasks.prompts.template import PromptTemplate, prompt_template
 
 __all__ = [
+    "HAYSTACK",
     "Axes",
     "Cell",
     "ClassVar",
@@ -67,6 +68,8 @@ __all__ = [
     "spec_of",
 ]
 SPARE_TOKENS = 8  # of an answer's budget
+HAYSTACK = {"help": "prose, prose:LANGUAGE, mixed, noise, essays, file:PATH, dataset:NAME"}
+"""Metadata of an option `haystack`: all that `open_haystack` takes."""
 
 
 class NeedleDraft(NamedTuple):

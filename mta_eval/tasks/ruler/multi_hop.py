@@ -21,6 +21,7 @@ from mta_eval.tasks.lists import rule_or_auto
 from mta_eval.tasks.prompts.pools import CITIES, DECOYS
 from mta_eval.tasks.prompts.sources import TextSource
 from mta_eval.tasks.toolkit import (
+    HAYSTACK,
     Cell,
     NeedleDraft,
     Sample,
@@ -55,7 +56,7 @@ class MultiHop:
     prompt: Literal["completion", "chat"] = field(
         default="completion", metadata={"help": "end in the answer's stem, or ask by chat template"}
     )
-    haystack: str = field(default="prose", metadata={"help": "prose, noise, essays, file:PATH, dataset:NAME"})
+    haystack: str = field(default="prose", metadata=HAYSTACK)
     rule: str = field(default="auto", metadata={"help": "scoring rule; auto: first_word, in chat form all_named"})
 
     def __post_init__(self) -> None:

@@ -27,6 +27,7 @@ from mta_eval.tasks.prompts.sources import TextSource
 from mta_eval.tasks.ruler.noise_lines import LINE, NoiseLines, open_noise_lines
 from mta_eval.tasks.ruler.templates import VARIABLES
 from mta_eval.tasks.toolkit import (
+    HAYSTACK,
     Cell,
     NeedleDraft,
     Sample,
@@ -78,7 +79,7 @@ class VariableTracking:
     prompt: Literal["completion", "chat"] = field(
         default="completion", metadata={"help": "end where the answer begins, or ask by chat template"}
     )
-    haystack: str = field(default="noise", metadata={"help": "noise, prose, essays, file:PATH, dataset:NAME"})
+    haystack: str = field(default="noise", metadata=HAYSTACK)
     rule: str = field(default="auto", metadata={"help": "scoring rule; auto: ruler_all"})
 
     def __post_init__(self) -> None:
