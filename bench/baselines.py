@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
+from starting import start
 
 from mta_eval import evaluate
 from mta_eval.built_in import BASELINES
@@ -50,4 +51,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    start(main)

@@ -12,6 +12,7 @@ import pytest
 BENCH = Path(__file__).parents[2] / "bench"
 CASES = {
     "attention.py": [("--layers", "nonsense"), ("--kernel", "3"), ("--dtype", "int"), ("--device", "zz")],
+    "baselines.py": [("--length", "x"), ("--repeats", "1")],
     "evaluation.py": [("--scenarios", "nonsense"), ("--ways", "nonsense"), ("--model", "nonsense")],
     "gpu.py": [("--parts", "nonsense"), ("--minutes", "nan")],
     "longheads.py": [("--groups", "2")],

@@ -20,20 +20,9 @@ from mta_eval.tasks.niah import Niah
 SOURCE = Path(__file__).parents[1] / "helpers" / "plugin_package" / "variable_chain.py"
 SMALLEST = "\n".join(line[4:] for line in (toolkit.__doc__ or "").splitlines() if line.startswith("    "))
 PUBLIC = {
-    *(
-        "HAYSTACK",
-        "Axes",
-        "Cell",
-        "ClassVar",
-        "LengthError",
-        "Needle",
-        "NeedleDraft",
-        "PromptTemplate",
-        "Sample",
-        "SpecError",
-    ),
-    *("Task", "Tokenizer", "answer_budget", "build_sample", "dataclass", "depth_of", "draw", "draw_key", "field"),
-    *("find_rule", "generator", "open_haystack", "prompt_template", "spec_of"),
+    *("HAYSTACK", "Axes", "Cell", "ClassVar", "LengthError", "Needle", "NeedleDraft", "PromptTemplate"),
+    *("Sample", "SpecError", "Task", "Tokenizer", "answer_budget", "build_sample", "dataclass", "depth_of", "draw"),
+    *("draw_key", "field", "find_rule", "generator", "open_haystack", "prompt_template", "spec_of"),
 }
 
 
