@@ -16,7 +16,10 @@ MECHANISMS = (
     Mechanism("one key", ("niah:needles=4", "associative_recall")),
     Mechanism(
         "two keys at once",
-        ("conjunction:asked=1,distractors=8", "conjunction", "conjunction:clauses=2", "associative_recall:near=8"),
+        (
+            *("conjunction:shared=0,answer=number", "conjunction:answer=number", "conjunction:clauses=2,answer=number"),
+            "associative_recall:near=8",
+        ),
     ),
     Mechanism("induction", ("induction:cue=1", "induction:cue=3")),
     Mechanism("copying", ("copy:words=4",)),
@@ -32,4 +35,4 @@ PRESETS = {
     "gpu": (4096, 8192, 16384, 32768, 65536, 131072),
 }
 """The lengths of each preset, in tokens."""
-DRAWS = 4  # samples of a task and length for each of --repeats, each drawn by itself
+DRAWS = 3  # samples of a task and length for each of --repeats, each drawn by itself

@@ -1,12 +1,11 @@
 """Two-condition search in prose: which sentence has all the attributes that the question names?
 
     … Nora left the accordion in Riga. … Edgar left the cello in Oslo. … Nora left the walrus in Oslo. …
-    Question: What was left by Nora in Oslo?
-    Answer: the -> walrus
+    In Oslo, Nora left the -> walrus
 
 The letter blocks of the MTA paper (section 4.1) in words: every other fact shares some of the attributes asked for, and
-one alone has all. One condition finds several facts, so a model has to match two keys at once. With `asked=1` the other
-facts share nothing: the same question with one condition, as a control.
+one alone has all. One condition finds several facts, so a model has to match two keys at once. With `shared=0` the
+other facts share nothing: the same question, of which one condition is enough, as a control.
 """
 
 from __future__ import annotations
@@ -16,8 +15,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import ClassVar, Literal
 
-from mta_eval.tasks.fact_search import Search, draw_search, question_of
-from mta_eval.tasks.facts import distances, join_clauses, tell_apart
+from mta_eval.tasks.fact_search import Search, draw_search, question_of, stem_of
+from mta_eval.tasks.facts import NUMBER, distances, join_clauses, tell_apart
 from mta_eval.tasks.toolkit import (
     HAYSTACK,
     Cell,
@@ -59,11 +58,15 @@ class Conjunction:
     clauses: Literal[1, 2] = field(
         default=1, metadata={"help": "facts in a sentence; of 2, words alone do not tell which belong together"}
     )
-    answer: Literal["attribute", "number", "yes_no"] = field(
-        default="attribute", metadata={"help": "another attribute of the fact, its number, or whether there is one"}
+    answer: Literal["attribute", "number", "note", "yes_no"] = field(
+        default="attribute",
+        metadata={
+            "help": "another attribute of the fact, its magic number, the number of its note, or whether there is one"
+        },
     )
     prompt: Literal["completion", "instruction", "chat"] = field(
-        default="completion", metadata={"help": "end in the answer's beginning, ask in words, or ask by chat template"}
+        default="completion",
+        metadata={"help": "end in the beginning of the fact, ask in words, or ask by chat template"},
     )
     haystack: str = field(default="prose", metadata=HAYSTACK)
     rule: str = field(
@@ -101,11 +104,6 @@ class Conjunction:
         depths = [depth_of(cell, random), *(random.random() for _ in groups[1:])]
         texts = [self._tell(search, group, random, tokenizer) for group in groups]
         order = sorted(range(len(texts)), key=lambda index: (depths[index], (index == 0) == (depths[0] == 1)))
-        question, stem = question_of(search)
-        if self.prompt == "completion":
-            words = "", f"\n\nQuestion: {question}\nAnswer:{stem}"
-        else:
-            words = INSTRUCTION, f"\n\nQuestion: {question}" + ("" if self.prompt == "chat" else "\nAnswer:")
         target, *others = search.answers
         keys = [", ".join(search.facts[group[0]][kind] for kind in search.wanted) for group in groups]
         values = [search.answers[group[0]] for group in groups]
@@ -114,7 +112,7 @@ class Conjunction:
             cell,
             seed,
             tokenizer,
-            words=words,
+            words=self._words(search),
             needles=[NeedleDraft(texts[n], depths[n], keys[n], values[n], asked=n == 0) for n in order],
             targets=(target,),
             rule=self._rule,
@@ -125,7 +123,7 @@ class Conjunction:
             choices=("yes", "no") if self.answer == "yes_no" else _choices(target, others, random),
             axes={
                 "asked": self.asked,
-                "facts": len(search.facts),
+                "distractors": len(search.facts) - 1,
                 "span": self.span,
                 **_distance(texts[0], search, tokenizer),
             },
@@ -146,6 +144,14 @@ class Conjunction:
     def _shares(self) -> int:
         return min(1, self.asked - 1) if self.shared == -1 else self.shared
 
+    def _words(self, search: Search) -> tuple[str, str]:
+        """What stands before and after the context."""
+        question = f"\n\nQuestion: {question_of(search)}"
+        if self.prompt != "completion":
+            return INSTRUCTION, question + ("" if self.prompt == "chat" else "\nAnswer:")
+        stems = {"note": f"{question}\nAnswer: Note", "yes_no": f"{question}\nAnswer:"}
+        return "", stems.get(search.answer) or f"\n\n{stem_of(search)}"
+
     def _sentences(self, facts: int) -> list[tuple[int, ...]]:
         """Which facts are told in one sentence, the one looked for first.
 
@@ -156,11 +162,11 @@ class Conjunction:
         return [(0, facts - 1), *((index, index + 1) for index in range(1, facts - 1, 2))]
 
     def _tell(self, search: Search, group: Sequence[int], random: Random, tokenizer: Tokenizer) -> str:
-        """The sentence of a group of facts, in any order, with the number of its first one if numbers are asked for."""
+        """The sentence of a group of facts, in any order, with the note's number if that is asked for."""
         clauses = [self._clause(search, index, random, tokenizer) for index in group]
         random.shuffle(clauses)
         text = join_clauses(clauses)
-        return f"Note {search.answers[group[0]]}: {text}" if self.answer == "number" else text
+        return f"Note {search.answers[group[0]]}: {text}" if self.answer == "note" else text
 
     def _clause(self, search: Search, index: int, random: Random, tokenizer: Tokenizer) -> str:
         """A fact: the attributes asked for beside each other, the rest before or after them."""
@@ -169,7 +175,7 @@ class Conjunction:
             named.reverse()
         elif self.order == "any":
             random.shuffle(named)
-        rest = [kind for kind in fact if kind not in named]
+        rest = [kind for kind in fact if kind not in (*named, NUMBER)]
         random.shuffle(rest)
         cut = random.randint(0, len(rest))
         own = Random(random.getrandbits(64))  # how many adverbs are drawn must not change what is drawn after

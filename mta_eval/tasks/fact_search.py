@@ -8,16 +8,19 @@ from random import Random
 from typing import NamedTuple
 
 from mta_eval.errors import SpecError
-from mta_eval.tasks.facts import KINDS, VALUES, Fact, phrase
+from mta_eval.tasks.facts import KINDS, NUMBER, NUMBERED, PHRASES, VALUES, Fact, phrase, tell
 from mta_eval.tasks.prompts.pools import can_hide, draw
 from mta_eval.tasks.prompts.sources import TextSource
 
 HIDDEN = ("person", "object", "place")  # what the haystack may not say; every fact has them, and answers are of them
+NUMBERED_KINDS = ("person", "place", "object", "day", "colour")  # in the order in which facts with numbers have them
+DIGITS = {NUMBER: 7, "note": 3}  # of a fact's magic number, and of that of its note
+GAP = "\N{BALLOT BOX}"  # stands for the answer
 ENOUGH = 12  # values of a kind that the haystack has to leave
 
 
 class Search(NamedTuple):
-    """`wanted`: what the question names, in its order. `answer`: the kind to be answered, "number" or "yes_no".
+    """`wanted`: what the question names, in its order. `answer`: the kind to be answered, "number", "note" or "yes_no".
 
     `facts` has first the one that is looked for or, where the answer is "no", one that comes near; then those near it,
     then those that share nothing with it; `answers` of each.
@@ -34,13 +37,15 @@ def draw_search(
 ) -> Search:
     """A search for a fact by `asked` of its attributes among others that have `shared` of them, `distractors` in all.
 
-    `strangers` more facts have none of them.
-    Which attributes those are is spread evenly. `answer` is "attribute", "number" or "yes_no" (half of them "no").
-    Raises SpecError if the haystack says nearly all that could be asked.
+    Which attributes those are is spread evenly; `strangers` more facts have none. `answer` is "attribute", "number",
+    "note" or "yes_no" (half of them "no"). Raises SpecError if the haystack says nearly all that could be asked.
     """
     pools = {kind: _free(kind, source) for kind in KINDS}
-    kinds = KINDS[: max(len(HIDDEN), asked + (answer == "attribute"))]
-    asked_for = random.choice(HIDDEN) if answer == "attribute" else answer
+    if answer == NUMBER:
+        kinds, asked_for = NUMBERED_KINDS[: max(2, asked)], answer
+    else:
+        kinds = KINDS[: max(len(HIDDEN), asked + (answer == "attribute"))]
+        asked_for = random.choice(HIDDEN) if answer == "attribute" else answer
     named = _question_order([kind for kind in kinds if kind != asked_for], asked, random)
     found = {kind: random.choice(pools[kind]) for kind in kinds}
     groups = list(combinations(named, shared))
@@ -56,10 +61,14 @@ def draw_search(
         answers = [random.choice(("yes", "no"))] + ["no"] * (len(facts) - 1)
         if answers[0] == "no":
             facts[0] = near(groups[-1])
-    elif answer == "number":
+    elif answer in DIGITS:
         answers = []
+        least = 10 ** (DIGITS[answer] - 1)
         for _ in facts:
-            answers.append(draw(random, lambda chance: str(chance.randrange(100, 1000)), answers, source))
+            answers.append(draw(random, lambda chance: str(chance.randrange(least, 10 * least)), answers, source))
+        facts = [
+            fact | ({NUMBER: number} if answer == NUMBER else {}) for fact, number in zip(facts, answers, strict=True)
+        ]
     else:
         answers = [fact[asked_for] for fact in facts]
     return Search({kind: found[kind] for kind in named}, asked_for, tuple(facts), tuple(answers))
@@ -83,15 +92,25 @@ def _question_order(kinds: Sequence[str], count: int, random: Random) -> tuple[s
             return tuple(sorted(named, key=lambda kind: kind != "object"))  # "the cello by Nora in Riga"
 
 
-def question_of(search: Search) -> tuple[str, str]:
-    """The question, and how its answer begins."""
+def question_of(search: Search) -> str:
+    """What is asked, in words."""
     wanted = search.wanted
+    if search.answer == NUMBER:
+        named = " ".join({**PHRASES, **NUMBERED}[kind].format(value) for kind, value in wanted.items())
+        return f"What is the magic number {named}?"
     thing = f"the {wanted['object']}" if "object" in wanted else "something"
     rest = "".join(" " + phrase(kind, value, False) for kind, value in wanted.items() if kind != "object")
     return {
-        "person": (f"Who left {thing}{rest}?", ""),
-        "object": (f"What was left{rest}?", " the"),
-        "place": (f"Where was {thing} left{rest}?", " in"),
-        "number": (f"Which note says that {thing} was left{rest}?", " Note"),
-        "yes_no": (f"Does the text say that {thing} was left{rest}?", ""),
+        "person": f"Who left {thing}{rest}?",
+        "object": f"What was left{rest}?",
+        "place": f"Where was {thing} left{rest}?",
+        "note": f"Which note says that {thing} was left{rest}?",
+        "yes_no": f"Does the text say that {thing} was left{rest}?",
     }[search.answer]
+
+
+def stem_of(search: Search) -> str:
+    """The beginning of a sentence that the answer completes: "In Oslo, Nora left the"."""
+    order = [*search.wanted, *([search.answer] if search.answer != NUMBER else [])]
+    told = tell(search.wanted | {search.answer: GAP}, order)
+    return told[: told.index(GAP)].rstrip()

@@ -2,6 +2,7 @@
 
     In Riga, on Friday, Nora left the accordion.
     The accordion was left by Nora, slowly, without a word, in a red box.
+    The magic number of Nora in Riga is 4071842.
 
 The attributes may stand in any order. Between two of them adverbs make a distance in tokens.
 """
@@ -37,6 +38,8 @@ unnoticed|after all|at first sight|with regret|on purpose|of all things|in the e
 KINDS = ("person", "object", "place", "day", "colour")
 VALUES = dict(zip(KINDS, (PERSONS, WORDS, CITIES, DAYS, COLOURS), strict=True))
 PHRASES = {"place": "in {}", "day": "on {}", "colour": "in a {} box"}
+NUMBER = "number"  # what a fact may have beside its attributes: the magic number of all of them together
+NUMBERED = {"person": "of {}", "object": "with the {}"}
 Fact = dict[str, str]  # kind of attribute -> its value
 
 
@@ -50,16 +53,25 @@ def phrase(kind: str, value: str, is_subject: bool) -> str:
 
 
 def tell(fact: Fact, order: Sequence[str], between: Sequence[Sequence[str]] = ()) -> str:
-    """A sentence with the attributes in `order`; `between` has the adverbs that stand behind each of them."""
+    """A sentence with the attributes in `order`; `between` has the adverbs that stand behind each of them.
+
+    Of a fact with a number it says that number, of any other who left what.
+    """
+    behind = ["".join(f", {adverb}" for adverb in adverbs) for adverbs in (*between, *[()] * len(order))]
+    if NUMBER in fact:
+        said = [{**PHRASES, **NUMBERED}[kind].format(fact[kind]) + behind[n] for n, kind in enumerate(order)]
+        return f"The magic number {_joined(said)} is {fact[NUMBER]}."
     subject = next(kind for kind in order if kind in ("person", "object"))
-    text = ""
-    for index, kind in enumerate(order):
-        adverbs = between[index] if index < len(between) else ()
-        leading = subject in order[index + 1 :]
-        text += phrase(kind, fact[kind], kind == subject) + "".join(f", {adverb}" for adverb in adverbs)
-        if index < len(order) - 1:
-            text += ", " if leading or adverbs else " "
+    said = [phrase(kind, fact[kind], kind == subject) + behind[n] for n, kind in enumerate(order)]
+    leading = order.index(subject)
+    text = ", ".join([*said[:leading], _joined(said[leading:])])
     return f"{text[0].upper()}{text[1:]}."
+
+
+def _joined(phrases: Sequence[str]) -> str:
+    """Phrases one after the other, with a comma behind those that end in adverbs."""
+    *first, last = phrases
+    return "".join(text + (", " if "," in text else " ") for text in first) + last
 
 
 def join_clauses(clauses: Sequence[str]) -> str:

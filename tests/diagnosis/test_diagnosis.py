@@ -38,9 +38,9 @@ def test_every_task_is_asked_once_under_its_canonical_name() -> None:
 @pytest.mark.parametrize(
     ("task", "mechanism"),
     [
-        ("conjunction", "two keys at once"),
-        ("conjunction:prompt=chat", "two keys at once"),
-        ("conjunction:asked=1,distractors=8,prompt=chat", "two keys at once"),
+        ("conjunction:answer=number", "two keys at once"),
+        ("conjunction:answer=number,prompt=chat", "two keys at once"),
+        ("conjunction:shared=0,answer=number,prompt=chat", "two keys at once"),
         ("conjunction:asked=3", ""),
         ("graph", "sets"),
     ],

@@ -31,24 +31,37 @@ def read(sentence: str) -> dict[str, str]:
 
 def solve(sample: Sample) -> set[str]:
     """All answers that the text gives, from the prompt's words alone."""
-    context, _, question = sample.prompt.rpartition("\n\nQuestion: ")
+    context, _, question = sample.prompt.rpartition("\n\n")
+    question = question.removeprefix("Question: ")
     wanted = read(question)
-    sentences = [sentence for sentence in re.split(r"(?<=\.)\s+", context) if "left" in sentence]
+    sentences = [text for text in re.split(r"(?<=\.)\s+", context) if " left" in text or "magic number" in text]
     facts = [(sentence, read(clause)) for sentence in sentences for clause in sentence.split(", and ")]
     hits = [(sentence, fact) for sentence, fact in facts if wanted.items() <= fact.items()]
     if question.startswith("Does"):
         return {"yes" if hits else "no"}
     if question.startswith("Which note"):
         return {re.findall(r"Note (\d+):", sentence)[0] for sentence, _ in hits}
-    kind = {"Who": "person", "What": "object", "Where": "place"}[question.split()[0]]
+    if "magic number" in question:
+        clauses = [clause for sentence in sentences for clause in sentence.split(", and ")]
+        return {re.findall(r"is (\d+)", clause)[0] for clause in clauses if wanted.items() <= read(clause).items()}
+    kinds = {"Who": "person", "What": "object", "Where": "place"}
+    kind = kinds.get(question.split()[0]) or completed(question)
     return {fact[kind] for _, fact in hits}
+
+
+def completed(stem: str) -> str:
+    """The kind of attribute that goes on where a sentence stops."""
+    if stem.endswith(" the") or stem == "The":
+        return "object"
+    return "place" if stem.endswith((" left in", " in")) else "person"
 
 
 SPECS = (
     *("conjunction", "conjunction:asked=1", "conjunction:asked=3", "conjunction:asked=3,shared=2,order=same"),
-    *("conjunction:asked=4,distractors=2,shared=3", "conjunction:answer=number,asked=4", "conjunction:answer=yes_no"),
+    *("conjunction:asked=4,distractors=2,shared=3", "conjunction:answer=note,asked=4", "conjunction:answer=yes_no"),
     *("conjunction:answer=yes_no,asked=3,shared=2,span=8", "conjunction:span=12,order=reversed,distractors=2"),
     *("conjunction:clauses=2", "conjunction:clauses=2,asked=3,answer=number", "conjunction:clauses=2,answer=yes_no"),
+    *("conjunction:answer=number,shared=0", "conjunction:answer=number,asked=4,prompt=instruction"),
     *("conjunction:distractors=0", "conjunction:prompt=instruction,haystack=noise"),
 )
 
@@ -82,7 +95,7 @@ def test_every_length_is_filled_and_the_fact_is_at_its_depth(tokenizer: Tokenize
 def test_every_other_fact_has_as_many_of_the_attributes_asked_for(spec: str, shares: int, byte_bpe: Tokenizer) -> None:
     for repeat in range(10):
         sample = build_task(f"conjunction:{spec}").sample(Cell(0, 0.5, repeat), 0, byte_bpe)
-        wanted = read(sample.prompt.rpartition("Question: ")[2])
+        wanted = read(sample.prompt.rpartition("\n\n")[2])
         groups = [
             frozenset(wanted.items() & read(needle.text).items()) for needle in sample.needles if not needle.asked
         ]
@@ -95,7 +108,7 @@ def test_every_other_fact_has_as_many_of_the_attributes_asked_for(spec: str, sha
 def test_two_clauses_name_all_that_is_asked_for_without_tying_it_together(byte_bpe: Tokenizer) -> None:
     for repeat in range(10):
         sample = build_task("conjunction:clauses=2").sample(Cell(0, 0.5, repeat), 0, byte_bpe)
-        wanted = read(sample.prompt.rpartition("Question: ")[2]).values()
+        wanted = read(sample.prompt.rpartition("\n\n")[2]).values()
         assert len(sample.needles) == 5
         assert all(value in needle.text for needle in sample.needles for value in wanted)
 
@@ -104,7 +117,7 @@ def test_half_of_the_answers_are_no_and_then_a_near_one_is_at_the_depth(byte_bpe
     samples = [build_task("conjunction:answer=yes_no").sample(Cell(0, 0.5, n), 0, byte_bpe) for n in range(80)]
     assert 25 <= sum(sample.targets == ("no",) for sample in samples) <= 55
     for sample in samples:
-        wanted = read(sample.prompt.rpartition("Question: ")[2])
+        wanted = read(sample.prompt.rpartition("\n\n")[2])
         (asked,) = [needle for needle in sample.needles if needle.asked]
         assert len(wanted.items() & read(asked.text).items()) == (2 if sample.targets == ("yes",) else 1)
 
@@ -134,7 +147,7 @@ def test_the_order_of_the_attributes_is_that_of_the_question_or_its_reverse(
 ) -> None:
     for repeat in range(10):
         sample = build_task(f"conjunction:asked=3,order={order}").sample(Cell(0, 0.5, repeat), 0, byte_bpe)
-        question = sample.prompt.rpartition("Question: ")[2]
+        question = sample.prompt.rpartition("\n\n")[2]
         asked = sorted(read(question).values(), key=question.index)
         for needle in sample.needles:
             if needle.asked:
