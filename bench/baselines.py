@@ -22,7 +22,8 @@ from mta_eval.results.table import interval_text, markdown_table, percent_text
 
 TASKS = (
     *("niah", "niah:needles=4", "niah:needles=4,prompt=instruction", "passkey", "associative_recall"),
-    *("associative_recall:near=8", "conjunction:asked=1,distractors=8", "conjunction", "conjunction:clauses=2"),
+    *("associative_recall:near=8", "conjunction:shared=0", "conjunction", "conjunction:clauses=2"),
+    *("conjunction:shared=0,answer=number", "conjunction:answer=number", "conjunction:clauses=2,answer=number"),
     *("conjunction:answer=yes_no", "induction:cue=1", "induction", "copy", "sorted_needles", "sorted_needles:by=value"),
     *("semantic:control=shared_words", "semantic", "semantic:hops=2", "multi_hop:hops=1", "multi_hop"),
     *("babilong:qa=1", "babilong:qa=2", "babilong:qa=3", "babilong:qa=4", "babilong:qa=5", "babilong:qa=6"),

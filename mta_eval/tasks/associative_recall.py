@@ -9,6 +9,8 @@
 The multi-query associative recall of zoology (Arora et al. 2023, arXiv 2312.04927), in words or, with `form=codes`, in
 short codes. With `near` pairs the keys of which share a word (a letter) with the one asked for, a key must be matched
 as a whole.
+
+Baselines: bag solves it.
 """
 
 from __future__ import annotations

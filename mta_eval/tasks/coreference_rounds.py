@@ -8,6 +8,8 @@
 Multi-round co-reference resolution (Vodrahalli et al. 2024, arXiv 2409.12640; MRCR of OpenAI 2025), with texts of our
 own: all answers to one wish look alike, so order alone tells which is meant. Chats are real ones with `prompt=chat`.
 The score is that of MRCR: how much of the text is repeated, if it begins with the code.
+
+Baselines: none solves it.
 """
 
 from __future__ import annotations

@@ -5,6 +5,8 @@
 A row of random words ends in a cue that it has once before; what followed there is to follow again (the induction heads
 of Olsson et al. 2022, arXiv 2209.11895). A cue of one word takes one key; of a cue of several, each word alone stands
 in many other places, so they must be matched together.
+
+Baselines: copier solves it.
 """
 
 from __future__ import annotations

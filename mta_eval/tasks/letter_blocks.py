@@ -4,6 +4,8 @@
 
 Blocks of N distinct letters, joined by periods; L query letters; exactly one block holds them all. Every block is
 whole, so every sample can be answered: what tokens are left over go to the answer's budget, not to a cut block.
+
+Baselines: none solves it.
 """
 
 from __future__ import annotations

@@ -9,6 +9,8 @@ random choices depend on (seed, length, repeat) alone, so all depths of a repeat
 
 Options put a user's own words there: `needle` and `question` are templates, `kind=file:PATH` has the values, and keys
 too if it likes. Samples then depend on what the file says as well.
+
+Baselines: copier and bag solve the completion form, bag the instruction form.
 """
 
 from __future__ import annotations

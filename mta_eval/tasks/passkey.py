@@ -6,6 +6,8 @@
     What is the pass key? The pass key is -> 71432
 
 Sources: Mohtashami and Jaggi 2023 (Landmark Attention), Lu et al. 2024 (LongHeads).
+
+Baselines: copier and bag solve it.
 """
 
 from __future__ import annotations

@@ -6,6 +6,8 @@
 
 Finding the needles is not enough: an attention must keep where they stood. With `by=value` the order asked for is that
 of the numbers, so each needle must be found with its value. One of the needles begins at the swept depth.
+
+Baselines: none solves it.
 """
 
 from __future__ import annotations

@@ -6,6 +6,8 @@
 How often a word stands there falls with its rank as rank ** -alpha (a zeta distribution), in random order. Rank 1 is
 noise, three dots; ranks 2, 3 and 4 are asked for. With `protocol=ruler` the prompt and the answer's budget are the
 published ones.
+
+Baselines: none solves it.
 """
 
 from __future__ import annotations

@@ -8,6 +8,8 @@
 One chain of `hops` facts leads from the start to the answer; `distractors` chains of the same kind lead elsewhere. No
 city is of two chains, and each tower's key is in one place, so there is one answer. The last fact of the chain begins
 at the depth of the cell; the others stand around it at random depths, in the order that `order` says.
+
+Baselines: bag solves one hop, none solves more.
 """
 
 from __future__ import annotations

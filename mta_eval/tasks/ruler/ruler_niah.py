@@ -7,6 +7,8 @@
 
 The first needle that is asked for begins at the depth of the cell, the others at random depths. In multikey_2 and
 multikey_3 the text is needles and nothing else, a line each.
+
+Baselines: none solves single_1, multikey_1 and multikey_2.
 """
 
 from __future__ import annotations

@@ -7,6 +7,8 @@
 
 At the depth of the cell stand the documents that hold the answer, one after the other; without a depth all documents
 are shuffled, as published. The prompt, the answer's budget and the rule are the published ones.
+
+Baselines: not measured, as it needs files.
 """
 
 from __future__ import annotations

@@ -10,6 +10,8 @@
 The chain that is asked for begins at the depth of the cell; the rest of it stands behind, in order, at random depths.
 Other chains have other values and stand anywhere. With `protocol=ruler` the prompt, with its worked example, and the
 answer's budget are the published ones.
+
+Baselines: none solves it.
 """
 
 from __future__ import annotations
