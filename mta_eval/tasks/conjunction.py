@@ -28,6 +28,7 @@ from mta_eval.tasks.toolkit import (
     Tokenizer,
     answer_budget,
     build_sample,
+    by_depth,
     depth_of,
     draw_key,
     find_rule,
@@ -105,7 +106,7 @@ class Conjunction:
         groups = self._sentences(len(search.facts))
         depths = [depth_of(cell, random), *(random.random() for _ in groups[1:])]
         texts = [self._tell(search, group, random, tokenizer) for group in groups]
-        order = sorted(range(len(texts)), key=lambda index: (depths[index], (index == 0) == (depths[0] == 1)))
+        order = by_depth(depths)
         target, *others = search.answers
         keys = [", ".join(search.facts[group[0]][kind] for kind in search.wanted) for group in groups]
         values = [search.answers[group[0]] for group in groups]

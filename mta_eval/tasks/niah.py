@@ -36,6 +36,7 @@ from mta_eval.tasks.toolkit import (
     Tokenizer,
     answer_budget,
     build_sample,
+    by_depth,
     depth_of,
     draw,
     draw_key,
@@ -125,8 +126,7 @@ class Niah:
         asked = list(dict.fromkeys(key for key, _ in pairs))[: self.asked]
         targets = tuple(value for key, value in pairs if key in asked)
         depths = [depth_of(cell, random), *(random.random() for _ in pairs[1:])]
-        # the swept needle goes before others of its very depth at the start, behind them at the end
-        order = sorted(range(len(pairs)), key=lambda index: (depths[index], (index == 0) == (depths[0] == 1)))
+        order = by_depth(depths)
         drafts = [
             NeedleDraft(words.say(*pair), at, *pair, pair[0] in asked) for pair, at in zip(pairs, depths, strict=True)
         ]

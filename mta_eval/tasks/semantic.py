@@ -31,6 +31,7 @@ from mta_eval.tasks.toolkit import (
     Tokenizer,
     answer_budget,
     build_sample,
+    by_depth,
     depth_of,
     draw_key,
     find_rule,
@@ -91,7 +92,7 @@ class Semantic:
         depths = [depth_of(cell, random), *(random.random() for _ in facts[1:])]
         texts = [self._tell(domain, fact, person) for fact, person in zip(facts, persons, strict=True)]
         question = domain.questions[self.hops - 1].format(it=self._asked_of(facts[0]))
-        order = sorted(range(len(facts)), key=lambda index: (depths[index], (index == 0) == (depths[0] == 1)))
+        order = by_depth(depths)
         before = "" if self.prompt == "completion" else INSTRUCTION
         return build_sample(
             self,

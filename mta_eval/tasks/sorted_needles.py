@@ -25,6 +25,7 @@ from mta_eval.tasks.toolkit import (
     Tokenizer,
     answer_budget,
     build_sample,
+    by_depth,
     depth_of,
     draw,
     draw_key,
@@ -73,7 +74,7 @@ class SortedNeedles:
             cities.append(draw(random, lambda chance: chance.choice(CITIES), cities, source))
             numbers.append(draw(random, lambda chance: str(chance.randrange(10**6, 10**7)), numbers, source))
         depths = [depth_of(cell, random), *(random.random() for _ in cities[1:])]
-        order = sorted(range(count), key=lambda index: (depths[index], (index == 0) == (depths[0] == 1)))
+        order = by_depth(depths)
         asked = [index for index in order if index < self.needles]
         if self.by == "value":
             asked.sort(key=lambda index: int(numbers[index]))

@@ -56,6 +56,7 @@ __all__ = [
     "Tokenizer",
     "answer_budget",
     "build_sample",
+    "by_depth",
     "dataclass",
     "depth_of",
     "draw",
@@ -86,6 +87,14 @@ class NeedleDraft(NamedTuple):
 def depth_of(cell: Cell, random: Random) -> float:
     """The depth of a cell, or a random one where it has none."""
     return random.random() if cell.depth is None else cell.depth
+
+
+def by_depth(depths: Sequence[float]) -> list[int]:
+    """The numbers of needles in the order in which they stand, by their depths; number 0 is the swept one.
+
+    It goes before others of its very depth, and at the end of the context behind them.
+    """
+    return sorted(range(len(depths)), key=lambda index: (depths[index], (index == 0) == (depths[0] == 1)))
 
 
 def begun_template(

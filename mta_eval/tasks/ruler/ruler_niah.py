@@ -32,6 +32,7 @@ from mta_eval.tasks.toolkit import (
     SpecError,
     Tokenizer,
     build_sample,
+    by_depth,
     depth_of,
     draw,
     draw_key,
@@ -118,8 +119,7 @@ class RulerNiah:
         queries = list(dict.fromkeys(key for key, _ in pairs))[: form.queries]
         asked = [pair for pair in pairs if pair[0] in queries]
         depths = [depth_of(cell, random), *(random.random() for _ in pairs[1:])]
-        # the swept needle goes before others of its very depth at the start, behind them at the end
-        order = sorted(range(len(pairs)), key=lambda index: (depths[index], (index == 0) == (depths[0] == 1)))
+        order = by_depth(depths)
         words, prefix = self._words(queries)
         return build_sample(
             self,
