@@ -7,7 +7,7 @@ The letter blocks of the MTA paper (section 4.1) in words: every other fact shar
 one alone has all. One condition finds several facts, so a model has to match two keys at once. With `shared=0` the
 other facts share nothing: the same question, of which one condition is enough, as a control.
 
-Baselines: bag solves it, but not with `clauses=2`; copier finds half or more of `answer=number`.
+Baselines: bag solves it, but not with `clauses=2`; copier finds about half of `answer=number`.
 """
 
 from __future__ import annotations
