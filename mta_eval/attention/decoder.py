@@ -26,6 +26,7 @@ from mta_eval import registry
 from mta_eval.attention.configuration import MTAConfig
 from mta_eval.attention.documents import packed, read_mask, token_positions
 from mta_eval.attention.layer import AttentionLayer
+from mta_eval.attention.query_cache import check_cache
 from mta_eval.attention.registration import register_classes
 
 
@@ -108,8 +109,10 @@ class MTAModel(MTAPreTrainedModel, LlamaModel):
         hidden = self.embed_tokens(input_ids) if inputs_embeds is None else inputs_embeds
         if use_cache and past_key_values is None:
             past_key_values = DynamicCache(config=self.config)
-        past = past_key_values.get_seq_length() if past_key_values is not None else 0
-        current = hidden.shape[1]
+        past, current = 0, hidden.shape[1]
+        if past_key_values is not None:
+            past = int(past_key_values.get_seq_length())  # a static cache counts in a tensor
+            check_cache(past_key_values, past + current, hidden.device)
         if attention_mask is None and position_ids is not None and not past:
             attention_mask = packed(position_ids.expand(hidden.shape[0], -1))
         tokens = read_mask(attention_mask, current, past + current, self.halo)
@@ -151,6 +154,15 @@ class MTAForCausalLM(MTAPreTrainedModel, LlamaForCausalLM):
             *args, attention_mask=attention_mask, **kwargs
         )
         return inputs
+
+    @staticmethod
+    def create_masks_for_generate(attention_mask: torch.Tensor | None = None, **_inputs: object) -> torch.Tensor | None:
+        """The mask (B, S) as it is: transformers would make a (B, 1, T, room) one for a static cache."""
+        return attention_mask
+
+    def _valid_auto_compile_criteria(self, *_args: object) -> bool:
+        """Never: masks and lengths are read on the host, so a compiled step would be compiled for every length."""
+        return False
 
 
 register_classes(MTAConfig, MTAModel, MTAForCausalLM)

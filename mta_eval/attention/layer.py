@@ -165,6 +165,7 @@ class AttentionLayer(nn.Module):
                 earlier = query_layer(cache, self.layer_idx).queries
                 query_arguments = {"queries": q, "halo": halo, "kept": tokens.kept}
             k, v = cache.update(k, v, self.layer_idx, **query_arguments)
+            k, v = k[:, :, : tokens.total], v[:, :, : tokens.total]  # a static cache returns all its room
         dropout = float(self.config.attention_dropout or 0) if self.training else 0.0
 
         def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, before: torch.Tensor | None) -> torch.Tensor:

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import torch
 from torch.nn import functional as F
-from transformers import StaticCache
 from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
 
 from mta_eval.attention import naive, tiles
@@ -231,13 +230,6 @@ def test_hidden_states_and_inputs_as_vectors() -> None:
 def test_masks_of_another_form_are_refused(mask: torch.Tensor) -> None:
     with pytest.raises(ValueError, match="attention mask"):
         build()(ids(2, 9), attention_mask=mask)
-
-
-@every_variant
-def test_a_static_cache_is_refused(variant: str) -> None:
-    model = build(variant)
-    with pytest.raises(ValueError, match="dynamic cache"):
-        model(ids(2, 9), past_key_values=StaticCache(config=model.config, max_cache_len=20), use_cache=True)
 
 
 @every_variant
