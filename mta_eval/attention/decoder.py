@@ -1,7 +1,7 @@
 """The decoder of the attention family in Hugging Face form: MTAForCausalLM, whose attention variant is an option.
 
 Everything but the attention is transformers' Llama. `attn_implementation` chooses the path: "sdpa" (the
-default: fused kernels on a GPU, else row tiles), "flex_attention", or "eager" (the definition, on the full matrix).
+default: fused kernels on a GPU, else row tiles) or "eager" (the definition, on the full matrix).
 """
 
 from __future__ import annotations
@@ -29,6 +29,11 @@ from mta_eval.attention.layer import AttentionLayer
 from mta_eval.attention.query_cache import check_cache
 from mta_eval.attention.registration import register_classes
 
+NO_FLEX = (
+    "the attention family has no flex_attention; leave attn_implementation out (fused kernels on a CUDA device, "
+    "else row tiles), or take eager"
+)
+
 
 class MTADecoderLayer(LlamaDecoderLayer):
     """A Llama layer with the attention that the configuration names."""
@@ -49,10 +54,15 @@ class MTAPreTrainedModel(LlamaPreTrainedModel):
     config: MTAConfig
     _no_split_modules = ("MTADecoderLayer",)
     _supports_flash_attn = False
+    _supports_flex_attn = False
     _supports_attention_backend = False
     _can_compile_fullgraph = False
     takes_row_caches = True
     _can_record_outputs = {"hidden_states": MTADecoderLayer}  # noqa: RUF012  transformers wants a plain dict
+
+    def _flex_attn_can_dispatch(self, is_init_check: bool = False) -> bool:  # noqa: ARG002  (transformers' signature)
+        """Raises ValueError: what needed FlexAttention runs on fused kernels."""
+        raise ValueError(NO_FLEX)
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:

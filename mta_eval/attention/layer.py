@@ -18,7 +18,8 @@ from transformers.cache_utils import Cache
 from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
 
 from mta_eval.attention.documents import Tokens, by_document
-from mta_eval.attention.paths import for_every_head
+from mta_eval.attention.fused import Operand
+from mta_eval.attention.paths import WHOLE_MATRIX, Path, for_every_head
 from mta_eval.attention.query_cache import check_layer, query_layer
 from mta_eval.attention.row_caches import by_row
 
@@ -119,6 +120,11 @@ class AttentionLayer(nn.Module):
     def weights(self, q: torch.Tensor, k: torch.Tensor, rows: int) -> torch.Tensor:
         """The last `rows` rows (B, H', rows, S) of the matrix of weights, for pictures; q and k as in `definition`."""
         return self.definition(q, k)[:, :, q.shape[2] - rows :]
+
+    def computed_by(self, q: Operand, path: Path) -> str:  # noqa: ARG002
+        """In a few words what computes a prompt's attention, for run.json; `q` stands for queries of several tokens."""
+        overridden = type(self).attend_document is not AttentionLayer.attend_document
+        return "a computation of its own" if overridden else WHOLE_MATRIX
 
     # What is the same for all
 

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 import torch
 
-from mta_eval.attention import fused, paths
 from mta_eval.attention.fused import available, fused_attention, starts_of, unsupported
 from mta_eval.attention.kernels import Kernels
 
@@ -169,24 +168,3 @@ def test_it_is_there_only_where_triton_can_run(monkeypatch: pytest.MonkeyPatch) 
     assert not available(torch.zeros(1))
     monkeypatch.setenv("TRITON_INTERPRET", "1")
     assert available(torch.zeros(1)) is (find_spec("triton") is not None)
-
-
-class FakeCard:
-    """What `chosen_path` looks at of a tensor on a CUDA device."""
-
-    is_cuda, dtype, shape = True, torch.bfloat16, (1, 2, 40, 64)
-
-
-def test_auto_is_fused_on_a_card_where_there_is_a_form_and_tiles_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    def chosen(q: Any, kernels: Kernels, queries: int = 40, dropout: float = 0.0) -> str:
-        return paths.chosen_path(q, q, kernels, queries, dropout)
-
-    card: Any = FakeCard()
-    plain, mixed = Kernels(torch.ones(2, 3, 3)), Kernels(torch.ones(2, 3, 3), torch.ones(1, 2, 2))
-    assert chosen(card, plain) == "fused"
-    assert chosen(card, plain, dropout=0.1) == "fused"
-    assert chosen(card, mixed) == "tiles"
-    assert chosen(card, plain, queries=1) == "tiles"
-    assert chosen(torch.ones(1, 2, 40, 64), plain) == "tiles"
-    monkeypatch.setattr(fused, "available", lambda _: False)
-    assert chosen(card, plain) == "tiles"
