@@ -86,7 +86,8 @@ def fused_attention(
     q (B, H, history + T, D) begins with the `history` = min(c_q - 1, S - T) queries before the T current ones;
     k (B, G, S, D) and v (B, G, S, D_v), G divides H; kernel (H, c_q, c_k), None for plain scores; scores are divided
     by the root of D. `documents` (B, S) numbers each token's document, 0 for padding, a document's tokens side by side
-    (not looked at, as that would wait for the device): each is computed as if it stood alone, and padding gets zeros.
+    (not looked at, as that would wait for the device): each is computed as if it stood alone, and padding gets zeros
+    (it holds finite numbers: a weight of zero times NaN is NaN; in the decoder, `documents.by_document` leaves it out).
     `mix_after` (H / c_h, c_h, c_h) mixes the weights of groups of heads, equation 7. `dropout` is the share of weights
     dropped after softmax. With `return_lse` also the log-sum-exps (B, H, T) of the logits, float32, natural, -inf for
     padding; both are differentiable in q, k, v, kernel and mix_after. Products run on tensor cores in q's dtype with
