@@ -189,6 +189,16 @@ def check_cache(cache: Cache, total: int, device: torch.device) -> None:
         )
 
 
+def layer_for(cache: Cache, layer: int, halo: int) -> CacheLayerMixin:
+    """The layer of a cache for attention that looks back at `halo` queries: one that keeps them if there are any.
+
+    Quantised ones are always ours: transformers' own can be cropped, but to other tokens than those that are meant.
+    Raises ValueError as `check_layer` and `query_layer` do.
+    """
+    cache_layer = check_layer(cache, layer)
+    return query_layer(cache, layer) if halo or isinstance(cache_layer, QuantizedLayer) else cache_layer
+
+
 def query_layer(cache: Cache, layer: int) -> KeepsQueries:
     """The layer of a cache as one that keeps queries. Raises ValueError if it holds tokens without them."""
     cache_layer = check_layer(cache, layer)

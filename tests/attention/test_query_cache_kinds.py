@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 import torch
 from tiny_variants import ALIBI, VARIANTS, build, ids
-from transformers import DynamicCache, StaticCache
+from transformers import CompileConfig, DynamicCache, StaticCache
 from transformers.cache_utils import Cache, DynamicSlidingWindowLayer, QuantizedLayer
 
+from mta_eval.attention.configuration import MTAConfig
 from mta_eval.attention.decoder import MTAForCausalLM
 
 every_variant = pytest.mark.parametrize("variant", VARIANTS)
@@ -103,6 +104,20 @@ def test_read_in_pieces_and_decoded_it_is_one_pass_without_a_cache(
     assert getattr(cache, "moves", 22) == 22
 
 
+@every_kind
+def test_where_one_layer_convolves_the_others_keep_no_queries(kind: str) -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(4)
+        config = MTAConfig(**{**build("mta").config.to_dict(), "convolution_layers": [1]})
+        model = MTAForCausalLM(config).double().eval()
+    assert [layer.self_attn.halo for layer in model.model.layers] == [0, 10]
+    tokens, seen = ids(2, 31), mask_of(ids(2, 31)) > 0
+    with torch.no_grad():
+        wanted = model(tokens, attention_mask=mask_of(tokens), use_cache=False).logits
+    found = in_pieces(model, tokens, KINDS[kind](config), [9, 1, 1, 12, 2, *[1] * 6])
+    torch.testing.assert_close(found[seen], wanted[seen], rtol=1e-9, atol=1e-9)
+
+
 @every_variant
 @pytest.mark.parametrize("options", [{}, {"num_beams": 3}, {"prefill_chunk_size": 4}], ids=str)
 def test_generate_gives_the_same_tokens_with_a_static_cache(
@@ -114,6 +129,22 @@ def test_generate_gives_the_same_tokens_with_a_static_cache(
     assert torch.equal(found, model.generate(tokens, **common))
     if "prefill_chunk_size" not in options:
         assert torch.equal(found, model.generate(tokens, use_cache=False, **common))
+
+
+@pytest.mark.parametrize("variant", ["mta"])
+def test_steps_with_a_static_cache_are_not_compiled(
+    variant: str, model: MTAForCausalLM, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def compiled(*_args: object) -> None:
+        raise AssertionError(f"{variant} would be compiled for every length")
+
+    monkeypatch.setattr(type(model), "get_compiled_call", compiled)
+    everywhere = CompileConfig()
+    everywhere._compile_all_devices = True  # as on a GPU
+    made = model.generate(
+        ids(1, 5), max_new_tokens=3, cache_implementation="static", compile_config=everywhere, do_sample=False
+    )
+    assert made.shape == (1, 8)
 
 
 @every_variant
@@ -176,8 +207,7 @@ def test_a_sliding_cache_is_refused(variant: str, model: MTAForCausalLM) -> None
         model(ids(1, 9), past_key_values=cache, use_cache=True)
 
 
-@pytest.mark.parametrize("variant", ["mta"])
-@pytest.mark.parametrize("kind", ["static", "quantised"])
+@pytest.mark.parametrize(("variant", "kind"), [("mta", "static"), *((variant, "quantised") for variant in VARIANTS)])
 def test_what_queries_that_are_gone_would_be_needed_for_is_refused(
     variant: str, kind: str, model: MTAForCausalLM
 ) -> None:
