@@ -10,7 +10,7 @@ v1       the same, and pairs of heads mixed after  (first version of the paper)
 v2       kernels before and after softmax, all heads mixed before and after  (second version)
 
 definition  conv2d, softmax and matmul on the whole matrix, as the equations stand (written here, from them)
-ours        mta_eval.attention.paths on row tiles; "ours, flex" is its FlexAttention form (CUDA only)
+ours        mta_eval.attention.paths on row tiles; "ours, auto" on fused kernels where they have a form (CUDA only)
 sdpa        torch's scaled_dot_product_attention: plain causal attention
 extra       peak memory over what the inputs take: resident set on a CPU, allocated on a GPU
 needs       on a row that did not run: the T x S tensors that the definition has to hold at once
@@ -96,7 +96,7 @@ def attention_of(how: str, layer: str, heads: int, sizes: tuple[int, int], **whe
     kernels = kernels_of(layer, heads, sizes, **where)
     if how == "definition":
         return lambda q, k, v: attention_by_definition(q, k, v, kernels)
-    path: Any = "flex" if how == "ours, flex" else "tiles"
+    path: Any = "auto" if how == "ours, auto" else "tiles"
     return lambda q, k, v: attend(q, k, v, kernels, Tokens(q.shape[2], k.shape[2]), path=path)
 
 
@@ -203,7 +203,7 @@ def main(
         for length in sizes_in_tokens:
             found: dict[str, dict[str, float] | None] = {}
             needs = MATRICES[layer] * heads * length**2 * bytes_each * (2 if backward else 1)
-            for how in ("sdpa", "definition", "ours", *(["ours, flex"] if device == "cuda" else [])):
+            for how in ("sdpa", "definition", "ours", *(["ours, auto"] if device == "cuda" else [])):
                 task = {**fixed, "layer": layer, "length": length, "how": how, "decode": False}
                 found[how] = (
                     None

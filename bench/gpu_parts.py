@@ -470,15 +470,29 @@ def models(results: PartResults) -> None:
                     found["in pieces, with the cache"] = relative_difference(
                         logits_in_pieces(moved, ids.to(results.device)), want
                     )
+                    for kind, cache in caches_of(moved, results).items():
+                        in_pieces = logits_in_pieces(moved, ids.to(results.device), cache)
+                        found[f"in pieces, {kind} cache"] = relative_difference(in_pieces, want)
                 return found
 
         results.attempt(name, run=compare)
     results.attempt("longheads", run=lambda: long_heads(results))
 
 
-def logits_in_pieces(model: Any, ids: torch.Tensor) -> torch.Tensor:
+def caches_of(model: Any, results: PartResults) -> dict[str, Any]:
+    """Caches of transformers other than the dynamic one; offloading needs a card."""
+    from transformers import DynamicCache, StaticCache
+
+    caches: dict[str, Any] = {"static": StaticCache(config=model.config, max_cache_len=256)}
+    if not results.smoke:
+        caches["offloaded"] = DynamicCache(config=model.config, offloading=True)
+        caches["offloaded static"] = StaticCache(config=model.config, max_cache_len=256, offloading=True)
+    return caches
+
+
+def logits_in_pieces(model: Any, ids: torch.Tensor, cache: Any = None) -> torch.Tensor:
     """Logits of a prompt in two pieces, and then token by token."""
-    half, parts, cache = ids.shape[1] - 8, [], None
+    half, parts = ids.shape[1] - 8, []
     for first, last in [(0, half // 2), (half // 2, half), *((at, at + 1) for at in range(half, ids.shape[1]))]:
         done = model(ids[:, first:last], past_key_values=cache, use_cache=True)
         cache = done.past_key_values
@@ -520,6 +534,7 @@ def long_heads(results: PartResults) -> dict[str, float]:
             attention.rotation = type(attention.rotation)(*(part.to(results.device) for part in attention.rotation))
         found = {"at once": relative_difference(moved(ids.to(results.device)).logits, want)}
         found["in pieces"] = relative_difference(logits_in_pieces(moved, ids.to(results.device)), want)
+        found |= offloaded(moved, ids.to(results.device), want)
         for tokens in (80,) if results.smoke else (4096, 16384):
             prompt = torch.randint(64, (1, tokens), device=results.device)
             done = moved(prompt, use_cache=True, logits_to_keep=1)  # warms up
@@ -536,6 +551,24 @@ def long_heads(results: PartResults) -> dict[str, float]:
                 torch.cuda.synchronize()
             found[f"decoded a second at {tokens}"] = (2 if results.smoke else 32) / (time.perf_counter() - began)
     return found
+
+
+def offloaded(model: Any, ids: torch.Tensor, want: torch.Tensor) -> dict[str, float]:
+    """LongHeads with keys on the CPU: its error, the share of stores that are pinned, and decoded tokens a second."""
+    layers = [layer.self_attn for layer in model.model.layers]
+    try:
+        for layer in layers:
+            layer.store_on = torch.device("cpu")
+        found = {"in pieces, offloaded": relative_difference(logits_in_pieces(model, ids), want)}
+        cache = model(ids, use_cache=True).past_key_values
+        pinned = [part.is_pinned() for layer in cache.layers for part in (layer.keys, layer.values)]
+        began = time.perf_counter()
+        for _ in range(8):
+            model(ids[:, :1], past_key_values=cache, use_cache=True).logits.sum().item()
+        return found | {"pinned": sum(pinned) / len(pinned), "decoded a second": 8 / (time.perf_counter() - began)}
+    finally:
+        for layer in layers:
+            layer.store_on = None
 
 
 def train(results: PartResults) -> None:

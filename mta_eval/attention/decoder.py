@@ -1,7 +1,7 @@
 """The decoder of the attention family in Hugging Face form: MTAForCausalLM, whose attention variant is an option.
 
 Everything but the attention is transformers' Llama. `attn_implementation` chooses the path: "sdpa" (the
-default: fused kernels on a GPU, else row tiles), "flex_attention", or "eager" (the definition, on the full matrix).
+default: fused kernels on a GPU, else row tiles) or "eager" (the definition, on the full matrix).
 """
 
 from __future__ import annotations
@@ -26,7 +26,13 @@ from mta_eval import registry
 from mta_eval.attention.configuration import MTAConfig
 from mta_eval.attention.documents import packed, read_mask, token_positions
 from mta_eval.attention.layer import AttentionLayer
+from mta_eval.attention.query_cache import check_cache
 from mta_eval.attention.registration import register_classes
+
+NO_FLEX = (
+    "the attention family has no flex_attention; leave attn_implementation out (fused kernels on a CUDA device, "
+    "else row tiles), or take eager"
+)
 
 
 class MTADecoderLayer(LlamaDecoderLayer):
@@ -48,10 +54,15 @@ class MTAPreTrainedModel(LlamaPreTrainedModel):
     config: MTAConfig
     _no_split_modules = ("MTADecoderLayer",)
     _supports_flash_attn = False
+    _supports_flex_attn = False
     _supports_attention_backend = False
     _can_compile_fullgraph = False
     takes_row_caches = True
     _can_record_outputs = {"hidden_states": MTADecoderLayer}  # noqa: RUF012  transformers wants a plain dict
+
+    def _flex_attn_can_dispatch(self, is_init_check: bool = False) -> bool:  # noqa: ARG002  (transformers' signature)
+        """Raises ValueError: what needed FlexAttention runs on fused kernels."""
+        raise ValueError(NO_FLEX)
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
@@ -108,8 +119,10 @@ class MTAModel(MTAPreTrainedModel, LlamaModel):
         hidden = self.embed_tokens(input_ids) if inputs_embeds is None else inputs_embeds
         if use_cache and past_key_values is None:
             past_key_values = DynamicCache(config=self.config)
-        past = past_key_values.get_seq_length() if past_key_values is not None else 0
-        current = hidden.shape[1]
+        past, current = 0, hidden.shape[1]
+        if past_key_values is not None:
+            past = int(past_key_values.get_seq_length())  # a static cache counts in a tensor
+            check_cache(past_key_values, past + current, hidden.device)
         if attention_mask is None and position_ids is not None and not past:
             attention_mask = packed(position_ids.expand(hidden.shape[0], -1))
         tokens = read_mask(attention_mask, current, past + current, self.halo)
@@ -151,6 +164,15 @@ class MTAForCausalLM(MTAPreTrainedModel, LlamaForCausalLM):
             *args, attention_mask=attention_mask, **kwargs
         )
         return inputs
+
+    @staticmethod
+    def create_masks_for_generate(attention_mask: torch.Tensor | None = None, **_inputs: object) -> torch.Tensor | None:
+        """The mask (B, S) as it is: transformers would make a (B, 1, T, room) one for a static cache."""
+        return attention_mask
+
+    def _valid_auto_compile_criteria(self, *_args: object) -> bool:
+        """Never: masks and lengths are read on the host, so a compiled step would be compiled for every length."""
+        return False
 
 
 register_classes(MTAConfig, MTAModel, MTAForCausalLM)

@@ -9,9 +9,10 @@ import torch
 from torch import nn
 
 from mta_eval.attention import naive
+from mta_eval.attention.fused import Operand
 from mta_eval.attention.kernels import Kernels
 from mta_eval.attention.layer import AttentionLayer
-from mta_eval.attention.paths import softmax_attention
+from mta_eval.attention.paths import SOFTMAX, Path, softmax_attention
 from mta_eval.attention.tiles import last_weights
 
 if TYPE_CHECKING:
@@ -86,6 +87,10 @@ class DiffAttention(AttentionLayer):
             return torch.cat(parts, -1)
 
         return run(0) - self.scale.to(q.dtype) * run(1)
+
+    def computed_by(self, q: Operand, path: Path) -> str:  # noqa: ARG002
+        """See AttentionLayer."""
+        return SOFTMAX
 
     def weights(self, q: torch.Tensor, k: torch.Tensor, rows: int) -> torch.Tensor:
         """See AttentionLayer; (B, H / 2, rows, S)."""

@@ -8,9 +8,10 @@ import torch
 from torch import nn
 
 from mta_eval.attention import naive
+from mta_eval.attention.fused import Operand
 from mta_eval.attention.kernels import Kernels, initialise_convolution, initialise_mixing
 from mta_eval.attention.layer import AttentionLayer
-from mta_eval.attention.paths import PATHS, attend_document
+from mta_eval.attention.paths import PATHS, Path, attend_document, computed_by
 from mta_eval.attention.tiles import last_weights
 
 if TYPE_CHECKING:
@@ -69,6 +70,10 @@ class KernelAttention(AttentionLayer):
         """On the path that `attn_implementation` names."""
         path = PATHS[self.config._attn_implementation]
         return attend_document(q, k, v, self._effective_kernels(), history, dropout, path)
+
+    def computed_by(self, q: Operand, path: Path) -> str:
+        """See AttentionLayer; as the kernels are configured, whether or not they are the identity."""
+        return computed_by(q, self.kernels, path)
 
     def weights(self, q: torch.Tensor, k: torch.Tensor, rows: int) -> torch.Tensor:
         """See AttentionLayer; no more than the rows that are wanted and those that they look back at is computed."""

@@ -18,8 +18,9 @@ from transformers.cache_utils import Cache
 from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
 
 from mta_eval.attention.documents import Tokens, by_document
-from mta_eval.attention.paths import for_every_head
-from mta_eval.attention.query_cache import check_layer, query_layer
+from mta_eval.attention.fused import Operand
+from mta_eval.attention.paths import WHOLE_MATRIX, Path, for_every_head
+from mta_eval.attention.query_cache import KeepsQueries, layer_for
 from mta_eval.attention.row_caches import by_row
 
 if TYPE_CHECKING:
@@ -120,6 +121,11 @@ class AttentionLayer(nn.Module):
         """The last `rows` rows (B, H', rows, S) of the matrix of weights, for pictures; q and k as in `definition`."""
         return self.definition(q, k)[:, :, q.shape[2] - rows :]
 
+    def computed_by(self, q: Operand, path: Path) -> str:  # noqa: ARG002
+        """In a few words what computes a prompt's attention, for run.json; `q` stands for queries of several tokens."""
+        overridden = type(self).attend_document is not AttentionLayer.attend_document
+        return "a computation of its own" if overridden else WHOLE_MATRIX
+
     # What is the same for all
 
     @property
@@ -159,12 +165,12 @@ class AttentionLayer(nn.Module):
         """Heads' outputs (B, T, H', D_v) of new tokens, which the cache takes in."""
         halo, earlier = self.halo, None
         if cache is not None:
-            check_layer(cache, self.layer_idx)
-            query_arguments: dict[str, object] = {}
-            if halo:
-                earlier = query_layer(cache, self.layer_idx).queries
-                query_arguments = {"queries": q, "halo": halo, "kept": tokens.kept}
+            keeps, query_arguments = layer_for(cache, self.layer_idx, halo), {}
+            if isinstance(keeps, KeepsQueries):
+                earlier = keeps.queries if halo else None
+                query_arguments = {"queries": q, "halo": halo, "kept": tokens.kept if halo else None}
             k, v = cache.update(k, v, self.layer_idx, **query_arguments)
+            k, v = k[:, :, : tokens.total], v[:, :, : tokens.total]  # a static cache returns all its room
         dropout = float(self.config.attention_dropout or 0) if self.training else 0.0
 
         def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, before: torch.Tensor | None) -> torch.Tensor:

@@ -1,9 +1,8 @@
 """The attention of every model of the family: exact, and never an N x N tensor.
 
 Softmax alone runs on torch's scaled_dot_product_attention; kernels run on fused Triton kernels (`fused/`) where there
-is a CUDA device and a form for the layer, else on row tiles (`tiles.py`), or, where it is chosen, on FlexAttention
-(`flex.py`). The oracle they are tested against is `naive.py`. A path only ever
-sees one whole document: `documents.by_document` takes padding and packed documents apart.
+is a CUDA device and a form for the layer, else on row tiles (`tiles.py`). The oracle they are tested against is
+`naive.py`. A path only ever sees one whole document: `documents.by_document` takes padding and packed documents apart.
 """
 
 from __future__ import annotations
@@ -15,12 +14,13 @@ from torch.nn import functional as F
 
 from mta_eval.attention import fused
 from mta_eval.attention.documents import Tokens, by_document
-from mta_eval.attention.flex import attend_by_flex, can_fuse
 from mta_eval.attention.kernels import Kernels
 from mta_eval.attention.tiles import full_matrix_attention, multi_token_attention
 
-Path = Literal["auto", "tiles", "flex", "definition"]
-PATHS: dict[str, Path] = {"sdpa": "auto", "flex_attention": "flex", "eager": "definition"}  # by attn_implementation
+Path = Literal["auto", "tiles", "definition"]
+PATHS: dict[str, Path] = {"sdpa": "auto", "eager": "definition"}  # by attn_implementation
+FUSED, TILES = "fused Triton kernels", "row tiles"  # in run.json, and
+SOFTMAX, WHOLE_MATRIX = "scaled_dot_product_attention", "the definition on the whole matrix"
 MASK_ELEMENTS = 2**24  # of the mask that a chunk of prefill gets
 
 
@@ -60,7 +60,7 @@ def attend_document(
     q = q[:, :, history - needed :]
     if kernels.are_none:
         return softmax_attention(q, k, v, dropout)
-    if path == "auto" and chosen_path(q, v, kernels, queries, dropout) == "fused":
+    if path == "auto" and why_not_fused(q, v, kernels, queries, dropout) is None:
         with torch.autocast(q.device.type, enabled=False):
             out = fused.fused_attention(
                 q.to(v.dtype),
@@ -79,22 +79,32 @@ def attend_document(
         work = torch.float32  # scores in half precision would lose what a fused kernel keeps
     with torch.autocast(q.device.type, enabled=False):
         q, k, v, kernels, dtype = q.to(work), k.to(work), v.to(work), kernels.to(work), v.dtype
-        fuses = not dropout and (q.is_cuda or not torch.is_grad_enabled())  # on a CPU it has no gradients
-        if path == "flex" and fuses and can_fuse(kernels, queries):
-            return attend_by_flex(q, k, v, kernels, needed).to(dtype)
         compute = full_matrix_attention if path == "definition" else multi_token_attention
         return compute(q, k, v, kernels, needed, dropout).to(dtype)
 
 
-def chosen_path(
-    q: torch.Tensor, v: torch.Tensor, kernels: Kernels, queries: int, dropout: float
-) -> Literal["fused", "tiles"]:
-    """What "auto" is: fused kernels on a CUDA device where there is a form for this layer, else row tiles.
+def why_not_fused(
+    q: fused.Operand, v: fused.Operand, kernels: Kernels, queries: int, dropout: float = 0.0
+) -> str | None:
+    """Why "auto" takes row tiles, in a few words, or None: it takes fused kernels. q, v: tensors or what is like them.
 
     A decoding step of one query has no use for fused kernels, which would widen every key for it.
     """
-    fuses = q.is_cuda and queries > 1 and fused.available(q) and fused.unsupported(q, v, kernels, dropout) is None
-    return "fused" if fuses else "tiles"
+    if not q.is_cuda:
+        return "no CUDA device"
+    if not fused.available(q):
+        return "Triton is not installed"
+    return "one query" if queries == 1 else fused.unsupported(q, v, kernels, dropout)
+
+
+def computed_by(q: fused.Operand, kernels: Kernels, path: Path) -> str:
+    """In a few words what computes a layer's attention of several tokens, and why it is not fused where it is not."""
+    if kernels.are_none:
+        return SOFTMAX
+    if path == "definition":
+        return WHOLE_MATRIX
+    reason = why_not_fused(q, q, kernels, 2) if path == "auto" else "as chosen"
+    return FUSED if reason is None else f"{TILES} ({reason})"
 
 
 def softmax_attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, dropout: float = 0.0) -> torch.Tensor:

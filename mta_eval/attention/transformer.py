@@ -7,9 +7,10 @@ from typing import ClassVar
 import torch
 
 from mta_eval.attention import naive
+from mta_eval.attention.fused import Operand
 from mta_eval.attention.kernels import Kernels
 from mta_eval.attention.layer import AttentionLayer
-from mta_eval.attention.paths import softmax_attention
+from mta_eval.attention.paths import SOFTMAX, Path, softmax_attention
 from mta_eval.attention.tiles import last_weights
 
 
@@ -29,6 +30,10 @@ class TransformerAttention(AttentionLayer):
     ) -> torch.Tensor:
         """By torch's scaled_dot_product_attention."""
         return softmax_attention(q[:, :, history:], k, v, dropout)
+
+    def computed_by(self, q: Operand, path: Path) -> str:  # noqa: ARG002
+        """See AttentionLayer."""
+        return SOFTMAX
 
     def weights(self, q: torch.Tensor, k: torch.Tensor, rows: int) -> torch.Tensor:
         """See AttentionLayer."""

@@ -40,6 +40,9 @@ class _ExtendedCheckpoint(HuggingFace):
         """What memory allows: there is no other bound."""
         return self.max_length_override or _tokens_in_memory(self.config, choose_device(self.device), self.offload)
 
+    def _attention_path(self, device: str, dtype: str) -> str:
+        return "" if self.chunking else super()._attention_path(device, dtype)
+
     def _load_options(self) -> dict[str, PretrainedConfig]:
         if not self.rope:
             return {}

@@ -25,9 +25,8 @@ class FamilyCheckpoint(Wrapped):
     path: str = field(metadata={"help": "folder or hub id, as import-checkpoint, retrofit or save_pretrained wrote it"})
     dtype: Dtype = field(default="auto", metadata={"help": DTYPE_HELP})
     device: str = field(default="auto", metadata={"help": DEVICE_HELP})
-    attention: Literal["sdpa", "flex_attention", "eager"] = field(
-        default="sdpa",
-        metadata={"help": "fused kernels or row tiles, FlexAttention, or the whole matrix"},
+    attention: Literal["auto", "sdpa", "eager"] = field(
+        default="auto", metadata={"help": "auto, sdpa: fused kernels on CUDA, else row tiles; eager: the whole matrix"}
     )
     max_length_override: int = field(default=0, metadata={"help": "take longer prompts than the model's config says"})
 

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from mta_eval.attention.registration import register
+from mta_eval.attention.registration import MODEL_TYPE, register
 from mta_eval.core import Ability, Answer, ModelIdentity, Sample
 from mta_eval.errors import ModelError, SpecError
 from mta_eval.models.checkpoint_config import read_config
@@ -79,9 +79,11 @@ class HuggingFace:
         return load_tokenizer(self.path, self.revision)
 
     def describe(self) -> dict[str, str]:
-        """dtype and device, as chosen; for a checkpoint that `mta-eval train` made, what was trained."""
+        """dtype, device and what computes the attention; for a checkpoint of `mta-eval train`, what was trained."""
         device = choose_device(self.device)
         chosen = {"device": self.device_map or device, "dtype": choose_dtype(self.dtype, device)}
+        if path := self._attention_path(device, chosen["dtype"]):
+            chosen["attention path"] = path
         options = ("revision", "adapter", "quantization")
         chosen |= {name: value for name in options if (value := getattr(self, name)) not in ("", "none")}
         trained = getattr(self.config, "trained", None)
@@ -157,6 +159,15 @@ class HuggingFace:
         """The model as it is used, for a subclass to change once it is loaded."""
         adapted: CausalLM = model
         return adapted
+
+    def _attention_path(self, device: str, dtype: str) -> str:
+        """What computes the attention; "" where that is known once the model is loaded only."""
+        from mta_eval.attention.chosen_path import attention_path
+
+        chosen, loaded = self.attention, "_loaded" in self.__dict__
+        if chosen == "auto" and self.config.model_type != MODEL_TYPE:
+            chosen = str(self._loaded.model.config.get_text_config()._attn_implementation) if loaded else ""
+        return attention_path(self.config, chosen, device, dtype) if chosen else ""
 
     def _where(self) -> dict[str, str]:
         path = local_path(self.path)

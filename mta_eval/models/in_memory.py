@@ -46,8 +46,13 @@ class InMemory:
         return frozenset({"answers", "chooses", "reads"})
 
     def describe(self) -> dict[str, str]:
-        """dtype and device, as they are."""
-        return {"device": str(self._model.device), "dtype": str(self._model.dtype).removeprefix("torch.")}
+        """dtype, device and what computes the attention, as they are."""
+        from mta_eval.attention.chosen_path import attention_path
+
+        device, dtype = str(self._model.device), str(self._model.dtype).removeprefix("torch.")
+        config = self._model.config.get_text_config()
+        path = attention_path(config, str(config._attn_implementation), device, dtype)
+        return {"device": device, "dtype": dtype, "attention path": path}
 
     def identity(self) -> ModelIdentity:
         """Weights, configuration, template and end tokens as they are in memory now."""

@@ -32,6 +32,7 @@ DEFAULT: dict[str, Any] = {
     "batch": 1,
     "dtype": "float32",
     "workspace": 2**30,
+    "rubbish": 0.0,
 }
 
 
@@ -61,8 +62,11 @@ def errors(case: dict[str, Any]) -> dict[str, Any]:
     leaves += [random(4, heads, *case["kernel"]) * 0.5] if case["kernel"] else []
     leaves += [random(5, heads // case["mix"], case["mix"], case["mix"])] if case["mix"] else []
     exact = [leaf.clone().requires_grad_() for leaf in leaves]
-    given = [leaf.to(dtype).requires_grad_() for leaf in leaves]
     documents = None if case["documents"] is None else torch.tensor(case["documents"])
+    if case["rubbish"] and documents is not None:  # in padding, where the oracle has other numbers
+        padding = (documents == 0)[:, None, :, None]
+        leaves[:3] = [leaf.masked_fill(padding, float(case["rubbish"])) for leaf in leaves[:3]]
+    given = [leaf.to(dtype).requires_grad_() for leaf in leaves]
 
     def ours() -> tuple[torch.Tensor, torch.Tensor]:
         q, k, v, *rest = given

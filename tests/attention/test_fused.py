@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 import torch
 
-from mta_eval.attention import fused, paths
 from mta_eval.attention.fused import available, fused_attention, starts_of, unsupported
 from mta_eval.attention.kernels import Kernels
 
@@ -26,13 +25,48 @@ CASES: dict[str, dict[str, Any]] = {
     "one token more than a block of the band": {"tokens": 65, "kernel": [2, 3]},
     "after a cache, kernel left": {"tokens": 90, "past": 41, "kernel": [4, 4], "padding": "left"},
     "after less than the halo, kernel right": {"tokens": 40, "past": 2, "kernel": [4, 3], "padding": "right"},
-    "documents and left padding": {"tokens": 60, "batch": 2, "documents": TWO},
+    "documents and left padding, rubbish in it": {"tokens": 60, "batch": 2, "documents": TWO, "rubbish": 1e30},
     "fewer tokens than the kernel, values wider": {"tokens": 3, "kernel": [8, 15], "size": 48, "value": 96},
     "mixed after softmax": {"heads": 4, "groups": 2, "tokens": 40, "mix": 2},
     "no kernel, documents": {"tokens": 60, "batch": 2, "documents": TWO, "kernel": None},
     "keys alone, to the left: no band": {"kernel": [1, 4], "padding": "left", "tokens": 40},
     "float16": {"dtype": "float16", "tokens": 40},
     "dropout": {"tokens": 64, "value": 64, "dropout": 0.25, "heads": 1, "groups": 1},
+}
+MODELS: dict[str, dict[str, Any]] = {
+    "kernels before": {"options": {}, "cache": "dynamic"},
+    "mixed after": {"options": {"head_kernel_after": 2, "norm": "depth_scaled", "gate": "none"}, "cache": "static"},
+}
+PADDED = [[0] * 5 + [1] * 40, [1] * 20 + [2] * 25]
+MORE: dict[str, dict[str, Any]] = {  # quick ones too, in one process
+    "padding and documents after a cache": {"tokens": 45, "past": 25, "batch": 2, "documents": PADDED},
+    "mixed, documents, after a cache": {
+        "tokens": 45,
+        "past": 20,
+        "heads": 4,
+        "mix": 2,
+        "documents": PADDED,
+        "batch": 2,
+    },
+    "one query after a cache": {"tokens": 33, "past": 32, "groups": 1, "kernel": [3, 4], "padding": "right"},
+    "a batch after a cache, one group": {
+        "tokens": 37,
+        "batch": 2,
+        "past": 7,
+        "heads": 4,
+        "groups": 1,
+        "kernel": [2, 2],
+    },
+    "a kernel of one number": {"tokens": 31, "kernel": [1, 1], "groups": 1},
+    "queries alone, from the key on": {"tokens": 31, "kernel": [4, 1], "groups": 1, "padding": "right"},
+    "keys alone, from the key on": {"tokens": 31, "size": 17, "kernel": [1, 15], "padding": "right"},
+    "odd head sizes": {"tokens": 31, "size": 5, "value": 3},
+    "largest kernel, to the left": {"tokens": 31, "size": 20, "value": 20, "kernel": [8, 15], "padding": "left"},
+    "dropout, grouped queries": {"tokens": 64, "dropout": 0.2, "value": 64, "groups": 1, "kernel": [2, 3]},
+    "one token": {"tokens": 1},
+    "documents of one token, and none": {"tokens": 40, "batch": 2, "documents": [[0] * 40, [*range(1, 41)]]},
+    "no kernel after a cache": {"tokens": 64, "kernel": None, "groups": 1, "past": 17},
+    "no kernel, three heads mixed": {"tokens": 35, "heads": 3, "groups": 1, "mix": 3, "kernel": None},
 }
 SLOW: dict[str, dict[str, Any]] = {
     "several stripes of keys, blocks and heads": {"tokens": 600, "kernel": [2, 3], "workspace": 2**20},
@@ -79,6 +113,27 @@ def interpreted() -> dict[str, dict[str, Any]]:
 @pytest.mark.parametrize("name", CASES)
 def test_outputs_and_gradients_are_the_oracles(name: str, interpreted: dict[str, dict[str, Any]]) -> None:
     check(name, interpreted[name], CASES[name])
+
+
+@pytest.fixture(scope="module")
+def more() -> dict[str, dict[str, Any]]:
+    """Errors of all cases of MORE, in one process."""
+    return dict(zip(MORE, run("fused_cases.py", list(MORE.values()), TRITON_INTERPRET="1"), strict=True))
+
+
+@needs_triton
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MORE)
+def test_more_shapes_are_the_oracles(name: str, more: dict[str, dict[str, Any]]) -> None:
+    check(name, more[name], MORE[name])
+
+
+@needs_triton
+@pytest.mark.slow
+def test_models_on_fused_kernels_are_those_on_row_tiles() -> None:
+    for name, found in zip(MODELS, run("fused_model.py", list(MODELS.values()), TRITON_INTERPRET="1"), strict=True):
+        assert found.pop("runs") == 6, name  # two rows that are not padded alike: at once, and two pieces of several
+        assert max(found.values()) < 1e-5, (name, found)
 
 
 @needs_triton
@@ -169,24 +224,3 @@ def test_it_is_there_only_where_triton_can_run(monkeypatch: pytest.MonkeyPatch) 
     assert not available(torch.zeros(1))
     monkeypatch.setenv("TRITON_INTERPRET", "1")
     assert available(torch.zeros(1)) is (find_spec("triton") is not None)
-
-
-class FakeCard:
-    """What `chosen_path` looks at of a tensor on a CUDA device."""
-
-    is_cuda, dtype, shape = True, torch.bfloat16, (1, 2, 40, 64)
-
-
-def test_auto_is_fused_on_a_card_where_there_is_a_form_and_tiles_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    def chosen(q: Any, kernels: Kernels, queries: int = 40, dropout: float = 0.0) -> str:
-        return paths.chosen_path(q, q, kernels, queries, dropout)
-
-    card: Any = FakeCard()
-    plain, mixed = Kernels(torch.ones(2, 3, 3)), Kernels(torch.ones(2, 3, 3), torch.ones(1, 2, 2))
-    assert chosen(card, plain) == "fused"
-    assert chosen(card, plain, dropout=0.1) == "fused"
-    assert chosen(card, mixed) == "tiles"
-    assert chosen(card, plain, queries=1) == "tiles"
-    assert chosen(torch.ones(1, 2, 40, 64), plain) == "tiles"
-    monkeypatch.setattr(fused, "available", lambda _: False)
-    assert chosen(card, plain) == "tiles"

@@ -28,8 +28,6 @@ MASKS = {
     "three documents and padding": [[1, 1, 2, 2, 2, 3, 3, 3], [3, 0, 7, 7, 7, 5, 0, 0], [0, 0, 0, 0, 0, 1, 2, 3]],
     "one row empty": [[0] * 8, [1] * 8, [1] * 8],
 }
-# FlexAttention's unfused form, for CPUs, says that it is slow
-pytestmark = pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile:UserWarning")
 
 
 def random(seed: int, *shape: int) -> torch.Tensor:
@@ -166,7 +164,7 @@ def test_half_precision_is_close_to_float32(dtype: torch.dtype, path: Path, kern
     wanted = whole_pass([tensor.float() for tensor in half], kernels.to(dtype).to(torch.float32), mask)
     found = whole_pass(half, kernels.to(dtype), mask, path)
     assert found.dtype == dtype
-    if path != "flex" and kernels != KERNELS["none"]:  # rounded once, at the end
+    if kernels != KERNELS["none"]:  # rounded once, at the end
         torch.testing.assert_close(found, wanted.to(dtype), rtol=torch.finfo(dtype).eps, atol=1e-5)
     assert far_off(found.float(), wanted) < 0.03
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from transformers import DynamicCache, LlamaConfig, StaticCache
-from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
+from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer, StaticLayer
 
 from mta_eval.attention.documents import read_mask
 from mta_eval.attention.query_cache import QueryLayer, query_layer
@@ -198,15 +198,36 @@ def test_an_empty_layer_of_a_dynamic_cache_is_replaced_once(cache: DynamicCache)
 def test_a_layer_with_tokens_is_refused() -> None:
     cache = DynamicCache()
     cache.update(tokens(0, 4), tokens(0, 4), 0)
-    with pytest.raises(ValueError, match="layer 0 needs a dynamic cache that it fills itself"):
+    with pytest.raises(ValueError, match="layer 0 needs a cache that it fills itself"):
         query_layer(cache, 0)
     assert query_layer(cache, 1).get_seq_length() == 0
 
 
-def test_a_static_or_sliding_layer_is_refused() -> None:
+def test_a_static_layer_is_replaced_by_one_with_its_room() -> None:
+    cache = StaticCache(config=LlamaConfig(num_hidden_layers=2), max_cache_len=8)
+    before = cache.layers[1]
+    found = query_layer(cache, 1)
+    assert isinstance(found, StaticLayer)
+    assert (cache.layers[1], query_layer(cache, 1)) == (found, found)
+    assert found.max_cache_len == before.max_cache_len
+    assert type(cache.layers[0]) is StaticLayer
+    assert type(found) is type(query_layer(cache, 0))
+    new = tokens(0, 4)
+    keys, values = cache.update(new, -new, 1, queries=new, halo=3, kept=None)
+    assert torch.equal(keys[:, :, :4], new)
+    assert torch.equal(values[:, :, :4], -new)
+    assert found.queries is not None
+    assert torch.equal(found.queries, new[:, :, 1:])
+
+
+def test_a_static_layer_with_tokens_is_refused() -> None:
     static = StaticCache(config=LlamaConfig(num_hidden_layers=2), max_cache_len=8)
-    with pytest.raises(ValueError, match="not a StaticLayer"):
+    static.update(tokens(0, 4), tokens(0, 4), 0)
+    with pytest.raises(ValueError, match="layer 0 needs a cache that it fills itself"):
         query_layer(static, 0)
+
+
+def test_a_sliding_layer_is_refused() -> None:
     sliding = DynamicCache()
     sliding.layers.append(DynamicSlidingWindowLayer(sliding_window=4))
     with pytest.raises(ValueError, match="not a DynamicSlidingWindowLayer"):

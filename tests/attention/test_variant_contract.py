@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tiny_variants import ALIBI, VARIANTS, build, ids
 
 from mta_eval import registry
 from mta_eval.attention.configuration import MTAConfig
@@ -20,8 +20,6 @@ from mta_eval.attention.layer import AttentionLayer
 from mta_eval.attention.paths import for_every_head
 
 Plugin = Callable[[str, str, str], None]
-VARIANTS = (*registry.names("attention"), "alibi")
-ALIBI = ("mta_eval.attention", "alibi", "plugin_package.alibi:ALiBiAttention")
 every_variant = pytest.mark.parametrize("variant", VARIANTS)
 few = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -31,38 +29,8 @@ def alibi(plugin: Plugin) -> None:
     plugin(*ALIBI)
 
 
-@cache
-def build(variant: str) -> MTAForCausalLM:
-    """A tiny model of it, every weight random, in float64."""
-    config = MTAConfig(
-        attention=variant,
-        vocab_size=40,
-        hidden_size=32,
-        intermediate_size=48,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=128,
-        kernel_init="uniform",
-        initializer_range=0.3,
-        bos_token_id=None,
-        eos_token_id=None,
-        pad_token_id=0,
-    )
-    with torch.random.fork_rng():
-        torch.manual_seed(3)
-        model = MTAForCausalLM(config).double().eval()
-        for parameter in model.parameters():
-            parameter.data += 0.1 * torch.randn_like(parameter)
-    return model
-
-
 def layers(model: MTAForCausalLM) -> list[AttentionLayer]:
     return [module for module in model.modules() if isinstance(module, AttentionLayer)]
-
-
-def ids(batch: int, tokens: int, seed: int = 0) -> torch.Tensor:
-    return torch.randint(1, 40, (batch, tokens), generator=torch.Generator().manual_seed(seed))
 
 
 def logits(model: MTAForCausalLM, tokens: torch.Tensor, **options: Any) -> torch.Tensor:

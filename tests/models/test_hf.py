@@ -96,7 +96,13 @@ def test_loglikelihood_is_the_sum_over_the_answers_tokens(model: HuggingFace, fo
 
 
 def test_the_settings_chosen_are_stated(model: HuggingFace, folder: Path) -> None:
-    assert model.describe() == {"device": "cuda" if torch.cuda.is_available() else "cpu", "dtype": "float32"}
+    stated = {"device": "cuda" if torch.cuda.is_available() else "cpu", "dtype": "float32"}
+    assert HuggingFace(str(folder), "float32").describe() == stated
+    assert HuggingFace(str(folder), "float32", attention="eager").describe() == (
+        stated | {"attention path": "transformers' eager"}
+    )
+    assert model.weights.config._attn_implementation == "sdpa"
+    assert model.describe() == stated | {"attention path": "transformers' sdpa"}  # what auto was is known by now
     assert HuggingFace(str(folder)).describe()["dtype"] in ("bfloat16", "float32", "float16")
 
 

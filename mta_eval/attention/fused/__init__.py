@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch.nn import functional as F
@@ -27,14 +27,27 @@ LARGEST_HEAD = 256  # elements of a head, and of the values that one kernel sums
 LARGEST_KERNEL = (8, 15)
 
 
-def available(q: torch.Tensor) -> bool:
+class Operand(Protocol):
+    """What decides whether there is a fused form: a tensor, or what stands for one that is not made yet."""
+
+    @property
+    def is_cuda(self) -> bool: ...
+
+    @property
+    def dtype(self) -> torch.dtype: ...
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+
+def available(q: Operand) -> bool:
     """Whether fused kernels can run where q is: Triton is installed, and q on a CUDA device, or Triton interprets."""
     if importlib.util.find_spec("triton") is None:
         return False
     return q.is_cuda or os.environ.get("TRITON_INTERPRET") == "1"
 
 
-def unsupported(q: torch.Tensor, v: torch.Tensor, kernels: Kernels, dropout: float = 0.0) -> str | None:
+def unsupported(q: Operand, v: Operand, kernels: Kernels, dropout: float = 0.0) -> str | None:
     """Why there is no fused form, in one line, or None if there is one; q (B, H, rows, D), v (B, G, S, D_v)."""
     if kernels.softmax_again:
         return "softmax that is taken twice is not fused"
@@ -73,7 +86,8 @@ def fused_attention(
     q (B, H, history + T, D) begins with the `history` = min(c_q - 1, S - T) queries before the T current ones;
     k (B, G, S, D) and v (B, G, S, D_v), G divides H; kernel (H, c_q, c_k), None for plain scores; scores are divided
     by the root of D. `documents` (B, S) numbers each token's document, 0 for padding, a document's tokens side by side
-    (not looked at, as that would wait for the device): each is computed as if it stood alone, and padding gets zeros.
+    (not looked at, as that would wait for the device): each is computed as if it stood alone, and padding gets zeros
+    (it holds finite numbers: a weight of zero times NaN is NaN; in the decoder, `documents.by_document` leaves it out).
     `mix_after` (H / c_h, c_h, c_h) mixes the weights of groups of heads, equation 7. `dropout` is the share of weights
     dropped after softmax. With `return_lse` also the log-sum-exps (B, H, T) of the logits, float32, natural, -inf for
     padding; both are differentiable in q, k, v, kernel and mix_after. Products run on tensor cores in q's dtype with

@@ -17,6 +17,7 @@ import torch
 from torch.nn import functional as F
 
 from mta_eval.attention.paths import softmax_attention
+from mta_eval.models.context_extension.resident_chunks import ResidentChunks, to_device
 
 Choose = Literal["best", "first_and_recent", "recent"]
 PAIRS = 2048  # of a row and a chunk at once: their scores stay in the processor's cache
@@ -117,10 +118,12 @@ def longheads_attention(
     rotation: Rotation,
     chunking: Chunking,
     decoding: bool = False,
+    resident: ResidentChunks | None = None,
 ) -> torch.Tensor:
     """Attention (B, H, T, D) of the last T tokens of S: q (B, H, T, D), k and v (B, G, S, D), none of them rotated.
 
-    `vectors` (B, H, C, D) are those of all whole chunks. k and v may lie on another device: what is chosen comes over.
+    `vectors` (B, H, C, D) are those of all whole chunks. With `resident`, k and v may lie on another device: what is
+    chosen comes over.
     `decoding` matters to `released` alone: one token after the prompt.
     """
     past = k.shape[2] - q.shape[2]
@@ -129,7 +132,9 @@ def longheads_attention(
     parts = []
     if plain:
         seen = torch.arange(past + plain, device=q.device)
-        k_seen, v_seen = (x[:, :, : past + plain].to(q.device) for x in (k, v))
+        k_seen, v_seen = k[:, :, : past + plain], v[:, :, : past + plain]
+        if resident is not None:
+            k_seen, v_seen = (resident.tokens(at, x, 0, past + plain, q.device) for at, x in enumerate((k, v)))
         q_plain = rotation(q[:, :, :plain], seen[past:])
         parts.append(softmax_attention(q_plain, rotation(k_seen, seen), v_seen))
     for first in range(plain, q.shape[2], chunking.rows):
@@ -141,33 +146,47 @@ def longheads_attention(
         rows = q[:, :, first:last]
         chosen = choose_chunks(rows, vectors, own, chunking)
         visible = place - 1 if chunking.released and not decoding else place
-        attend = _gathered if last - first <= FEW_ROWS else _sorted_by_chunk
-        parts.append(attend(ChunkQueries(rows, chosen, place, visible), k, v, rotation, chunking.window))
+        queries = ChunkQueries(rows, chosen, place, visible)
+        if last - first > FEW_ROWS:
+            parts.append(_sorted_by_chunk(queries, k, v, rotation, chunking.window))
+            continue
+        if resident is None:
+            keys, values = _side_by_side(chosen, k, v, chunking.window)
+        else:
+            keys, values = resident.side_by_side(chosen, k, v)
+        parts.append(_gathered(queries, keys, values, rotation, chunking.window))
     return torch.cat(parts, 2)
 
 
-def _gathered(rows: ChunkQueries, k: torch.Tensor, v: torch.Tensor, rotation: Rotation, window: int) -> torch.Tensor:
-    """As it is defined: the chosen chunks (B, H, T, m) of every row copied side by side."""
-    q, chosen, place, visible = rows
-    batch, heads, _, size = q.shape
-    count = chosen.shape[-1]
-    positions = torch.arange(count * window, device=q.device)
+def _side_by_side(
+    chosen: torch.Tensor, k: torch.Tensor, v: torch.Tensor, window: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Keys and values (B, H, T, m w, D) of the chunks chosen (B, H, T, m), the last of which may not be whole."""
+    batch, heads = chosen.shape[:2]
     groups = (torch.arange(heads, device=k.device) * k.shape[1] // heads)[:, None, None]
     batches = torch.arange(batch, device=k.device)[:, None, None, None]
-    chosen = chosen.to(k.device)
 
     def gather(x: torch.Tensor) -> torch.Tensor:
-        """(B, H, T, m w, D): whole chunks in one go, then the own one, which may not be whole."""
-        whole = x[:, :, : x.shape[2] // window * window].view(*x.shape[:2], -1, window, size)
+        """Whole chunks in one go, then the own one."""
+        whole = x[:, :, : x.shape[2] // window * window].view(*x.shape[:2], -1, window, x.shape[3])
         own = (chosen[..., -1:] * window + torch.arange(window, device=k.device)).clamp(max=x.shape[2] - 1)
         return torch.cat((whole[batches, groups, chosen[..., :-1]].flatten(3, 4), x[batches, groups, own]), 3)
 
-    keys, values = gather(k).to(q.device), gather(v).to(q.device)
+    return gather(k), gather(v)
+
+
+def _gathered(
+    rows: ChunkQueries, keys: torch.Tensor, values: torch.Tensor, rotation: Rotation, window: int
+) -> torch.Tensor:
+    """As it is defined: the chosen chunks' keys and values (B, H, T, m w, D) of every row side by side."""
+    q, chosen, place, visible = rows
+    size, count = q.shape[-1], chosen.shape[-1]
+    positions = torch.arange(count * window, device=q.device)
     query = rotation(q, (count - 1) * window + place)
     scores = (rotation(keys, slice(count * window)) @ query[..., None])[..., 0] / math.sqrt(size)
     scores = scores.to(torch.promote_types(q.dtype, torch.float32))
     hidden = positions > ((count - 1) * window + visible)[:, None]
-    weights = torch.softmax(scores.masked_fill(hidden, -math.inf), -1).to(v.dtype)
+    weights = torch.softmax(scores.masked_fill(hidden, -math.inf), -1).to(values.dtype)
     return (weights[..., None, :] @ values)[..., 0, :]
 
 
@@ -206,7 +225,7 @@ def _one_group(rows: ChunkQueries, k: torch.Tensor, v: torch.Tensor, rotation: R
         here = slice(chunk * window, (chunk + 1) * window)
         if not len(chosen_by) or here.start >= len(k):  # nothing there yet
             continue
-        keys, values = k[here].to(q.device), v[here].to(q.device)
+        keys, values = to_device(k[here], q.device), to_device(v[here], q.device)
         keys = rotation(keys, slice(len(keys)))
         for pairs in torch.split(_evened(chosen_by), PAIRS):
             scores = (queries[pairs] @ keys.T).to(kind)

@@ -65,13 +65,15 @@ class LongHeadsAttention(nn.Module):
 
     def _store_and_attend(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, cache: Cache | None) -> torch.Tensor:
         """Heads' outputs (B, H, T, D) of new tokens, which are stored in the cache."""
-        layer = ChunkLayer(self.chunking.window, self.rotation, self.store_on)
+        layer = ChunkLayer(self.chunking.window, self.rotation, self.store_on, self.chunking.begin)
         if cache is not None:
             layer = chunk_layer(cache, self.layer_idx, layer)
         decoding = layer.get_seq_length() > 0 and q.shape[2] == 1
         layer.store(q, k, v)
         assert layer.vectors is not None
-        return longheads_attention(q, layer.keys, layer.values, layer.vectors, self.rotation, self.chunking, decoding)
+        return longheads_attention(
+            q, layer.keys, layer.values, layer.vectors, self.rotation, self.chunking, decoding, layer.resident
+        )
 
     def _project(self, hidden_states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         shape, layer = (*hidden_states.shape[:-1], -1, self.original.head_dim), self.original
