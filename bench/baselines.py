@@ -13,9 +13,9 @@ from typing import Annotated
 import typer
 from starting import start
 
-from mta_eval import evaluate
 from mta_eval.built_in import BASELINES
 from mta_eval.core import Sweep
+from mta_eval.evaluation import evaluate
 from mta_eval.registry import build_task, spec_of
 from mta_eval.results.statistics import interval
 from mta_eval.results.table import interval_text, markdown_table, percent_text

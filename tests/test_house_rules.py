@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "mta_eval"
 FILES = sorted(PACKAGE.rglob("*.py"))
 # rooms whose files are imported only when weights, tables or pictures are wanted
-HEAVY_ROOMS = {"attention", "results", "papers", "rescoring"}
+HEAVY_ROOMS = {"attention", "results", "papers", "rescoring", "diagnosis"}
 HEAVY_FILES = ("models/inference/", "models/context_extension/", "models/checkpoints/", "integrations/lm_eval/")
 HEAVY = {
     "torch",

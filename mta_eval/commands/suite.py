@@ -25,7 +25,7 @@ class SuiteName(StrEnum):
     diagnose = "diagnose"
 
 
-class Preset(StrEnum):
+class DiagnosisPreset(StrEnum):
     """Which lengths a diagnosis has."""
 
     laptop = "laptop"
@@ -46,7 +46,8 @@ def suite(
         Path | None, typer.Option(help="Folder of lm-eval tasks that take precedence over its own.")
     ] = None,
     preset: Annotated[
-        Preset | None, typer.Option(help="Lengths of a diagnosis: laptop (512 to 2K, the default) or gpu (4K to 128K).")
+        DiagnosisPreset | None,
+        typer.Option(help="Lengths of a diagnosis: laptop, 512 to 2K (default); gpu, 4K to 128K."),
     ] = None,
     prompt: PromptForm = PromptChoice.task,
 ) -> None:
@@ -57,7 +58,7 @@ def suite(
     models = registry.build_all(model, registry.build_model)
     if name == SuiteName.diagnose:
         _refuse({"--text": text, "--without": without, "--limit": limit, "--include-path": include_path}, "of a paper")
-        return _diagnose(models, out, repeats, seed, parse_lengths(lengths), preset or Preset.laptop, prompt)
+        return _diagnose(models, out, repeats, seed, parse_lengths(lengths), preset or DiagnosisPreset.laptop, prompt)
     _refuse({"--preset": preset, "--prompt": prompt if prompt != PromptChoice.task else None}, "of a diagnosis")
     from mta_eval.papers.suites.parts import SUITES
     from mta_eval.papers.suites.running import Choices, run_suite
@@ -78,12 +79,12 @@ def _diagnose(
     repeats: int,
     seed: int,
     lengths: tuple[int, ...],
-    preset: Preset,
+    preset: DiagnosisPreset,
     prompt: PromptChoice,
 ) -> None:
     """Ask the tasks of a diagnosis, print its table and write its files."""
     from mta_eval.diagnosis.asking import diagnosis_plan, diagnosis_specs
-    from mta_eval.diagnosis.diagnose import NOTE, table_of, write_diagnosis
+    from mta_eval.diagnosis.diagnose import NOTE, diagnosis_table, write_diagnosis
     from mta_eval.evaluation import answer_all
 
     asking = PromptOptions(prompt=prompt)
@@ -94,7 +95,7 @@ def _diagnose(
     plan = diagnosis_plan(tasks, models, settings, lengths, preset.value, repeats, seed)
     records = answer_all(plan, out)
     files, rows = write_diagnosis(records, out)
-    terminal.print_table(*table_of(rows), left=3)
+    terminal.print_table(*diagnosis_table(rows), left=3)
     terminal.print_lines([NOTE, *map(str, files)])
     if any(record.error for record in records):
         raise SystemExit(1)

@@ -30,7 +30,7 @@ NOTE = (
 )
 
 
-class Row(NamedTuple):
+class Finding(NamedTuple):
     """One task of a mechanism and one model: its score by length, its lift, and how far it holds."""
 
     mechanism: str
@@ -41,7 +41,7 @@ class Row(NamedTuple):
     holds: str
 
 
-def rows_of(records: Sequence[Record]) -> list[Row]:
+def rows_of(records: Sequence[Record]) -> list[Finding]:
     """The rows of all models, task by task in the order of MECHANISMS; those of baselines stand under lift alone."""
     by_task: dict[str, list[Record]] = defaultdict(list)
     for record in records:
@@ -54,7 +54,7 @@ def rows_of(records: Sequence[Record]) -> list[Row]:
             own = [record for record in group if record.model == model]
             found = effective_length(own)
             rows.append(
-                Row(
+                Finding(
                     mechanism_of(task),
                     task,
                     model,
@@ -71,7 +71,7 @@ def mechanism_of(task: str) -> str:
     return next((mechanism.name for mechanism in MECHANISMS if _plain(task) in mechanism.tasks), "")
 
 
-def table_of(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
+def diagnosis_table(rows: Sequence[Finding]) -> tuple[list[str], list[list[str]]]:
     """Head and texts of the table."""
     lengths = sorted({length for row in rows for length in row.scores})
     head = ["mechanism", "task", "model", *map(length_text, lengths), "best baseline", "lift (points)", "holds to"]
@@ -89,13 +89,13 @@ def table_of(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
     ]
 
 
-def write_diagnosis(records: Sequence[Record], out: Path) -> tuple[list[Path], list[Row]]:
+def write_diagnosis(records: Sequence[Record], out: Path) -> tuple[list[Path], list[Finding]]:
     """Writes diagnosis.md, .csv and .png, .svg, .pdf into `out`; returns the files and the rows.
 
     Raises StoreError if they cannot be written.
     """
     rows = rows_of(records)
-    head, texts = table_of(rows)
+    head, texts = diagnosis_table(rows)
     markdown, table = out / "diagnosis.md", out / "diagnosis.csv"
     write_text(
         markdown, f"# Diagnosis\n\n{markdown_table(head, texts, left=3)}\n{NOTE}\n\n![diagnosis](diagnosis.png)\n"
@@ -104,7 +104,7 @@ def write_diagnosis(records: Sequence[Record], out: Path) -> tuple[list[Path], l
     return [markdown, table, *_draw(records, rows, out / "diagnosis")], rows
 
 
-def _draw(records: Sequence[Record], rows: Sequence[Row], path: Path) -> list[Path]:
+def _draw(records: Sequence[Record], rows: Sequence[Finding], path: Path) -> list[Path]:
     """A chart for each task: the score of every model by length, and that of the best baseline of the first."""
     lengths = sorted({length for row in rows for length in row.scores})
     charts = []
@@ -133,7 +133,7 @@ def _score_text(score: Estimate | None) -> str:
     return GAP if score is None else f"{percent_text(score.mean)} {interval_text(score.low, score.high)}"
 
 
-def _frame(rows: Sequence[Row]) -> pd.DataFrame:
+def _frame(rows: Sequence[Finding]) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {

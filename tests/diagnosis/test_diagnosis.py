@@ -11,7 +11,7 @@ import pytest
 from mta_eval import registry
 from mta_eval.core import PromptSettings, Record
 from mta_eval.diagnosis.asking import diagnosis_plan, diagnosis_specs
-from mta_eval.diagnosis.diagnose import mechanism_of, rows_of, table_of
+from mta_eval.diagnosis.diagnose import diagnosis_table, mechanism_of, rows_of
 from mta_eval.diagnosis.mechanisms import DRAWS, MECHANISMS, PRESETS
 
 Call = Callable[..., tuple[int, str, str]]
@@ -88,7 +88,7 @@ def test_the_table_has_a_row_for_each_task_and_model_and_none_for_baselines() ->
     assert [(row.mechanism, row.task, row.model) for row in rows] == [
         *(("one key", "niah:needles=4", "m"), ("one key", "niah:needles=4", "n"), ("sets", "graph", "m")),
     ]
-    head, (first, _, last) = table_of(rows)
+    head, (first, _, last) = diagnosis_table(rows)
     assert head == ["mechanism", "task", "model", "512", "1K", "best baseline", "lift (points)", "holds to"]
     assert first[3].startswith("100 % [")
     assert first[4].startswith("0 % [")
@@ -101,7 +101,7 @@ def test_the_table_has_a_row_for_each_task_and_model_and_none_for_baselines() ->
 def test_a_star_marks_a_lift_that_is_sure() -> None:
     sure = [*answered("graph", "m", [1.0] * 20), *answered("graph", "bag", [0.0] * 20)]
     unsure = [*answered("graph", "m", [1.0, 0.0]), *answered("graph", "bag", [0.0, 0.0])]
-    texts = [table_of(rows_of(records))[1][0][5] for records in (sure, unsure)]
+    texts = [diagnosis_table(rows_of(records))[1][0][5] for records in (sure, unsure)]
     assert [text.endswith("*") for text in texts] == [True, False]
 
 
