@@ -5,9 +5,8 @@
     Answer: -> garden
 
 Facts come from our own worlds, from bAbI files or from the published data set. At depth d stands the last fact that
-the answer needs; the other facts keep their order around it, at random places. Length 0 is the facts alone ("0k").
-With `protocol=official` the prompt, the budget of the answer, the rule and the limit on facts are the published ones.
-
+the answer needs; the others keep their order around it, at random places. Length 0 is the facts alone ("0k"). With
+`protocol=official` prompt, budget of the answer, rule and limit on facts are the published ones.
 Baselines: bag solves qa1, and about half of qa4, qa5 and qa8; chance goes far where there are few answers.
 """
 

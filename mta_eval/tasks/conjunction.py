@@ -28,12 +28,12 @@ from mta_eval.tasks.toolkit import (
     Tokenizer,
     answer_budget,
     build_sample,
-    by_depth,
     depth_of,
     draw_key,
     find_rule,
     generator,
     open_haystack,
+    order_of_needles,
 )
 
 MOST_ASKED, MOST_FACTS, MOST_SPAN, CHOICES = 4, 64, 40, 8
@@ -106,7 +106,7 @@ class Conjunction:
         groups = self._sentences(len(search.facts))
         depths = [depth_of(cell, random), *(random.random() for _ in groups[1:])]
         texts = [self._tell(search, group, random, tokenizer) for group in groups]
-        order = by_depth(depths)
+        order = order_of_needles(depths)
         target, *others = search.answers
         keys = [", ".join(search.facts[group[0]][kind] for kind in search.wanted) for group in groups]
         values = [search.answers[group[0]] for group in groups]

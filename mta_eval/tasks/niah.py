@@ -36,13 +36,13 @@ from mta_eval.tasks.toolkit import (
     Tokenizer,
     answer_budget,
     build_sample,
-    by_depth,
     depth_of,
     draw,
     draw_key,
     find_rule,
     generator,
     open_haystack,
+    order_of_needles,
 )
 from mta_eval.tasks.user_values import KeyedValue, ValueDraw, longest, need_values, read_user_values
 
@@ -126,7 +126,7 @@ class Niah:
         asked = list(dict.fromkeys(key for key, _ in pairs))[: self.asked]
         targets = tuple(value for key, value in pairs if key in asked)
         depths = [depth_of(cell, random), *(random.random() for _ in pairs[1:])]
-        order = by_depth(depths)
+        order = order_of_needles(depths)
         drafts = [
             NeedleDraft(words.say(*pair), at, *pair, pair[0] in asked) for pair, at in zip(pairs, depths, strict=True)
         ]

@@ -31,12 +31,12 @@ from mta_eval.tasks.toolkit import (
     Tokenizer,
     answer_budget,
     build_sample,
-    by_depth,
     depth_of,
     draw_key,
     find_rule,
     generator,
     open_haystack,
+    order_of_needles,
 )
 from mta_eval.tasks.world_knowledge import DOMAINS, Domain, KnownFact
 
@@ -92,7 +92,7 @@ class Semantic:
         depths = [depth_of(cell, random), *(random.random() for _ in facts[1:])]
         texts = [self._tell(domain, fact, person) for fact, person in zip(facts, persons, strict=True)]
         question = domain.questions[self.hops - 1].format(it=self._asked_of(facts[0]))
-        order = by_depth(depths)
+        order = order_of_needles(depths)
         before = "" if self.prompt == "completion" else INSTRUCTION
         return build_sample(
             self,

@@ -25,13 +25,13 @@ from mta_eval.tasks.toolkit import (
     Tokenizer,
     answer_budget,
     build_sample,
-    by_depth,
     depth_of,
     draw,
     draw_key,
     find_rule,
     generator,
     open_haystack,
+    order_of_needles,
 )
 
 MOST_NEEDLES = 20
@@ -74,7 +74,7 @@ class SortedNeedles:
             cities.append(draw(random, lambda chance: chance.choice(CITIES), cities, source))
             numbers.append(draw(random, lambda chance: str(chance.randrange(10**6, 10**7)), numbers, source))
         depths = [depth_of(cell, random), *(random.random() for _ in cities[1:])]
-        order = by_depth(depths)
+        order = order_of_needles(depths)
         asked = [index for index in order if index < self.needles]
         if self.by == "value":
             asked.sort(key=lambda index: int(numbers[index]))

@@ -56,7 +56,6 @@ __all__ = [
     "Tokenizer",
     "answer_budget",
     "build_sample",
-    "by_depth",
     "dataclass",
     "depth_of",
     "draw",
@@ -65,6 +64,7 @@ __all__ = [
     "find_rule",
     "generator",
     "open_haystack",
+    "order_of_needles",
     "prompt_template",
     "spec_of",
 ]
@@ -89,7 +89,7 @@ def depth_of(cell: Cell, random: Random) -> float:
     return random.random() if cell.depth is None else cell.depth
 
 
-def by_depth(depths: Sequence[float]) -> list[int]:
+def order_of_needles(depths: Sequence[float]) -> list[int]:
     """The numbers of needles in the order in which they stand, by their depths; number 0 is the swept one.
 
     It goes before others of its very depth, and at the end of the context behind them.

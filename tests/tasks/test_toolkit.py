@@ -21,16 +21,16 @@ SOURCE = Path(__file__).parents[1] / "helpers" / "plugin_package" / "variable_ch
 SMALLEST = "\n".join(line[4:] for line in (toolkit.__doc__ or "").splitlines() if line.startswith("    "))
 PUBLIC = {
     *("HAYSTACK", "Axes", "Cell", "ClassVar", "LengthError", "Needle", "NeedleDraft", "PromptTemplate"),
-    *("Sample", "SpecError", "Task", "Tokenizer", "answer_budget", "build_sample", "by_depth", "dataclass"),
-    *("depth_of", "draw", "draw_key", "field", "find_rule", "generator", "open_haystack", "prompt_template"),
+    *("Sample", "SpecError", "Task", "Tokenizer", "answer_budget", "build_sample", "dataclass", "depth_of"),
+    *("draw", "draw_key", "field", "find_rule", "generator", "open_haystack", "order_of_needles", "prompt_template"),
     "spec_of",
 }
 
 
 def test_needles_stand_by_depth_the_swept_one_first_or_at_the_end_last() -> None:
-    assert toolkit.by_depth([0.5, 0.9, 0.1]) == [2, 0, 1]
-    assert toolkit.by_depth([0.0, 0.5, 0.0]) == [0, 2, 1]
-    assert toolkit.by_depth([1.0, 0.5, 1.0]) == [1, 2, 0]
+    assert toolkit.order_of_needles([0.5, 0.9, 0.1]) == [2, 0, 1]
+    assert toolkit.order_of_needles([0.0, 0.5, 0.0]) == [0, 2, 1]
+    assert toolkit.order_of_needles([1.0, 0.5, 1.0]) == [1, 2, 0]
 
 
 @pytest.fixture

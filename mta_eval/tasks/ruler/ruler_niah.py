@@ -32,13 +32,13 @@ from mta_eval.tasks.toolkit import (
     SpecError,
     Tokenizer,
     build_sample,
-    by_depth,
     depth_of,
     draw,
     draw_key,
     find_rule,
     generator,
     open_haystack,
+    order_of_needles,
 )
 
 Variant = Literal[
@@ -119,7 +119,7 @@ class RulerNiah:
         queries = list(dict.fromkeys(key for key, _ in pairs))[: form.queries]
         asked = [pair for pair in pairs if pair[0] in queries]
         depths = [depth_of(cell, random), *(random.random() for _ in pairs[1:])]
-        order = by_depth(depths)
+        order = order_of_needles(depths)
         words, prefix = self._words(queries)
         return build_sample(
             self,
