@@ -51,6 +51,7 @@ class Babilong:
     """BABILong QA1-QA10: answer a question about facts hidden in order in background text."""
 
     name: ClassVar[str] = "babilong"
+    default_lengths: ClassVar[tuple[int, ...]] = (0, 1024, 2048, 4096)  # the paper's
 
     qa: int = field(default=1, metadata={"help": "bAbI task, 1..10", "always": True})
     facts: int = field(default=0, metadata={"help": "facts in a story; 0: as many as that task usually has"})
@@ -96,11 +97,6 @@ class Babilong:
             name = find_rule(self.rule).name
             # the shortest name of one task: what auto means anyway is auto
             object.__setattr__(self, "rule", "auto" if name == replace(self, rule="auto")._rule else name)
-
-    @property
-    def default_lengths(self) -> tuple[int, ...]:
-        """The paper's lengths."""
-        return (0, 1024, 2048, 4096)
 
     def sample(self, cell: Cell, seed: int, tokenizer: Tokenizer) -> Sample:
         """See core.Task."""
