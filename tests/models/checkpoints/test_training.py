@@ -23,7 +23,7 @@ ANSWER, LENGTH, WORDS = 3, 12, 11
 class Numbers:
     """Rows of random tokens; keeps which were asked for."""
 
-    answer_tokens = ANSWER
+    answers = (tuple(range(-ANSWER, 0)),)
 
     def __init__(self) -> None:
         self.asked: list[tuple[Stream, int]] = []

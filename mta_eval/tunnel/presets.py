@@ -1,0 +1,94 @@
+"""The sizes of a tunnel: which tasks, how large the models, how long the trainings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mta_eval.errors import SpecError, did_you_mean
+
+
+@dataclass(frozen=True)
+class ModelSize:
+    """The decoder around the attention: the same for all variants."""
+
+    layers: int
+    width: int
+    heads: int
+    hidden: int  # width of the SwiGLU
+
+
+@dataclass(frozen=True)
+class TunnelPreset:
+    """What is compared and how; the same for every variant. Budgets are steps, so that results hang on no clock."""
+
+    against: tuple[str, ...]
+    tasks: tuple[str, ...]
+    seeds: int
+    size: ModelSize
+    steps: int
+    sweep_steps: int  # of each training that a learning rate is chosen by
+    rates: tuple[float, ...]
+    batch: int = 32
+    evaluate_every: int = 50
+    held_out: int = 200  # rows that are asked on the way
+    tested: int = 500  # rows of the test stream, at the end
+    warning: str = ""
+
+
+SMALL = ModelSize(layers=2, width=64, heads=4, hidden=128)
+RATES = (1e-3, 2e-3, 4e-3)
+
+PRESETS = {
+    "quick": TunnelPreset(
+        against=("transformer",),
+        tasks=("associative_recall", "two_condition_recall"),
+        seeds=1,
+        size=SMALL,
+        steps=400,
+        sweep_steps=100,
+        rates=(2e-3, 4e-3),
+        warning="quick shows that a variant trains, and large differences. One seed and few steps cannot show that a "
+        "variant is unable to learn a task: what stays at chance here may be solved later, or with another seed.",
+    ),
+    "laptop": TunnelPreset(
+        against=("transformer", "mta"),
+        tasks=("associative_recall", "two_condition_recall", "letter_blocks", "needles:length=64"),
+        seeds=1,
+        size=SMALL,
+        steps=1000,
+        sweep_steps=200,
+        rates=RATES,
+        warning="one seed: what a variant fails at may be its seed's fault. --seeds 3 tells.",
+    ),
+    "gpu": TunnelPreset(
+        against=("transformer", "mta", "diff", "talking_heads"),
+        tasks=(
+            "associative_recall",
+            "two_condition_recall",
+            "two_condition_recall:distance=8",
+            "letter_blocks",
+            "induction",
+            "copy",
+            "selective_copy",
+            "variable_chains",
+            "needles",
+            "order",
+        ),
+        seeds=3,
+        size=ModelSize(layers=3, width=128, heads=4, hidden=256),
+        steps=5000,
+        sweep_steps=1000,
+        rates=(5e-4, 1e-3, 2e-3, 4e-3),
+        batch=64,
+        evaluate_every=100,
+        held_out=500,
+        tested=1000,
+    ),
+}
+
+
+def find_preset(name: str) -> TunnelPreset:
+    """The preset of a name. Raises SpecError."""
+    if name not in PRESETS:
+        raise SpecError(f"there is no preset {name!r}{did_you_mean(name, PRESETS)}")
+    return PRESETS[name]
