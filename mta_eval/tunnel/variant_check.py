@@ -1,4 +1,4 @@
-"""What an attention variant must be before it is trained: causal, finite, trainable, and rows independent of each other.
+"""What an attention variant must be before it is trained: causal, finite, trainable, with rows that are independent.
 
 A variant that sees later tokens solves every task and means nothing. The model is the one that will be trained, its
 weights moved at random: what begins as the identity could hide a fault until it has learned something. Outputs are
@@ -80,7 +80,9 @@ class Check:
             self._refuse(f"it is not causal: with other tokens from place {cut} on, outputs before it change")
         alone = self._logits(self.tokens[:, :cut])
         if self._differ(output[:, :cut], alone):
-            self._refuse(f"it is not causal: the first {cut} tokens alone give other outputs than with tokens after them")
+            self._refuse(
+                f"it is not causal: the first {cut} tokens alone give other outputs than with more behind them"
+            )
 
     def _check_rows(self, output: torch.Tensor) -> None:
         import torch

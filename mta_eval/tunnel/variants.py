@@ -99,12 +99,16 @@ def _class_in(module: ModuleType, chosen: str, where: str) -> type[AttentionLaye
     elif chosen or len(classes) != 1:
         what = f"no attention variant {chosen!r}" if chosen else f"{len(classes)} attention variants, not one"
         there = f": {', '.join(classes)}; name one, {where}:{next(iter(classes))}" if classes and not chosen else ""
-        raise SpecError(f"{where!r} has {what}{there}. A variant is a subclass of mta_eval.attention.layer.AttentionLayer")
+        raise SpecError(
+            f"{where!r} has {what}{there}. A variant is a subclass of mta_eval.attention.layer.AttentionLayer"
+        )
     else:
         (found,) = classes.values()
     for name in ("kind", "title"):
         if not isinstance(getattr(found, name, None), str):
-            raise SpecError(f"the variant {found.__name__} in {where!r} has no {name}: write {name} = '...' in its class")
+            raise SpecError(
+                f"the variant {found.__name__} in {where!r} has no {name}: write {name} = '...' in its class"
+            )
     return found
 
 
