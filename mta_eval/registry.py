@@ -72,7 +72,7 @@ def names(kind: Kind) -> dict[str, str]:
 def add(kind: Kind, name: str, target: str) -> None:
     """Make "module:Class" known under a name, in this process. Raises SpecError if the name is that of another."""
     if (known := names(kind).get(name, target)) != target:
-        raise SpecError(f"there is a {SINGULAR[kind]} called {name!r} already: {known}; give this one another name")
+        raise SpecError(f"the {SINGULAR[kind]} {name!r} is there already: {known}; give this one another name")
     ADDED[kind][name] = target
 
 

@@ -72,8 +72,8 @@ def tunnel(
     plan = tunnel_plan(variant, _names(against), _specs(tasks), sizes)
     place = choose_device(device)
     processes = jobs or (1 if place != "cpu" else len(os.sched_getaffinity(0)))
-    if plan.preset.warning:
-        terminal.note(plan.preset.warning)
+    for text in plan.notes:
+        terminal.note(text)
     if dry_run:
         _print_costs(plan, place, processes)
         return

@@ -53,6 +53,12 @@ class TunnelPlan:
         """The trainings that are compared."""
         return [self._training(task, variant, rate, seed, self.preset.steps) for seed in range(self.preset.seeds)]
 
+    @property
+    def notes(self) -> list[str]:
+        """What these sizes cannot show."""
+        one_seed = "One seed: what a variant fails at may be the fault of its seed; --seeds 3 tells."
+        return [note for note in (self.preset.warning, one_seed if self.preset.seeds == 1 else "") if note]
+
     def __len__(self) -> int:
         rates = len(self.preset.rates)
         each = self.preset.seeds + (rates if rates > 1 else 0)
@@ -96,7 +102,7 @@ def tunnel_plan(variant: str, against: Sequence[str], tasks: Sequence[str], pres
     for spec, task in built.items():
         _check_longer(spec, task)
     found = [find_variant(name) for name in (variant, *(against or preset.against))]
-    variants = tuple({one.kind: one for one in reversed(found)}.values())[::-1]
+    variants = tuple({one.kind: one for one in found}.values())
     for one in variants:
         for task in built.values():
             check_variant(one.kind, task, preset.size)

@@ -47,8 +47,8 @@ PRESETS = {
         steps=400,
         sweep_steps=100,
         rates=(2e-3, 4e-3),
-        warning="quick shows that a variant trains, and large differences. One seed and few steps cannot show that a "
-        "variant is unable to learn a task: what stays at chance here may be solved later, or with another seed.",
+        warning="quick shows that a variant trains, and large differences. So few steps cannot show that it is "
+        "unable to learn a task: what stays at chance here may be solved later.",
     ),
     "laptop": TunnelPreset(
         against=("transformer", "mta"),
@@ -58,7 +58,6 @@ PRESETS = {
         steps=1000,
         sweep_steps=200,
         rates=RATES,
-        warning="one seed: what a variant fails at may be its seed's fault. --seeds 3 tells.",
     ),
     "gpu": TunnelPreset(
         against=("transformer", "mta", "diff", "talking_heads"),

@@ -75,7 +75,7 @@ class TrainingResult:
     wrong_longer: float  # on rows that are FACTOR times longer
     steps: int
     solved_at: int | None  # the first evaluation with at most SOLVED wrong
-    seconds_per_step: float
+    seconds_per_step: float | None  # with evaluations; None where it diverged before the first
     diverged: bool
 
 
@@ -165,7 +165,7 @@ def _result(
         wrong_longer=errors.get(f"{GROWN}answers", 1.0),
         steps=int(errors[DIVERGED]) if diverged else last["step"] if last else 0,
         solved_at=solved[0] if solved and not diverged else None,
-        seconds_per_step=last["seconds"] / last["step"] if last else float("nan"),
+        seconds_per_step=last["seconds"] / last["step"] if last else None,
         diverged=diverged,
     )
 

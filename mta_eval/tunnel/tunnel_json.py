@@ -13,7 +13,8 @@ from mta_eval.version import VERSION
 
 SCHEMA = 1
 PROTOCOL = ("steps", "sweep_steps", "batch", "seeds", "tested", "held_out")
-OF_A_SEED = ("wrong", "wrong_tokens", "wrong_longer", "steps", "solved_at", "diverged", "parameters")
+ERRORS = ("wrong", "wrong_tokens", "wrong_longer")
+OF_A_SEED = (*ERRORS, "steps", "solved_at", "diverged", "parameters", "seconds_per_step")
 
 
 def as_json(tunnel: Tunnel) -> dict[str, object]:
@@ -73,8 +74,7 @@ def _outcome_json(one: Judged) -> dict[str, object]:
                     name: getattr(result, name)
                     for name in ("wrong", "wrong_tokens", "wrong_longer", "steps", "solved_at")
                 },
-                **{name: getattr(result, name) for name in ("diverged", "parameters")},
-                "seconds_per_step": _finite(result.seconds_per_step),
+                **{name: getattr(result, name) for name in ("diverged", "parameters", "seconds_per_step")},
             }
             for result in one.outcome.results
         ],

@@ -55,8 +55,8 @@ def _steps_text(result: TrainingResult) -> str:
 
 
 def _cost_text(one: Judged) -> str:
-    seconds = mean(result.seconds_per_step for result in one.outcome.results)
-    return f"{one.outcome.results[0].parameters:,}, {seconds:.3f} s"
+    seconds = [result.seconds_per_step for result in one.outcome.results if result.seconds_per_step is not None]
+    return f"{one.outcome.results[0].parameters:,}, {f'{mean(seconds):.3f} s' if seconds else GAP}"
 
 
 def _rate_text(one: Judged) -> str:

@@ -27,19 +27,16 @@ class Tunnel:
     @property
     def notes(self) -> list[str]:
         """What must be known before a table is believed."""
-        notes = [self.plan.preset.warning] if self.plan.preset.warning else []
+        notes = self.plan.notes
         for (task, _), one in self.judged.items():
             if one.outcome.is_at_edge:
                 rate = one.outcome.rate
                 notes.append(f"{one.title} on {task}: the learning rate {rate:g} is the edge of those that were tried.")
             if gone := [f"seed {result.training.seed}" for result in one.outcome.results if result.diverged]:
-                notes.append(
-                    f"{one.title} on {task}: the training diverged ({', '.join(gone)}) and counts as all wrong."
-                )
+                notes.append(f"{one.title} on {task}: diverged ({', '.join(gone)}), which counts as all wrong.")
             if (ratio := self.ratio(one)) and abs(ratio - 1) > APART:
-                notes.append(
-                    f"{one.title} on {task} has {100 * (ratio - 1):+.0f} % parameters against the first variant."
-                )
+                more = f"{100 * (ratio - 1):+.0f} % parameters"
+                notes.append(f"{one.title} on {task}: {more}, compared with the first variant.")
         return notes
 
     def ratio(self, one: Judged) -> float:

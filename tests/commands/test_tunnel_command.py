@@ -1,0 +1,111 @@
+"""mta-eval tunnel, as people use it, on trainings of seconds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tiny_tunnel import TINY
+
+from mta_eval import registry
+from mta_eval.tunnel import presets, training_run
+
+Call = Callable[..., tuple[int, str, str]]
+PLUGIN = str(Path(__file__).parents[1] / "helpers/plugin_package/alibi.py")
+ONE = ("--tasks", "copy:length=2,kinds=3", "--jobs", "1", "--device", "cpu")
+
+
+@pytest.fixture(autouse=True)
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(presets.PRESETS, "laptop", TINY)
+    monkeypatch.setitem(registry.ADDED, "attention", {})
+
+
+@pytest.mark.usefixtures("quick_pdfs")
+def test_a_file_is_put_through_the_tunnel_and_again(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    code, out, err = call("tunnel", PLUGIN, "--against", "transformer", *ONE, "--seeds", "1", "--out", "made")
+    assert code == 0, err
+    assert out.splitlines()[-3:] == ["made/tunnel.json", "made/tunnel.md", "made/tunnel.png"]
+    assert "copy at length 2" in out.splitlines()[0]
+    assert err.count("[6/6]") == 1
+    assert "tiny." in err
+    assert "One seed: " in err
+    found = json.loads(Path("made/tunnel.json").read_text())
+    assert [one["name"] for one in found["variants"]] == ["alibi", "transformer"]
+    assert (found["preset"], found["protocol"]["seeds"]) == ("laptop", 1)
+    before = Path("made/tunnel.md").read_text()
+    monkeypatch.setattr(training_run, "train_in_folder", None)
+    assert call("tunnel", PLUGIN, "--against", "transformer", *ONE, "--seeds", "1", "--out", "made")[0] == 0
+    assert Path("made/tunnel.md").read_text() == before
+
+
+def test_a_plan_is_timed_and_nothing_is_written(call: Call) -> None:
+    code, out, err = call(
+        "tunnel",
+        PLUGIN,
+        "--dry-run",
+        "--jobs",
+        "2",
+        "--tasks",
+        "order:items=2,questions=1,kinds=8,copy:length=3",
+        "--out",
+        "made",
+    )
+    assert code == 0, err
+    lines = out.splitlines()
+    assert lines[0].split()[:3] == ["task", "variant", "parameters"]
+    assert [line.split()[:2] for line in lines[1:5]] == [
+        ["order:items=2,questions=1,kinds=8", "ALiBi"],
+        ["order:items=2,questions=1,kinds=8", "Transformer"],
+        ["copy:length=3", "ALiBi"],
+        ["copy:length=3", "Transformer"],
+    ]
+    assert lines[5].startswith("16 trainings: about ")
+    assert "2 at once" in lines[5]
+    assert not Path("made").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("broken_attention:NoMask",), "'no_mask' is refused before training: it is not causal: "),
+        (("nowhere.py",), "cannot read the variant"),
+        (("mta", "--against", "tranformer"), "did you mean 'transformer'"),
+        (("mta", "--tasks", "copy:lenght=3"), "did you mean 'length'"),
+        (("mta", "--learning-rates", "fast"), "--learning-rates 'fast': 'fast' is no number"),
+        (("mta", "--learning-rates", "0"), "learning rates are different numbers above 0"),
+        (("mta", "--device", "abacus"), "no device 'abacus' here"),
+    ],
+)
+def test_what_cannot_be_trained_is_one_line(arguments: tuple[str, ...], message: str, call: Call) -> None:
+    code, out, err = call("tunnel", *arguments, "--out", "made")
+    assert (code, out) == (2, "")
+    assert message in err.splitlines()[-1]
+    assert not Path("made").exists()
+
+
+def test_a_folder_of_something_else_is_refused(call: Call) -> None:
+    training = Path("made/copy-length=2,kinds=3/mta/sweep-rate-0.001")
+    training.mkdir(parents=True)
+    (training / "notes.txt").write_text("mine")
+    code, _, err = call("tunnel", "mta", *ONE, "--out", "made")
+    assert code == 2
+    assert "is there already; name a new folder" in err
+    assert (training / "notes.txt").read_text() == "mine"
+
+
+def test_diagnostic_tasks_are_listed_and_shown(call: Call) -> None:
+    listed = call("list", "diagnostics")[1]
+    assert listed.startswith("DIAGNOSTICS\n  letter_blocks ")
+    assert "      distance             1 " in listed
+    shown = call("list", "two_condition_recall")[1]
+    assert "Options:" in shown
+    assert "facts                8" in shown
+
+
+def test_a_task_of_another_package_is_listed(call: Call, plugin: Callable[[str, str, str], None]) -> None:
+    plugin("mta_eval.diagnostics", "twice", "mta_eval.tunnel.rows.copying:CopyRows")
+    assert "\n  twice " in call("list", "diagnostics")[1]
+    assert registry.build_diagnostic("twice:length=3").vocabulary == 27
