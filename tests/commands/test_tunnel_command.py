@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 
 import pytest
 from tiny_tunnel import TINY
@@ -109,3 +114,44 @@ def test_a_task_of_another_package_is_listed(call: Call, plugin: Callable[[str, 
     plugin("mta_eval.diagnostics", "twice", "mta_eval.tunnel.rows.copying:CopyRows")
     assert "\n  twice " in call("list", "diagnostics")[1]
     assert registry.build_diagnostic("twice:length=3").vocabulary == 27
+
+
+SCRIPT = """
+import sys
+sys.path.insert(0, {helpers!r})
+from tiny_tunnel import TINY
+from mta_eval.tunnel import presets
+from mta_eval.cli import main
+if __name__ == "__main__":
+    presets.PRESETS["laptop"] = TINY
+    sys.argv = ["mta-eval", "tunnel", {plugin!r}, *{options!r}, "--out", sys.argv[1]]
+    main()
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_tunnel_goes_on_as_if_nothing_had_been(tmp_path: Path) -> None:
+    """All of it by SIGKILL, at random moments, with two processes at once."""
+    helpers = str(Path(__file__).parents[1] / "helpers")
+    options = ["--tasks", "copy:length=2,kinds=3", "--jobs", "2", "--device", "cpu", "--steps", "40", "--seeds", "1"]
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT.format(helpers=helpers, plugin=PLUGIN, options=options))
+
+    def start(out: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen([sys.executable, str(script), str(tmp_path / out)], stderr=subprocess.DEVNULL)
+
+    assert start("whole").wait() == 0
+    for _ in range(3):
+        process = start("killed")
+        time.sleep(Random().uniform(5, 15))
+        process.kill()
+        process.wait()
+    deadline = time.monotonic() + 120
+    while start("killed").wait() and time.monotonic() < deadline:  # a worker may still be ending
+        time.sleep(0.2)
+    whole, again = (_without_times((tmp_path / out / "tunnel.json").read_text()) for out in ("whole", "killed"))
+    assert again == whole
+
+
+def _without_times(text: str) -> str:
+    return re.sub(r'"seconds_per_step": [0-9.e-]+', "", text)
