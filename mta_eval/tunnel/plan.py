@@ -81,7 +81,7 @@ class TunnelPlan:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TunnelOutcome:
     """A variant on a task: what the sweep found, the rate that was taken, and a result for each seed."""
 
     task: str
@@ -115,7 +115,7 @@ def run_plan(
     device: str,
     processes: int,
     on_end: Callable[[TrainingResult], None],
-) -> list[Outcome]:
+) -> list[TunnelOutcome]:
     """Train everything that is not there yet, in folders under `out`. Raises ModelError; the same call goes on."""
     results: dict[Pair, list[TrainingResult]] = defaultdict(list)
     by_pair = {(task, variant.kind): variant for task, variant in plan.pairs()}
@@ -146,10 +146,10 @@ def _first(plan: TunnelPlan, task: str, variant: Variant) -> list[TunnelTraining
     return plan.sweep(task, variant) or plan.trainings(task, variant, plan.preset.rates[0])
 
 
-def _outcome(pair: Pair, results: Sequence[TrainingResult]) -> Outcome:
+def _outcome(pair: Pair, results: Sequence[TrainingResult]) -> TunnelOutcome:
     swept = {one.training.learning_rate: one.validation_loss for one in results if one.training.is_sweep}
     compared = sorted((one for one in results if not one.training.is_sweep), key=lambda one: one.training.seed)
-    return Outcome(*pair, dict(sorted(swept.items())), compared[0].training.learning_rate, compared)
+    return TunnelOutcome(*pair, dict(sorted(swept.items())), compared[0].training.learning_rate, compared)
 
 
 def _check_longer(spec: str, task: DiagnosticTask) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mta_eval.tunnel.plan import Outcome, TunnelPlan
-from mta_eval.tunnel.verdicts import Judged, verdict
+from mta_eval.tunnel.plan import TunnelOutcome, TunnelPlan
+from mta_eval.tunnel.verdicts import Judged, tunnel_verdict
 
 APART = 0.02  # of the first variant's parameters: a difference that is said
 
@@ -29,7 +29,7 @@ class Tunnel:
         """What must be known before a table is believed."""
         notes = self.plan.notes
         for (task, _), one in self.judged.items():
-            if one.outcome.is_at_edge:
+            if one.outcome.is_at_edge and one.standing != "solves":
                 rate = one.outcome.rate
                 notes.append(f"{one.title} on {task}: the learning rate {rate:g} is the edge of those that were tried.")
             if gone := [f"seed {result.training.seed}" for result in one.outcome.results if result.diverged]:
@@ -46,10 +46,10 @@ class Tunnel:
 
     def _verdict(self, task: str) -> str:
         first, *others = (self.judged[task, variant.kind] for variant in self.plan.variants)
-        return verdict(first, others, self.plan.preset.steps)
+        return tunnel_verdict(first, others, self.plan.preset.steps)
 
 
-def tunnel_of(plan: TunnelPlan, preset_name: str, outcomes: Sequence[Outcome]) -> Tunnel:
+def tunnel_of(plan: TunnelPlan, preset_name: str, outcomes: Sequence[TunnelOutcome]) -> Tunnel:
     """What came out, by task and variant."""
     titles = {variant.kind: variant.title for variant in plan.variants}
     judged = {(one.task, one.kind): Judged(one, titles[one.kind]) for one in outcomes}

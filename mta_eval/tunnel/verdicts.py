@@ -8,7 +8,7 @@ from statistics import mean, median
 from typing import Literal
 
 from mta_eval import registry
-from mta_eval.tunnel.plan import Outcome
+from mta_eval.tunnel.plan import TunnelOutcome
 from mta_eval.tunnel.training_run import SOLVED
 
 AT_CHANCE = 0.9  # of the errors of the best guess that does not solve the task
@@ -19,7 +19,7 @@ Standing = Literal["solves", "sometimes", "learns", "chance"]
 class Judged:
     """An outcome with its counts over seeds."""
 
-    outcome: Outcome
+    outcome: TunnelOutcome
     title: str
 
     @property
@@ -67,7 +67,7 @@ def task_text(spec: str) -> str:
     return f"{words} at {options.replace('=', ' ').replace(',', ', ')}" if options else words
 
 
-def verdict(first: Judged, others: Sequence[Judged], steps: int) -> str:
+def tunnel_verdict(first: Judged, others: Sequence[Judged], steps: int) -> str:
     """One sentence on a task: the variant in question, then the others, within `steps` steps."""
     task = task_text(first.outcome.task)
     if all(one.standing == "chance" for one in (first, *others)):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mta_eval.models.checkpoints.training import Schedule
-from mta_eval.tunnel.plan import Outcome, TunnelPlan, run_plan, tunnel_plan
+from mta_eval.tunnel.plan import TunnelOutcome, TunnelPlan, run_plan, tunnel_plan
 from mta_eval.tunnel.presets import ModelSize, TunnelPreset
 from mta_eval.tunnel.training_run import TrainingResult, TunnelTraining
 from mta_eval.tunnel.tunnel_result import Tunnel, tunnel_of
@@ -34,7 +34,7 @@ def tiny_plan(variant: str = "mta", against: tuple[str, ...] = (), tasks: tuple[
     return tunnel_plan(variant, against, tasks, replace(TINY, **changes))
 
 
-def run(plan: TunnelPlan, out: Path, processes: int = 1) -> list[Outcome]:
+def run(plan: TunnelPlan, out: Path, processes: int = 1) -> list[TunnelOutcome]:
     return run_plan(plan, out, "cpu", processes, lambda _: None)
 
 
@@ -49,16 +49,16 @@ def result(wrong: float, seed: int = 0, kind: str = "mta", task: str = "copy", *
     return TrainingResult(training(seed, kind, task), **{**values, **changes})
 
 
-def outcome(*wrong: float, kind: str = "mta", task: str = "copy", **changes: Any) -> Outcome:
+def outcome(*wrong: float, kind: str = "mta", task: str = "copy", **changes: Any) -> TunnelOutcome:
     results = [result(share, seed, kind, task, **changes) for seed, share in enumerate(wrong)]
-    return Outcome(task, kind, {1e-4: 3.0, 1e-3: 1.0, 1e-2: 2.0}, 1e-3, results)
+    return TunnelOutcome(task, kind, {1e-4: 3.0, 1e-3: 1.0, 1e-2: 2.0}, 1e-3, results)
 
 
 def judged(*wrong: float, kind: str = "mta", task: str = "copy", **changes: Any) -> Judged:
     return Judged(outcome(*wrong, kind=kind, task=task, **changes), kind.upper())
 
 
-def tunnel(*outcomes: Outcome, **changes: Any) -> Tunnel:
+def tunnel(*outcomes: TunnelOutcome, **changes: Any) -> Tunnel:
     kinds, tasks = (dict.fromkeys(values) for values in zip(*((one.kind, one.task) for one in outcomes), strict=True))
     variants = tuple(Variant(kind, kind, kind.upper(), "a paper", "") for kind in kinds)
     preset = replace(TINY, seeds=len(outcomes[0].results), **changes)

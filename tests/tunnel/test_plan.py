@@ -16,7 +16,7 @@ from mta_eval import registry
 from mta_eval.errors import ModelError, SpecError
 from mta_eval.tunnel import plan as plans
 from mta_eval.tunnel import training_run
-from mta_eval.tunnel.plan import Outcome, best_rate, run_plan, with_changes
+from mta_eval.tunnel.plan import TunnelOutcome, best_rate, run_plan, with_changes
 from mta_eval.tunnel.presets import PRESETS, find_preset
 from mta_eval.tunnel.rows.drawing import longer
 from mta_eval.tunnel.training_run import SWEEP_SEED, TrainingResult, TunnelTraining, train_variant
@@ -123,7 +123,7 @@ def test_a_stopped_tunnel_goes_on_as_if_nothing_had_been(
     assert [_timeless(one) for one in again] == [_timeless(one) for one in whole]
 
 
-def _timeless(one: Outcome) -> Any:
+def _timeless(one: TunnelOutcome) -> Any:
     return one.task, one.kind, one.sweep, [(result.wrong, result.wrong_longer, result.steps) for result in one.results]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tiny_tunnel import judged
 
-from mta_eval.tunnel.verdicts import Judged, task_text, verdict
+from mta_eval.tunnel.verdicts import Judged, task_text, tunnel_verdict
 
 TWO = "two_condition_recall:distance=8"
 
@@ -16,45 +16,45 @@ def on(*wrong: float, kind: str = "mta", task: str = TWO) -> Judged:
 
 def test_the_sentence_of_the_paper() -> None:
     first, other = on(0.0, 0.01, 0.05), on(0.7, 0.63, 0.9, kind="transformer")
-    assert verdict(first, [other], 1000) == (
+    assert tunnel_verdict(first, [other], 1000) == (
         "MTA solves two condition recall at distance 8 where TRANSFORMER stays at chance (3 of 3 seeds, 1,000 steps)."
     )
     another = on(0.7, 0.7, 0.7, kind="diff")
-    assert "where TRANSFORMER and DIFF stay at chance (3 of 3 seeds, 1,000 steps)." in verdict(
+    assert "where TRANSFORMER and DIFF stay at chance (3 of 3 seeds, 1,000 steps)." in tunnel_verdict(
         first, [other, another], 1000
     )
 
 
 def test_both_solve_it() -> None:
-    assert verdict(on(0.0), [on(0.02, kind="diff")], 500) == (
+    assert tunnel_verdict(on(0.0), [on(0.02, kind="diff")], 500) == (
         "MTA solves two condition recall at distance 8 (1 of 1 seed, after 300 steps); "
         "DIFF solves it (1 of 1 seed, after 300 steps)."
     )
 
 
 def test_the_variant_fails_where_another_solves() -> None:
-    assert verdict(on(0.65, 0.7), [on(0.02, 0.0, kind="diff")], 500) == (
+    assert tunnel_verdict(on(0.65, 0.7), [on(0.02, 0.0, kind="diff")], 500) == (
         "MTA stays at chance on two condition recall at distance 8 (2 of 2 seeds, 500 steps); "
         "DIFF solves it (2 of 2 seeds, after 300 steps)."
     )
 
 
 def test_some_seeds_and_parts_are_said() -> None:
-    assert verdict(on(0.01, 0.6), [on(0.3, 0.7, kind="diff")], 500) == (
+    assert tunnel_verdict(on(0.01, 0.6), [on(0.3, 0.7, kind="diff")], 500) == (
         "MTA solves two condition recall at distance 8 with 1 of 2 seeds (30 % wrong in the mean); "
         "DIFF learns part of it (50 % wrong, 500 steps)."
     )
 
 
 def test_nobody_learns_anything() -> None:
-    assert verdict(on(0.65), [on(0.7, kind="diff")], 50) == (
+    assert tunnel_verdict(on(0.65), [on(0.7, kind="diff")], 50) == (
         "two condition recall at distance 8: nobody is better than chance within 50 steps: "
         "this says nothing about the variants."
     )
 
 
 def test_a_variant_alone() -> None:
-    assert verdict(on(0.0, task="copy"), [], 50) == "MTA solves copy (1 of 1 seed, after 300 steps)."
+    assert tunnel_verdict(on(0.0, task="copy"), [], 50) == "MTA solves copy (1 of 1 seed, after 300 steps)."
 
 
 @pytest.mark.parametrize(
