@@ -63,6 +63,7 @@ def tunnel(
     Stopped or killed, the same command continues. A file that is named as a variant is executed.
     """
     from mta_eval.models.devices import choose_device
+    from mta_eval.tunnel.attention_maps import draw_attention_maps
     from mta_eval.tunnel.plan import run_plan, tunnel_plan, with_changes
     from mta_eval.tunnel.presets import find_preset
     from mta_eval.tunnel.tunnel_files import write_tunnel
@@ -84,9 +85,9 @@ def tunnel(
         terminal.note(f"[{len(ended)}/{len(plan)}] {_ended_text(result)}")
 
     trained = tunnel_of(plan, preset.value, run_plan(plan, out, place, processes, on_end))
-    paths = write_tunnel(trained, out)
+    paths = [*write_tunnel(trained, out)[:3], *draw_attention_maps(trained, out)[::3]]
     terminal.print_lines([*trained.verdicts.values(), ""])
-    terminal.print_lines(map(str, paths[:3]))
+    terminal.print_lines(map(str, paths))
 
 
 def _names(text: str) -> list[str]:

@@ -47,8 +47,8 @@ PRESETS = {
         steps=3000,
         sweep_steps=600,
         rates=RATES,
-        warning="quick shows that a variant trains, and large differences. So few steps of so small a model cannot show "
-        "that it is unable to learn a task: what stays at chance here may be solved later.",
+        warning="quick shows that a variant trains, and large differences. So few steps of so small a model cannot "
+        "show that it is unable to learn a task: what stays at chance here may be solved later.",
     ),
     "laptop": TunnelPreset(
         against=("transformer", "mta"),

@@ -18,6 +18,7 @@ def as_markdown(tunnel: Tunnel) -> str:
     parts = [
         f"# {tunnel.plan.variants[0].title} in the tunnel\n",
         "".join(f"- {markdown_text(sentence)}\n" for sentence in tunnel.verdicts.values()),
+        "![Wrong answers of every seed, and steps until solved](tunnel.png)\n",
         f"## Wrong answers\n\nOf {preset.tested} held-out rows: mean over {seeds}, its 95 % interval, every seed.\n",
         _table(tunnel, _wrong_text),
         f"## Rows {FACTOR} times longer\n\nThe same models, never trained at this length.\n",

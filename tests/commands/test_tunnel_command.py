@@ -32,7 +32,9 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_file_is_put_through_the_tunnel_and_again(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     code, out, err = call("tunnel", PLUGIN, "--against", "transformer", *ONE, "--seeds", "1", "--out", "made")
     assert code == 0, err
-    assert out.splitlines()[-3:] == ["made/tunnel.json", "made/tunnel.md", "made/tunnel.png"]
+    names = ["tunnel.json", "tunnel.md", "tunnel.png", "attention_copy_length_2_kinds_3.png"]
+    assert out.splitlines()[-4:] == [f"made/{name}" for name in names]
+    assert all(Path("made", name).stat().st_size for name in names)
     assert "copy at length 2" in out.splitlines()[0]
     assert err.count("[6/6]") == 1
     assert "tiny." in err
