@@ -13,7 +13,7 @@ import typer
 
 from mta_eval.commands import terminal
 from mta_eval.commands.options import MOST_STEPS
-from mta_eval.errors import SpecError
+from mta_eval.errors import ModelError, SpecError
 from mta_eval.outside import typed_float
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mta_eval.tunnel.training_run import TrainingResult
 
 MOST_SEEDS, MOST_JOBS = 1000, 256
-BETWEEN_SPECS = re.compile(r",(?![a-z_]+=)")  # a comma before key= belongs to the spec before it
+BETWEEN_SPECS = re.compile(r",(?![a-z_]+=)(?![^{]*\})")  # commas before key= and in {1,2} belong to one spec
 
 
 class TunnelPresetName(StrEnum):
@@ -72,7 +72,7 @@ def tunnel(
     sizes = with_changes(find_preset(preset.value), seeds, steps, _rates(learning_rates))
     plan = tunnel_plan(variant, _names(against), _specs(tasks), sizes)
     place = choose_device(device)
-    processes = jobs or (1 if place != "cpu" else len(os.sched_getaffinity(0)))
+    processes = jobs or (1 if place != "cpu" else _cores())
     for text in plan.notes:
         terminal.note(text)
     if dry_run:
@@ -85,9 +85,18 @@ def tunnel(
         terminal.note(f"[{len(ended)}/{len(plan)}] {_ended_text(result)}")
 
     trained = tunnel_of(plan, preset.value, run_plan(plan, out, place, processes, on_end))
-    paths = [*write_tunnel(trained, out)[:3], *draw_attention_maps(trained, out)[::3]]
+    paths = write_tunnel(trained, out)[:3]
+    try:
+        paths += draw_attention_maps(trained, out)[::3]
+    except ModelError as error:  # all that was measured is there
+        terminal.note(str(error))
     terminal.print_lines([*trained.verdicts.values(), ""])
     terminal.print_lines(map(str, paths))
+
+
+def _cores() -> int:
+    """Those that this process may use, where the system tells."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _names(text: str) -> list[str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mta_eval import registry
 from mta_eval.core import DiagnosticTask
+from mta_eval.errors import ModelError
 from mta_eval.results.pictures.style import GREY, HEADING, NOTE, PAGE, TICK, save, shorten, styled
 from mta_eval.results.table import slug_of
 from mta_eval.tunnel.training_run import TrainingResult
@@ -24,7 +25,8 @@ EACH, AROUND = 1.1, 0.9  # inches: of a layer, of what stands above and below
 def draw_attention_maps(tunnel: Tunnel, out: Path) -> list[Path]:
     """Writes attention_TASK.png, .svg and .pdf for each task whose training did not diverge; returns the paths.
 
-    Reads the models that `run_plan` left in `out`. Raises StoreError if a picture cannot be written.
+    Reads the models that `run_plan` left in `out`. Raises ModelError if the variant cannot say its weights, StoreError
+    if a picture cannot be written.
     """
     paths: list[Path] = []
     taken: list[str] = []
@@ -70,7 +72,13 @@ def maps_of(result: TrainingResult, out: Path, tokens: list[int], count: int) ->
     from mta_eval.attention.inspection import attention_of_last
 
     model = MTAForCausalLM.from_pretrained(out / result.training.name).eval()
-    return attention_of_last(model, tokens, count)
+    try:
+        return attention_of_last(model, tokens, count)
+    except Exception as error:  # the variant may be anybody's code
+        text = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise ModelError(
+            f"no attention maps of {result.training.kind!r}: its weights cannot be made: {text}"
+        ) from error
 
 
 def asked_rows(task: DiagnosticTask, count: int) -> list[int]:

@@ -21,6 +21,20 @@ Call = Callable[..., tuple[int, str, str]]
 PLUGIN = str(Path(__file__).parents[1] / "helpers/plugin_package/alibi.py")
 ONE = ("--tasks", "copy:length=2,kinds=3", "--jobs", "1", "--device", "cpu")
 
+LINEAR = """
+from torch.nn.functional import elu
+from mta_eval.attention.layer import AttentionLayer
+
+class Linear(AttentionLayer):
+    "No matrix of weights is ever made."
+    kind, title = "linear", "Linear attention"
+
+    def attend_document(self, q, k, v, history, dropout):
+        q, k = elu(q) + 1, elu(k) + 1
+        states, total = (k[..., None] * v[..., None, :]).cumsum(2), k.cumsum(2)
+        return (q[..., None, :] @ states).squeeze(-2) / (q * total).sum(-1, keepdim=True)
+"""
+
 
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,7 +70,7 @@ def test_a_plan_is_timed_and_nothing_is_written(call: Call) -> None:
         "--jobs",
         "2",
         "--tasks",
-        "order:items=2,questions=1,kinds=8,copy:length=3",
+        "order:items=2,questions=1,kinds=8,copy:length={3,4}",
         "--out",
         "made",
     )
@@ -69,9 +83,18 @@ def test_a_plan_is_timed_and_nothing_is_written(call: Call) -> None:
         ["copy:length=3", "ALiBi"],
         ["copy:length=3", "Transformer"],
     ]
-    assert lines[5].startswith("16 trainings: about ")
-    assert "2 at once" in lines[5]
+    assert [line.split()[0] for line in lines[5:7]] == ["copy:length=4"] * 2
+    assert lines[7].startswith("24 trainings: about ")
+    assert "2 at once" in lines[7]
     assert not Path("made").exists()
+
+
+def test_a_variant_that_cannot_say_its_weights_has_all_but_maps(call: Call) -> None:
+    Path("linear.py").write_text(LINEAR)
+    code, out, err = call("tunnel", "linear.py", *ONE, "--seeds", "1", "--learning-rates", "1e-3", "--out", "made")
+    assert code == 0, err
+    assert "no attention maps of 'linear': its weights cannot be made: NotImplementedError" in err
+    assert out.splitlines()[-1] == "made/tunnel.png"
 
 
 @pytest.mark.parametrize(
