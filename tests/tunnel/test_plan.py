@@ -19,7 +19,7 @@ from mta_eval.tunnel import training_run
 from mta_eval.tunnel.plan import TunnelOutcome, best_rate, run_plan, with_changes
 from mta_eval.tunnel.presets import PRESETS, find_preset
 from mta_eval.tunnel.rows.drawing import longer
-from mta_eval.tunnel.training_run import SWEEP_SEED, TrainingResult, TunnelTraining, train_variant
+from mta_eval.tunnel.training_run import SWEEP_SEED, DiagnosticRows, TrainingResult, TunnelTraining, train_variant
 
 ONE = ("copy:length=2,kinds=3",)
 PLUGIN = Path(__file__).parents[1] / "helpers/plugin_package/alibi.py"
@@ -189,6 +189,26 @@ def test_a_training_that_diverges_is_an_outcome(tmp_path: Path, monkeypatch: pyt
     gone, _ = run(tiny_plan(tasks=ONE, rates=(1e-2,)), tmp_path / "all")
     assert [(one.diverged, one.wrong, one.steps, one.solved_at) for one in gone.results] == [(True, 1.0, 2, None)] * 2
     assert run(tiny_plan(tasks=ONE, rates=(1e-2,)), tmp_path / "all")[0] == gone
+
+
+def test_a_task_that_is_solved_ends_its_training_but_no_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training_run, "ENOUGH", 1.0)
+    monkeypatch.setattr(training_run, "SOLVED", 1.0)
+    ended: list[TrainingResult] = []
+    run_plan(tiny_plan("transformer", tasks=ONE), tmp_path, "cpu", 1, ended.append)
+    assert [(one.training.is_sweep, one.steps, one.solved_at) for one in ended] == [
+        *[(True, 3, 2)] * 2,
+        *[(False, 2, 2)] * 2,
+    ]
+
+
+def test_what_is_held_out_is_the_same_for_every_seed() -> None:
+    task = registry.build_diagnostic("copy")
+    first, second = DiagnosticRows(task, 0), DiagnosticRows(task, 1)
+    for stream in ("validation", "test"):
+        assert first(stream, 3) == second(stream, 3) == task.row(stream, 0, 3)  # type: ignore[arg-type]
+    assert first("training", 3) != second("training", 3) == task.row("training", 1, 3)
+    assert first.answers == [list(range(-24, 0))]
 
 
 def test_results_are_those_of_the_rows(tmp_path: Path) -> None:
