@@ -151,6 +151,16 @@ def test_a_file_that_was_changed_is_another_variant(tmp_path: Path, monkeypatch:
         run(tiny_plan(str(file), tasks=ONE, rates=(1e-3,), seeds=1), tmp_path / "out")
 
 
+def test_a_file_that_was_moved_is_the_same_variant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    outcomes = []
+    for name in ("first", "second"):
+        file = tmp_path / f"{name}.py"
+        file.write_bytes(PLUGIN.read_bytes())
+        monkeypatch.setitem(registry.ADDED, "attention", {})
+        outcomes.append(run(tiny_plan(str(file), tasks=ONE, rates=(1e-3,), seeds=1), tmp_path / "out"))
+    assert [_timeless(one) for one in outcomes[0]] == [_timeless(one) for one in outcomes[1]]
+
+
 def test_more_seeds_and_tasks_are_added_to_a_folder(tmp_path: Path) -> None:
     first = run(tiny_plan("transformer", seeds=1, tasks=ONE), tmp_path)
     more = run(tiny_plan("transformer"), tmp_path)

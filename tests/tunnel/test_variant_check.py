@@ -20,7 +20,7 @@ FAULTS = {
     "HiddenLeak": "it is not causal: with other tokens from place 1 on",
     "CountsAll": "it is not causal: the first 1 tokens alone give other outputs",
     "LateLeak": "it is not causal: with other tokens from place",
-    "AcrossRows": "rows of a batch are not independent",
+    "AcrossRows": "rows of a batch are not independent: with another row beside it, a row's outputs change",
     "NotFinite": "its outputs are not finite",
     "NotFiniteGradient": "is not finite",
     "NoGradient": "model.layers.0.self_attn.unused has no gradient",
