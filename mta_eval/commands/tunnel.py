@@ -43,7 +43,8 @@ def tunnel(
         str, typer.Option(help="Diagnostic tasks (mta-eval list diagnostics): copy,needles:length=64.")
     ] = "",
     preset: Annotated[
-        TunnelPresetName, typer.Option(help="quick: minutes; laptop: an hour on 2 cores; gpu: ten tasks, three seeds.")
+        TunnelPresetName,
+        typer.Option(help="quick: minutes; laptop: an hour on 2 cores; gpu: eleven tasks, three seeds."),
     ] = TunnelPresetName.laptop,
     seeds: Annotated[
         int, typer.Option(help="Trainings of each variant and task; 0: the preset's.", min=0, max=MOST_SEEDS)

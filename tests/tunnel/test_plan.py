@@ -14,6 +14,7 @@ from tiny_tunnel import TINY, result, run, tiny_plan
 
 from mta_eval import registry
 from mta_eval.errors import ModelError, SpecError
+from mta_eval.models.checkpoints.training_folder import TrainingFolder
 from mta_eval.tunnel import plan as plans
 from mta_eval.tunnel import training_run
 from mta_eval.tunnel.plan import TunnelOutcome, best_rate, run_plan, with_changes
@@ -159,6 +160,14 @@ def test_a_file_that_was_moved_is_the_same_variant(tmp_path: Path, monkeypatch: 
         monkeypatch.setitem(registry.ADDED, "attention", {})
         outcomes.append(run(tiny_plan(str(file), tasks=ONE, rates=(1e-3,), seeds=1), tmp_path / "out"))
     assert [_timeless(one) for one in outcomes[0]] == [_timeless(one) for one in outcomes[1]]
+
+
+def test_a_folder_has_one_tunnel_at_a_time(tmp_path: Path) -> None:
+    plan = tiny_plan("transformer", tasks=ONE)
+    first = plan.sweep(plan.tasks[0], plan.variants[0])[0]
+    folder = TrainingFolder(tmp_path / first.name, first.described())
+    with folder.alone(), pytest.raises(ModelError, match="is in use by another training"):
+        run(plan, tmp_path)
 
 
 def test_more_seeds_and_tasks_are_added_to_a_folder(tmp_path: Path) -> None:
