@@ -45,4 +45,15 @@ ATTENTION = {
     "diff": "mta_eval.attention.diff:DiffAttention",
     "talking_heads": "mta_eval.attention.talking_heads:TalkingHeadsAttention",
 }
+DIAGNOSTICS = {
+    "letter_blocks": "mta_eval.tunnel.rows.letter_blocks:LetterBlockRows",
+    "associative_recall": "mta_eval.tunnel.rows.recall:AssociativeRecallRows",
+    "two_condition_recall": "mta_eval.tunnel.rows.recall:TwoConditionRows",
+    "induction": "mta_eval.tunnel.rows.copying:InductionRows",
+    "copy": "mta_eval.tunnel.rows.copying:CopyRows",
+    "selective_copy": "mta_eval.tunnel.rows.copying:SelectiveCopyRows",
+    "variable_chains": "mta_eval.tunnel.rows.chains:VariableChainRows",
+    "order": "mta_eval.tunnel.rows.order:OrderRows",
+    "needles": "mta_eval.tunnel.rows.needles:NeedleRows",
+}
 BASELINES = ("chance", "bag", "copier")  # models without weights, by which others are measured

@@ -276,6 +276,28 @@ class Task(Protocol):
         """How right `output` is, from 0 to 1."""
 
 
+class DiagnosticTask(Protocol):
+    """Makes rows of tokens to train small models on. A frozen dataclass: its fields are its options, whole numbers."""
+
+    name: ClassVar[str]
+    grows: ClassVar[str]  # the option that makes rows longer: length, pairs, ...
+
+    @property
+    def vocabulary(self) -> int:
+        """How many tokens there are, from 0; the same whatever `grows` is."""
+
+    @property
+    def answers(self) -> Sequence[Sequence[int]]:
+        """The places of each answer's tokens, as many for every answer, counted from the row's end: -1 is its last."""
+
+    @property
+    def chance(self) -> float:
+        """The share of right answers of the best guess that does not solve the task."""
+
+    def row(self, stream: str, seed: int, index: int) -> list[int]:
+        """Row number `index` of a stream, all of one length, the same for the same arguments."""
+
+
 class Reading(NamedTuple):
     """What a model made of a text that it read: `score`, from 0 to 1, what it adds to the axes, and `positions`.
 

@@ -4,7 +4,7 @@ A spec is a name, then options. The first option may stand without its key (`win
 A comma only separates where `key=` follows it, so paths may hold commas. A value in quotes, "…" or '…', may hold
 anything; a quote inside is written twice: `niah:needle="Say ""{value}"", x=1."`. An option whose metadata says `rest`
 takes every key that is no option of its own, as pairs. Names resolve through lazy tables, extended by the entry points
-`mta_eval.tasks`, `mta_eval.models` and `mta_eval.attention` of other packages.
+`mta_eval.tasks`, `mta_eval.models`, `mta_eval.attention` and `mta_eval.diagnostics` of other packages.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, ClassVar, Literal, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from mta_eval.built_in import ATTENTION, MODELS, TASKS
-from mta_eval.core import Model, Task
+from mta_eval.built_in import ATTENTION, DIAGNOSTICS, MODELS, TASKS
+from mta_eval.core import DiagnosticTask, Model, Task
 from mta_eval.errors import SpecError
 from mta_eval.errors import did_you_mean as did_you_mean
 from mta_eval.outside import MOST_DIGITS, typed_float, typed_integer
@@ -40,13 +40,24 @@ class Named(Protocol):
 
 T = TypeVar("T", bound=Named)
 
-Kind = Literal["tasks", "models", "attention"]
-BUILT_IN: dict[Kind, dict[str, str]] = {"tasks": TASKS, "models": MODELS, "attention": ATTENTION}
-SINGULAR: dict[Kind, str] = {"tasks": "task", "models": "model", "attention": "attention variant"}
+Kind = Literal["tasks", "models", "attention", "diagnostics"]
+BUILT_IN: dict[Kind, dict[str, str]] = {
+    "tasks": TASKS,
+    "models": MODELS,
+    "attention": ATTENTION,
+    "diagnostics": DIAGNOSTICS,
+}
+SINGULAR: dict[Kind, str] = {
+    "tasks": "task",
+    "models": "model",
+    "attention": "attention variant",
+    "diagnostics": "diagnostic task",
+}
+ADDED: dict[Kind, dict[str, str]] = {kind: {} for kind in BUILT_IN}  # by `add`, in this process
 
 
 def names(kind: Kind) -> dict[str, str]:
-    """Name -> "module:Class" of every task, model or attention variant, built-ins first.
+    """Name -> "module:Class" of every task, model, attention variant or diagnostic task, built-ins first.
 
     Every attention variant is a model too: a checkpoint of it by its path.
     """
@@ -55,7 +66,14 @@ def names(kind: Kind) -> dict[str, str]:
         table |= {name: f"mta_eval.models.family:{name}" for name in names("attention") if name not in table}
     for entry in entry_points(group=f"mta_eval.{kind}"):
         table.setdefault(entry.name, entry.value)
-    return table
+    return table | ADDED[kind]
+
+
+def add(kind: Kind, name: str, target: str) -> None:
+    """Make "module:Class" known under a name, in this process. Raises SpecError if the name is that of another."""
+    if (known := names(kind).get(name, target)) != target:
+        raise SpecError(f"the {SINGULAR[kind]} {name!r} is there already: {known}; give this one another name")
+    ADDED[kind][name] = target
 
 
 def find(kind: Kind, name: str) -> type[Any]:
@@ -71,6 +89,12 @@ def find(kind: Kind, name: str) -> type[Any]:
 def build_task(spec: str) -> Task:
     """The task a spec names. Raises SpecError."""
     task: Task = _build("tasks", spec)
+    return task
+
+
+def build_diagnostic(spec: str) -> DiagnosticTask:
+    """The diagnostic task a spec names. Raises SpecError."""
+    task: DiagnosticTask = _build("diagnostics", spec)
     return task
 
 

@@ -13,7 +13,10 @@ PACKAGE = ROOT / "mta_eval"
 FILES = sorted(PACKAGE.rglob("*.py"))
 # rooms whose files are imported only when weights, tables or pictures are wanted
 HEAVY_ROOMS = {"attention", "results", "papers", "rescoring", "diagnosis"}
-HEAVY_FILES = ("models/inference/", "models/context_extension/", "models/checkpoints/", "integrations/lm_eval/")
+HEAVY_FILES = (
+    *("models/inference/", "models/context_extension/", "models/checkpoints/", "integrations/lm_eval/"),
+    "tunnel/tunnel_figure.py",
+)
 HEAVY = {
     "torch",
     "transformers",

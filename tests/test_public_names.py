@@ -11,6 +11,7 @@ def test_the_nouns_keep_their_names() -> None:
     assert public == {
         *("Cell", "Sweep", "Needle", "Sample", "Encoding", "Tokenizer", "Task", "Model", "Record", "Run", "Grid"),
         *("Answer", "ModelIdentity", "QuotedNeedle", "Plan", "Reading", "ReadingTask", "PromptSettings", "RunPart"),
+        "DiagnosticTask",
         *("cell_of", "cells_of", "depth_text", "generator", "number_of"),
     }
 
@@ -28,7 +29,7 @@ def test_the_error_tree_is_the_one_in_its_docstring() -> None:
 
 
 def test_every_name_in_the_registry_is_there_with_options_and_a_line() -> None:
-    for kind in ("tasks", "models"):
+    for kind in ("tasks", "models", "diagnostics"):
         for name in registry.names(kind):  # type: ignore[arg-type]
             found = registry.find(kind, name)  # type: ignore[arg-type]
             assert found.name == name

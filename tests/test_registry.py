@@ -189,3 +189,15 @@ def test_packages_may_add_names_but_not_take_ours(monkeypatch: pytest.MonkeyPatc
     assert build_task("mine:digits=3") == Passkey(digits=3)
     assert build_task("niah") == Niah()
     assert "mine" not in registry.names("models")
+
+
+def test_a_name_is_added_in_this_process_and_stays_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(registry.ADDED, "attention", {})
+    registry.add("attention", "mine", "plugin_package.alibi:ALiBiAttention")
+    assert registry.find("attention", "mine").__name__ == "ALiBiAttention"
+    assert "mine" in registry.names("models")
+    registry.add("attention", "mine", "plugin_package.alibi:ALiBiAttention")
+    registry.add("attention", "mta", registry.BUILT_IN["attention"]["mta"])
+    for name in ("mine", "mta"):
+        with pytest.raises(SpecError, match=f"the attention variant {name!r} is there already: "):
+            registry.add("attention", name, "plugin_package.alibi:Other")

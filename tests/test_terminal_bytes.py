@@ -155,6 +155,8 @@ COMMANDS: dict[str, tuple[int, tuple[str, ...]]] = {
     "no checkpoint": (2, ("attention", NAME, "--task", "niah", "--out", "a.png")),
     "no kernels": (2, ("kernels", NAME, "--out", "k")),
     "no folder": (2, ("retrofit", NAME, "--attention", "mta", "--out", "o")),
+    "no variant": (2, ("tunnel", NAME, "--out", "o")),
+    "no variant in a file": (2, ("tunnel", f"{NAME}.py", "--out", "o")),
     "no recipe": (2, ("train", NAME, "--out", "o")),
 }
 

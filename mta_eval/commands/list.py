@@ -1,4 +1,4 @@
-"""`mta-eval list`: every task, model, attention variant, scoring rule and picture; one of them in full."""
+"""`mta-eval list`: every task, model, attention variant, diagnostic task, rule and picture; one of them in full."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from mta_eval import registry
 from mta_eval.commands import terminal
 from mta_eval.errors import SpecError
 
-KINDS = ("tasks", "models", "attention", "rules", "pictures")
+KINDS = ("tasks", "models", "attention", "diagnostics", "rules", "pictures")
+WITH_OPTIONS = ("tasks", "models", "diagnostics")
 
 
 def list_names(
     what: Annotated[str | None, typer.Argument(help=f"{', '.join(KINDS)}; or a NAME, shown in full.")] = None,
 ) -> None:
-    """List tasks, models, attention variants, scoring rules and pictures; `list NAME` shows one in full."""
+    """List tasks, models, attention variants, diagnostic tasks, rules and pictures; `list NAME` shows one in full."""
     if what is not None and what not in KINDS:
         return _show(what)
     for kind in KINDS:
@@ -26,7 +27,7 @@ def list_names(
             terminal.print_line(kind.upper())
             for name in _names(kind):
                 terminal.print_line(f"  {name:28} {_first_line(_find(kind, name))}".rstrip())
-                if kind in ("tasks", "models"):
+                if kind in WITH_OPTIONS:
                     _print_options(_find(kind, name))
     return None
 
@@ -45,7 +46,7 @@ def _show(name: str) -> None:
         terminal.print_line("\n\n".join(part for part in (card, module) if part))
         if source := getattr(found, "source", ""):
             terminal.print_line(f"\nSource: {source}")
-        if kind in ("tasks", "models"):
+        if kind in WITH_OPTIONS:
             terminal.print_line("\nOptions:")
             _print_options(found)
         if kind == "attention":
@@ -82,7 +83,7 @@ def _first_line(found: object) -> str:
 
 
 def _print_options(kind: object) -> None:
-    """The options of a task or model with their defaults."""
+    """The options of a task, model or diagnostic task with their defaults."""
     types = get_type_hints(kind)
     for option in dataclasses.fields(kind):  # type: ignore[arg-type]
         default = "required" if option.default is dataclasses.MISSING else f"{option.default}"

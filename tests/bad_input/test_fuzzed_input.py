@@ -62,6 +62,7 @@ ARGUMENT = st.one_of(
     st.sampled_from(["-1", "0", HUGE, DIGITS, "nan", "inf", "1e999", "", "r", ".", "/dev/null", LONG, "niah", "x=y"]),
     st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0/"), max_size=12),
 )
+TUNNEL = ("--tasks", "copy:length=2", "--against", "transformer")
 COMMANDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "run": (("niah", *WINDOW, "--dry-run"), ("lengths", "depths", "repeats", "seed", "seeds", "date", "label")),
     "show": (("niah", *WINDOW), ("length", "depth", "repeat", "seed", "date", "system", "answer-tokens")),
@@ -74,6 +75,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "kernels": (("r",), ("out",)),
     "attention": (("r", "--task", "niah", "--out", "a.png"), ("length", "depth", "repeat", "rows", "heads")),
     "suite": (("mta-paper", *WINDOW), ("repeats", "seed", "without", "limit")),
+    "tunnel": (("mta", "--dry-run", *TUNNEL, "--out", "t"), ("seeds", "steps", "jobs", "learning-rates", "device")),
     "list": ((), ()),
 }
 

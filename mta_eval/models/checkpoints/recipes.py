@@ -78,9 +78,9 @@ class TaskRows:
         return row_ids(*self.task.row(stream, self.seed if stream == "training" else 0, index))
 
     @cached_property
-    def answer_tokens(self) -> int:
-        """The answer's letters, and EOS."""
-        return len(self.task.row("validation", 0, 0)[1]) + 1
+    def answers(self) -> list[list[int]]:
+        """One answer: its letters, and EOS."""
+        return [list(range(-len(self.task.row("validation", 0, 0)[1]) - 1, 0))]
 
 
 def letter_blocks(
@@ -166,7 +166,7 @@ def train(
         rows = TaskRows(_row_task(recipe.task), recipe.seed)
         workers = 2 if place.type == "cuda" else 0  # a GPU would wait for its rows
         trainer = Trainer(model, rows, recipe.schedule, recipe.seed, share, workers)
-        _run(trainer, folder, observer, stop_below)
+        train_in_folder(trainer, folder, observer, stop_below)
         test = trainer.evaluate("test", TESTED)._asdict()
         if not share.rank:
             facts = {**recipe.described(), "machine": _machine(place, share)}
@@ -189,7 +189,13 @@ def rows_as_json(recipe: Recipe, count: int) -> Iterator[str]:
         yield json.dumps({"src": prompt, "tgt": answer})
 
 
-def _run(trainer: Trainer, folder: TrainingFolder, observer: TrainingObserver, stop_below: float | None) -> None:
+def train_in_folder(
+    trainer: Trainer, folder: TrainingFolder, observer: TrainingObserver, stop_below: float | None
+) -> None:
+    """Train to the end, or until the share of wrong held-out answers is at most `stop_below`; goes on where it stopped.
+
+    Raises ModelError if the folder is damaged, DivergedError if the loss is no longer a number.
+    """
     writes = not trainer.share.rank
     lines = folder.resume(trainer)
     trainer.share.barrier()  # nothing is written before all have read

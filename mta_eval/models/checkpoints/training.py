@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
@@ -47,12 +47,19 @@ class Schedule:
         return self.learning_rate * rising * (min(1.0, left / self.decay) if self.decay else 1.0)
 
 
+class DivergedError(ModelError):
+    """A training whose loss is no longer a number."""
+
+
 class Rows(Protocol):
-    """Rows of one length: (prompt, answer) in tokens, BOS and EOS included, the same for the same arguments."""
+    """Rows of tokens, all of one length, the same for the same arguments."""
 
     @property
-    def answer_tokens(self) -> int:
-        """How many tokens at a row's end the loss and the errors are about."""
+    def answers(self) -> Sequence[Sequence[int]]:
+        """The places of each answer's tokens, as many for every answer, counted from the row's end: -1 is its last.
+
+        The loss and the errors are about these tokens alone.
+        """
 
     def __call__(self, stream: Literal["training", "validation", "test"], index: int) -> list[int]: ...
 
@@ -135,7 +142,7 @@ class Trainer:
     def run(self, on_step: Callable[[int, float], None] | None = None) -> Iterator[Progress]:
         """Train to the end, with an evaluation every `evaluate_every` steps and after the last.
 
-        `on_step(step, loss)` is called after every step. Raises ModelError if the loss is no longer a number.
+        `on_step(step, loss)` is called after every step. Raises DivergedError if the loss is no longer a number.
         """
         schedule, losses, began = self.schedule, [], time.perf_counter() - self.seconds
         for batch in self._batches():
@@ -151,19 +158,25 @@ class Trainer:
                 losses = []
 
     @torch.no_grad()
-    def evaluate(self, stream: Literal["validation", "test"], count: int) -> HeldOutErrors:
-        """Errors on rows that are never trained on, the answer's earlier tokens given (teacher forcing)."""
+    def evaluate(
+        self, stream: Literal["validation", "test"], count: int, other_rows: Rows | None = None
+    ) -> HeldOutErrors:
+        """Errors on rows that are never trained on, the answer's earlier tokens given (teacher forcing).
+
+        `other_rows` are asked in place of those of the training.
+        """
         self.model.eval()
+        rows = other_rows or self.rows
         totals = torch.zeros(3, dtype=torch.float64)
         for first in range(self.share.rank, count, self.share.world * self.schedule.batch):
             indices = range(first, count, self.share.world)[: self.schedule.batch]
-            logits, answers = self._answer(_tensor(self.rows, stream, indices))
+            logits, answers = self._answer(_tensor(rows, stream, indices), rows)
             wrong = logits.argmax(-1) != answers
-            loss = F.cross_entropy(logits.flatten(0, 1), answers.flatten(), reduction="sum")
-            totals += torch.stack((loss, wrong.sum(), wrong.any(1).sum())).double().cpu()
-        loss, tokens, answers = self.share.sum(totals.to(self.device)).tolist()
-        token_count = count * self.rows.answer_tokens
-        return HeldOutErrors(loss / token_count, tokens / token_count, answers / count)
+            loss = F.cross_entropy(logits.flatten(0, 2), answers.flatten(), reduction="sum")
+            totals += torch.stack((loss, wrong.sum(), wrong.any(2).sum())).double().cpu()
+        loss, tokens, wrong_answers = self.share.sum(totals.to(self.device)).tolist()
+        token_count = count * _answer_tokens(rows)
+        return HeldOutErrors(loss / token_count, tokens / token_count, wrong_answers / (count * len(rows.answers)))
 
     def _advance(self, batch: torch.Tensor) -> float:
         """One step on this process's rows of the batch; returns the loss over all rows of it."""
@@ -173,9 +186,9 @@ class Trainer:
             group["lr"] = self.schedule.rate(self.step)
         with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
             torch.manual_seed(generator(self.seed, "dropout", self.step, self.share.rank).getrandbits(63))
-            logits, answers = self._answer(batch)
-        token_count = self.schedule.batch * self.rows.answer_tokens
-        loss = F.cross_entropy(logits.flatten(0, 1), answers.flatten(), reduction="sum") / token_count
+            logits, answers = self._answer(batch, self.rows)
+        token_count = self.schedule.batch * _answer_tokens(self.rows)
+        loss = F.cross_entropy(logits.flatten(0, 2), answers.flatten(), reduction="sum") / token_count
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         batch_loss = float(self.share.sum(loss.detach()))
@@ -187,15 +200,16 @@ class Trainer:
 
     def _check(self, loss: float) -> None:
         if not math.isfinite(loss):
-            raise ModelError(f"the loss of step {self.step} is {loss}; a lower learning rate may help")
+            raise DivergedError(f"the loss of step {self.step} is {loss}; a lower learning rate may help")
 
-    def _answer(self, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Logits (B, answer, vocabulary) in float32 for the answers (B, answer) of whole rows (B, T)."""
-        batch, answer_tokens = batch.to(self.device), self.rows.answer_tokens
+    def _answer(self, batch: torch.Tensor, rows: Rows) -> tuple[torch.Tensor, torch.Tensor]:
+        """Logits (B, answers, tokens, vocabulary) in float32 for the answers (B, answers, tokens) of rows (B, T)."""
+        batch, places = batch.to(self.device), torch.tensor(rows.answers, device=self.device)
+        tail = -int(min(map(min, rows.answers)))  # tokens from the first that is asked to the row's end
         half = self.device.type == "cuda" and torch.cuda.is_bf16_supported()
         with torch.autocast("cuda", torch.bfloat16) if half else nullcontext():
-            logits = self.model(batch, use_cache=False, logits_to_keep=answer_tokens + 1).logits[:, :-1]
-        return logits.float(), batch[:, -answer_tokens:]
+            logits = self.model(batch, use_cache=False, logits_to_keep=tail + 1).logits[:, :-1]
+        return logits[:, tail + places].float(), batch[:, places]
 
     def _sum_gradients(self) -> None:
         if self.share.world == 1:
@@ -221,6 +235,11 @@ class _Batches(Dataset[torch.Tensor]):
         first, batch = step * self.schedule.batch, self.schedule.batch
         indices = range(first + self.share.rank, first + batch, self.share.world)
         return _tensor(self.rows, "training", [index % (self.schedule.rows or index + 1) for index in indices])
+
+
+def _answer_tokens(rows: Rows) -> int:
+    """Of a row."""
+    return len(rows.answers) * len(rows.answers[0])
 
 
 def _tensor(rows: Rows, stream: Literal["training", "validation", "test"], indices: range | list[int]) -> torch.Tensor:

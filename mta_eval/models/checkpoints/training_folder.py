@@ -95,14 +95,19 @@ class TrainingFolder:
         return errors
 
     def finish(
-        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, errors: dict[str, float], card: str
+        self,
+        model: PreTrainedModel | None,
+        tokenizer: PreTrainedTokenizerFast | None,
+        errors: dict[str, float],
+        card: str,
     ) -> None:
-        """Write the model, its tokenizer, its errors and its card; the state is needed no more."""
+        """Write the model and its tokenizer, if there are any, its errors and its card; the state is needed no more."""
         with _one_line_errors(self.folder):
             _write(self.folder / "evaluation.json", json.dumps(errors) + "\n")
             with filling_folder(self.folder) as unfinished:
-                tokenizer.save_pretrained(unfinished)
-                model.save_pretrained(unfinished)
+                for part in (tokenizer, model):
+                    if part is not None:
+                        part.save_pretrained(unfinished)
             _write(self.folder / "README.md", card)
             self._state.unlink(missing_ok=True)
 

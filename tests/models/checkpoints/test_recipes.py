@@ -191,7 +191,8 @@ def test_rows_are_in_tokens_with_the_answer_at_their_end() -> None:
         rows = training.TaskRows(task, 42)
         prompt, answer = task.row("training", 42, 3)
         assert rows("training", 3) == row_ids(prompt, answer)
-        assert rows.answer_tokens == size == len(answer) + 1
+        assert rows.answers == [list(range(-size, 0))]
+        assert size == len(answer) + 1
         assert rows("training", 3)[-1] == IDS[EOS]
 
 

@@ -23,7 +23,7 @@ ANSWER, LENGTH, WORDS = 3, 12, 11
 class Numbers:
     """Rows of random tokens; keeps which were asked for."""
 
-    answer_tokens = ANSWER
+    answers = (tuple(range(-ANSWER, 0)),)
 
     def __init__(self) -> None:
         self.asked: list[tuple[Stream, int]] = []
@@ -131,6 +131,41 @@ def test_errors_of_known_answers_are_known() -> None:
     assert (errors.tokens, errors.answers) == (5 / 12, 3 / 4)
     whole = math.log(math.e + WORDS - 1)
     assert errors.loss == pytest.approx(whole - 7 / 12)
+
+
+class Apart(Numbers):
+    """Two answers of two tokens, with others between and behind them."""
+
+    answers = ((-9, -8), (-3, -2))
+
+
+def test_errors_are_of_every_answer_of_a_row_and_of_nothing_else() -> None:
+    model = new_model().eval()
+    losses, wrong = [], []
+    with torch.no_grad():
+        for index in range(7):
+            row = Apart()("test", index)
+            says = torch.log_softmax(model(torch.tensor([row])).logits[0].double(), -1)
+            for answer in Apart.answers:
+                places = [LENGTH + place for place in answer]
+                losses += [-float(says[place - 1, row[place]]) for place in places]
+                wrong.append([int(says[place - 1].argmax()) != row[place] for place in places])
+    errors = Trainer(model, Apart(), schedule(), 0, Share()).evaluate("test", 7)
+    tokens, answers = sum(map(sum, wrong)) / 28, sum(map(any, wrong)) / 14
+    assert errors == pytest.approx(HeldOutErrors(math.fsum(losses) / 28, tokens, answers), abs=1e-6)
+    assert Trainer(model, Numbers(), schedule(), 0, Share()).evaluate("test", 7, Apart()) == errors
+
+
+def test_the_loss_is_about_the_answers_alone() -> None:
+    model = new_model()
+    one = Trainer(deepcopy(model), Apart(), schedule(steps=1, held_out=1), 0, Share())
+    losses, _ = told_of(one)
+    wanted = Trainer(model, Apart(), schedule(), 0, Share())
+    rows = torch.tensor([Apart()("training", index) for index in range(4)])
+    says = torch.log_softmax(wanted.model(rows).logits, -1)
+    places = [LENGTH + place for answer in Apart.answers for place in answer]
+    picked = [says[row, place - 1, rows[row, place]] for row in range(4) for place in places]
+    assert losses == [pytest.approx(-float(torch.stack(picked).mean().detach()), abs=1e-5)]
 
 
 def test_several_processes_count_every_held_out_row_once() -> None:

@@ -1,0 +1,1 @@
+"""The wind tunnel: attention variants trained side by side on diagnostic tasks, and what each of them can do."""

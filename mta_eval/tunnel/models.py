@@ -1,0 +1,56 @@
+"""The small models of a tunnel: one decoder, and any attention of the registry in it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mta_eval import registry
+from mta_eval.core import DiagnosticTask, generator
+from mta_eval.errors import ModelError
+
+if TYPE_CHECKING:
+    from mta_eval.attention.decoder import MTAForCausalLM
+    from mta_eval.tunnel.presets import ModelSize
+
+USE = "small letter blocks"  # what a variant's `options_for` is asked about
+REFUSED = "is refused before training"
+
+
+def new_model(kind: str, task: DiagnosticTask, size: ModelSize, seed: int) -> MTAForCausalLM:
+    """The model before its first step: the same for a seed on every machine. Raises ModelError."""
+    import torch
+
+    from mta_eval.attention.configuration import MTAConfig
+    from mta_eval.attention.decoder import MTAForCausalLM
+
+    tokens = len(task.row("validation", 0, 0))
+    try:
+        variant = registry.find("attention", kind)
+        config = MTAConfig(
+            attention=kind,
+            vocab_size=task.vocabulary,
+            hidden_size=size.width,
+            intermediate_size=size.hidden,
+            num_hidden_layers=size.layers,
+            num_attention_heads=size.heads,
+            max_position_embeddings=tokens,
+            bos_token_id=None,
+            eos_token_id=None,
+            pad_token_id=None,
+            tie_word_embeddings=True,
+            rms_norm_eps=1e-5,
+            rope_parameters={"rope_type": "default", "rope_theta": 100_000.0},
+            attention_dropout=0.0,
+            **variant.options_for(USE, layers=size.layers),
+        )
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(generator(seed, "tunnel weights").getrandbits(63))
+            return MTAForCausalLM(config)
+    except Exception as error:  # the variant may be anybody's code
+        text = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise ModelError(f"the variant {kind!r} {REFUSED}: no model can be built with it: {text}") from error
+
+
+def parameter_count(model: MTAForCausalLM) -> int:
+    """Weights of a model, tied ones once."""
+    return sum(parameter.numel() for parameter in model.parameters())
