@@ -316,7 +316,7 @@ def test_own_needles_fill_their_length_and_stand_where_they_should(
 ) -> None:
     task = build_task(things + options)
     for length, depth in ((700, 0.0), (703, 0.5), (1500, None)):
-        sample = task.sample(Cell(length, depth, length), 3, tokenizer)
+        sample = task.sample(Cell(length, depth, length % 5), 3, tokenizer)
         audit(sample, tokenizer)
         for needle in sample.needles:
             assert needle.text == f"The best thing to do in {needle.key} is {needle.value}."

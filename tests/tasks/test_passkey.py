@@ -23,7 +23,7 @@ def test_every_length_is_filled_and_the_key_is_where_it_says(
     task = Passkey(haystack=haystack)
     for length in [*range(300, 342, 5), 1024, 4096]:
         for depth in (0.0, 0.4, 1.0):
-            audit(task.sample(Cell(length, depth, length), 0, tokenizer), tokenizer)
+            audit(task.sample(Cell(length, depth, length % 5), 0, tokenizer), tokenizer)
 
 
 def test_the_smallest_length_that_an_error_names_is_truly_the_smallest(tokenizer: FastTokenizer, audit: Audit) -> None:

@@ -81,7 +81,7 @@ def test_a_short_file_is_read_in_a_circle(tokenizer: FastTokenizer, audit: Audit
     assert sample.prompt.count("Nobody came; nobody left.") > 5
     assert "The end\n\n“Where were you?” he" in sample.prompt
     for length in range(400, 420):
-        audit(task.sample(Cell(length, 0.3, length), 0, tokenizer), tokenizer)
+        audit(task.sample(Cell(length, 0.3, length % 5), 0, tokenizer), tokenizer)
 
 
 def test_other_repeats_begin_elsewhere_in_the_file(byte_bpe: FastTokenizer, tmp_path: Path) -> None:
