@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +11,6 @@ import typer
 
 from mta_eval import registry
 from mta_eval.arguments import parse_depths, parse_labels, parse_lengths, parse_seeds
-from mta_eval.built_in import BASELINES
 from mta_eval.commands import terminal
 from mta_eval.commands.options import (
     NO_OPTIONS_GIVEN,
@@ -104,11 +103,14 @@ def run(
     """
     from mta_eval import runner
     from mta_eval.evaluation import answer_all
+    from mta_eval.models.baselines import baselines_of
     from mta_eval.results.several import labelled
     from mta_eval.results.store import read_run
 
     several = parse_seeds(seeds, seed)
-    models = registry.build_all([*model, *_baselines_of(model, baselines)], registry.build_model)
+    models = registry.build_all(model, registry.build_model)
+    if baselines:
+        models |= registry.build_all(baselines_of(models), registry.build_model)
     labels = parse_labels(label or (), list(models), _canonical)
     if write_study is not None:
         return _write_study(context, labels, write_study)
@@ -134,12 +136,6 @@ def run(
     if any(record.error for record in records):
         raise SystemExit(1)
     return None
-
-
-def _baselines_of(models: Sequence[str], wanted: bool) -> list[str]:
-    """The specs of all baselines of the samples of these models."""
-    specs = [_canonical(one) for spec in models for one in registry.expand(spec)] if wanted else []
-    return [f"{name}:of={registry.option_text(spec)}" for spec in specs for name in BASELINES]
 
 
 def _canonical(spec: str) -> str:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import get_args, get_type_hints
 
 from mta_eval import registry
-from mta_eval.built_in import BASELINES
 from mta_eval.core import Model, Plan, PromptSettings, Sweep, Task
 from mta_eval.diagnosis.mechanisms import DRAWS, MECHANISMS, PRESETS
+from mta_eval.models.baselines import baselines_of
 from mta_eval.prompting import Form, has_chat_template
 
 
@@ -33,8 +33,7 @@ def diagnosis_plan(
     """Every task at the lengths, or those of the preset that a model takes; each sample is a draw of its own."""
     widest = max(model.max_length for model in models.values())
     fitting = lengths or tuple(length for length in PRESETS[preset] if length <= widest)
-    beside = [f"{name}:of={registry.option_text(spec)}" for spec in models for name in BASELINES]
-    asked = {**models, **registry.build_all(beside, registry.build_model)}
+    asked = {**models, **registry.build_all(baselines_of(models), registry.build_model)}
     return Plan(dict(tasks), asked, Sweep(fitting, (None,), repeats * DRAWS, seed), settings=settings)
 
 

@@ -21,8 +21,7 @@ from random import Random
 from string import ascii_lowercase
 from typing import ClassVar, Literal
 
-from mta_eval.tasks.lists import ListAnswer, ListContext, ListedNeedle, build_list_sample, rule_or_auto
-from mta_eval.tasks.prompts.items import place_at
+from mta_eval.tasks.lists import ListAnswer, ListContext, build_list_sample, lines_among, rule_or_auto
 from mta_eval.tasks.prompts.word_pairs import PAIRS, word_pair
 from mta_eval.tasks.toolkit import (
     Cell,
@@ -78,21 +77,16 @@ class AssociativeRecall:
         asked = list(range(self.queries))
         random.shuffle(asked)
 
+        fixed = self.queries + self.near
+        drafts = [
+            NeedleDraft(pairs.line(number), 0.0, *pairs.pair(number), asked=number < self.queries)
+            for number in range(fixed)
+        ]
+
         def lay(count: int) -> ListContext:
-            fixed = self.queries + self.near
             lines = [pairs.line(fixed + index) for index in range(count)]
-            at = [place_at(share, [len(line) + 1 for line in lines]) for share in (depth, *places)]
-            order = sorted(
-                [*((place, 0, index) for index, place in enumerate(at)), *((n, 1, fixed + n) for n in range(count))]
-            )
-            text, needles = "", []
-            for _, filler, index in order:
-                line = pairs.line(index)
-                if not filler:
-                    draft = NeedleDraft(line, 0.0, *pairs.pair(index), asked=index < self.queries)
-                    needles.append(ListedNeedle(draft, len(text)))
-                text += line + "\n"
-            return ListContext(text[:-1], needles, (("pairs", len(order)),))
+            text, needles = lines_among(list(zip(drafts, (depth, *places), strict=True)), lines)
+            return ListContext(text, needles, (("pairs", fixed + count),))
 
         targets = tuple(pairs.pair(index)[1] for index in asked)
         return build_list_sample(

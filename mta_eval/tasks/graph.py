@@ -20,8 +20,7 @@ from random import Random
 from string import ascii_lowercase
 from typing import ClassVar, Literal
 
-from mta_eval.tasks.lists import ListAnswer, ListContext, ListedNeedle, build_list_sample
-from mta_eval.tasks.prompts.items import place_at
+from mta_eval.tasks.lists import ListAnswer, ListContext, build_list_sample, lines_among
 from mta_eval.tasks.toolkit import (
     Cell,
     NeedleDraft,
@@ -72,18 +71,12 @@ class Graph:
         edges = _Edges(random, self.ask, self.nodes, self.hops)
         places = [depth_of(cell, random), *(random.random() for _ in edges.asked[1:])]
 
+        rows = sorted(zip(edges.asked, places, strict=True))
+        drafts = [(NeedleDraft(_line(*edge), 0.0, *edge), depth) for edge, depth in rows]
+
         def lay(count: int) -> ListContext:
-            lines = edges.lines(count)
-            sizes = [len(line) + 1 for line in lines]
-            at = sorted((place_at(share, sizes), edge) for share, edge in zip(places, edges.asked, strict=True))
-            text, needles = "", []
-            for place in range(count + 1):
-                for _, (source, sink) in [row for row in at if row[0] == place]:
-                    draft = NeedleDraft(_line(source, sink), 0.0, source, sink)
-                    needles.append(ListedNeedle(draft, len(text)))
-                    text += draft.text + "\n"
-                text += "".join(f"{line}\n" for line in lines[place : place + 1])
-            return ListContext(text[:-1], needles, (("edges", count + len(at)),))
+            text, needles = lines_among(drafts, edges.lines(count))
+            return ListContext(text, needles, (("edges", count + len(drafts)),))
 
         return build_list_sample(
             self,

@@ -6,6 +6,7 @@ is a published one.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import NamedTuple
@@ -15,7 +16,7 @@ from mta_eval.errors import LengthError, SpecError
 from mta_eval.registry import spec_of
 from mta_eval.scoring import find as find_rule
 from mta_eval.tasks.prompts.counting import token_span
-from mta_eval.tasks.prompts.items import most_items
+from mta_eval.tasks.prompts.items import most_items, place_at
 from mta_eval.tasks.toolkit import NeedleDraft, begun_template
 
 SHORT = 64  # tokens that a list of all items may lack
@@ -34,6 +35,24 @@ class ListContext(NamedTuple):
     text: str
     needles: Sequence[ListedNeedle] = ()
     axes: tuple[tuple[str, int], ...] = ()
+
+
+def lines_among(needles: Sequence[tuple[NeedleDraft, float]], lines: Sequence[str]) -> tuple[str, list[ListedNeedle]]:
+    """`lines` with needles on lines of their own between them, each at its depth from 0 to 1; and those needles.
+
+    Of needles in one place those given first stand first.
+    """
+    sizes = [len(line) + 1 for line in lines]
+    before: dict[int, list[NeedleDraft]] = defaultdict(list)
+    for draft, depth in needles:
+        before[place_at(depth, sizes)].append(draft)
+    text, listed = "", []
+    for place in range(len(lines) + 1):
+        for draft in before.get(place, ()):
+            listed.append(ListedNeedle(draft, len(text)))
+            text += draft.text + "\n"
+        text += "".join(f"{line}\n" for line in lines[place : place + 1])
+    return text[:-1], listed
 
 
 class ListAnswer(NamedTuple):
