@@ -36,21 +36,21 @@ def path_of(name: str) -> Iterator[None]:
 
 def recipe_of(attention: Any, steps: int) -> Any:
     """The paper's preset for so many steps."""
-    from mta_eval.models.checkpoints.recipes import recipe_for
+    from mta_eval.training.recipes import recipe_for
 
     return recipe_for("letter_blocks", attention, "paper", 42, 5, "all", steps=steps, evaluate_every=10**9, batch=BATCH)
 
 
 def model_of(recipe: Any, device: str) -> nn.Module:
     """The recipe's model before its first step."""
-    from mta_eval.models.checkpoints.recipes import _new_model
+    from mta_eval.training.recipes import _new_model
 
     return _new_model(recipe).to(device)
 
 
 def _make_rows(job: tuple[str, int, int]) -> np.ndarray:
     from mta_eval import registry
-    from mta_eval.models.checkpoints.recipes import TaskRows
+    from mta_eval.training.recipes import TaskRows
 
     stream, first, last = job
     rows = TaskRows(registry.build_task(recipe_of("mta", 1).task), 42)
@@ -94,8 +94,8 @@ def rate(results: Any, attention: str, way: str) -> dict[str, float]:
 def loop_rate(results: Any, attention: str) -> dict[str, float]:
     """Today's training loop, its rows made by worker processes."""
     from mta_eval import registry
-    from mta_eval.models.checkpoints.recipes import TaskRows
-    from mta_eval.models.checkpoints.training import Share, Trainer
+    from mta_eval.training.recipes import TaskRows
+    from mta_eval.training.trainer import Share, Trainer
 
     steps = 4 if results.smoke else 400
     recipe = recipe_of(attention, steps)

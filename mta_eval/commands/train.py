@@ -59,8 +59,8 @@ def train(
 
     Several devices: torchrun --nproc-per-node N -m mta_eval train …
     """
-    from mta_eval.models.checkpoints import recipes
     from mta_eval.results.text_files import write_lines
+    from mta_eval.training import recipes
 
     changes: dict[str, Any] = {"steps": steps, "evaluate_every": every}
     changes = {name: value for name, value in changes.items() if value}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mta_eval.progress import duration_text
 
 if TYPE_CHECKING:
-    from mta_eval.models.checkpoints.training import Progress
+    from mta_eval.training.trainer import Progress
 
 
 class TrainingBar:

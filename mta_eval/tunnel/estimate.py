@@ -33,7 +33,7 @@ def costs(plan: TunnelPlan, device: str) -> list[Cost]:
 
 
 def _cost(plan: TunnelPlan, task: str, variant: Variant, device: str) -> Cost:
-    from mta_eval.models.checkpoints.training import Share, Trainer
+    from mta_eval.training.trainer import Share, Trainer
 
     (training, *_) = plan.trainings(task, variant, plan.preset.rates[0])
     built = registry.build_diagnostic(task)

@@ -65,7 +65,7 @@ class TunnelPlan:
         return len(self.tasks) * len(self.variants) * each
 
     def _training(self, task: str, variant: Variant, rate: float, seed: int, steps: int) -> TunnelTraining:
-        from mta_eval.models.checkpoints.training import Schedule
+        from mta_eval.training.trainer import Schedule
 
         schedule = Schedule(
             steps=steps,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from mta_eval import registry
 from mta_eval.core import DiagnosticTask
-from mta_eval.models.checkpoints.recipes import TrainingObserver, train_in_folder
+from mta_eval.training.recipes import TrainingObserver, train_in_folder
 from mta_eval.tunnel.models import new_model, parameter_count
 from mta_eval.tunnel.presets import ModelSize
 from mta_eval.tunnel.rows.drawing import longer
@@ -19,8 +19,8 @@ from mta_eval.tunnel.variants import find_variant
 from mta_eval.version import VERSION
 
 if TYPE_CHECKING:
-    from mta_eval.models.checkpoints.training import Progress, Schedule
-    from mta_eval.models.checkpoints.training_log import LogLine
+    from mta_eval.training.trainer import Progress, Schedule
+    from mta_eval.training.training_log import LogLine
 
 SWEEP_SEED = -1  # of the trainings that learning rates are chosen by; no other training has it
 SOLVED = 0.05  # share of wrong answers up to which a task is solved
@@ -115,8 +115,8 @@ def train_variant(
 
     Raises ModelError if the folder holds something else or is in use.
     """
-    from mta_eval.models.checkpoints.training import DivergedError, Share, Trainer
-    from mta_eval.models.checkpoints.training_folder import TrainingFolder
+    from mta_eval.training.trainer import DivergedError, Share, Trainer
+    from mta_eval.training.training_folder import TrainingFolder
 
     find_variant(training.variant)  # in this process, which may be a new one
     task = registry.build_diagnostic(training.task)
@@ -140,7 +140,7 @@ def train_variant(
 
 
 def _errors(trainer: object, training: TunnelTraining, task: DiagnosticTask) -> dict[str, float]:
-    from mta_eval.models.checkpoints.training import Trainer
+    from mta_eval.training.trainer import Trainer
 
     assert isinstance(trainer, Trainer)
     if training.is_sweep:

@@ -11,9 +11,9 @@ from tiny_training import SIZES, log_of, result_of
 
 from mta_eval import registry
 from mta_eval.commands import training_bar as terminal
-from mta_eval.models.checkpoints import recipes as training
-from mta_eval.models.checkpoints.recipes import Recipe
-from mta_eval.models.checkpoints.training import HeldOutErrors, Progress, Schedule
+from mta_eval.training import recipes as training
+from mta_eval.training.recipes import Recipe
+from mta_eval.training.trainer import HeldOutErrors, Progress, Schedule
 
 Call = Callable[..., tuple[int, str, str]]
 TRAIN = ("train", "letter_blocks", "--out", "made", "--steps", "6", "--every", "2", "--device", "cpu")

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from mta_eval import registry
-from mta_eval.models.checkpoints import recipes as training
-from mta_eval.models.checkpoints.recipes import Recipe
-from mta_eval.models.checkpoints.training import Progress, Schedule
+from mta_eval.training import recipes as training
+from mta_eval.training.recipes import Recipe
+from mta_eval.training.trainer import Progress, Schedule
 
 SIZES = {"hidden_size": 16, "num_hidden_layers": 1, "intermediate_size": 32, "attention_dropout": 0.0}
 SCHEDULE: dict[str, Any] = {"steps": 6, "batch": 4, "learning_rate": 1e-2, "evaluate_every": 2, "held_out": 16}

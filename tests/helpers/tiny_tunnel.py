@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mta_eval.models.checkpoints.training import Schedule
+from mta_eval.training.trainer import Schedule
 from mta_eval.tunnel.plan import TunnelOutcome, TunnelPlan, run_plan, tunnel_plan
 from mta_eval.tunnel.presets import ModelSize, TunnelPreset
 from mta_eval.tunnel.training_run import TrainingResult, TunnelTraining

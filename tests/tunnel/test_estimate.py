@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tiny_tunnel import tiny_plan, training
 
-from mta_eval.models.checkpoints.training import Schedule, Trainer
+from mta_eval.training.trainer import Schedule, Trainer
 from mta_eval.tunnel import estimate
 from mta_eval.tunnel.estimate import costs
 

@@ -14,7 +14,7 @@ from tiny_tunnel import TINY, result, run, tiny_plan
 
 from mta_eval import registry
 from mta_eval.errors import ModelError, SpecError
-from mta_eval.models.checkpoints.training_folder import TrainingFolder
+from mta_eval.training.training_folder import TrainingFolder
 from mta_eval.tunnel import plan as plans
 from mta_eval.tunnel import training_run
 from mta_eval.tunnel.plan import TunnelOutcome, best_rate, run_plan, with_changes
@@ -191,7 +191,7 @@ def test_the_least_loss_wins_and_of_equal_ones_the_smallest_rate() -> None:
 
 
 def test_a_training_that_diverges_is_an_outcome(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mta_eval.models.checkpoints.training import DivergedError, Trainer
+    from mta_eval.training.trainer import DivergedError, Trainer
 
     really = Trainer._check
 

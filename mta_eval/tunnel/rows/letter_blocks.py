@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import ClassVar, Literal
 
-from mta_eval.models.checkpoints.letter_tokenizer import row_ids
 from mta_eval.tasks.letter_blocks import LetterBlocks
+from mta_eval.training.letter_tokenizer import row_ids
 
 VOCABULARY = 32  # as the letter-block models have it
 

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, runtime_chec
 from mta_eval import registry
 from mta_eval.core import generator
 from mta_eval.errors import SpecError
-from mta_eval.models.checkpoints.training_log import log_line
+from mta_eval.training.training_log import log_line
 from mta_eval.version import VERSION
 
 if TYPE_CHECKING:
     import torch
 
     from mta_eval.attention.decoder import MTAForCausalLM
-    from mta_eval.models.checkpoints.training import Progress, Schedule, Share, Trainer
-    from mta_eval.models.checkpoints.training_folder import TrainingFolder
+    from mta_eval.training.trainer import Progress, Schedule, Share, Trainer
+    from mta_eval.training.training_folder import TrainingFolder
 
 Preset = Literal["cpu", "paper"]
 Stream = Literal["training", "validation", "test"]
@@ -72,7 +72,7 @@ class TaskRows:
     seed: int
 
     def __call__(self, stream: Stream, index: int) -> list[int]:
-        from mta_eval.models.checkpoints.letter_tokenizer import row_ids
+        from mta_eval.training.letter_tokenizer import row_ids
 
         # what is held out is the same for every seed of a training
         return row_ids(*self.task.row(stream, self.seed if stream == "training" else 0, index))
@@ -95,8 +95,8 @@ def letter_blocks(
 
     `changes` replace fields of the schedule. Raises SpecError.
     """
-    from mta_eval.models.checkpoints.letter_tokenizer import BOS, EOS, IDS
-    from mta_eval.models.checkpoints.training import Schedule
+    from mta_eval.training.letter_tokenizer import BOS, EOS, IDS
+    from mta_eval.training.trainer import Schedule
 
     if preset not in get_args(Preset):
         raise SpecError(f"letter_blocks has no preset {preset!r}; there is: {', '.join(get_args(Preset))}")
@@ -144,11 +144,11 @@ def train(
     Stops early once the share of wrong held-out answers is at most `stop_below`. Under torchrun all processes call
     this, and the first one writes. Raises ModelError if `out` holds something else, is in use or cannot be written.
     """
-    from mta_eval.models.checkpoints.card import card
-    from mta_eval.models.checkpoints.letter_tokenizer import letter_tokenizer
-    from mta_eval.models.checkpoints.training import Trainer, processes
-    from mta_eval.models.checkpoints.training_folder import TrainingFolder
     from mta_eval.models.devices import choose_device
+    from mta_eval.training.card import card
+    from mta_eval.training.letter_tokenizer import letter_tokenizer
+    from mta_eval.training.trainer import Trainer, processes
+    from mta_eval.training.training_folder import TrainingFolder
 
     with ExitStack() as alone, processes(choose_device(device)) as (share, place):
         if share.rank:

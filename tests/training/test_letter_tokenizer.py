@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from mta_eval.models.checkpoints.letter_tokenizer import ALPHABET, BOS, EOS, IDS, letter_tokenizer, row_ids
 from mta_eval.models.tokenizer import load_tokenizer
 from mta_eval.registry import build_task
+from mta_eval.training.letter_tokenizer import ALPHABET, BOS, EOS, IDS, letter_tokenizer, row_ids
 
 
 def test_there_are_32_ids_each_used_once() -> None:

@@ -20,14 +20,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from mta_eval.errors import ModelError
-from mta_eval.models.checkpoints.training_log import LogLine, parse_line
 from mta_eval.outside import read_json, regular
+from mta_eval.training.training_log import LogLine, parse_line
 from mta_eval.whole_files import filling_folder, is_unfinished, write_text
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-    from mta_eval.models.checkpoints.training import Trainer
+    from mta_eval.training.trainer import Trainer
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
 

@@ -14,9 +14,9 @@ from tiny_training import SIZES, Leaving, log_of, recipe, result_of, train
 
 from mta_eval.attention.decoder import MTAForCausalLM
 from mta_eval.errors import ModelError
-from mta_eval.models.checkpoints import recipes as training
-from mta_eval.models.checkpoints.recipes import Recipe
-from mta_eval.models.checkpoints.training_folder import TrainingFolder
+from mta_eval.training import recipes as training
+from mta_eval.training.recipes import Recipe
+from mta_eval.training.training_folder import TrainingFolder
 
 MTA, DROPOUT = recipe(), recipe(sizes={"attention_dropout": 0.3})
 
@@ -215,7 +215,7 @@ def test_a_disk_that_fills_up_is_one_line_and_the_training_goes_on_later(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("mta_eval.models.checkpoints.training_folder.save_file", full)
+        patch.setattr("mta_eval.training.training_folder.save_file", full)
         with pytest.raises(ModelError, match=r"cannot write '.*made': No space left on device"):
             train(DROPOUT, tmp_path / "made")
     train(DROPOUT, tmp_path / "made")
@@ -266,7 +266,7 @@ def test_a_state_that_cannot_be_written_whole_leaves_nothing_beside_it(
         raise OSError(28, "No space left on device")
 
     before = sorted(path.name for path in half.iterdir())
-    monkeypatch.setattr("mta_eval.models.checkpoints.training_folder.save_file", full)
+    monkeypatch.setattr("mta_eval.training.training_folder.save_file", full)
     with pytest.raises(ModelError, match="No space left on device"):
         train(DROPOUT, half)
     assert sorted(path.name for path in half.iterdir()) == before

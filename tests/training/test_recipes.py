@@ -20,17 +20,17 @@ import mta_eval
 from mta_eval import registry
 from mta_eval.core import Cell
 from mta_eval.errors import ModelError, SpecError
-from mta_eval.models.checkpoints import recipes as training
-from mta_eval.models.checkpoints.letter_tokenizer import EOS, IDS, row_ids
+from mta_eval.training import recipes as training
+from mta_eval.training.letter_tokenizer import EOS, IDS, row_ids
 
-HERE = Path(__file__).parents[2] / "helpers"  # where tiny_training is
+HERE = Path(__file__).parents[1] / "helpers"  # where tiny_training is
 SCRIPT = """
 import os
 import sys
 from pathlib import Path
 sys.path.insert(0, {here!r})
 from tiny_training import Heard, recipe, train
-from mta_eval.models.checkpoints import recipes as training
+from mta_eval.training import recipes as training
 training.TESTED = 16
 heard = Heard()
 train(recipe({arguments}), Path({folder!r}), heard)
@@ -114,7 +114,7 @@ def test_seconds_are_those_of_the_training_and_not_of_the_break(tmp_path: Path) 
 def test_a_finished_training_is_not_trained_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     errors, heard = train(recipe(), tmp_path), Heard()
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    monkeypatch.setattr("mta_eval.models.checkpoints.training.Trainer.__init__", None)
+    monkeypatch.setattr("mta_eval.training.trainer.Trainer.__init__", None)
     assert train(recipe(), tmp_path, heard) == errors
     assert heard.steps == []
     assert before == {path.name: path.read_bytes() for path in tmp_path.iterdir()}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypedDict
 from mta_eval.outside import read_json
 
 if TYPE_CHECKING:
-    from mta_eval.models.checkpoints.training import Progress
+    from mta_eval.training.trainer import Progress
 
 
 class HeldOutLine(TypedDict):

@@ -14,7 +14,7 @@ from mta_eval.attention.configuration import preset
 from mta_eval.attention.decoder import MTAForCausalLM
 from mta_eval.core import generator
 from mta_eval.errors import ModelError
-from mta_eval.models.checkpoints.training import HeldOutErrors, Progress, Schedule, Share, Trainer, processes
+from mta_eval.training.trainer import HeldOutErrors, Progress, Schedule, Share, Trainer, processes
 
 Stream = Literal["training", "validation", "test"]
 ANSWER, LENGTH, WORDS = 3, 12, 11

@@ -2,7 +2,7 @@ import re
 from itertools import pairwise
 from typing import Any
 
-from mta_eval.models.checkpoints.card import MAX_LINES, card
+from mta_eval.training.card import MAX_LINES, card
 
 RECIPE: dict[str, Any] = {
     "task": "letter_blocks:blocks=10",

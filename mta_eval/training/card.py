@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mta_eval.models.checkpoints.training_log import LogLine
+from mta_eval.training.training_log import LogLine
 
 MAX_LINES = 25  # of the curve
 

@@ -1,0 +1,1 @@
+"""Training: rows of tokens, the loop, and a folder that survives being stopped."""
