@@ -94,8 +94,9 @@ def rate(results: Any, attention: str, way: str) -> dict[str, float]:
 def loop_rate(results: Any, attention: str) -> dict[str, float]:
     """Today's training loop, its rows made by worker processes."""
     from mta_eval import registry
+    from mta_eval.training.processes import Share
     from mta_eval.training.recipes import TaskRows
-    from mta_eval.training.trainer import Share, Trainer
+    from mta_eval.training.trainer import Trainer
 
     steps = 4 if results.smoke else 400
     recipe = recipe_of(attention, steps)

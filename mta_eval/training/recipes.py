@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, runtime_chec
 from mta_eval import registry
 from mta_eval.core import generator
 from mta_eval.errors import SpecError
+from mta_eval.training.rows import AnswerRows, Stream
 from mta_eval.training.training_log import log_line
 from mta_eval.version import VERSION
 
@@ -21,11 +22,11 @@ if TYPE_CHECKING:
     import torch
 
     from mta_eval.attention.decoder import MTAForCausalLM
-    from mta_eval.training.trainer import Progress, Schedule, Share, Trainer
+    from mta_eval.training.processes import Share
+    from mta_eval.training.trainer import Progress, Schedule, Trainer
     from mta_eval.training.training_folder import TrainingFolder
 
 Preset = Literal["cpu", "paper"]
-Stream = Literal["training", "validation", "test"]
 TESTED = 1000  # rows of the test stream, at the end
 
 
@@ -65,7 +66,7 @@ class RowTask(Protocol):
 
 
 @dataclass(frozen=True)
-class TaskRows:
+class TaskRows(AnswerRows):
     """The rows of a task in tokens, for `train.Rows`."""
 
     task: RowTask
@@ -147,7 +148,8 @@ def train(
     from mta_eval.models.devices import choose_device
     from mta_eval.training.card import card
     from mta_eval.training.letter_tokenizer import letter_tokenizer
-    from mta_eval.training.trainer import Trainer, processes
+    from mta_eval.training.processes import processes
+    from mta_eval.training.trainer import Trainer
     from mta_eval.training.training_folder import TrainingFolder
 
     with ExitStack() as alone, processes(choose_device(device)) as (share, place):

@@ -7,25 +7,29 @@ the number of processes changes nothing but the order of sums (and, where there 
 from __future__ import annotations
 
 import math
-import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple
 
 import torch
-from torch import distributed, nn
+from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
 from mta_eval.core import generator
 from mta_eval.errors import ModelError
+from mta_eval.training.processes import Share
+from mta_eval.training.rows import RowBatch, Rows, Stage, StagedRows
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How a model is trained: steps of `batch` rows with AdamW. `rows` 0 means that no row is seen twice."""
+    """How a model is trained: steps of `batch` rows with AdamW. `rows` 0 means that no row is seen twice.
+
+    `at_once` rows of a batch go through the model together, and gradients are summed; 0: all of them.
+    """
 
     steps: int
     batch: int = 64
@@ -39,6 +43,7 @@ class Schedule:
     rows: int = 0
     evaluate_every: int = 100
     held_out: int = 500
+    at_once: int = 0
 
     def rate(self, step: int) -> float:
         """The learning rate of step `step`, from 1."""
@@ -49,19 +54,6 @@ class Schedule:
 
 class DivergedError(ModelError):
     """A training whose loss is no longer a number."""
-
-
-class Rows(Protocol):
-    """Rows of tokens, all of one length, the same for the same arguments."""
-
-    @property
-    def answers(self) -> Sequence[Sequence[int]]:
-        """The places of each answer's tokens, as many for every answer, counted from the row's end: -1 is its last.
-
-        The loss and the errors are about these tokens alone.
-        """
-
-    def __call__(self, stream: Literal["training", "validation", "test"], index: int) -> list[int]: ...
 
 
 class HeldOutErrors(NamedTuple):
@@ -80,44 +72,6 @@ class Progress(NamedTuple):
     rate: float
     seconds: float
     held_out: HeldOutErrors
-
-
-@dataclass(frozen=True)
-class Share:
-    """Which part of each batch this process takes."""
-
-    rank: int = 0
-    world: int = 1
-
-    def sum(self, values: torch.Tensor) -> torch.Tensor:
-        """The sum of `values` over all processes."""
-        if self.world > 1:
-            distributed.all_reduce(values)
-        return values
-
-    def barrier(self) -> None:
-        """Wait for the other processes."""
-        if self.world > 1:
-            distributed.barrier()
-
-
-@contextmanager
-def processes(device: str) -> Iterator[tuple[Share, torch.device]]:
-    """This process's share and device: all of the work, or a part of it where torchrun started several."""
-    rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-    place = torch.device(device)
-    if world == 1:
-        yield Share(), place
-        return
-    if place.type == "cuda":
-        place = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
-        torch.cuda.set_device(place)
-    distributed.init_process_group("nccl" if place.type == "cuda" else "gloo")
-    try:
-        yield Share(rank, world), place
-        distributed.barrier()  # who leaves early breaks the others' connections
-    finally:
-        distributed.destroy_process_group()
 
 
 class Trainer:
@@ -166,50 +120,66 @@ class Trainer:
         `other_rows` are asked in place of those of the training.
         """
         self.model.eval()
-        rows = other_rows or self.rows
-        totals = torch.zeros(3, dtype=torch.float64)
-        for first in range(self.share.rank, count, self.share.world * self.schedule.batch):
-            indices = range(first, count, self.share.world)[: self.schedule.batch]
-            logits, answers = self._answer(_tensor(rows, stream, indices), rows)
-            wrong = logits.argmax(-1) != answers
-            loss = F.cross_entropy(logits.flatten(0, 2), answers.flatten(), reduction="sum")
-            totals += torch.stack((loss, wrong.sum(), wrong.any(2).sum())).double().cpu()
-        loss, tokens, wrong_answers = self.share.sum(totals.to(self.device)).tolist()
-        token_count = count * _answer_tokens(rows)
-        return HeldOutErrors(loss / token_count, tokens / token_count, wrong_answers / (count * len(rows.answers)))
+        rows, at_once = other_rows or self.rows, self.schedule.at_once or self.schedule.batch
+        totals = torch.zeros(5, dtype=torch.float64)
+        for first in range(self.share.rank, count, self.share.world * at_once):
+            indices = range(first, count, self.share.world)[:at_once]
+            batch = rows.batch(stream, indices)
+            says = self._predict(batch, batch.answers)
+            wrong = says.logits.argmax(-1) != says.tokens
+            loss = F.cross_entropy(says.logits, says.tokens, reduction="sum")
+            answers, wrong_answers = set(says.answers.tolist()), set(says.answers[wrong.cpu()].tolist())
+            counts = torch.tensor([len(wrong_answers), len(wrong), len(answers)])
+            totals += torch.cat((torch.stack((loss, wrong.sum())).double().cpu(), counts))
+        loss, tokens, wrong_answers, token_count, answer_count = self.share.sum(totals.to(self.device)).tolist()
+        asked, asked_answers = max(token_count, 1), max(answer_count, 1)  # few rows may leave a process without any
+        return HeldOutErrors(loss / asked, tokens / asked, wrong_answers / asked_answers)
 
-    def _advance(self, batch: torch.Tensor) -> float:
+    def _advance(self, batch: RowBatch) -> float:
         """One step on this process's rows of the batch; returns the loss over all rows of it."""
         self.step += 1
         self.model.train()
         for group in self.optimizer.param_groups:
             group["lr"] = self.schedule.rate(self.step)
+        total = float(self.share.sum(batch.weights.sum().double().to(self.device)))
+        self.optimizer.zero_grad()
+        batch_loss = torch.zeros((), dtype=torch.float64)
+        at_once = self.schedule.at_once or len(batch.tokens)
         with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
             torch.manual_seed(generator(self.seed, "dropout", self.step, self.share.rank).getrandbits(63))
-            logits, answers = self._answer(batch, self.rows)
-        token_count = self.schedule.batch * _answer_tokens(self.rows)
-        loss = F.cross_entropy(logits.flatten(0, 2), answers.flatten(), reduction="sum") / token_count
-        self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        batch_loss = float(self.share.sum(loss.detach()))
-        self._check(batch_loss)
+            for first in range(0, len(batch.tokens), at_once):
+                part = batch.part(first, first + at_once)
+                says = self._predict(part, part.weights)
+                losses = F.cross_entropy(says.logits, says.tokens, reduction="none")
+                loss = (losses * says.weights).sum() / total
+                loss.backward()  # type: ignore[no-untyped-call]
+                batch_loss += loss.detach().cpu()
+        mean = float(self.share.sum(batch_loss.to(self.device)))
+        self._check(mean)
         self._sum_gradients()
         nn.utils.clip_grad_norm_(self.model.parameters(), self.schedule.clip)
         self.optimizer.step()
-        return batch_loss
+        return mean
 
     def _check(self, loss: float) -> None:
         if not math.isfinite(loss):
             raise DivergedError(f"the loss of step {self.step} is {loss}; a lower learning rate may help")
 
-    def _answer(self, batch: torch.Tensor, rows: Rows) -> tuple[torch.Tensor, torch.Tensor]:
-        """Logits (B, answers, tokens, vocabulary) in float32 for the answers (B, answers, tokens) of rows (B, T)."""
-        batch, places = batch.to(self.device), torch.tensor(rows.answers, device=self.device)
-        tail = -int(min(map(min, rows.answers)))  # tokens from the first that is asked to the row's end
+    def _predict(self, batch: RowBatch, chosen: torch.Tensor) -> _Predictions:
+        """What the model says of the tokens of `batch` where `chosen` (B, T) is not 0; a row's first token is not."""
+        asked = chosen[:, 1:] != 0
+        rows, places = asked.nonzero(as_tuple=True)  # found before anything is on a GPU, which would be waited for
+        first = int(places.min()) if len(places) else 0
+        answers = batch.answers[:, 1:][asked] + rows * (batch.tokens.shape[1] + 1)  # apart over rows
+        tokens, weights = batch.tokens[:, 1:][asked], batch.weights[:, 1:][asked]
+        documents = {} if batch.documents is None else {"attention_mask": batch.documents.to(self.device)}
         half = self.device.type == "cuda" and torch.cuda.is_bf16_supported()
         with torch.autocast("cuda", torch.bfloat16) if half else nullcontext():
-            logits = self.model(batch, use_cache=False, logits_to_keep=tail + 1).logits[:, :-1]
-        return logits[:, tail + places].float(), batch[:, places]
+            kept = batch.tokens.shape[1] - first
+            inputs = batch.tokens.to(self.device)
+            logits = self.model(inputs, use_cache=False, logits_to_keep=kept, **documents).logits
+        picked = logits[rows.to(self.device), (places - first).to(self.device)].float()
+        return _Predictions(picked, tokens.to(self.device), weights.to(self.device), answers)
 
     def _sum_gradients(self) -> None:
         if self.share.world == 1:
@@ -220,27 +190,29 @@ class Trainer:
         for gradient, part in zip(gradients, parts, strict=True):
             gradient.copy_(part.view_as(gradient))
 
-    def _batches(self) -> Iterator[torch.Tensor]:
+    def _batches(self) -> Iterator[RowBatch]:
         """This process's rows of every batch that is left, made beforehand by `workers` processes if there are any."""
         batches = _Batches(self.rows, self.schedule, self.share)
         steps = range(self.step, self.schedule.steps)
         return iter(DataLoader(batches, batch_size=None, sampler=steps, num_workers=self._workers))
 
 
-class _Batches(Dataset[torch.Tensor]):
+class _Predictions(NamedTuple):
+    """Of N tokens: logits (N, vocabulary) in float32, the tokens, their weights, and the numbers of their answers."""
+
+    logits: torch.Tensor
+    tokens: torch.Tensor
+    weights: torch.Tensor
+    answers: torch.Tensor  # on the CPU
+
+
+class _Batches(Dataset[RowBatch]):
     def __init__(self, rows: Rows, schedule: Schedule, share: Share) -> None:
         self.rows, self.schedule, self.share = rows, schedule, share
 
-    def __getitem__(self, step: int) -> torch.Tensor:
-        first, batch = step * self.schedule.batch, self.schedule.batch
-        indices = range(first + self.share.rank, first + batch, self.share.world)
-        return _tensor(self.rows, "training", [index % (self.schedule.rows or index + 1) for index in indices])
-
-
-def _answer_tokens(rows: Rows) -> int:
-    """Of a row."""
-    return len(rows.answers) * len(rows.answers[0])
-
-
-def _tensor(rows: Rows, stream: Literal["training", "validation", "test"], indices: range | list[int]) -> torch.Tensor:
-    return torch.tensor([rows(stream, index) for index in indices])
+    def __getitem__(self, step: int) -> RowBatch:
+        stage, first = Stage(self.schedule.steps, self.schedule.batch, self.rows), step * self.schedule.batch
+        if isinstance(self.rows, StagedRows):
+            stage, first = self.rows.stage(step)
+        indices = range(first + self.share.rank, first + stage.batch, self.share.world)
+        return stage.rows.batch("training", [index % (self.schedule.rows or index + 1) for index in indices])

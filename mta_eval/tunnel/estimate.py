@@ -33,7 +33,8 @@ def costs(plan: TunnelPlan, device: str) -> list[Cost]:
 
 
 def _cost(plan: TunnelPlan, task: str, variant: Variant, device: str) -> Cost:
-    from mta_eval.training.trainer import Share, Trainer
+    from mta_eval.training.processes import Share
+    from mta_eval.training.trainer import Trainer
 
     (training, *_) = plan.trainings(task, variant, plan.preset.rates[0])
     built = registry.build_diagnostic(task)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from mta_eval import registry
 from mta_eval.core import DiagnosticTask
 from mta_eval.training.recipes import TrainingObserver, train_in_folder
+from mta_eval.training.rows import AnswerRows
 from mta_eval.tunnel.models import new_model, parameter_count
 from mta_eval.tunnel.presets import ModelSize
 from mta_eval.tunnel.rows.drawing import longer
@@ -80,7 +81,7 @@ class TrainingResult:
 
 
 @dataclass(frozen=True)
-class DiagnosticRows:
+class DiagnosticRows(AnswerRows):
     """The rows of a task for `training.Rows`. What is held out is the same for every seed."""
 
     task: DiagnosticTask
@@ -115,7 +116,8 @@ def train_variant(
 
     Raises ModelError if the folder holds something else or is in use.
     """
-    from mta_eval.training.trainer import DivergedError, Share, Trainer
+    from mta_eval.training.processes import Share
+    from mta_eval.training.trainer import DivergedError, Trainer
     from mta_eval.training.training_folder import TrainingFolder
 
     find_variant(training.variant)  # in this process, which may be a new one

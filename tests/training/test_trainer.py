@@ -14,13 +14,15 @@ from mta_eval.attention.configuration import preset
 from mta_eval.attention.decoder import MTAForCausalLM
 from mta_eval.core import generator
 from mta_eval.errors import ModelError
-from mta_eval.training.trainer import HeldOutErrors, Progress, Schedule, Share, Trainer, processes
+from mta_eval.training.processes import Share, processes
+from mta_eval.training.rows import AnswerRows
+from mta_eval.training.trainer import HeldOutErrors, Progress, Schedule, Trainer
 
 Stream = Literal["training", "validation", "test"]
 ANSWER, LENGTH, WORDS = 3, 12, 11
 
 
-class Numbers:
+class Numbers(AnswerRows):
     """Rows of random tokens; keeps which were asked for."""
 
     answers = (tuple(range(-ANSWER, 0)),)

@@ -1,0 +1,87 @@
+"""Rows of tokens to train on and to be asked: what a row is, and rows of several kinds one after another."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    import torch
+
+Stream = Literal["training", "validation", "test"]
+
+
+class RowBatch(NamedTuple):
+    """B rows of T tokens, and what the loss and the errors are about; every field is (B, T).
+
+    `weights` says how much the prediction of each token counts in the loss, 0 for not at all. `answers` numbers the
+    answers of a row from 1, 0 is for tokens of none. `documents` numbers the documents of a row from 1, 0 is for
+    padding; None where every row is one document.
+    """
+
+    tokens: torch.Tensor
+    weights: torch.Tensor
+    answers: torch.Tensor
+    documents: torch.Tensor | None = None
+
+    def part(self, first: int, last: int) -> RowBatch:
+        """Rows `first` to `last` - 1."""
+        return RowBatch(*(None if field is None else field[first:last] for field in self))  # type: ignore[arg-type]
+
+
+class Rows(Protocol):
+    """Rows of one length, the same for the same arguments."""
+
+    def batch(self, stream: Stream, indices: Sequence[int]) -> RowBatch:
+        """The rows of these numbers, from 0 on."""
+
+
+class AnswerRows(ABC):
+    """Rows whose answers stand at the same places of each; the loss is about the answers alone."""
+
+    @property
+    @abstractmethod
+    def answers(self) -> Sequence[Sequence[int]]:
+        """The places of each answer's tokens, counted from the row's end: -1 is its last."""
+
+    @abstractmethod
+    def __call__(self, stream: Stream, index: int) -> list[int]:
+        """The tokens of row `index`, from 0 on."""
+
+    def batch(self, stream: Stream, indices: Sequence[int]) -> RowBatch:
+        """See Rows."""
+        import torch
+
+        tokens = torch.tensor([self(stream, index) for index in indices])
+        answers = torch.zeros_like(tokens)
+        for number, places in enumerate(self.answers, 1):
+            answers[:, list(places)] = number
+        return RowBatch(tokens, (answers > 0).float(), answers)
+
+
+class Stage(NamedTuple):
+    """Part of a training: so many steps of so many rows each."""
+
+    steps: int
+    batch: int
+    rows: Rows
+
+
+class StagedRows:
+    """Rows in stages, such as short ones first and long ones later. Held out are rows of the last stage."""
+
+    def __init__(self, stages: Sequence[Stage]) -> None:
+        self.stages = tuple(stages)
+
+    def stage(self, step: int) -> tuple[Stage, int]:
+        """The stage of step `step`, from 0, and how many rows of it were seen before. Later steps are of the last."""
+        for stage in self.stages[:-1]:
+            if step < stage.steps:
+                return stage, step * stage.batch
+            step -= stage.steps
+        return self.stages[-1], step * self.stages[-1].batch
+
+    def batch(self, stream: Stream, indices: Sequence[int]) -> RowBatch:
+        """See Rows."""
+        return self.stages[-1].rows.batch(stream, indices)
