@@ -43,14 +43,12 @@ def recipe_of(attention: Any, steps: int) -> Any:
 
 def model_of(recipe: Any, device: str) -> nn.Module:
     """The recipe's model before its first step."""
-    from mta_eval.training.recipes import _new_model
-
-    return _new_model(recipe).to(device)
+    return recipe.new_model(recipe.tokenizer()).to(device)
 
 
 def _make_rows(job: tuple[str, int, int]) -> np.ndarray:
     from mta_eval import registry
-    from mta_eval.training.recipes import TaskRows
+    from mta_eval.training.letter_block_recipe import TaskRows
 
     stream, first, last = job
     rows = TaskRows(registry.build_task(recipe_of("mta", 1).task), 42)
@@ -94,8 +92,8 @@ def rate(results: Any, attention: str, way: str) -> dict[str, float]:
 def loop_rate(results: Any, attention: str) -> dict[str, float]:
     """Today's training loop, its rows made by worker processes."""
     from mta_eval import registry
+    from mta_eval.training.letter_block_recipe import TaskRows
     from mta_eval.training.processes import Share
-    from mta_eval.training.recipes import TaskRows
     from mta_eval.training.trainer import Trainer
 
     steps = 4 if results.smoke else 400

@@ -60,7 +60,8 @@ def train(
     Several devices: torchrun --nproc-per-node N -m mta_eval train …
     """
     from mta_eval.results.text_files import write_lines
-    from mta_eval.training import recipes
+    from mta_eval.training import recipes, training
+    from mta_eval.training.letter_block_recipe import rows_as_json
 
     changes: dict[str, Any] = {"steps": steps, "evaluate_every": every}
     changes = {name: value for name, value in changes.items() if value}
@@ -68,14 +69,14 @@ def train(
     if write_rows:
         if out.exists():
             raise StoreError(f"{str(out)!r} is there already; name a new file")
-        write_lines(recipes.rows_as_json(recipe, write_rows), out)
+        write_lines(rows_as_json(recipe, write_rows), out)
         terminal.print_line(f"{write_rows} rows in {out}")
         return
     with training_bar() as watch:
-        errors = recipes.train(recipe, out, watch, device, stop_below, _command())
+        errors = training.train(recipe, out, watch, device, stop_below, _command())
     if watch.began is not None:  # only one of several processes speaks
         wrong = f"{errors['answers']:.1%} of answers and {errors['tokens']:.2%} of their tokens wrong"
-        terminal.print_line(f"{wrong}, of {recipes.TESTED:,}")
+        terminal.print_line(f"{wrong}, of {recipe.schedule.tested:,}")
         terminal.print_line(out)
 
 

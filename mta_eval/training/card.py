@@ -30,7 +30,7 @@ Trained by mta-eval {mta_eval} from its `{preset}` recipe, from scratch, on rows
 
 These are errors on {tested:,} rows of a stream that neither the training nor the evaluations on the way have seen.
 Open it with `mta-eval run {name} --model {attention}:FOLDER`, or, after `import mta_eval`, with transformers'
-`AutoModelForCausalLM`. It knows the letters a to z, ".", "#" and "_" only, and rows of {length} tokens.
+`AutoModelForCausalLM`. {about}
 
 ## Recipe
 
@@ -52,10 +52,10 @@ def card(
     recipe: Mapping[str, Any],
     lines: Sequence[LogLine],
     test: Mapping[str, float],
-    tested: int,
+    about: str,
     command: str,
 ) -> str:
-    """Markdown for README.md from recipe.json, log.jsonl and the errors on the `tested` rows of the test stream."""
+    """Markdown for README.md from recipe.json, log.jsonl and the errors on the test stream; `about` is of its use."""
     schedule, sizes = recipe["schedule"], recipe["sizes"]
     facts = {**sizes, **schedule, "steps done": lines[-1]["step"], "trained on": recipe["machine"]}
     interval = -(-len(lines) // MAX_LINES)
@@ -63,10 +63,10 @@ def card(
     return CARD.format(
         **{key: recipe[key] for key in ("attention", "task", "seed", "preset", "mta_eval")},
         **test,
-        tested=tested,
+        tested=schedule["tested"],
+        about=about,
         command=command,
         name=recipe["task"],
-        length=sizes["max_position_embeddings"],
         recipe="\n".join(f"| {name} | {json.dumps(value).strip(chr(34))} |" for name, value in facts.items()),
         held_out=schedule["held_out"],
         curve="\n".join(

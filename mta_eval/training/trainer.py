@@ -43,6 +43,7 @@ class Schedule:
     rows: int = 0
     evaluate_every: int = 100
     held_out: int = 500
+    tested: int = 1000  # rows that are asked at the end
     at_once: int = 0
 
     def rate(self, step: int) -> float:

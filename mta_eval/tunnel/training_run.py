@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Literal
 
 from mta_eval import registry
 from mta_eval.core import DiagnosticTask
-from mta_eval.training.recipes import TrainingObserver, train_in_folder
 from mta_eval.training.rows import AnswerRows
+from mta_eval.training.training import TrainingObserver, train_in_folder
 from mta_eval.tunnel.models import new_model, parameter_count
 from mta_eval.tunnel.presets import ModelSize
 from mta_eval.tunnel.rows.drawing import longer

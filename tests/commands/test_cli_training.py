@@ -11,8 +11,9 @@ from tiny_training import SIZES, log_of, result_of
 
 from mta_eval import registry
 from mta_eval.commands import training_bar as terminal
-from mta_eval.training import recipes as training
-from mta_eval.training.recipes import Recipe
+from mta_eval.training import letter_block_recipe as training
+from mta_eval.training import recipes
+from mta_eval.training.letter_block_recipe import LetterBlockRecipe as Recipe
 from mta_eval.training.trainer import HeldOutErrors, Progress, Schedule
 
 Call = Callable[..., tuple[int, str, str]]
@@ -22,15 +23,14 @@ TRAIN = ("train", "letter_blocks", "--out", "made", "--steps", "6", "--every", "
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """The real recipe, but for a model of 16 numbers and batches of 4."""
-    real, schedules = training.letter_blocks, {"batch": 4, "held_out": 8, "warmup": 0}
+    real, schedules = training.letter_blocks, {"batch": 4, "held_out": 8, "tested": 8, "warmup": 0}
 
     def small(*args: Any, **options: Any) -> Recipe:
         made = real(*args, **options)
         schedule: Schedule = replace(made.schedule, **schedules)  # type: ignore[arg-type]
         return replace(made, sizes={**made.sizes, **SIZES}, schedule=schedule)
 
-    monkeypatch.setitem(training.RECIPES, "letter_blocks", small)
-    monkeypatch.setattr(training, "TESTED", 8)
+    monkeypatch.setitem(recipes.RECIPES, "letter_blocks", small)
 
 
 def stop_at(evaluation: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,12 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from mta_eval import registry
-from mta_eval.training import recipes as training
-from mta_eval.training.recipes import Recipe
+from mta_eval.training import letter_block_recipe as training
+from mta_eval.training import training as whole
+from mta_eval.training.letter_block_recipe import LetterBlockRecipe as Recipe
 from mta_eval.training.trainer import Progress, Schedule
 
 SIZES = {"hidden_size": 16, "num_hidden_layers": 1, "intermediate_size": 32, "attention_dropout": 0.0}
-SCHEDULE: dict[str, Any] = {"steps": 6, "batch": 4, "learning_rate": 1e-2, "evaluate_every": 2, "held_out": 16}
+SCHEDULE: dict[str, Any] = {
+    "steps": 6,
+    "batch": 4,
+    "learning_rate": 1e-2,
+    "evaluate_every": 2,
+    "held_out": 16,
+    "tested": 16,
+}
 TASK = "letter_blocks:block=3,blocks=4"
 EASY = "letter_blocks:block=1,query=1,blocks=2"  # say the query letter again: a hundred steps teach it
 
@@ -60,7 +68,7 @@ def recipe(attention: Any = "mta", task: str = TASK, sizes: dict[str, Any] | Non
 
 
 def train(recipe: Recipe, folder: Path, watch: Heard | None = None, **options: Any) -> dict[str, float]:
-    return training.train(recipe, folder, watch or Heard(), "cpu", **options)
+    return whole.train(recipe, folder, watch or Heard(), "cpu", **options)
 
 
 def log_of(folder: Path) -> list[dict[str, Any]]:

@@ -20,8 +20,9 @@ import mta_eval
 from mta_eval import registry
 from mta_eval.core import Cell
 from mta_eval.errors import ModelError, SpecError
-from mta_eval.training import recipes as training
+from mta_eval.training import letter_block_recipe as training
 from mta_eval.training.letter_tokenizer import EOS, IDS, row_ids
+from mta_eval.training.recipes import recipe_for
 
 HERE = Path(__file__).parents[1] / "helpers"  # where tiny_training is
 SCRIPT = """
@@ -30,8 +31,6 @@ import sys
 from pathlib import Path
 sys.path.insert(0, {here!r})
 from tiny_training import Heard, recipe, train
-from mta_eval.training import recipes as training
-training.TESTED = 16
 heard = Heard()
 train(recipe({arguments}), Path({folder!r}), heard)
 Path({folder!r}).with_name("heard-" + os.environ.get("RANK", "0")).write_text(str(len(heard.steps)))
@@ -43,12 +42,8 @@ LEARNING: dict[str, Any] = {
     "warmup": 10,
     "evaluate_every": 12,
     "held_out": 64,
+    "tested": 64,
 }
-
-
-@pytest.fixture(autouse=True)
-def few_tested(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "TESTED", 16)
 
 
 def script(tmp_path: Path, folder: Path, arguments: str) -> str:
@@ -211,11 +206,8 @@ def test_the_paper_recipe_is_the_papers(attention: Any) -> None:
 
 
 @pytest.mark.parametrize("attention", tuple(registry.names("attention")))
-def test_the_papers_model_trains_at_its_full_size(
-    attention: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made = training.letter_blocks(attention, "paper", 42, steps=1, batch=1, held_out=1)
-    monkeypatch.setattr(training, "TESTED", 1)
+def test_the_papers_model_trains_at_its_full_size(attention: Any, tmp_path: Path) -> None:
+    made = training.letter_blocks(attention, "paper", 42, steps=1, batch=1, held_out=1, tested=1)
     train(made, tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
     wanted: dict[str, Any] = {
@@ -255,13 +247,13 @@ def test_a_recipe_is_kept_whole_and_reads_back_the_same() -> None:
 
 def test_what_there_is_no_recipe_for_is_refused() -> None:
     with pytest.raises(SpecError, match=r"no recipe to train 'letter_block'.*did you mean 'letter_blocks'"):
-        training.recipe_for("letter_block", "mta")
+        recipe_for("letter_block", "mta")
     with pytest.raises(SpecError, match="no recipe to train 'niah'"):
-        training.recipe_for("niah", "mta")
+        recipe_for("niah", "mta")
     with pytest.raises(SpecError, match="no preset 'gpu'; there is: cpu, paper"):
-        training.recipe_for("letter_blocks", "mta", "gpu")
+        recipe_for("letter_blocks", "mta", "gpu")
     with pytest.raises(SpecError, match="block"):
-        training.recipe_for("letter_blocks", "mta", "cpu", 42, 26)
+        recipe_for("letter_blocks", "mta", "cpu", 42, 26)
 
 
 def test_weights_begin_with_the_seed_and_nothing_else(tmp_path: Path) -> None:
@@ -286,9 +278,7 @@ def test_a_training_that_runs_away_is_one_line(tmp_path: Path) -> None:
 def learned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model that knows some of the answers, and not all."""
     folder = tmp_path_factory.mktemp("training") / "learned"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "TESTED", 64)
-        train(recipe("mta", EASY, {"key_kernel_before": 3}, **LEARNING), folder)
+    train(recipe("mta", EASY, {"key_kernel_before": 3}, **LEARNING), folder)
     return folder
 
 

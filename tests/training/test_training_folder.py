@@ -14,25 +14,17 @@ from tiny_training import SIZES, Leaving, log_of, recipe, result_of, train
 
 from mta_eval.attention.decoder import MTAForCausalLM
 from mta_eval.errors import ModelError
-from mta_eval.training import recipes as training
-from mta_eval.training.recipes import Recipe
+from mta_eval.training.letter_block_recipe import LetterBlockRecipe as Recipe
 from mta_eval.training.training_folder import TrainingFolder
 
 MTA, DROPOUT = recipe(), recipe(sizes={"attention_dropout": 0.3})
-
-
-@pytest.fixture(autouse=True)
-def few_tested(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "TESTED", 16)
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A training that nothing disturbed."""
     folder = tmp_path_factory.mktemp("folder") / "whole"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "TESTED", 16)
-        train(DROPOUT, folder)
+    train(DROPOUT, folder)
     return folder
 
 
