@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
+from mta_eval.core import generator
+
 if TYPE_CHECKING:
     import torch
 
@@ -58,6 +60,33 @@ class AnswerRows(ABC):
         for number, places in enumerate(self.answers, 1):
             answers[:, list(places)] = number
         return RowBatch(tokens, (answers > 0).float(), answers)
+
+
+class MixedRows:
+    """Rows of several kinds, each with its share of them; which one a row is of hangs on its number."""
+
+    def __init__(self, parts: Sequence[tuple[float, Rows]]) -> None:
+        self.shares, self.parts = [share for share, _ in parts], [rows for _, rows in parts]
+
+    def batch(self, stream: Stream, indices: Sequence[int]) -> RowBatch:
+        """See Rows."""
+        import torch
+
+        kinds = [self._kind(stream, index) for index in indices]
+        made: dict[int, RowBatch] = {}
+        for place, (kind, index) in enumerate(zip(kinds, indices, strict=True)):
+            made[place] = self.parts[kind].batch(stream, [index])
+        tokens, weights, answers, documents = zip(*(made[place] for place in range(len(kinds))), strict=True)
+        return RowBatch(
+            torch.cat(tokens),
+            torch.cat(weights),
+            torch.cat(answers),
+            None if documents[0] is None else torch.cat(documents),
+        )
+
+    def _kind(self, stream: Stream, index: int) -> int:
+        random = generator(0, "mixed rows", stream, index)
+        return int(random.choices(range(len(self.parts)), weights=self.shares)[0])
 
 
 class Stage(NamedTuple):

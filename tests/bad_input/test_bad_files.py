@@ -119,7 +119,11 @@ def test_numbers_of_a_run_are_those_of_64_bits(run_folder: Path, refused: Callab
 
 def test_every_reader_of_json_is_the_one_at_the_door() -> None:
     readers = {file.name for file in FILES if "json.loads(" in file.read_text()}
-    assert readers == {"outside.py", "letter_block_recipe.py", "training_run.py"}  # the others read what they have just written
+    assert readers == {
+        "outside.py",
+        "letter_block_recipe.py",
+        "training_run.py",
+    }  # the others read what they have just written
 
 
 def test_a_pipe_in_a_folder_of_texts(refused: Callable[..., str], tmp_path: Path) -> None:

@@ -1,0 +1,94 @@
+"""Rows from the samples of tasks: a prompt as a model is asked it, with its answer behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from mta_eval import registry
+from mta_eval.core import Cell, Sample, Task, generator
+from mta_eval.errors import SpecError
+from mta_eval.training.rows import RowBatch, Stream
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+    from mta_eval.models.tokenizer import FastTokenizer
+
+SEEDS = {"training": 1_000_000_000, "validation": 2_000_000_000, "test": 2_000_000_001}  # far from those of runs
+ENDING = "\n"  # ends an answer, and is a stop string of tasks that end in "Answer:"
+DEPTHS = 8  # decimals of a depth
+
+
+@dataclass(frozen=True)
+class SampleRows:
+    """Rows of `length` tokens, each a sample of one of the tasks (specs) in turn, for `rows.Rows`.
+
+    The sample's window is one of `windows` (0: the facts alone), its depth anywhere. What is shorter than the row is
+    padded at its end. An answer counts `answer_weight` in the loss, each token of the prompt `text_weight`.
+    Raises SpecError for a task that has no samples with an answer.
+    """
+
+    tasks: tuple[str, ...]
+    tokenizer: PreTrainedTokenizerFast
+    length: int
+    windows: tuple[int, ...]
+    seed: int
+    text_weight: float = 0.0
+    answer_weight: float = 1.0
+
+    def batch(self, stream: Stream, indices: Sequence[int]) -> RowBatch:
+        """See Rows."""
+        import torch
+
+        rows = [self.row(stream, index) for index in indices]
+        tokens, weights, answers = (torch.tensor(part) for part in zip(*rows, strict=True))
+        return RowBatch(tokens, weights, answers)
+
+    def row(self, stream: Stream, index: int) -> tuple[list[int], list[float], list[int]]:
+        """Tokens, their weights, and 1 for the tokens of the answer. Raises SpecError where a sample has no answer."""
+        sample = self._sample(stream, index, self.windows)
+        if sample.length > self.length:  # the facts alone may be long
+            sample = self._sample(stream, index, (self.length,))
+        if not sample.targets:
+            raise SpecError(f"{sample.task} has no answers to train on; name another task, or train on its text")
+        prompt = self._reader.prompt_ids(sample.prompt, plain=sample.chat is None)
+        told = f"{sample.prompt}{sample.target_delimiter}{', '.join(sample.targets)}{self._ending(sample)}"
+        whole = self._reader.prompt_ids(told, plain=sample.chat is None)
+        shared = next(
+            (at for at, pair in enumerate(zip(prompt, whole, strict=False)) if len(set(pair)) > 1), len(prompt)
+        )
+        if len(whole) > self.length:
+            raise SpecError(f"{sample.id} does not fit rows of {self.length} tokens; train on longer ones")
+        answer = len(whole) - shared
+        padding = self.length - len(whole)
+        weights = [0.0, *[self.text_weight] * (shared - 1), *[self.answer_weight] * answer, *[0.0] * padding]
+        return whole + [self._padding] * padding, weights, [0] * shared + [1] * answer + [0] * padding
+
+    def _sample(self, stream: Stream, index: int, windows: tuple[int, ...]) -> Sample:
+        """Sample `index`; the same for every seed of a training where it is held out."""
+        random = generator(self.seed if stream == "training" else 0, "sample rows", stream, index)
+        task, window = self._built[index % len(self._built)], random.choice(windows)
+        cell = Cell(window, round(random.random(), DEPTHS), index)
+        seed = SEEDS[stream] + (self.seed if stream == "training" else 0)
+        return task.sample(cell, seed, self._reader)
+
+    def _ending(self, sample: Sample) -> str:
+        """What ends the answer: a stop string, else the end of the text."""
+        return next(iter(sample.stop), str(self.tokenizer.eos_token or ENDING))
+
+    @cached_property
+    def _built(self) -> list[Task]:
+        return list(registry.build_all(self.tasks, registry.build_task).values())
+
+    @cached_property
+    def _reader(self) -> FastTokenizer:
+        from mta_eval.models.tokenizer import FastTokenizer
+
+        return FastTokenizer(self.tokenizer.backend_tokenizer, "training", self.tokenizer)
+
+    @property
+    def _padding(self) -> int:
+        return int(self.tokenizer.eos_token_id or 0)
