@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -39,14 +39,18 @@ class TrainingBar:
         """One more step."""
         self.bar.update(self._job, completed=step, description=f"loss {loss:.4f}")
 
-    def evaluated(self, progress: Progress) -> None:
-        """An evaluation: its errors, and the time that is left."""
+    def evaluated(self, progress: Progress, probes: Mapping[str, float]) -> None:
+        """An evaluation: its errors, what the probes found, and the time that is left."""
         left = duration_text(progress.seconds / progress.step * (self._steps - progress.step))
         self._console.print(
             f"step {progress.step:,}: loss {progress.loss:.4f}, {progress.held_out.answers:.1%} of held-out answers "
             f"wrong, {left} left",
             highlight=False,
         )
+        if probes:
+            units = {name: "" if name.startswith("perplexity of") else " %" for name in probes}
+            found = (f"{name} {value:.4g}{units[name]}" for name, value in probes.items())
+            self._console.print(f"  {', '.join(found)}", highlight=False)
 
 
 @contextmanager

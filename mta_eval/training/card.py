@@ -9,6 +9,8 @@ from typing import Any
 from mta_eval.training.training_log import LogLine
 
 MAX_LINES = 25  # of the curve
+ELSEWHERE = ("task", "attention", "preset", "seed", "mta_eval", "machine", "schedule", "sizes", "stages")
+EMPTY = ("", [], {}, None)
 
 CARD = """\
 ---
@@ -56,8 +58,15 @@ def card(
     command: str,
 ) -> str:
     """Markdown for README.md from recipe.json, log.jsonl and the errors on the test stream; `about` is of its use."""
-    schedule, sizes = recipe["schedule"], recipe["sizes"]
-    facts = {**sizes, **schedule, "steps done": lines[-1]["step"], "trained on": recipe["machine"]}
+    schedule = recipe["schedule"]
+    plain = {name: value for name, value in recipe.items() if name not in ELSEWHERE and value not in EMPTY}
+    facts = {
+        **plain,
+        **recipe.get("sizes", {}),
+        **schedule,
+        "steps done": lines[-1]["step"],
+        "trained on": recipe["machine"],
+    }
     interval = -(-len(lines) // MAX_LINES)
     shown = [line for number, line in enumerate(reversed(lines)) if number % interval == 0][::-1]
     return CARD.format(

@@ -167,7 +167,7 @@ def needles(attention: str, preset: str = "cpu", seed: int = 0, **changes: Any) 
             "steps": steps,
             "batch": stages[-1].batch,
             "learning_rate": LEARNING_RATE,
-            "warmup": WARMUP,
+            "warmup": min(WARMUP, steps // 10),
             "decay": DECAY,
             "evaluate_every": EVALUATE_EVERY,
             "held_out": HELD_OUT,

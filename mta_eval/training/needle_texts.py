@@ -27,7 +27,7 @@ from mta_eval.training.rows import RowBatch, Stream
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-CONSONANTS = tuple("bcdfghjklmnprstvwz") + ("br", "ch", "dr", "fl", "gr", "kr", "pl", "sh", "st", "th", "tr")
+CONSONANTS = (*"bcdfghjklmnprstvwz", "br", "ch", "dr", "fl", "gr", "kr", "pl", "sh", "st", "th", "tr")
 VOWELS, ENDS = (*"aeiou", "ai", "ea", "ou"), ("", "", "", *"nrslmk", "nd", "rt")
 TWO_WORDS = 0.3  # share of names that have two
 DIGITS = 7  # of a number, as in the task

@@ -1,20 +1,52 @@
-"""The recipes by the name of what is trained on."""
+"""The recipes by what is trained on: one of their names, `text`, or specs of tasks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from mta_eval import registry
-from mta_eval.errors import SpecError
+from mta_eval.errors import SpecError, did_you_mean
+from mta_eval.training.language_recipe import MTA, language_model
 from mta_eval.training.letter_block_recipe import letter_blocks
 from mta_eval.training.needle_recipe import needles
 from mta_eval.training.training import Recipe
 
+TEXT = "text"
 RECIPES: dict[str, Callable[..., Recipe]] = {"letter_blocks": letter_blocks, "needles": needles}
+OPTIONS = {"letter_blocks": ("block", "target"), "needles": ()}  # that a recipe has beside those of all
 
 
-def recipe_for(task: str, *args: object, **options: object) -> Recipe:
-    """The recipe of a task. Raises SpecError if there is none."""
-    if task not in RECIPES:
-        raise SpecError(f"there is no recipe to train {task!r}{registry.did_you_mean(task, RECIPES)}")
-    return RECIPES[task](*args, **options)
+def recipe_for(
+    what: Sequence[str],
+    attention: str,
+    preset: str = "",
+    seed: int = 42,
+    changes: Mapping[str, Any] | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Recipe:
+    """The recipe for `what`: a name of RECIPES alone, or "text" and tasks in any mixture. "": its first preset.
+
+    `changes` replace fields of its schedule; `options` are its own, by their names. Raises SpecError.
+    """
+    changes, options = changes or {}, options or {}
+    registry.find("attention", attention or MTA)
+    (first, *others) = what
+    if first in RECIPES and not others:
+        for name in options:
+            if name not in OPTIONS[first]:
+                raise SpecError(f"{first} has no option --{name.replace('_', '-')}; leave it out, or train on text")
+        return RECIPES[first](
+            attention or MTA, **({"preset": preset} if preset else {}), seed=seed, **options, **changes
+        )
+    for spec in what:
+        name = registry.parse(spec)[0]
+        if name in RECIPES and spec == name:
+            raise SpecError(f"{name} is a recipe of its own; train on it alone, or give it options: {name}:…")
+        if spec != TEXT and name not in registry.names("tasks"):
+            known = [TEXT, *RECIPES, *registry.names("tasks")]
+            raise SpecError(f"there is nothing to train on that is called {spec!r}{did_you_mean(name, known)}")
+    tasks = tuple(spec for spec in what if spec != TEXT)
+    if TEXT not in what and options.get("data"):
+        raise SpecError("--data is the text of `text`; name that too: mta-eval train text TASK --data …")
+    return language_model(tasks, attention, preset, seed, changes, options)

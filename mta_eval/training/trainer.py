@@ -86,8 +86,9 @@ class Trainer:
         self.model, self.rows, self.schedule, self.seed, self.share = model, rows, schedule, seed, share
         self.step, self.seconds, self._workers = 0, 0.0, workers
         self.device = next(model.parameters()).device
+        self.trained = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
         self.optimizer = torch.optim.AdamW(
-            model.parameters(),
+            self.trained.values(),
             lr=schedule.learning_rate,
             betas=schedule.betas,
             eps=schedule.eps,
@@ -158,7 +159,7 @@ class Trainer:
         mean = float(self.share.sum(batch_loss.to(self.device)))
         self._check(mean)
         self._sum_gradients()
-        nn.utils.clip_grad_norm_(self.model.parameters(), self.schedule.clip)
+        nn.utils.clip_grad_norm_(self.trained.values(), self.schedule.clip)
         self.optimizer.step()
         return mean
 
@@ -185,7 +186,7 @@ class Trainer:
     def _sum_gradients(self) -> None:
         if self.share.world == 1:
             return
-        gradients = [parameter.grad for parameter in self.model.parameters() if parameter.grad is not None]
+        gradients = [parameter.grad for parameter in self.trained.values() if parameter.grad is not None]
         flat = self.share.sum(torch.cat([gradient.flatten() for gradient in gradients]))
         parts = torch.split(flat, [gradient.numel() for gradient in gradients])
         for gradient, part in zip(gradients, parts, strict=True):

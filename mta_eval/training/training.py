@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+    from mta_eval.training.probes import Probes
     from mta_eval.training.processes import Share
     from mta_eval.training.rows import Rows
     from mta_eval.training.trainer import Progress, Schedule, Trainer
@@ -53,7 +56,7 @@ class TrainingObserver(Protocol):
 
     def step(self, step: int, loss: float) -> None: ...
 
-    def evaluated(self, progress: Progress) -> None: ...
+    def evaluated(self, progress: Progress, probes: Mapping[str, float]) -> None: ...
 
 
 def train(
@@ -63,12 +66,15 @@ def train(
     device: str = "auto",
     stop_below: float | None = None,
     command: str = "",
+    probes: Probes | None = None,
 ) -> dict[str, float]:
     """Train `recipe` in the folder `out`, or go on where it was stopped; returns the errors on the test stream.
 
     Stops early once the share of wrong held-out answers is at most `stop_below`. Under torchrun all processes call
-    this, and the first one writes. Raises ModelError if `out` holds something else, is in use or cannot be written.
+    this, and the first one writes and asks the `probes`.
+    Raises ModelError if `out` holds something else, is in use or cannot be written.
     """
+    from mta_eval.models.checkpoints.lora import merged
     from mta_eval.models.devices import choose_device
     from mta_eval.training.card import card
     from mta_eval.training.processes import processes
@@ -91,19 +97,25 @@ def train(
         model, rows = recipe.new_model(tokenizer).to(place), recipe.rows(tokenizer)
         workers = 2 if place.type == "cuda" else 0  # a GPU would wait for its rows
         trainer = Trainer(model, rows, recipe.schedule, recipe.seed, share, workers)
-        train_in_folder(trainer, folder, observer, stop_below)
+        ask = partial(probes.ask, model, tokenizer) if probes else None
+        train_in_folder(trainer, folder, observer, stop_below, ask)
         test = trainer.evaluate("test", recipe.schedule.tested)._asdict()
         if not share.rank:
             facts = {**recipe.described(), "machine": _machine(place, share)}
-            folder.finish(model, tokenizer, test, card(facts, folder.lines(), test, recipe.about(), command))
+            folder.finish(merged(model), tokenizer, test, card(facts, folder.lines(), test, recipe.about(), command))
     return test
 
 
 def train_in_folder(
-    trainer: Trainer, folder: TrainingFolder, observer: TrainingObserver, stop_below: float | None
+    trainer: Trainer,
+    folder: TrainingFolder,
+    observer: TrainingObserver,
+    stop_below: float | None,
+    probe: Callable[[], Mapping[str, float]] | None = None,
 ) -> None:
     """Train to the end, or until the share of wrong held-out answers is at most `stop_below`; goes on where it stopped.
 
+    What `probe` says at each evaluation is kept in the log.
     Raises ModelError if the folder is damaged, DivergedError if the loss is no longer a number.
     """
     writes = not trainer.share.rank
@@ -115,9 +127,10 @@ def train_in_folder(
         return
     for progress in trainer.run(observer.step if writes else None):
         if writes:
-            lines.append(log_line(progress))
+            found = probe() if probe else {}
+            lines.append(log_line(progress, found))
             folder.save(trainer, lines)
-            observer.evaluated(progress)
+            observer.evaluated(progress, found)
         if stop_below is not None and progress.held_out.answers <= stop_below:
             return
 

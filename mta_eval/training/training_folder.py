@@ -151,7 +151,7 @@ def _write(path: Path, text: str) -> None:
 
 def _save(path: Path, trainer: Trainer) -> None:
     tensors = {}
-    for name, parameter in trainer.model.named_parameters():
+    for name, parameter in trainer.trained.items():
         tensors[f"weight.{name}"] = parameter.detach().cpu()
         for moment in MOMENTS:
             tensors[f"{moment}.{name}"] = trainer.optimizer.state[parameter][moment].cpu()
@@ -164,7 +164,7 @@ def _load(path: Path, trainer: Trainer) -> tuple[int, float]:
     try:
         with safe_open(path, "pt") as file:
             about = file.metadata()
-            for name, parameter in trainer.model.named_parameters():
+            for name, parameter in trainer.trained.items():
                 parameter.copy_(file.get_tensor(f"weight.{name}"))
                 moments = {moment: file.get_tensor(f"{moment}.{name}").to(parameter.device) for moment in MOMENTS}
                 trainer.optimizer.state[parameter] = {"step": torch.tensor(float(about["step"])), **moments}

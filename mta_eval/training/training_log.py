@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypedDict
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 from mta_eval.outside import read_json
 
@@ -26,18 +27,20 @@ class LogLine(TypedDict):
     rate: float
     seconds: float
     held_out: HeldOutLine
+    probes: NotRequired[dict[str, float]]  # what `probes.Probes` found
 
 
-def log_line(progress: Progress) -> LogLine:
+def log_line(progress: Progress, probes: Mapping[str, float]) -> LogLine:
     """The line of an evaluation."""
     errors = progress.held_out
-    return {
+    line: LogLine = {
         "step": progress.step,
         "loss": progress.loss,
         "rate": progress.rate,
         "seconds": progress.seconds,
         "held_out": {"loss": errors.loss, "tokens": errors.tokens, "answers": errors.answers},
     }
+    return {**line, "probes": dict(probes)} if probes else line
 
 
 def parse_line(text: bytes) -> LogLine:

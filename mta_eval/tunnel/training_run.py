@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -105,7 +105,7 @@ class Unwatched:
     def step(self, step: int, loss: float) -> None:
         """See TrainingObserver."""
 
-    def evaluated(self, progress: Progress) -> None:
+    def evaluated(self, progress: Progress, probes: Mapping[str, float]) -> None:
         """See TrainingObserver."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,7 @@ class Heard:
     def step(self, step: int, loss: float) -> None:
         self.steps.append((step, loss))
 
-    def evaluated(self, progress: Progress) -> None:
+    def evaluated(self, progress: Progress, probes: Mapping[str, float]) -> None:
         self.evaluations.append(progress)
 
 

@@ -66,6 +66,12 @@ def with_lora(model: PreTrainedModel, rank: int, kernels: bool) -> PeftModel:
     return adapted
 
 
+def merged(model: nn.Module) -> nn.Module:
+    """The model with LoRA's updates in its weights, ready to be saved as a checkpoint; any other model as it is."""
+    merge = getattr(model, "merge_and_unload", None)
+    return merge() if callable(merge) else model
+
+
 def save_lora(model: PeftModel, folder: Path) -> None:
     """Write the adapter of `with_lora` to a new folder: LoRA's matrices, and the kernels if they were trained.
 

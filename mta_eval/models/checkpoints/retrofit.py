@@ -32,6 +32,7 @@ SAME = (
     *("num_key_value_heads", "head_dim", "hidden_act", "max_position_embeddings", "rms_norm_eps", "rope_parameters"),
     *("tie_word_embeddings", "bos_token_id", "eos_token_id", "pad_token_id"),
 )
+PLAIN, MTA = "transformer", "mta"
 OPTIONS = (*KERNELS, "convolution_layers", "key_padding", "norm", "gate", "kernel_init")
 PROBE = "The magic number of San Francisco is 8. The magic number of San Francisco is"
 
@@ -76,13 +77,23 @@ def convert(original: PreTrainedModel, attention: str, options: Mapping[str, obj
     return model
 
 
-def open_checkpoint(source: str) -> MTAForCausalLM:
-    """A checkpoint of the family as it is, or any other Llama-type one as a plain transformer. Raises ModelError."""
+def open_checkpoint(source: str, attention: str = "", options: Mapping[str, object] | None = None) -> MTAForCausalLM:
+    """A checkpoint of the family as it is, or any Llama-type one with another attention put into it.
+
+    `attention` "" is the checkpoint's own, or transformer, or mta where there are `options` of MTAConfig. Raises
+    ModelError, SpecError where the checkpoint has an attention already that cannot be exchanged.
+    """
     model = _load(checkpoint_path(source))
-    if isinstance(model, MTAForCausalLM):
+    options = options or {}
+    own = model.config.attention if isinstance(model, MTAForCausalLM) else ""
+    if own and attention in ("", own) and not options:
         checkpoint: MTAForCausalLM = model
         return checkpoint
-    return convert(model, "transformer", {})
+    if own not in ("", PLAIN):
+        raise SpecError(
+            f"{source!r} has {own} attention already, which cannot be exchanged; leave attention options out"
+        )
+    return convert(model, attention or (MTA if options else PLAIN), options)
 
 
 def _load(path: str) -> PreTrainedModel:
@@ -103,10 +114,12 @@ def _load(path: str) -> PreTrainedModel:
 
 
 def _config(source: PretrainedConfig, attention: str, options: Mapping[str, object]) -> MTAConfig:
-    if source.model_type not in LLAMA_TYPES:
+    plain = isinstance(source, MTAConfig) and source.attention == PLAIN  # Llama's own attention under our name
+    kind = "llama" if plain else source.model_type
+    if kind not in LLAMA_TYPES:
         raise ModelError(f"a {source.model_type} model cannot be retrofitted; these can: {', '.join(LLAMA_TYPES)}")
     given = {name: getattr(source, name) for name in SAME if hasattr(source, name)}
-    biased = LLAMA_TYPES[source.model_type]
+    biased = LLAMA_TYPES[kind]
     given["attention_bias"] = source.attention_bias if biased is None else biased
     given["output_bias"] = source.attention_bias if biased is None else False
     given["mlp_bias"] = getattr(source, "mlp_bias", False)
