@@ -90,9 +90,7 @@ def open_checkpoint(source: str, attention: str = "", options: Mapping[str, obje
         checkpoint: MTAForCausalLM = model
         return checkpoint
     if own not in ("", PLAIN):
-        raise SpecError(
-            f"{source!r} has {own} attention already, which cannot be exchanged; leave attention options out"
-        )
+        raise SpecError(f"{source!r} has {own} attention, which cannot be exchanged; leave attention and options out")
     return convert(model, attention or (MTA if options else PLAIN), options)
 
 
