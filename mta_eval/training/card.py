@@ -10,28 +10,28 @@ from mta_eval.training.training_log import LogLine
 
 MAX_LINES = 25  # of the curve
 ELSEWHERE = ("task", "attention", "preset", "seed", "mta_eval", "machine", "schedule", "sizes", "stages")
-EMPTY = ("", [], {}, None)
+EMPTY: tuple[object, ...] = ("", [], {}, None)
 
 CARD = """\
 ---
 library_name: transformers
 license: mit
-tags: [multi-token-attention, letter-blocks, mta-eval]
+tags: [multi-token-attention, mta-eval]
 ---
 
 # {attention} on {task}, seed {seed}
 
-Trained by mta-eval {mta_eval} from its `{preset}` recipe, from scratch, on rows made by its own generator.
+Trained by mta-eval {mta_eval} from its `{preset}` recipe.
 
     {command}
 
 | | wrong |
 |---|--:|
 | whole answers | {answers:.1%} |
-| tokens of an answer (its letters and EOS, the earlier ones given) | {tokens:.2%} |
+| tokens of an answer (the earlier ones given) | {tokens:.2%} |
 
 These are errors on {tested:,} rows of a stream that neither the training nor the evaluations on the way have seen.
-Open it with `mta-eval run {name} --model {attention}:FOLDER`, or, after `import mta_eval`, with transformers'
+Open it with `mta-eval run TASK --model {attention}:FOLDER`, or, after `import mta_eval`, with transformers'
 `AutoModelForCausalLM`. {about}
 
 ## Recipe
@@ -75,7 +75,6 @@ def card(
         tested=schedule["tested"],
         about=about,
         command=command,
-        name=recipe["task"],
         recipe="\n".join(f"| {name} | {json.dumps(value).strip(chr(34))} |" for name, value in facts.items()),
         held_out=schedule["held_out"],
         curve="\n".join(

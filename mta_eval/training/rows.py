@@ -77,12 +77,10 @@ class MixedRows:
         for place, (kind, index) in enumerate(zip(kinds, indices, strict=True)):
             made[place] = self.parts[kind].batch(stream, [index])
         tokens, weights, answers, documents = zip(*(made[place] for place in range(len(kinds))), strict=True)
-        return RowBatch(
-            torch.cat(tokens),
-            torch.cat(weights),
-            torch.cat(answers),
-            None if documents[0] is None else torch.cat(documents),
-        )
+        if any(one is not None for one in documents):  # rows of one document beside packed ones
+            documents = tuple(torch.ones_like(tokens[0]) if one is None else one for one in documents)
+        packed = torch.cat(documents) if documents[0] is not None else None
+        return RowBatch(torch.cat(tokens), torch.cat(weights), torch.cat(answers), packed)
 
     def _kind(self, stream: Stream, index: int) -> int:
         random = generator(0, "mixed rows", stream, index)

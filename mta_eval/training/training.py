@@ -101,7 +101,7 @@ def train(
         train_in_folder(trainer, folder, observer, stop_below, ask)
         test = trainer.evaluate("test", recipe.schedule.tested)._asdict()
         if not share.rank:
-            facts = {**recipe.described(), "machine": _machine(place, share)}
+            facts = {**recipe.described(), "machine": _machine(place, share), "attention": model.config.attention}
             folder.finish(merged(model), tokenizer, test, card(facts, folder.lines(), test, recipe.about(), command))
     return test
 
