@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help install demo reproduce-letter-blocks lint test test-all test-vllm docs coverage mutants package check bench clean
+.PHONY: help install demo reproduce-letter-blocks reproduce-figures lint test test-all test-vllm docs coverage mutants package check bench clean
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
@@ -42,6 +42,26 @@ reproduce-letter-blocks: install  ## Table 1 of the MTA paper again, on a smalle
 		$(foreach kind,$(KINDS),$(foreach seed,$(SEEDS),--model $(kind):$(LETTERS)/$(kind)-$(seed),dtype=float32))
 	$(BIN)/mta-eval paper mta --runs $(LETTERS)/run --out $(LETTERS)/paper
 	$(BIN)/mta-eval report $(LETTERS)/run --x position --y model --attention --out $(LETTERS)/report
+
+# Twelve trainings of 10 to 20 minutes, two at a time, one thread each; then every model is asked more than it was
+# trained on: other places and numbers, more needles, longer windows.
+FIGURES ?= runs/needles
+FIGURE_KINDS ?= mta transformer diff talking_heads
+FIGURE_SEEDS ?= 0 1 2
+FIGURE_STEPS ?= 0
+FIGURE_MODELS = $(foreach kind,$(FIGURE_KINDS),$(foreach seed,$(FIGURE_SEEDS),--model $(kind):$(FIGURES)/$(kind)-$(seed),dtype=float32))
+REPEATS ?= 10
+reproduce-figures: install  ## Figures 3, 5, 7 and 8 of the MTA paper with small models of four kinds: trains, asks, draws (hours)
+	@for seed in $(FIGURE_SEEDS); do for kind in $(FIGURE_KINDS); do echo $$kind $$seed; done; done | \
+		OMP_NUM_THREADS=1 xargs -P 2 -L 1 sh -c '$(BIN)/mta-eval train needles --attention $$0 --seed $$1 \
+		--steps $(FIGURE_STEPS) --out $(FIGURES)/$$0-$$1 2>&1 | sed "s/^/$$0 $$1: /"'
+	OMP_NUM_THREADS=1 $(BIN)/mta-eval run 'niah:needles={2,4,6,8,10}' --lengths 512,1k,2k --depths 0,0.25,0.5,0.75,1 \
+		--repeats $(REPEATS) --seed 1000 $(FIGURE_MODELS) --out $(FIGURES)/found
+	OMP_NUM_THREADS=1 $(BIN)/mta-eval run 'niah:needles={2,4,6,8,10}' --lengths 4k --depths 0,0.25,0.5,0.75,1 \
+		--repeats 2 --seed 1000 $(FIGURE_MODELS) --out $(FIGURES)/found-4k
+	OMP_NUM_THREADS=1 $(BIN)/mta-eval run 'babilong:qa={1,2,3,4,5}' --lengths 0,1k,2k,4k --depths any \
+		--repeats $(REPEATS) --seed 1000 $(FIGURE_MODELS) --out $(FIGURES)/stories
+	$(BIN)/mta-eval paper mta --runs $(FIGURES)/found --runs $(FIGURES)/found-4k --runs $(FIGURES)/stories --out $(FIGURES)/paper
 
 test: install  ## the tests, under 10 minutes
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal

@@ -18,7 +18,7 @@ from mta_eval.models.checkpoint_config import read_config
 from mta_eval.models.context_window import window_of
 from mta_eval.models.devices import DEVICE_HELP, DTYPE_HELP, Dtype, choose_device, choose_dtype
 from mta_eval.models.end_tokens import end_tokens_of, end_tokens_of_checkpoint
-from mta_eval.models.identity import adapter_digest, code_digest, model_identity, weights_digest
+from mta_eval.models.identity import adapter_digest, code_digest, model_identity, stored_parameters, weights_digest
 from mta_eval.models.inference.causal_lm import CausalLM
 from mta_eval.models.inference.torch_model import TorchModel
 from mta_eval.models.loading import LoadOptions, Quantization, load_causal_lm
@@ -90,6 +90,7 @@ class HuggingFace:
         if isinstance(trained, Mapping) and {"task", "preset", "seed"} <= trained.keys():
             chosen |= {"attention": str(self.config.attention), "trained on": str(trained["task"])}
             chosen |= {"preset": str(trained["preset"]), "seed": str(trained["seed"])}
+            chosen |= {"parameters": f"{stored_parameters(local_path(self.path)):,}"}
         return chosen
 
     def identity(self) -> ModelIdentity:

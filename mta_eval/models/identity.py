@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -62,6 +63,20 @@ def model_identity(
 def template_digest(template: str) -> str:
     """The digest of a chat template; "" without one."""
     return digest_of(template) if template else ""
+
+
+def stored_parameters(path: Path) -> int:
+    """How many numbers the safetensors files of a folder hold, by their headers; 0 without one. Raises ModelError."""
+    from safetensors import SafetensorError, safe_open
+
+    count = 0
+    for file in sorted(path.glob("*.safetensors")):
+        try:
+            with safe_open(file, "numpy") as weights:
+                count += sum(math.prod(weights.get_slice(name).get_shape()) for name in weights.keys())  # noqa: SIM118
+        except (OSError, SafetensorError) as error:
+            raise ModelError(f"{str(file)!r} is damaged: {first_line(error)}; copy it again") from error
+    return count
 
 
 def weights_digest(path: Path) -> str:

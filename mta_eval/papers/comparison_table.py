@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -34,12 +35,20 @@ COLUMNS = (
 )
 
 
+class NamedRange(NamedTuple):
+    """Values between which somebody reports to have been, without saying where: drawn as a band."""
+
+    low: float
+    high: float
+    label: str
+
+
 @dataclass(frozen=True)
 class ComparisonTable:
     """Rows are models, `columns` the values of the axis `across`; values are in `unit`, with this many `decimals`.
 
     `reported[row][column]` is None if the paper plots the value without stating it, and absent if the paper does not
-    have it. `measured[row]` has the measured columns only. `notes[row, column]` is printed after a reported value.
+    have it. `measured[row]` has the measured columns only. `notes[row, column]` is printed after a reported value. `range` is drawn, not printed.
     """
 
     title: str
@@ -50,6 +59,7 @@ class ComparisonTable:
     unit: str
     decimals: int = 1
     notes: Notes = field(default_factory=dict)
+    range: NamedRange | None = None
 
     def head(self) -> list[str]:
         """The column heads of `rows`."""

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
+from statistics import mean, stdev
+
+from scipy import special
 
 from mta_eval.core import Record, Run
 from mta_eval.papers.trained import model_facts
-from mta_eval.results.measures import Measurement
+from mta_eval.results.measures import Measurement, accuracy
+from mta_eval.results.statistics import ENDS
 from mta_eval.results.table import model_text
 
 NAMES = {"transformer": "Transformer", "mta": "MTA", "diff": "DIFF", "talking_heads": "Talking heads"}
+ENOUGH = 3  # seeds, to tell how far they spread
 HERE = ("seed", "device")  # facts in which the seeds of one model may differ
 
 
@@ -29,7 +35,10 @@ class Measured:
         return replace(self, records=[record for record in self.records if wanted(record)])
 
     def cell(self, wanted: Callable[[Record], bool], measure: Measure) -> Measurement | None:
-        """What `measure` makes of the wanted records, all seeds pooled; None if there are none to go by."""
+        """What `measure` makes of the wanted records, all seeds pooled; None if there are none to go by.
+
+        The interval is that of the mean over seeds where there are ENOUGH of them, else that of all samples.
+        """
         records = [record for record in self.records if wanted(record)]
         pooled = measure(records)
         if pooled is None or not self.seed_of:
@@ -38,10 +47,20 @@ class Measured:
         for record in records:
             seeds[self.seed_of[record.model]].append(record)
         means = {seed: part.mean for seed, group in sorted(seeds.items()) if (part := measure(group))}
-        return Measurement(pooled.mean, pooled.low, pooled.high, pooled.count, means, pooled.cut)
+        most = 100.0 if measure is accuracy else math.inf
+        low, high = over_seeds(list(means.values()), most) or (pooled.low, pooled.high)
+        return Measurement(pooled.mean, low, high, pooled.count, means, pooled.cut)
 
 
 Measure = Callable[[Sequence[Record]], Measurement | None]
+
+
+def over_seeds(values: Sequence[float], most: float) -> tuple[float, float] | None:
+    """The 95 % t interval of the mean of `values`, one for each seed, within 0 to `most`; None for too few of them."""
+    if len(values) < ENOUGH:
+        return None
+    half = float(special.stdtrit(len(values) - 1, ENDS[1])) * stdev(values) / math.sqrt(len(values))
+    return max(mean(values) - half, 0.0), min(mean(values) + half, most)
 
 
 def measured_models(records: Sequence[Record], runs: Sequence[tuple[str, Run]]) -> list[Measured]:
@@ -72,7 +91,9 @@ def _measured(
     if len(group) == 1:
         return Measured(model_text(group[0]), group_records)
     facts = about[group[0]]
-    name = f"{NAMES.get(facts['attention'], facts['attention'])}, preset {facts.get('preset', '?')}, {len(group)} seeds"
+    title, preset = NAMES.get(facts["attention"], facts["attention"]), f"preset {facts.get('preset', '?')}"
+    size = f"{facts['parameters']} parameters" if "parameters" in facts else preset
+    name = f"{title}, {size}, {len(group)} seeds"
     return Measured(name if name not in taken else f"{name} ({model_text(group[0])} …)", group_records, dict(seeds))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -9,9 +10,9 @@ from pathlib import Path
 from mta_eval.core import Axes, AxisValue, Record
 from mta_eval.papers.artifact import PaperArtifact, artifact_of
 from mta_eval.papers.axis_places import AxesStyle
-from mta_eval.papers.comparison_table import Cells, ComparisonTable
+from mta_eval.papers.comparison_table import Cells, ComparisonTable, Reported
 from mta_eval.papers.measured import Measured, options, task_name
-from mta_eval.papers.reported_mta import DEPTHS, NEEDLES, NEEDLES_BY_DEPTH, plotted
+from mta_eval.papers.reported_mta import DEPTHS, NEEDLES, NEEDLES_BY_DEPTH, PRESS, PRESS_WINDOW, plotted
 from mta_eval.papers.subplots import draw_tables
 from mta_eval.results.measures import accuracy
 from mta_eval.results.table import length_text
@@ -23,26 +24,39 @@ REPEATS = 100  # at five depths: the paper's 500 samples
 
 def figure_3(models: Sequence[Measured]) -> PaperArtifact:
     """Accuracy by the number of needles, at 2K and 4K, averaged over depths."""
-    tables = []
-    for window in WINDOWS:
-        axes: list[Axes] = [{"length": window, "needles": needles} for needles in NEEDLES]
-        cells = by_axes(models, axes, "needles")
-        title = f"windows of {length_text(window)}"
-        tables.append(ComparisonTable(title, "needles", NEEDLES, plotted(NEEDLES), cells, "per cent"))
+    tables = [_by_needles(models, window, plotted(NEEDLES)) for window in WINDOWS]
+    others = [_by_needles(models, window, {}) for window in _other_windows(models)]
     reported_text = (
         "Accuracy at 2K (pre-trained models) and 4K (fine-tuned ones) with 2 to 10 needles, 500 samples a setup, "
-        "averaged over the needle's depth. The values are plotted only. Not drawn: the press gave 67 % to 97.6 % for "
-        "the first version of the paper, which could not be checked."
+        "averaged over the needle's depth. The values are plotted only. Grey: the press gave 67 % to 97.6 % at 4K for "
+        "MTA of the first version of the paper, which could not be checked."
     )
     return artifact_of(
         "Figure 3",
         "needles in a haystack",
         "Figure 3, section 4.4",
         reported_text,
-        tables,
+        tables + others,
         _instructions({window: table.incomplete_columns() for window, table in zip(WINDOWS, tables, strict=True)}),
-        partial(_draw, tables, "Figure 3: finding one needle among several", "needles", 2),
+        partial(_draw, tables + others, "Figure 3: finding one needle among several", "needles", 2),
     )
+
+
+def _by_needles(models: Sequence[Measured], window: int, reported: Reported) -> ComparisonTable:
+    axes: list[Axes] = [{"length": window, "needles": needles} for needles in NEEDLES]
+    title = f"windows of {length_text(window)}{'' if reported else ' (not in the paper)'}"
+    cells = by_axes(models, axes, "needles")
+    pressed = PRESS if window == PRESS_WINDOW else None
+    return ComparisonTable(title, "needles", NEEDLES, reported, cells, "per cent", range=pressed)
+
+
+def _other_windows(models: Sequence[Measured]) -> list[int]:
+    """Windows that the paper does not have, in which a model was asked with several numbers of needles."""
+    asked: dict[int, set[AxisValue]] = defaultdict(set)
+    for record in (record for model in models for record in model.records if _has_one_target(record)):
+        if record.axes.get("needles") in NEEDLES and record.axes.get("length") not in WINDOWS:
+            asked[int(record.number("length"))].add(record.axes["needles"])
+    return sorted(window for window, needles in asked.items() if len(needles) > 1)
 
 
 def figure_8(models: Sequence[Measured]) -> PaperArtifact:

@@ -43,6 +43,7 @@ from mta_eval.results.pictures.style import (
 Dash = Literal["-", "--", ":", ""]
 LINES: tuple[Dash, ...] = ("-", "--", ":")  # with the colours they tell 21 models apart
 NAN = float("nan")
+RANGE = 0.2  # opacity of a reported range
 MOST_BANDS = 4  # models; more bands than that hide one another
 LONGEST = 52  # characters of a name in the legend
 
@@ -129,6 +130,7 @@ def _legend(tables: Sequence[ComparisonTable]) -> list[Artist]:
         Line2D([], [], markersize=4, linewidth=1.4, label=shorten(f"{source}: {name}", LONGEST), **line_style)
         for (source, name), line_style in _line_styles(tables).items()
     ]
+    handles += [Patch(color=GREY, alpha=RANGE, linewidth=0, label=table.range.label) for table in tables if table.range]
     if any(table.unmeasured_columns() for table in tables):
         handles.append(Patch(facecolor=PAPER, edgecolor=HATCH, hatch="////", linewidth=0, label="not measured"))
     return handles
@@ -140,7 +142,7 @@ def _note(tables: Sequence[ComparisonTable]) -> str:
     )
     notes = []
     if any(table.measured for table in tables):
-        notes.append("bars and bands: 95 % intervals of all samples")
+        notes.append("bars and bands: 95 % intervals, over seeds where there are three or more, else of all samples")
     if any(cell.seeds for table in tables for cells in table.measured.values() for cell in cells.values()):
         notes.append("thin lines: every seed")
     if unstated:
@@ -161,6 +163,8 @@ def _draw_table(
     for number, column in enumerate(table.columns):
         if column in table.unmeasured_columns():
             _hatch(axes, edges[number], edges[number + 1])
+    if table.range:
+        axes.axhspan(table.range.low, table.range.high, color=GREY, alpha=RANGE, linewidth=0, zorder=1)
     measured_models = sum(source == "measured" for source, _ in line_styles)
     for number, ((source, name), line_style) in enumerate(line_styles.items()):
         xs = [place + aside(number, len(line_styles)) for place in places]
