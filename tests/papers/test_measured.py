@@ -1,7 +1,7 @@
 import pytest
 from paper_records import answer, run
 
-from mta_eval.papers.measured import measured_models
+from mta_eval.papers.measured import measured_models, over_seeds
 from mta_eval.results.measures import accuracy
 
 FACTS = {"attention": "mta", "preset": "cpu", "dtype": "float32"}
@@ -33,3 +33,39 @@ def test_two_trainings_of_one_kind_keep_names_of_their_own() -> None:
     records = [answer("niah", 1.0, name) for name in facts]
     names = [one.name for one in measured_models(records, [("r", run(**facts))])]
     assert names == ["MTA, preset cpu, 2 seeds", "MTA, preset cpu, 2 seeds (y:1 …)"]
+
+
+def test_the_size_of_a_model_names_it_where_it_is_known() -> None:
+    facts = {f"a:{seed}": FACTS | {"seed": seed, "parameters": "754,884"} for seed in "12"}
+    records = [answer("niah", 1.0, name) for name in facts]
+    (merged,) = measured_models(records, [("r", run(**facts))])
+    assert merged.name == "MTA, 754,884 parameters, 2 seeds"
+
+
+def test_three_seeds_have_the_interval_of_their_mean_and_two_that_of_all_samples() -> None:
+    shares = {"1": 0.2, "2": 0.4, "3": 0.6}
+    facts = {f"a:{seed}": FACTS | {"seed": seed} for seed in shares}
+    records = [
+        answer("niah", float(number < 10 * share), f"a:{seed}", repeat=number)
+        for seed, share in shares.items()
+        for number in range(10)
+    ]
+    runs = [("r", run(**facts))]
+    (three,) = measured_models(records, runs)
+    (two,) = measured_models([record for record in records if record.model != "a:3"], runs)
+    cell = three.cell(lambda _: True, accuracy)
+    assert cell is not None
+    half = 4.302653 * 20 / 3**0.5  # t of two degrees of freedom, deviation 20
+    assert (cell.low, cell.high) == (0, pytest.approx(min(40 + half, 100)))
+    pooled = accuracy(two.records)
+    assert two.cell(lambda _: True, accuracy) is not None
+    assert pooled is not None
+    assert two.cell(lambda _: True, accuracy).low == pooled.low  # type: ignore[union-attr]
+
+
+def test_an_interval_over_seeds_keeps_to_what_can_be() -> None:
+    assert over_seeds([1.0, 2.0], 100) is None
+    assert over_seeds([50.0, 50.0, 50.0], 100) == (50, 50)
+    assert over_seeds([0.0, 0.0, 99.0], 100) == (0, 100)
+    low, high = over_seeds([10.0, 11.0, 12.0], 1e9) or (0, 0)
+    assert (low, high) == (pytest.approx(11 - 2.484138), pytest.approx(11 + 2.484138))

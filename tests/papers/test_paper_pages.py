@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from paper_records import answer, everything, loss, source
 
 from mta_eval import registry
@@ -17,6 +18,7 @@ from mta_eval.papers import write_papers
 from mta_eval.papers.artifact import PaperArtifact, write_artifacts
 from mta_eval.papers.mta import mta_artifacts
 from mta_eval.papers.source import Attention, PageSource
+from mta_eval.papers.subplots import RANGE
 
 pytestmark = pytest.mark.usefixtures("quick_pdfs")
 
@@ -234,3 +236,28 @@ def test_latex_has_booktabs_rules_and_no_bare_sign(tmp_path: Path) -> None:
     assert all(rule in text for rule in (r"\toprule", r"\midrule", r"\bottomrule"))
     assert r"c\_q c\_k" in text
     assert "measured & -- & -- " in text
+
+
+def test_windows_that_the_paper_has_not_stand_beside_its_own_where_needles_were_counted() -> None:
+    asked = [(512, 2), (512, 4), (1024, 4), (2048, 4), (2048, 2)]  # at 1K there is one number of needles alone
+    records = [answer(f"niah:needles={count}", 1.0, "m", needles=count, length=length) for length, count in asked]
+    made = artifact("Figure 3", source(records))
+    titles = [block.title for block in made.blocks]
+    assert titles == ["windows of 2K", "windows of 4K", "windows of 512 (not in the paper)"]
+    assert row(made, "m", block=2)[:2] == ["100.0 [20.7–100.0], n=1"] * 2
+    assert [texts[0] for texts in made.blocks[2].rows] == ["**measured**"]
+
+
+def test_what_the_press_said_is_a_band_at_four_thousand_tokens(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    figures: list[Figure] = []
+    monkeypatch.setattr("mta_eval.papers.subplots.save", lambda figure, path: figures.append(figure) or [])
+    made = artifact("Figure 3", source([answer("niah:needles=2", 1.0, "m", needles=2, length=4096)]))
+    assert made.draw is not None
+    made.draw(tmp_path / "figure_3")
+    bands = [[patch for patch in axes.patches if patch.get_alpha() == RANGE] for axes in figures[0].axes]
+    assert bands[0] == []
+    (band,) = bands[1]
+    assert isinstance(band, Rectangle)
+    assert (band.get_y(), band.get_y() + band.get_height()) == (67, pytest.approx(97.6))
+    texts = [text.get_text() for text in figures[0].legends[0].get_texts()]
+    assert "press, of MTA in the first version: 67 to 97.6 %" in texts
