@@ -48,7 +48,8 @@ class ComparisonTable:
     """Rows are models, `columns` the values of the axis `across`; values are in `unit`, with this many `decimals`.
 
     `reported[row][column]` is None if the paper plots the value without stating it, and absent if the paper does not
-    have it. `measured[row]` has the measured columns only. `notes[row, column]` is printed after a reported value. `range` is drawn, not printed.
+    have it. `measured[row]` has the measured columns only. `notes[row, column]` is printed after a reported value.
+    `range` is drawn, not printed.
     """
 
     title: str

@@ -250,7 +250,7 @@ def test_windows_that_the_paper_has_not_stand_beside_its_own_where_needles_were_
 
 def test_what_the_press_said_is_a_band_at_four_thousand_tokens(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     figures: list[Figure] = []
-    monkeypatch.setattr("mta_eval.papers.subplots.save", lambda figure, path: figures.append(figure) or [])
+    monkeypatch.setattr("mta_eval.papers.subplots.save", lambda figure, _: figures.append(figure) or [])
     made = artifact("Figure 3", source([answer("niah:needles=2", 1.0, "m", needles=2, length=4096)]))
     assert made.draw is not None
     made.draw(tmp_path / "figure_3")
