@@ -13,7 +13,7 @@ from transformers.utils.type_validators import interval
 
 from mta_eval import registry
 from mta_eval.attention.kernels import Initialisation, KeyPadding
-from mta_eval.attention.registration import MODEL_TYPE, register_classes
+from mta_eval.attention.registration import MODEL_TYPE, register_classes, register_with_peft
 from mta_eval.errors import SpecError
 
 NORMS = ("none", "plain", "depth_scaled")
@@ -67,6 +67,12 @@ class MTAConfig(LlamaConfig):
         if self.output_bias is None:
             self.output_bias = self.attention_bias
         super().__post_init__(**kwargs)
+
+    def to_dict(self) -> dict[str, object]:
+        """As transformers has it. PEFT asks for this before it looks up which layers to adapt, so it is told here."""
+        register_with_peft()
+        options: dict[str, object] = super().to_dict()
+        return options
 
     def has_convolution(self, layer: int) -> bool:
         """Whether a layer (from 0) carries key-query kernels."""

@@ -61,3 +61,11 @@ def test_a_model_is_made_from_a_configuration_alone(folder: Path) -> None:
 
 def test_nothing_is_put_into_the_way_of_imports() -> None:
     assert run("import sys; before = list(sys.meta_path); import mta_eval; print(before == sys.meta_path)") == "True"
+
+
+def test_peft_is_not_imported_for_a_model(folder: Path) -> None:
+    code = (
+        "import sys, mta_eval; mta_eval.register(); from transformers import AutoModelForCausalLM\n"
+        f"AutoModelForCausalLM.from_pretrained({str(folder)!r}).config.to_dict(); print('peft' in sys.modules)"
+    )
+    assert run(code).endswith("False")

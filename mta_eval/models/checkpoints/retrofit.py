@@ -67,7 +67,7 @@ def convert(original: PreTrainedModel, attention: str, options: Mapping[str, obj
     model.init_weights()
     model.model.rotary_emb = type(model.model.rotary_emb)(config)  # its buffers are no weights
     missing, unexpected = model.load_state_dict(original.state_dict(), strict=False)
-    ours = {name for name, _ in model.named_parameters() if _is_ours(name)}
+    ours = {name for name, _ in model.named_parameters() if is_added(name)}
     if unexpected or set(missing) - ours - {"lm_head.weight"}:
         raise ModelError(f"weights do not fit: left over {unexpected[:3]}, missing {sorted(set(missing) - ours)[:3]}")
     model.tie_weights()
@@ -131,7 +131,7 @@ def _config(source: PretrainedConfig, attention: str, options: Mapping[str, obje
         raise SpecError(f"these options do not fit: {first_line(cause)}") from error
 
 
-def _is_ours(name: str) -> bool:
+def is_added(name: str) -> bool:
     """Whether a parameter is one that the family adds: model.layers.0.self_attn.<added>."""
     _, separator, part = name.partition(".self_attn.")
     return bool(separator) and part.split(".")[0] not in ("q_proj", "k_proj", "v_proj", "o_proj")
