@@ -14,6 +14,7 @@ from mta_eval.commands.attention import attention
 from mta_eval.commands.checked_command import CheckedCommand
 from mta_eval.commands.compare import compare
 from mta_eval.commands.export import export
+from mta_eval.commands.export_checkpoint import export_checkpoint
 from mta_eval.commands.import_answers import import_answers
 from mta_eval.commands.import_checkpoint import import_checkpoint
 from mta_eval.commands.kernels import kernels
@@ -47,7 +48,7 @@ FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO)  # what stdout says 
 app.command("list", cls=CheckedCommand)(list_names)
 COMMANDS: tuple[Callable[..., None], ...] = (
     *(show, export, import_answers, run, merge, report, paper, compare, table, watch, rescore),
-    *(import_checkpoint, retrofit, kernels, attention, train, tunnel, suite),
+    *(import_checkpoint, export_checkpoint, retrofit, kernels, attention, train, tunnel, suite),
 )
 for command in COMMANDS:
     name = "import" if command is import_answers else command.__name__.replace("_", "-")

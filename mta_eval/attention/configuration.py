@@ -13,7 +13,8 @@ from transformers.utils.type_validators import interval
 
 from mta_eval import registry
 from mta_eval.attention.kernels import Initialisation, KeyPadding
-from mta_eval.attention.registration import MODEL_TYPE, register_classes, register_with_peft
+from mta_eval.attention.peft_layers import register_with_peft
+from mta_eval.attention.registration import MODEL_TYPE, register_classes
 from mta_eval.errors import SpecError
 
 NORMS = ("none", "plain", "depth_scaled")
@@ -69,9 +70,15 @@ class MTAConfig(LlamaConfig):
         super().__post_init__(**kwargs)
 
     def to_dict(self) -> dict[str, object]:
-        """As transformers has it. PEFT asks for this before it looks up which layers to adapt, so it is told here."""
+        """As transformers has it, but an `auto_map` only of a class that is of a checkpoint's own code.
+
+        Else the code is not saved again, and could not be found. PEFT asks for this before it looks up which layers to
+        adapt, so it is told here.
+        """
         register_with_peft()
         options: dict[str, object] = super().to_dict()
+        if self._auto_class is None:
+            options.pop("auto_map", None)
         return options
 
     def has_convolution(self, layer: int) -> bool:

@@ -7,7 +7,6 @@ commands and adapters do.
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
 
 MODEL_TYPE = "multi_token_attention"
@@ -51,14 +50,3 @@ def register_classes(
     AutoConfig.register(MODEL_TYPE, config, exist_ok=True)
     AutoModel.register(config, model or _Lazy("decoder", "MTAModel", config), exist_ok=True)
     AutoModelForCausalLM.register(config, causal_model or _Lazy("decoder", "MTAForCausalLM", config), exist_ok=True)
-
-
-def register_with_peft() -> None:
-    """Where PEFT is imported, let it choose the layers of our models to adapt as it chooses those of a Llama."""
-    if "peft" not in sys.modules:
-        return
-    from peft.utils import constants
-
-    for name, layers in vars(constants).items():
-        if name.endswith("_MODULES_MAPPING") and ALIKE in layers:
-            layers.setdefault(MODEL_TYPE, layers[ALIKE])

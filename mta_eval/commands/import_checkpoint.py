@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from mta_eval.commands import terminal
-from mta_eval.commands.options import NewFolder
+from mta_eval.commands.options import NewFolder, WithCode
 
 
 def import_checkpoint(
@@ -19,8 +19,9 @@ def import_checkpoint(
         Literal["once", "twice"] | None,
         typer.Option(help="How often the code that trained it takes softmax in layers with nothing after it."),
     ] = None,
+    with_code: WithCode = False,
 ) -> None:
     """Convert a checkpoint of the released MTA code (lingua) to a folder that transformers and mta-eval open."""
     from mta_eval.models.checkpoints import released
 
-    terminal.print_line(released.import_checkpoint(folder, out, tokenizer or None, softmax))
+    terminal.print_line(released.import_checkpoint(folder, out, tokenizer or None, softmax, with_code))

@@ -81,6 +81,9 @@ WithAttention = Annotated[
     bool, typer.Option("--attention", help="Also draw the attention maps of attention-family models on one sample.")
 ]
 Checkpoint = Annotated[str, typer.Argument(help="Folder, hub id or spec of a Llama-type or attention-family model.")]
+WithCode = Annotated[
+    bool, typer.Option("--with-code", help="Write its code too: it opens without mta-eval, by trust_remote_code=True.")
+]
 NewFolder = Annotated[Path, typer.Option(help="New folder to write.")]
 
 

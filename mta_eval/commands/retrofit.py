@@ -8,7 +8,7 @@ import typer
 
 from mta_eval.arguments import parse_options
 from mta_eval.commands import terminal
-from mta_eval.commands.options import Checkpoint, NewFolder
+from mta_eval.commands.options import Checkpoint, NewFolder, WithCode
 
 
 def retrofit(
@@ -21,12 +21,13 @@ def retrofit(
         list[str] | None,
         typer.Option("--set", help="Option of MTAConfig, such as convolution_layers=2,6 or norm=plain; repeatable."),
     ] = None,
+    with_code: WithCode = False,
 ) -> None:
     """Give a Llama-type model another attention. Identity kernels keep its logits; a norm or a gate changes them."""
     from mta_eval.models.checkpoints import retrofit as retrofitting
 
     chosen = parse_options(options or [])
-    difference = retrofitting.retrofit(source, attention, out, chosen)
+    difference = retrofitting.retrofit(source, attention, out, chosen, with_code)
     terminal.print_line(f"{out}: {attention}; its logits differ from the original's by at most {difference:.1e}")
     if {"norm", "gate", "kernel_init"} & set(chosen):
         terminal.print_line(

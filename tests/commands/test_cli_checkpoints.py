@@ -108,6 +108,9 @@ BAD: dict[str, tuple[tuple[str, ...], str]] = {
     "in use": (("retrofit", "LLAMA", "--out", "LLAMA"), "is there already"),
     "no picture": (("attention", "LLAMA", "--task", "niah", "--out", "a.txt"), ".png"),
     "too long": (("attention", "LLAMA", "--task", "niah", "--length", "4k", "--out", "a.png"), "the model takes 1024"),
+    "no form": (("export-checkpoint", "LLAMA", "--out", "x"), "give one of --with-code"),
+    "two forms": (("export-checkpoint", "LLAMA", "--with-code", "--as-llama", "--out", "x"), "give one of --with-code"),
+    "no family": (("export-checkpoint", "LLAMA", "--as-llama", "--out", "x"), "which transformers opens as it is"),
     "two depths": (("attention", "LLAMA", "--task", "niah", "--depth", "0,1", "--out", "a.png"), "one --depth"),
 }
 
@@ -131,3 +134,22 @@ def test_options_are_numbers_lists_or_words() -> None:
     for wrong in (["norm"], ["=1"], ["norm="], ["norm=a", "norm=b"]):
         with pytest.raises(SpecError):
             parse_options(wrong)
+
+
+def test_a_checkpoint_is_written_with_its_code(call: Call, mta_folder: Path, llama_folder: Path) -> None:
+    code, out, err = call("export-checkpoint", str(mta_folder), "--with-code", "--out", "made")
+    assert (code, out) == (0, "made: AutoModelForCausalLM.from_pretrained('made', trust_remote_code=True)\n"), err
+    assert call("retrofit", str(llama_folder), "--with-code", "--out", "fitted")[0] == 0
+    for folder in ("made", "fitted"):
+        assert "class MTAForCausalLM" in Path(folder, "mta_decoder.py").read_text()
+        assert json.loads(Path(folder, "config.json").read_text())["auto_map"]["AutoConfig"] == "mta_decoder.MTAConfig"
+    assert call("retrofit", str(llama_folder), "--out", "without")[0] == 0
+    assert not list(Path("without").glob("*.py"))
+
+
+def test_a_plain_checkpoint_is_written_as_a_llama(call: Call, llama_folder: Path) -> None:
+    assert call("retrofit", str(llama_folder), "--attention", "transformer", "--out", "plain")[0] == 0
+    code, out, err = call("export-checkpoint", "transformer:plain", "--as-llama", "--out", "llama")
+    assert code == 0, err
+    assert out.startswith("llama: a LlamaForCausalLM; its logits differ from the original's by at most ")
+    assert json.loads(Path("llama/config.json").read_text())["model_type"] == "llama"

@@ -22,6 +22,7 @@ from safetensors.torch import load_file
 from mta_eval.attention.configuration import MTAConfig
 from mta_eval.attention.decoder import MTAForCausalLM
 from mta_eval.errors import ModelError
+from mta_eval.models.checkpoints.code_export import add_code
 from mta_eval.models.checkpoints.folders import check_new, new_folder
 from mta_eval.models.checkpoints.released_arguments import (
     EMBEDDING,
@@ -59,13 +60,15 @@ IN_LAYER = {
 }
 
 
-def import_checkpoint(source: Path, out: Path, tokenizer: str | None = None, softmax: Softmax | None = None) -> Path:
+def import_checkpoint(
+    source: Path, out: Path, tokenizer: str | None = None, softmax: Softmax | None = None, with_code: bool = False
+) -> Path:
     """Write the checkpoint in folder `source` as an MTAForCausalLM to the new folder `out`, and return `out`.
 
     `softmax` says how often the code that trained it takes softmax in layers with nothing after it; it must be given
     where there are such layers. `tokenizer`, a folder or hub id, goes into the folder too; without one the model has
-    neither BOS nor EOS. Weights keep their dtype. Raises ModelError, and leaves nothing behind, if anything is missing,
-    left over or unknown.
+    neither BOS nor EOS. Weights keep their dtype. `with_code` writes the code too (see `code_export`). Raises
+    ModelError, and leaves nothing behind, if anything is missing, left over or unknown.
     """
     check_new(out)
     weights, parameters = _find(source)
@@ -87,6 +90,8 @@ def import_checkpoint(source: Path, out: Path, tokenizer: str | None = None, sof
         model.save_pretrained(unfinished)
         if reader is not None:
             reader.save_pretrained(unfinished)
+        if with_code:
+            add_code(unfinished)
     return out
 
 

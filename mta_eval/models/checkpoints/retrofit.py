@@ -17,6 +17,7 @@ from mta_eval.attention.decoder import MTAForCausalLM
 from mta_eval.attention.registration import register
 from mta_eval.errors import ModelError, SpecError
 from mta_eval.models.checkpoint_config import read_config
+from mta_eval.models.checkpoints.code_export import add_code
 from mta_eval.models.checkpoints.folders import check_new, new_folder
 from mta_eval.models.error_text import first_line
 from mta_eval.models.load_check import check_finite, check_types, check_weights
@@ -37,11 +38,12 @@ OPTIONS = (*KERNELS, "convolution_layers", "key_padding", "norm", "gate", "kerne
 PROBE = "The magic number of San Francisco is 8. The magic number of San Francisco is"
 
 
-def retrofit(source: str, attention: str, out: Path, options: Mapping[str, object]) -> float:
+def retrofit(source: str, attention: str, out: Path, options: Mapping[str, object], with_code: bool = False) -> float:
     """Write to the folder `out` the model `source` (a folder, a hub id or a model spec) with another attention.
 
-    `options` are options of MTAConfig. Returns the largest difference between both models' logits on a short text.
-    Raises ModelError if the model is not of Llama's type or `out` cannot be written, SpecError if options do not fit.
+    `options` are options of MTAConfig; `with_code` writes its code too (see `code_export`). Returns the largest
+    difference between both models' logits on a short text. Raises ModelError if the model is not of Llama's type or
+    `out` cannot be written, SpecError if options do not fit.
     """
     check_new(out)
     path = checkpoint_path(source)
@@ -54,6 +56,8 @@ def retrofit(source: str, attention: str, out: Path, options: Mapping[str, objec
     with new_folder(out) as unfinished:
         converted.save_pretrained(unfinished)
         tokenizer.save_pretrained(unfinished)
+        if with_code:
+            add_code(unfinished)
     return float(difference.detach())
 
 
