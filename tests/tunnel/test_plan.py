@@ -38,6 +38,8 @@ def files_of(folder: Path) -> dict[str, bytes]:
         if path.name == "log.jsonl":
             lines = [json.loads(line) for line in path.read_text().splitlines()]
             kept[str(path.relative_to(folder))] = repr([{**line, "seconds": 0} for line in lines]).encode()
+        elif path.name == "evaluation.json":
+            kept[str(path.relative_to(folder))] = repr({**json.loads(path.read_text()), "step_seconds": 0}).encode()
         elif path.is_file():
             kept[str(path.relative_to(folder))] = path.read_bytes()
     return kept
@@ -59,7 +61,7 @@ def test_every_pair_is_swept_then_trained_with_every_seed(tmp_path: Path, monkey
     assert counts == {(*pair, seed): times for pair in pairs for seed, times in ((SWEEP_SEED, 2), (0, 1), (1, 1))}
     assert {one.training.schedule.steps for one in ended if one.training.is_sweep} == {3}
     assert {one.training.schedule.steps for one in ended if not one.training.is_sweep} == {6}
-    assert [(one.task, one.kind) for one in outcomes] == pairs
+    assert [(one.task, one.label) for one in outcomes] == pairs
     assert [one.rate for one in outcomes] == [1e-2, 1e-3, 1e-3, 1e-2]
     assert outcomes[0].sweep == {1e-3: 2.0, 1e-2: 1.0}
     for one in outcomes:
@@ -125,7 +127,7 @@ def test_a_stopped_tunnel_goes_on_as_if_nothing_had_been(
 
 
 def _timeless(one: TunnelOutcome) -> Any:
-    return one.task, one.kind, one.sweep, [(result.wrong, result.wrong_longer, result.steps) for result in one.results]
+    return one.task, one.label, one.sweep, [(result.wrong, result.wrong_longer, result.steps) for result in one.results]
 
 
 @pytest.mark.slow
@@ -272,7 +274,9 @@ def test_a_broken_variant_is_refused_before_anything_is_written(
 
 def test_every_task_is_one_that_variants_are_checked_on(monkeypatch: pytest.MonkeyPatch) -> None:
     checked = []
-    monkeypatch.setattr(plans, "check_variant", lambda kind, task, _: checked.append((kind, task.name)))
+    monkeypatch.setattr(
+        plans, "check_variant", lambda variant, task, _: checked.append((variant.label, task.name)) or []
+    )
     tiny_plan()
     assert set(checked) == {(kind, name) for kind in ("mta", "transformer") for name in ("copy", "order")}
 
