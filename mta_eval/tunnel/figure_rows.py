@@ -8,7 +8,7 @@ from statistics import mean, median
 
 from matplotlib.axes import Axes
 
-from mta_eval.results.pictures.style import PALE, TICK
+from mta_eval.results.pictures.style import GREY, PALE, TICK
 from mta_eval.tunnel.axes import Axis
 from mta_eval.tunnel.training_run import SOLVED
 from mta_eval.tunnel.tunnel_result import error_interval
@@ -49,6 +49,7 @@ def draw_task(line: Sequence[Axes], ones: Sequence[Judged], looks: Sequence[Look
     errors.set_yticks(range(len(ones)), [look.name for look in looks])
     errors.set_xlim(-3, 103)
     errors.axvline(100 * SOLVED, color=PALE, linewidth=0.8, zorder=0)
+    errors.axvline(100 * ones[0].chance, color=GREY, linewidth=0.8, linestyle="--", zorder=0)
     steps.set_xlim(0, 1.05 * most)
     cost.set_xlim(0, 1.25 * max(cost.get_xlim()[1], 1e-3))
     for axes in line:
@@ -84,6 +85,8 @@ def draw_curves(
         cost.plot(xs, ys, look.mark, color=look.colour, markersize=SIZE, linestyle="-", linewidth=0.8)
     errors.set_ylim(-3, 103)
     errors.axhline(100 * SOLVED, color=PALE, linewidth=0.8, zorder=0)
+    chance = _percent([one.chance for one in variants[0]])
+    errors.plot(range(len(chance)), chance, color=GREY, linewidth=0.8, linestyle="--", zorder=0)
     steps.set_ylim(0, 1.05 * most)
     cost.set_ylim(bottom=0)
     for axes in line:

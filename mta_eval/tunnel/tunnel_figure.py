@@ -22,9 +22,10 @@ from mta_eval.results.pictures.style import (
     save,
     shorten,
     styled,
+    wrap_apart,
 )
 from mta_eval.tunnel.axes import Axis, task_text
-from mta_eval.tunnel.figure_rows import Look, draw_curves, draw_task
+from mta_eval.tunnel.figure_rows import SIZE, Look, draw_curves, draw_task
 from mta_eval.tunnel.training_run import FACTOR
 from mta_eval.tunnel.tunnel_result import SEEDS_OF_AN_INTERVAL
 
@@ -32,8 +33,9 @@ if TYPE_CHECKING:
     from mta_eval.tunnel.tunnel_result import Tunnel
 
 ROW, EACH, AROUND, CURVE = 0.75, 0.24, 0.9, 2.2  # inches: a task, a variant in it, above and below, an axis
-LONGEST = 28  # characters of a variant's name
-HEADS = ("wrong answers (%)", "steps until solved", "milliseconds a step")
+NAMES = 1.5  # inches of a variant's name, in at most two lines
+KEY, KEYS = 0.2, 3  # inches of a line of the key to curves, names in it
+HEADS = ("wrong answers (%)", "steps until solved", "ms a step")
 
 
 def draw_tunnel(tunnel: Tunnel, path: Path) -> list[Path]:
@@ -41,22 +43,23 @@ def draw_tunnel(tunnel: Tunnel, path: Path) -> list[Path]:
     along = {task for axis in tunnel.axes for task in axis.tasks.values()}
     rows: list[Axis | str] = [*tunnel.axes, *(task for task in tunnel.plan.tasks if task not in along)]
     looks = [
-        Look(shorten(one.title, LONGEST), COLOURS[place % len(COLOURS)], MARKS[place % len(MARKS)])
-        for place, one in enumerate(tunnel.plan.variants)
+        Look("\n".join(name), COLOURS[place % len(COLOURS)], MARKS[place % len(MARKS)])
+        for place, name in enumerate(wrap_apart([one.title for one in tunnel.plan.variants], NAMES, TICK, lines=2))
     ]
-    heights = [CURVE if isinstance(row, Axis) else ROW + EACH * len(looks) for row in rows]
+    key = KEY * 2 * -(-len(looks) // KEYS) if tunnel.axes else 0.01
+    heights = [key, *(CURVE if isinstance(row, Axis) else ROW + EACH * len(looks) for row in rows)]
     with styled():
         figure = Figure((PAGE, AROUND + sum(heights)), layout="constrained")
-        grid = figure.subplots(len(rows), 3, squeeze=False, width_ratios=(4, 3, 2), height_ratios=heights)
+        layout = figure.add_gridspec(len(heights), 3, width_ratios=(4, 3, 2), height_ratios=heights)
+        if tunnel.axes:
+            _draw_key(figure.add_subplot(layout[0, :]), looks)
+        grid = [[figure.add_subplot(layout[place, column]) for column in range(3)] for place in range(1, len(heights))]
         for line, row in zip(grid, rows, strict=True):
-            _draw_row(tunnel, list(line), row, looks)
+            _draw_row(tunnel, line, row, looks)
         for axes, text in zip(grid[-1], HEADS, strict=True):
             if isinstance(rows[-1], str):
                 axes.set_xlabel(text, fontsize=LABEL)
-        if tunnel.axes:
-            handles = [Line2D([], [], color=look.colour, marker=look.mark, markersize=4) for look in looks]
-            figure.legend(handles, [look.name for look in looks], loc="outside upper left", fontsize=TICK, ncols=3)
-        title = f"{looks[0].name} in the tunnel"
+        title = f"{shorten(tunnel.plan.variants[0].title, 80)} in the tunnel"
         figure.suptitle(title, fontsize=HEADING, weight="bold", x=0.01, ha="left")
         figure.supxlabel(_note(tunnel), fontsize=NOTE, color=GREY, x=0.99, ha="right")
         return save(figure, path)
@@ -78,8 +81,15 @@ def _draw_row(tunnel: Tunnel, line: list[Axes], row: Axis | str, looks: list[Loo
         axes.spines[["top", "right"]].set_visible(False)
 
 
+def _draw_key(axes: Axes, looks: list[Look]) -> None:
+    axes.set_axis_off()
+    handles = [Line2D([], [], color=look.colour, marker=look.mark, markersize=SIZE) for look in looks]
+    names = [look.name for look in looks]
+    axes.legend(handles, names, loc="center left", fontsize=TICK, ncols=KEYS, frameon=False, borderaxespad=0)
+
+
 def _note(tunnel: Tunnel) -> str:
-    note = f"filled: every seed; hollow: rows {FACTOR} times longer; cross: not solved"
+    note = f"filled: every seed; hollow: rows {FACTOR} times longer; cross: not solved; dashed: chance"
     if tunnel.plan.preset.seeds < SEEDS_OF_AN_INTERVAL:
         return note
     return f"{note}; bars: 95 % intervals of the mean over seeds, by t, cut at 0 and 100"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import mean, median
 
-from mta_eval.results.table import GAP, interval_text
+from mta_eval.results.table import GAP, interval_text, percent_text
 from mta_eval.tunnel.matching import APART, CLOSE
 from mta_eval.tunnel.training_run import ENOUGH, FACTOR, SOLVED, TrainingResult
 from mta_eval.tunnel.tunnel_result import SEEDS_OF_AN_INTERVAL, Tunnel, error_interval
@@ -33,7 +33,7 @@ def result_tables(tunnel: Tunnel) -> list[TunnelTable]:
     )
     shares = f"Per cent of the answers to {preset.tested} held-out rows: {interval}."
     longer = f"The same models, never trained at this length: {interval}."
-    solved = f"At most {SOLVED:.0%} of held-out answers wrong; every seed."
+    solved = f"At most {percent_text(SOLVED)} of held-out answers wrong; every seed."
     memory = "weights, gradients, moments and what a step keeps: the most at once"
     parts: list[tuple[str, str, Callable[[Judged], str]]] = [
         ("Wrong answers", shares, lambda one: _errors_text(one.errors)),
@@ -61,21 +61,22 @@ def protocol(tunnel: Tunnel) -> list[str]:
     preset, size = tunnel.plan.preset, tunnel.plan.preset.size
     rates = " or ".join(f"{rate:g}" for rate in preset.rates)
     sweep = f"chosen from {rates} by the loss on held-out rows after {preset.sweep_steps:,} steps, with its own seed"
+    solved, ends, apart, part, hardly = map(percent_text, (SOLVED, ENOUGH, APART, PART, HARDLY))
     match = (
-        f"Parameters: where they are over {APART:.0%} apart from the plain Transformer's, the SwiGLU's width is "
-        f"changed until they are within {100 * CLOSE:g} %, or as near as whole widths come."
+        f"Parameters: where they are over {apart} apart from the plain Transformer's, the SwiGLU's width is changed "
+        f"until they are within {100 * CLOSE:g} %, or as near as whole widths come."
         if preset.match == "parameters"
         else "Parameters are not matched."
     )
     return [
         f"The same for every variant: {size.layers} layers of width {size.width} with {size.heads} heads and a SwiGLU "
         f"of width {size.hidden}, AdamW, batches of {preset.batch} fresh rows, {preset.steps:,} steps or until "
-        f"{ENOUGH:.0%} of held-out answers are wrong.",
+        f"{ends} of held-out answers are wrong.",
         f"The learning rate of each variant on each task is {sweep if len(preset.rates) > 1 else rates}.",
         match,
-        f"Solved: at most {SOLVED:.0%} wrong. Chance is the best guess that does not solve the task. Part of a task is "
-        f"learned with surely fewer errors than chance's and at most {PART:.0%} of them; at chance: {HARDLY:.0%} of "
-        "them or more, or their interval (Wilson, over rows) reaches chance.",
+        f"Solved: at most {solved} wrong. Chance is the best guess that does not solve the task. Part of a task is "
+        f"learned with surely fewer errors than chance's and at most {part} of them; at chance: {hardly} of them or "
+        "more, or their interval (Wilson, over rows) reaches chance.",
         "Intervals are of the mean over seeds, which are asked the same rows. Seeds that agree do not rule out one "
         "that fails: of variants that fail with one seed in four, 42 % show none in three.",
     ]

@@ -5,6 +5,7 @@ They are fields of MTAConfig: sizes of kernels that the variant has, norm, gate,
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,11 @@ def options_text(found: type[AttentionLayer], given: Mapping[str, str]) -> str:
     """Options as they name a variant, in the order of their names: "a=1,b=2". Raises SpecError."""
     typed_options(found, given)
     return ",".join(f"{key}={given[key].strip()}" for key in sorted(given))
+
+
+def between_options(text: str, between: str) -> str:
+    """Options with other signs than a comma between them; commas within a list stay."""
+    return re.sub(r",(?=[a-z_]+=)", between, text)
 
 
 def typed_options(found: type[AttentionLayer], given: Mapping[str, str]) -> dict[str, object]:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from mta_eval import registry
 from mta_eval.errors import ModelError, SpecError
 from mta_eval.outside import regular
-from mta_eval.tunnel.variant_options import options_text
+from mta_eval.tunnel.variant_options import between_options, options_text
 
 if TYPE_CHECKING:
     from mta_eval.attention.layer import AttentionLayer
@@ -69,7 +69,7 @@ def find_variant(named: str) -> Variant:
         registry.add("attention", found.kind, f"{found.__module__}:{found.__qualname__}")
     options = options_text(found, given)
     again = ",".join(part for part in (chosen, options) if part)
-    title = f"{found.title} ({options.replace(',', ', ')})" if options else found.title
+    title = f"{found.title} ({between_options(options, ', ')})" if options else found.title
     return Variant(f"{place}:{again}" if again else place, found.kind, title, found.source, _digest(found), options)
 
 

@@ -99,6 +99,8 @@ def tunnel_verdict(first: Judged, others: Sequence[Judged], steps: int) -> str:
 def axis_verdict(axis: Axis, variants: Sequence[Sequence[Judged]]) -> str:
     """One sentence on a difficulty axis: up to which value each variant solves it, in the order of the values."""
     values = joined([str(value) for value in axis.tasks])
+    if not any(one.standing in ("solves", "sometimes") for ones in variants for one in ones):
+        return f"{axis.title} ({values}): nobody solves it at any of them."
     parts = [f"{ones[0].title} {_reach_text(axis.option, list(axis.tasks), ones)}" for ones in variants]
     return f"{axis.title} ({values}): {'; '.join(parts)}."
 
@@ -118,7 +120,7 @@ def _reach_text(option: str, values: Sequence[int], ones: Sequence[Judged]) -> s
         return f"solves none {of_all}{f', {option} {joined(some)} with some' if some else ''}"
     if solved == list(values[: len(solved)]):
         return f"solves it up to {option} {solved[-1]} {of_all}"
-    return f"solves it at {option} {joined([str(value) for value in solved])} {of_all}, not at smaller ones"
+    return f"solves it at {option} {joined([str(value) for value in solved])} {of_all}, not at all smaller ones"
 
 
 def _standing_text(one: Judged, task: str, steps: int) -> str:
