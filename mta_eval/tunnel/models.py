@@ -50,7 +50,8 @@ def new_model(variant: Variant, task: DiagnosticTask, size: ModelSize, seed: int
             torch.manual_seed(generator(seed, "tunnel weights").getrandbits(63))
             return MTAForCausalLM(config)
     except Exception as error:  # the variant may be anybody's code
-        text = f"{type(error).__name__}: {error}".splitlines()[0]
+        reason = error.__cause__ or error  # what strict configurations wrap has its reason inside
+        text = f"{type(reason).__name__}: {reason}".splitlines()[0]
         raise ModelError(f"the variant {variant.label!r} {REFUSED}: no model can be built with it: {text}") from error
 
 

@@ -21,6 +21,8 @@ from mta_eval.tunnel.plan import TunnelOutcome, best_rate, run_plan, with_change
 from mta_eval.tunnel.presets import PRESETS, find_preset
 from mta_eval.tunnel.rows.drawing import longer
 from mta_eval.tunnel.training_run import SWEEP_SEED, DiagnosticRows, TrainingResult, TunnelTraining, train_variant
+from mta_eval.tunnel.tunnel_markdown import as_markdown
+from mta_eval.tunnel.tunnel_result import tunnel_of
 
 ONE = ("copy:length=2,kinds=3",)
 PLUGIN = Path(__file__).parents[1] / "helpers/plugin_package/alibi.py"
@@ -75,7 +77,7 @@ def test_the_variant_in_question_comes_first_and_once() -> None:
 
 
 def test_all_is_the_same_for_every_variant() -> None:
-    plan = tiny_plan(str(PLUGIN), ("transformer", "mta"))
+    plan = tiny_plan(str(PLUGIN), ("transformer", "mta"), match="none")
     made = [plan.sweep(task, variant) + plan.trainings(task, variant, 1e-3) for task, variant in plan.pairs()]
     kinds = {one.kind for trainings in made for one in trainings}
     assert kinds == {"alibi", "transformer", "mta"}
@@ -162,6 +164,31 @@ def test_a_file_that_was_moved_is_the_same_variant(tmp_path: Path, monkeypatch: 
         monkeypatch.setitem(registry.ADDED, "attention", {})
         outcomes.append(run(tiny_plan(str(file), tasks=ONE, rates=(1e-3,), seeds=1), tmp_path / "out"))
     assert [_timeless(one) for one in outcomes[0]] == [_timeless(one) for one in outcomes[1]]
+
+
+def test_the_same_tunnel_elsewhere_gives_the_same_tables(tmp_path: Path) -> None:
+    """But for the seconds, which stand in the last table."""
+    plan = tiny_plan(tasks=ONE, seeds=3)
+    first, again = (as_markdown(tunnel_of(plan, "tiny", run(plan, tmp_path / where))) for where in ("here", "there"))
+    assert first.split("## Seconds a step")[0] == again.split("## Seconds a step")[0]
+
+
+def test_two_specs_of_one_kind_are_two_variants(tmp_path: Path) -> None:
+    plan = tiny_plan("mta", ("mta:convolution_layers=0,query_kernel_before={1,2}",), tasks=ONE, rates=(1e-3,), seeds=1)
+    labels = ["mta", "mta:convolution_layers=0,query_kernel_before=1", "mta:convolution_layers=0,query_kernel_before=2"]
+    assert [variant.label for variant in plan.variants] == labels
+    outcomes = run(plan, tmp_path)
+    assert [one.label for one in outcomes] == labels
+    assert len({one.results[0].parameters for one in outcomes}) == 3
+    recipe = json.loads((tmp_path / outcomes[1].results[0].training.name / "recipe.json").read_text())
+    assert recipe["options"] == "convolution_layers=0,query_kernel_before=1"
+    assert len(list((tmp_path / "copy-length=2,kinds=3").iterdir())) == 3
+
+
+def test_what_the_check_remarks_is_in_the_notes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plans, "check_variant", lambda *_: ["model.x"])
+    remark = "MTA on copy:length=2,kinds=3: model.x has no influence there: its gradient is 0."
+    assert remark in tiny_plan(tasks=ONE).notes
 
 
 def test_a_folder_has_one_tunnel_at_a_time(tmp_path: Path) -> None:
@@ -288,6 +315,7 @@ def test_tasks_without_longer_rows_are_refused() -> None:
 
 def test_changes_of_a_preset() -> None:
     assert with_changes(TINY, 0, 0, ()) == TINY
+    assert with_changes(TINY, 0, 0, (), "none").match == "none"
     changed = with_changes(PRESETS["laptop"], 5, PRESETS["laptop"].steps * 2, (1e-4,))
     assert (changed.seeds, changed.rates) == (5, (1e-4,))
     assert changed.sweep_steps == PRESETS["laptop"].sweep_steps * 2

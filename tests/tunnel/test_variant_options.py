@@ -80,7 +80,7 @@ def test_options_that_do_not_fit_are_one_line(named: str, message: str) -> None:
 
 
 def test_options_that_do_not_fit_together_are_one_line() -> None:
-    with pytest.raises(ModelError, match="'mta:query_kernel_after=2' is refused before training: .*go together"):
+    with pytest.raises(ModelError, match=r"'mta:query_kernel_after=2' is refused before training: .*go together"):
         new_model(find_variant("mta:query_kernel_after=2"), TASK, SIZE, 0)
 
 
