@@ -57,7 +57,7 @@ def tunnel(
     ] = "",
     preset: Annotated[
         TunnelPresetName,
-        typer.Option(help="quick: minutes; laptop: an hour on 2 cores; gpu: eleven tasks, three seeds."),
+        typer.Option(help="quick: minutes; laptop: an hour on 2 cores; gpu: 13 tasks, three seeds."),
     ] = TunnelPresetName.laptop,
     seeds: Annotated[
         int, typer.Option(help="Trainings of each variant and task; 0: the preset's.", min=0, max=MOST_SEEDS)

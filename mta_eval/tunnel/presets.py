@@ -69,6 +69,8 @@ PRESETS = {
             EASY_RECALL,
             "associative_recall",
             "two_condition_recall",
+            "two_condition_recall:distance=2",
+            "two_condition_recall:distance=4",
             "two_condition_recall:distance=8",
             "letter_blocks",
             "induction",
