@@ -10,7 +10,6 @@ from __future__ import annotations
 from importlib import import_module
 
 MODEL_TYPE = "multi_token_attention"
-ALIKE = "llama"  # the type whose layers have the same names
 
 
 class _Lazy:

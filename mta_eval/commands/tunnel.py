@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
+import sys
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -21,7 +23,15 @@ if TYPE_CHECKING:
     from mta_eval.tunnel.training_run import TrainingResult
 
 MOST_SEEDS, MOST_JOBS = 1000, 256
-BETWEEN_SPECS = re.compile(r",(?![a-z_]+=)(?![^{]*\})")  # commas before key= and in {1,2} belong to one spec
+# commas within one spec: before key= or a number, and in {1,2}
+BETWEEN_SPECS = re.compile(r",(?![a-z_]+=)(?![^{]*\})(?!\d+(?:,|$))")
+
+
+class Matched(StrEnum):
+    """What is made equal between variants."""
+
+    parameters = "parameters"
+    none = "none"
 
 
 class TunnelPresetName(StrEnum):
@@ -35,7 +45,10 @@ class TunnelPresetName(StrEnum):
 def tunnel(
     variant: Annotated[
         str,
-        typer.Argument(help="Attention variant: a file my_attention.py (executed), package.module:Class, or a name."),
+        typer.Argument(
+            help="Attention variant: a file my_attention.py (executed), package.module:Class, or a name; "
+            "with options: mta:query_kernel_before=2,key_kernel_before=9."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="Folder of the trainings and tables; the same command continues it.")],
     against: Annotated[str, typer.Option(help="Variants to compare with, by commas; default: the preset's.")] = "",
@@ -44,7 +57,7 @@ def tunnel(
     ] = "",
     preset: Annotated[
         TunnelPresetName,
-        typer.Option(help="quick: minutes; laptop: an hour on 2 cores; gpu: eleven tasks, three seeds."),
+        typer.Option(help="quick: minutes; laptop: an hour on 2 cores; gpu: 13 tasks, three seeds."),
     ] = TunnelPresetName.laptop,
     seeds: Annotated[
         int, typer.Option(help="Trainings of each variant and task; 0: the preset's.", min=0, max=MOST_SEEDS)
@@ -53,6 +66,9 @@ def tunnel(
     learning_rates: Annotated[
         str, typer.Option(help="Rates to choose from by held-out loss: 1e-3,2e-3; default: the preset's.")
     ] = "",
+    match: Annotated[
+        Matched, typer.Option(help="parameters: over 2 % apart, the SwiGLU's width is changed; none: as they are.")
+    ] = Matched.parameters,
     jobs: Annotated[
         int, typer.Option(help="Trainings at once; 0: one for each core, 1 on a GPU.", min=0, max=MOST_JOBS)
     ] = 0,
@@ -64,14 +80,16 @@ def tunnel(
     Stopped or killed, the same command continues. A file that is named as a variant is executed.
     """
     from mta_eval.models.devices import choose_device
-    from mta_eval.tunnel.attention_maps import draw_attention_maps
+    from mta_eval.tunnel.attention_maps import MapPicture, draw_attention_maps
+    from mta_eval.tunnel.made import made_by
     from mta_eval.tunnel.plan import run_plan, tunnel_plan, with_changes
     from mta_eval.tunnel.presets import find_preset
     from mta_eval.tunnel.tunnel_files import write_tunnel
+    from mta_eval.tunnel.tunnel_page import write_page
     from mta_eval.tunnel.tunnel_result import tunnel_of
 
-    sizes = with_changes(find_preset(preset.value), seeds, steps, _rates(learning_rates))
-    plan = tunnel_plan(variant, _names(against), _specs(tasks), sizes)
+    sizes = with_changes(find_preset(preset.value), seeds, steps, _rates(learning_rates), match.value)
+    plan = tunnel_plan(variant, _specs(against), _specs(tasks), sizes)
     place = choose_device(device)
     processes = jobs or (1 if place != "cpu" else _cores())
     for text in plan.notes:
@@ -85,14 +103,17 @@ def tunnel(
         ended.append(result)
         terminal.note(f"[{len(ended)}/{len(plan)}] {_ended_text(result)}")
 
-    trained = tunnel_of(plan, preset.value, run_plan(plan, out, place, processes, on_end))
-    paths = write_tunnel(trained, out)[:3]
+    made = made_by(_typed_command(), place)
+    trained = tunnel_of(plan, preset.value, run_plan(plan, out, place, processes, on_end), made)
+    paths, maps, why_no_maps = write_tunnel(trained, out)[:3], list[MapPicture](), ""
     try:
-        paths += draw_attention_maps(trained, out)[::3]
+        maps = draw_attention_maps(trained, out)
     except ModelError as error:  # all that was measured is there
-        terminal.note(str(error))
-    terminal.print_lines([*trained.verdicts.values(), ""])
-    terminal.print_lines(map(str, paths))
+        why_no_maps = str(error)
+        terminal.note(why_no_maps)
+    paths += [one.path.with_suffix(".png") for one in maps]
+    terminal.print_lines([*trained.axis_verdicts, *trained.verdicts.values(), ""])
+    terminal.print_lines(map(str, [*paths, write_page(trained, out, maps, why_no_maps)]))
 
 
 def _cores() -> int:
@@ -100,8 +121,8 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
+def _typed_command() -> str:
+    return shlex.join(["mta-eval", *sys.argv[1:]])
 
 
 def _specs(text: str) -> list[str]:
@@ -117,7 +138,7 @@ def _rates(text: str) -> Sequence[float]:
 
 def _ended_text(result: TrainingResult) -> str:
     training = result.training
-    what = f"{training.task} · {training.kind} · rate {training.learning_rate:g}"
+    what = f"{training.task} · {training.label} · rate {training.learning_rate:g}"
     if result.diverged:
         return f"{what}: diverged after {result.steps:,} steps"
     if training.is_sweep:
@@ -131,10 +152,19 @@ def _print_costs(plan: TunnelPlan, device: str, processes: int) -> None:
 
     measured = costs(plan, device)
     rows = [
-        (one.task, one.variant.title, f"{one.parameters:,}", f"{one.step:.3f}", duration_text(one.total))
+        (
+            one.task,
+            one.variant.title,
+            f"{one.parameters:,}",
+            str(one.hidden),
+            f"{one.step.memory / 1e6:.1f}",
+            f"{one.step.seconds:.3f}",
+            duration_text(one.total),
+        )
         for one in measured
     ]
-    terminal.print_table(["task", "variant", "parameters", "seconds a step", "all its trainings"], rows, left=2)
+    head = ["task", "variant", "parameters", "SwiGLU width", "MB a step", "seconds a step", "all its trainings"]
+    terminal.print_table(head, rows, left=2)
     total = sum(one.total for one in measured)
     terminal.print_line(
         f"{len(plan)} trainings: about {duration_text(total / processes)} on this machine, {processes} at once, "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,8 @@ from mta_eval.core import DiagnosticTask
 from mta_eval.errors import ModelError
 from mta_eval.results.pictures.style import GREY, HEADING, NOTE, PAGE, TICK, save, shorten, styled
 from mta_eval.results.table import slug_of
+from mta_eval.tunnel.axes import task_text
 from mta_eval.tunnel.training_run import TrainingResult
-from mta_eval.tunnel.verdicts import task_text
 
 if TYPE_CHECKING:
     import torch
@@ -22,25 +23,33 @@ ROWS = 16  # last tokens whose attention is shown
 EACH, AROUND = 1.1, 0.9  # inches: of a layer, of what stands above and below
 
 
-def draw_attention_maps(tunnel: Tunnel, out: Path) -> list[Path]:
-    """Writes attention_TASK.png, .svg and .pdf for each task whose training did not diverge; returns the paths.
+@dataclass(frozen=True)
+class MapPicture:
+    """The attention maps of one task, an SVG file with siblings .png and .pdf."""
+
+    path: Path
+    title: str
+
+
+def draw_attention_maps(tunnel: Tunnel, out: Path) -> list[MapPicture]:
+    """Writes attention_TASK.png, .svg and .pdf for each task whose training did not diverge.
 
     Reads the models that `run_plan` left in `out`. Raises ModelError if the variant cannot say its weights, StoreError
     if a picture cannot be written.
     """
-    paths: list[Path] = []
+    drawn: list[MapPicture] = []
     taken: list[str] = []
     for task in tunnel.plan.tasks:
-        one = tunnel.judged[task, tunnel.plan.variants[0].kind]
+        one = tunnel.judged[task, tunnel.plan.variants[0].label]
         taken.append(slug_of(task, taken))
         trained = next((result for result in one.outcome.results if not result.diverged), None)
         if trained is not None:
             title = f"{one.title} on {task_text(task)}, seed {trained.training.seed}"
-            paths += _draw(trained, title, out, taken[-1])
-    return paths
+            drawn.append(MapPicture(_draw(trained, title, out, taken[-1]), title))
+    return drawn
 
 
-def _draw(result: TrainingResult, title: str, out: Path, slug: str) -> list[Path]:
+def _draw(result: TrainingResult, title: str, out: Path, slug: str) -> Path:
     from matplotlib.figure import Figure
 
     task = registry.build_diagnostic(result.training.task)
@@ -63,7 +72,7 @@ def _draw(result: TrainingResult, title: str, out: Path, slug: str) -> list[Path
         figure.suptitle(shorten(title, 90), fontsize=HEADING, weight="bold", x=0.01, ha="left")
         note = f"rows: the last {count} tokens; columns: all tokens of the row; → the next token is asked"
         figure.supxlabel(note, fontsize=NOTE, color=GREY, x=0.99, ha="right")
-        return save(figure, out / f"attention_{slug}")
+        return save(figure, out / f"attention_{slug}")[1]
 
 
 def maps_of(result: TrainingResult, out: Path, tokens: list[int], count: int) -> list[torch.Tensor]:
@@ -77,7 +86,7 @@ def maps_of(result: TrainingResult, out: Path, tokens: list[int], count: int) ->
     except Exception as error:  # the variant may be anybody's code
         text = f"{type(error).__name__}: {error}".splitlines()[0]
         raise ModelError(
-            f"no attention maps of {result.training.kind!r}: its weights cannot be made: {text}"
+            f"no attention maps of {result.training.label!r}: its weights cannot be made: {text}"
         ) from error
 
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from mta_eval import registry
 from mta_eval.tunnel.models import new_model, parameter_count
 from mta_eval.tunnel.plan import TunnelPlan
 from mta_eval.tunnel.rows.drawing import longer
+from mta_eval.tunnel.step_cost import StepCost, step_cost
 from mta_eval.tunnel.training_run import FACTOR, DiagnosticRows, TunnelTraining, one_thread
 from mta_eval.tunnel.variants import Variant
-
-TIMED = 3  # steps, after one that nobody times
 
 
 @dataclass(frozen=True)
@@ -22,7 +21,8 @@ class Cost:
     task: str
     variant: Variant
     parameters: int
-    step: float  # seconds
+    hidden: int  # width of the SwiGLU
+    step: StepCost
     total: float  # seconds of all trainings and their evaluations, if none stops early
 
 
@@ -38,13 +38,10 @@ def _cost(plan: TunnelPlan, task: str, variant: Variant, device: str) -> Cost:
 
     (training, *_) = plan.trainings(task, variant, plan.preset.rates[0])
     built = registry.build_diagnostic(task)
-    model = new_model(variant.kind, built, training.size, 0).to(device)
+    model = new_model(variant, built, training.size, 0).to(device)
     rows, grown = DiagnosticRows(built, 0), DiagnosticRows(longer(built, FACTOR), 0)
-    few = replace(training.schedule, steps=TIMED + 1, evaluate_every=TIMED + 1, held_out=1)
-    trainer = Trainer(model, rows, few, 0, Share())
-    times: list[float] = []
-    list(trainer.run(lambda step, loss: times.append(time.perf_counter())))  # noqa: ARG005
-    step = (times[-1] - times[0]) / TIMED
+    trainer = Trainer(model, rows, training.schedule, 0, Share())
+    step = step_cost(trainer)
     batch = training.schedule.batch
     begun = time.perf_counter()
     trainer.evaluate("validation", batch)
@@ -52,8 +49,10 @@ def _cost(plan: TunnelPlan, task: str, variant: Variant, device: str) -> Cost:
     begun = time.perf_counter()
     trainer.evaluate("validation", batch, grown)
     at_end = training.tested * (held_out + (time.perf_counter() - begun) / batch)
-    seconds = sum(_seconds(one, step, held_out) + (0 if one.is_sweep else at_end) for one in _all(plan, task, variant))
-    return Cost(task, variant, parameter_count(model), step, seconds)
+    seconds = sum(
+        _seconds(one, step.seconds, held_out) + (0 if one.is_sweep else at_end) for one in _all(plan, task, variant)
+    )
+    return Cost(task, variant, parameter_count(model), training.size.hidden, step, seconds)
 
 
 def _all(plan: TunnelPlan, task: str, variant: Variant) -> list[TunnelTraining]:

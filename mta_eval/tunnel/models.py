@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING
 from mta_eval import registry
 from mta_eval.core import DiagnosticTask, generator
 from mta_eval.errors import ModelError
+from mta_eval.tunnel.variant_options import values_of
 
 if TYPE_CHECKING:
     from mta_eval.attention.decoder import MTAForCausalLM
     from mta_eval.tunnel.presets import ModelSize
+    from mta_eval.tunnel.variants import Variant
 
 USE = "small letter blocks"  # what a variant's `options_for` is asked about
 REFUSED = "is refused before training"
 
 
-def new_model(kind: str, task: DiagnosticTask, size: ModelSize, seed: int) -> MTAForCausalLM:
+def new_model(variant: Variant, task: DiagnosticTask, size: ModelSize, seed: int) -> MTAForCausalLM:
     """The model before its first step: the same for a seed on every machine. Raises ModelError."""
     import torch
 
@@ -25,9 +27,10 @@ def new_model(kind: str, task: DiagnosticTask, size: ModelSize, seed: int) -> MT
 
     tokens = len(task.row("validation", 0, 0))
     try:
-        variant = registry.find("attention", kind)
+        found = registry.find("attention", variant.kind)
+        options = {**found.options_for(USE, layers=size.layers), **values_of(variant.kind, variant.options)}
         config = MTAConfig(
-            attention=kind,
+            attention=variant.kind,
             vocab_size=task.vocabulary,
             hidden_size=size.width,
             intermediate_size=size.hidden,
@@ -41,14 +44,15 @@ def new_model(kind: str, task: DiagnosticTask, size: ModelSize, seed: int) -> MT
             rms_norm_eps=1e-5,
             rope_parameters={"rope_type": "default", "rope_theta": 100_000.0},
             attention_dropout=0.0,
-            **variant.options_for(USE, layers=size.layers),
+            **options,
         )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(generator(seed, "tunnel weights").getrandbits(63))
             return MTAForCausalLM(config)
     except Exception as error:  # the variant may be anybody's code
-        text = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise ModelError(f"the variant {kind!r} {REFUSED}: no model can be built with it: {text}") from error
+        reason = error.__cause__ or error  # what strict configurations wrap has its reason inside
+        text = f"{type(reason).__name__}: {reason}".splitlines()[0]
+        raise ModelError(f"the variant {variant.label!r} {REFUSED}: no model can be built with it: {text}") from error
 
 
 def parameter_count(model: MTAForCausalLM) -> int:

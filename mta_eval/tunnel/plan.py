@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 from mta_eval import registry
 from mta_eval.core import DiagnosticTask
 from mta_eval.errors import SpecError
-from mta_eval.tunnel.presets import TunnelPreset
+from mta_eval.tunnel.matching import Fit, fit
+from mta_eval.tunnel.presets import Match, ModelSize, TunnelPreset
 from mta_eval.tunnel.rows.drawing import longer
 from mta_eval.tunnel.training_run import FACTOR, SWEEP_SEED, TrainingResult, TunnelTraining, train_variant
 from mta_eval.tunnel.variant_check import check_variant
@@ -27,7 +28,7 @@ from mta_eval.tunnel.workers import run_jobs
 WARMUP = 100  # steps; a tenth of shorter trainings
 DECAY = 0.5  # the last share of the steps, over which the learning rate falls to 0
 
-Pair = tuple[str, str]  # a task's spec and a variant's kind
+Pair = tuple[str, str]  # a task's spec and a variant's label
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class TunnelPlan:
     variants: tuple[Variant, ...]
     tasks: tuple[str, ...]
     preset: TunnelPreset
+    fits: Mapping[Pair, Fit] = field(default_factory=dict)  # where sizes are not all the preset's
+    remarks: tuple[str, ...] = ()  # of the check, before anything is trained
 
     def pairs(self) -> Iterator[tuple[str, Variant]]:
         """Every task with every variant."""
@@ -57,7 +60,8 @@ class TunnelPlan:
     def notes(self) -> list[str]:
         """What these sizes cannot show."""
         one_seed = "One seed: what a variant fails at may be the fault of its seed; --seeds 3 tells."
-        return [note for note in (self.preset.warning, one_seed if self.preset.seeds == 1 else "") if note]
+        notes = (self.preset.warning, one_seed if self.preset.seeds == 1 else "", *self.remarks)
+        return [note for note in notes if note]
 
     def __len__(self) -> int:
         rates = len(self.preset.rates)
@@ -76,8 +80,23 @@ class TunnelPlan:
             evaluate_every=self.preset.evaluate_every,
             held_out=self.preset.held_out,
         )
-        size, tested = self.preset.size, self.preset.tested
-        return TunnelTraining(task, variant.named, variant.kind, variant.digest, rate, seed, size, schedule, tested)
+        return TunnelTraining(
+            task=task,
+            variant=variant.named,
+            kind=variant.kind,
+            digest=variant.digest,
+            learning_rate=rate,
+            seed=seed,
+            size=self.size_of(task, variant),
+            schedule=schedule,
+            tested=self.preset.tested,
+            options=variant.options,
+        )
+
+    def size_of(self, task: str, variant: Variant) -> ModelSize:
+        """The sizes of a variant's models on a task."""
+        found = self.fits.get((task, variant.label))
+        return found.size if found else self.preset.size
 
 
 @dataclass(frozen=True)
@@ -85,7 +104,7 @@ class TunnelOutcome:
     """A variant on a task: what the sweep found, the rate that was taken, and a result for each seed."""
 
     task: str
-    kind: str
+    label: str  # of the variant
     sweep: dict[float, float]  # rate -> loss on held-out rows; infinite where the training diverged
     rate: float
     results: list[TrainingResult]
@@ -101,12 +120,17 @@ def tunnel_plan(variant: str, against: Sequence[str], tasks: Sequence[str], pres
     built = registry.build_all(tasks or preset.tasks, registry.build_diagnostic)
     for spec, task in built.items():
         _check_longer(spec, task)
-    found = [find_variant(name) for name in (variant, *(against or preset.against))]
-    variants = tuple({one.kind: one for one in found}.values())
-    for one in variants:
-        for task in built.values():
-            check_variant(one.kind, task, preset.size)
-    return TunnelPlan(variants, tuple(built), preset)
+    names = [one for name in (variant, *(against or preset.against)) for one in registry.expand(name)]
+    variants = tuple({one.label: one for one in map(find_variant, names)}.values())
+    fits, remarks = {}, []
+    for spec, task in built.items():
+        for one in variants:
+            found = fits[spec, one.label] = fit(one, task, preset.size, preset.match)
+            untrained = check_variant(one, task, found.size)
+            remarks += [
+                f"{one.title} on {spec}: {name} has no influence there: its gradient is 0." for name in untrained
+            ]
+    return TunnelPlan(variants, tuple(built), preset, fits, tuple(remarks))
 
 
 def run_plan(
@@ -118,11 +142,11 @@ def run_plan(
 ) -> list[TunnelOutcome]:
     """Train everything that is not there yet, in folders under `out`. Raises ModelError; the same call goes on."""
     results: dict[Pair, list[TrainingResult]] = defaultdict(list)
-    by_pair = {(task, variant.kind): variant for task, variant in plan.pairs()}
+    by_pair = {(task, variant.label): variant for task, variant in plan.pairs()}
 
     def ended(training: TunnelTraining, result: TrainingResult) -> Iterable[TunnelTraining]:
         on_end(result)
-        pair = (training.task, training.kind)
+        pair = (training.task, training.label)
         results[pair].append(result)
         swept = [one for one in results[pair] if one.training.is_sweep]
         if training.is_sweep and len(swept) == len(plan.preset.rates):
@@ -159,7 +183,9 @@ def _check_longer(spec: str, task: DiagnosticTask) -> None:
         raise SpecError(f"{spec} has no rows that are {FACTOR} times longer, to ask at the end: {error}") from error
 
 
-def with_changes(preset: TunnelPreset, seeds: int, steps: int, rates: Sequence[float]) -> TunnelPreset:
+def with_changes(
+    preset: TunnelPreset, seeds: int, steps: int, rates: Sequence[float], match: Match = "parameters"
+) -> TunnelPreset:
     """A preset with what was asked for in place of its own; 0 or nothing is its own. Raises SpecError.
 
     Sweeps keep their share of the steps.
@@ -169,4 +195,4 @@ def with_changes(preset: TunnelPreset, seeds: int, steps: int, rates: Sequence[f
     if steps:
         sweep_steps = max(1, round(preset.sweep_steps * steps / preset.steps))
         preset = replace(preset, steps=steps, sweep_steps=sweep_steps)
-    return replace(preset, seeds=seeds or preset.seeds, rates=tuple(rates) or preset.rates)
+    return replace(preset, seeds=seeds or preset.seeds, rates=tuple(rates) or preset.rates, match=match)

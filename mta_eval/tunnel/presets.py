@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from mta_eval.errors import SpecError, did_you_mean
+
+Match = Literal["parameters", "none"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class TunnelPreset:
     held_out: int = 200  # rows that are asked on the way
     tested: int = 500  # rows of the test stream, at the end
     warning: str = ""
+    match: Match = "parameters"  # with the plain Transformer's, by the width of the SwiGLU
 
 
 RATES = (1e-3, 3e-3, 1e-2)
@@ -65,6 +69,8 @@ PRESETS = {
             EASY_RECALL,
             "associative_recall",
             "two_condition_recall",
+            "two_condition_recall:distance=2",
+            "two_condition_recall:distance=4",
             "two_condition_recall:distance=8",
             "letter_blocks",
             "induction",

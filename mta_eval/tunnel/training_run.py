@@ -16,7 +16,8 @@ from mta_eval.training.training import TrainingObserver, train_in_folder
 from mta_eval.tunnel.models import new_model, parameter_count
 from mta_eval.tunnel.presets import ModelSize
 from mta_eval.tunnel.rows.drawing import longer
-from mta_eval.tunnel.variants import find_variant
+from mta_eval.tunnel.step_cost import step_cost
+from mta_eval.tunnel.variants import Variant, find_variant, label_of
 from mta_eval.version import VERSION
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ SOLVED = 0.05  # share of wrong answers up to which a task is solved
 ENOUGH = 0.01  # of held-out answers: a training stops here
 FACTOR = 4  # rows to generalise to are so much longer
 GROWN = "longer_"  # before the names of their errors
-DIVERGED = "diverged"
+DIVERGED, SECONDS, MEMORY = "diverged", "step_seconds", "step_memory"
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,12 @@ class TunnelTraining:
     size: ModelSize
     schedule: Schedule
     tested: int
+    options: str = ""  # of the variant
+
+    @property
+    def label(self) -> str:
+        """What the variant is called."""
+        return label_of(self.kind, self.options)
 
     @property
     def is_sweep(self) -> bool:
@@ -54,12 +61,14 @@ class TunnelTraining:
     def name(self) -> str:
         """Its folder, within that of the tunnel."""
         what = "sweep" if self.is_sweep else f"seed-{self.seed}"
-        return f"{_plain(self.task)}/{self.kind}/{what}-rate-{self.learning_rate:g}"
+        return f"{_plain(self.task)}/{_plain(self.label)}/{what}-rate-{self.learning_rate:g}"
 
     def described(self) -> dict[str, object]:
         """As recipe.json keeps it: all that decides the weights, but for the machine."""
         fields = asdict(self)
         del fields["variant"]  # where its file lies makes no difference
+        if not self.options:
+            del fields["options"]
         plain: dict[str, object] = json.loads(json.dumps(fields))
         return {**plain, "mta_eval": VERSION}
 
@@ -76,7 +85,8 @@ class TrainingResult:
     wrong_longer: float  # on rows that are FACTOR times longer
     steps: int
     solved_at: int | None  # the first evaluation with at most SOLVED wrong
-    seconds_per_step: float | None  # with evaluations; None where it diverged before the first
+    seconds_per_step: float | None  # without evaluations; None of a sweep
+    memory: int | None  # bytes of a step at the highest (step_cost.py); None of a sweep
     diverged: bool
 
 
@@ -120,16 +130,16 @@ def train_variant(
     from mta_eval.training.trainer import DivergedError, Trainer
     from mta_eval.training.training_folder import TrainingFolder
 
-    find_variant(training.variant)  # in this process, which may be a new one
+    variant = find_variant(training.variant)  # in this process, which may be a new one
     task = registry.build_diagnostic(training.task)
     folder = TrainingFolder(out / training.name, training.described())
     with folder.alone(), one_thread():
-        model = new_model(training.kind, task, training.size, training.seed)
+        model = new_model(variant, task, training.size, training.seed)
         parameters = parameter_count(model)
         if not folder.finished:
-            model = model.to(device)
+            cost = {} if training.is_sweep else _cost(training, variant, task, device)
             rows = DiagnosticRows(task, training.seed)
-            trainer = Trainer(model, rows, training.schedule, training.seed, Share())
+            trainer = Trainer(model.to(device), rows, training.schedule, training.seed, Share())
             try:
                 stop = None if training.is_sweep else ENOUGH  # rates are compared after the same steps
                 train_in_folder(trainer, folder, observer or Unwatched(), stop)
@@ -137,8 +147,21 @@ def train_variant(
             except DivergedError:
                 errors = {DIVERGED: float(trainer.step)}
             keeps_model = not training.is_sweep and DIVERGED not in errors
-            folder.finish(model if keeps_model else None, None, errors, _card(training))
+            folder.finish(model if keeps_model else None, None, errors | cost, _card(training))
         return _result(training, parameters, folder.errors(), folder.lines())
+
+
+def _cost(training: TunnelTraining, variant: Variant, task: DiagnosticTask, device: str) -> dict[str, float]:
+    """Seconds and bytes of a step, by a model of its own."""
+    from mta_eval.training.processes import Share
+    from mta_eval.training.trainer import DivergedError, Trainer
+
+    model = new_model(variant, task, training.size, training.seed).to(device)
+    try:
+        cost = step_cost(Trainer(model, DiagnosticRows(task, training.seed), training.schedule, 0, Share()))
+    except DivergedError:  # so will the training
+        return {}
+    return {SECONDS: cost.seconds, MEMORY: float(cost.memory)}
 
 
 def _errors(trainer: object, training: TunnelTraining, task: DiagnosticTask) -> dict[str, float]:
@@ -167,7 +190,8 @@ def _result(
         wrong_longer=errors.get(f"{GROWN}answers", 1.0),
         steps=int(errors[DIVERGED]) if diverged else last["step"] if last else 0,
         solved_at=solved[0] if solved and not diverged else None,
-        seconds_per_step=last["seconds"] / last["step"] if last else None,
+        seconds_per_step=errors.get(SECONDS),
+        memory=int(errors[MEMORY]) if MEMORY in errors else None,
         diverged=diverged,
     )
 
@@ -175,7 +199,9 @@ def _result(
 def _card(training: TunnelTraining) -> str:
     """The folder's README.md, whose being there says that it is whole."""
     what = json.dumps(training.described(), indent=1)
-    return f"# {training.kind} on {training.task}\n\nTrained by `mta-eval tunnel`, {VERSION}.\n\n```json\n{what}\n```\n"
+    return (
+        f"# {training.label} on {training.task}\n\nTrained by `mta-eval tunnel`, {VERSION}.\n\n```json\n{what}\n```\n"
+    )
 
 
 @contextmanager

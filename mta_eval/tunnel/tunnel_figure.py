@@ -1,13 +1,13 @@
-"""The figure of a tunnel: a row for each task; errors with their intervals on the left, steps to solve on the right."""
+"""The figure of a tunnel: a row for each difficulty axis and for each other task; errors, steps to solve, seconds."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from statistics import mean
 from typing import TYPE_CHECKING
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from mta_eval.results.pictures.style import (
     COLOURS,
@@ -22,62 +22,74 @@ from mta_eval.results.pictures.style import (
     save,
     shorten,
     styled,
+    wrap_apart,
 )
-from mta_eval.tunnel.training_run import FACTOR, SOLVED
-from mta_eval.tunnel.tunnel_result import error_interval
-from mta_eval.tunnel.verdicts import Judged, task_text
+from mta_eval.tunnel.axes import Axis, task_text
+from mta_eval.tunnel.figure_rows import SIZE, Look, draw_curves, draw_task
+from mta_eval.tunnel.training_run import FACTOR
+from mta_eval.tunnel.tunnel_result import SEEDS_OF_AN_INTERVAL
 
 if TYPE_CHECKING:
     from mta_eval.tunnel.tunnel_result import Tunnel
 
-ROW, EACH, AROUND = 0.75, 0.22, 0.8  # inches: of a task, of a variant in it, of what stands above and below
-LONGEST = 24  # characters of a variant's name
+ROW, EACH, AROUND, CURVE = 0.75, 0.24, 0.9, 2.2  # inches: a task, a variant in it, above and below, an axis
+NAMES = 1.5  # inches of a variant's name, in at most two lines
+KEY, KEYS = 0.2, 3  # inches of a line of the key to curves, names in it
+HEADS = ("wrong answers (%)", "steps until solved", "ms a step")
 
 
 def draw_tunnel(tunnel: Tunnel, path: Path) -> list[Path]:
     """Writes and returns `path`.png, `path`.svg and `path`.pdf. Raises StoreError."""
-    tasks, variants = tunnel.plan.tasks, tunnel.plan.variants
+    along = {task for axis in tunnel.axes for task in axis.tasks.values()}
+    rows: list[Axis | str] = [*tunnel.axes, *(task for task in tunnel.plan.tasks if task not in along)]
+    looks = [
+        Look("\n".join(name), COLOURS[place % len(COLOURS)], MARKS[place % len(MARKS)])
+        for place, name in enumerate(wrap_apart([one.title for one in tunnel.plan.variants], NAMES, TICK, lines=2))
+    ]
+    key = KEY * 2 * -(-len(looks) // KEYS) if tunnel.axes else 0.01
+    heights = [key, *(CURVE if isinstance(row, Axis) else ROW + EACH * len(looks) for row in rows)]
     with styled():
-        height = AROUND + len(tasks) * (ROW + EACH * len(variants))
-        figure = Figure((PAGE, height), layout="constrained")
-        grid = figure.subplots(len(tasks), 2, squeeze=False, sharey="row", sharex="col", width_ratios=(3, 2))
-        for (errors, steps), task in zip(grid, tasks, strict=True):
-            for place, variant in enumerate(variants):
-                one, colour = tunnel.judged[task, variant.kind], COLOURS[place % len(COLOURS)]
-                _draw_errors(errors, one, place, colour, MARKS[place % len(MARKS)])
-                _draw_steps(steps, one, place, colour, tunnel.plan.preset.steps)
-            errors.set_yticks(range(len(variants)), [shorten(one.title, LONGEST) for one in variants])
-            errors.set_ylim(len(variants) - 0.4, -0.6)
-            errors.set_xlim(-3, 103)
-            errors.axvline(100 * SOLVED, color=PALE, linewidth=0.8, zorder=0)
-            errors.set_title(shorten(task_text(task), 70), fontsize=LABEL, loc="left")
-            for axes in (errors, steps):
-                axes.tick_params(labelsize=TICK)
-                axes.grid(axis="x", linewidth=0.4, color=PALE)
-                axes.spines[["top", "right"]].set_visible(False)
-        grid[-1][0].set_xlabel("wrong answers (%)", fontsize=LABEL)
-        grid[-1][1].set_xlabel("steps until solved (cross: not solved)", fontsize=LABEL)
-        title = f"{shorten(variants[0].title, LONGEST)} in the tunnel"
+        figure = Figure((PAGE, AROUND + sum(heights)), layout="constrained")
+        layout = figure.add_gridspec(len(heights), 3, width_ratios=(4, 3, 2), height_ratios=heights)
+        if tunnel.axes:
+            _draw_key(figure.add_subplot(layout[0, :]), looks)
+        grid = [[figure.add_subplot(layout[place, column]) for column in range(3)] for place in range(1, len(heights))]
+        for line, row in zip(grid, rows, strict=True):
+            _draw_row(tunnel, line, row, looks)
+        for axes, text in zip(grid[-1], HEADS, strict=True):
+            if isinstance(rows[-1], str):
+                axes.set_xlabel(text, fontsize=LABEL)
+        title = f"{shorten(tunnel.plan.variants[0].title, 80)} in the tunnel"
         figure.suptitle(title, fontsize=HEADING, weight="bold", x=0.01, ha="left")
-        note = f"filled: every seed; hollow: rows {FACTOR} times longer; bars: 95 % intervals of the mean over seeds"
-        figure.supxlabel(note, fontsize=NOTE, color=GREY, x=0.99, ha="right")
+        figure.supxlabel(_note(tunnel), fontsize=NOTE, color=GREY, x=0.99, ha="right")
         return save(figure, path)
 
 
-def _draw_errors(axes: Axes, one: Judged, place: int, colour: str, marker: str) -> None:
-    errors = [100 * error for error in one.errors]
-    ends = error_interval(one.errors)
-    if ends is not None:
-        axes.plot([100 * end for end in ends], [place, place], color=colour, linewidth=1.6, alpha=0.5)
-        axes.plot([mean(errors)], [place], marker="|", markersize=9, color=colour)
-    axes.plot(errors, [place] * len(errors), marker, color=colour, markersize=4, alpha=0.8)
-    grown = [100 * result.wrong_longer for result in one.outcome.results]
-    axes.plot(grown, [place + 0.25] * len(grown), marker, color=colour, markersize=4, fillstyle="none")
+def _draw_row(tunnel: Tunnel, line: list[Axes], row: Axis | str, looks: list[Look]) -> None:
+    labels, steps = [one.label for one in tunnel.plan.variants], tunnel.plan.preset.steps
+    if isinstance(row, Axis):
+        draw_curves(line, row, [tunnel.along(row, label) for label in labels], looks, steps)
+        for axes, text in zip(line, HEADS, strict=True):
+            axes.set_ylabel(text, fontsize=TICK)
+    else:
+        draw_task(line, [tunnel.judged[row, label] for label in labels], looks, steps)
+    title = row.title if isinstance(row, Axis) else task_text(row)
+    line[0].set_title(shorten(title, 60), fontsize=LABEL, loc="left")
+    for axes in line:
+        axes.tick_params(labelsize=TICK)
+        axes.grid(axis="y" if isinstance(row, Axis) else "x", linewidth=0.4, color=PALE)
+        axes.spines[["top", "right"]].set_visible(False)
 
 
-def _draw_steps(axes: Axes, one: Judged, place: int, colour: str, most: int) -> None:
-    solved = [result.solved_at for result in one.outcome.results if result.solved_at is not None]
-    axes.plot(solved, [place] * len(solved), "o", color=colour, markersize=4, alpha=0.8)
-    others = len(one.outcome.results) - len(solved)
-    axes.plot([most] * others, [place] * others, "x", color=colour, markersize=5)
-    axes.set_xlim(0, 1.05 * most)
+def _draw_key(axes: Axes, looks: list[Look]) -> None:
+    axes.set_axis_off()
+    handles = [Line2D([], [], color=look.colour, marker=look.mark, markersize=SIZE) for look in looks]
+    names = [look.name for look in looks]
+    axes.legend(handles, names, loc="center left", fontsize=TICK, ncols=KEYS, frameon=False, borderaxespad=0)
+
+
+def _note(tunnel: Tunnel) -> str:
+    note = f"filled: every seed; hollow: rows {FACTOR} times longer; cross: not solved; dashed: chance"
+    if tunnel.plan.preset.seeds < SEEDS_OF_AN_INTERVAL:
+        return note
+    return f"{note}; bars: 95 % intervals of the mean over seeds, by t, cut at 0 and 100"

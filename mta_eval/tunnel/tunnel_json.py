@@ -8,13 +8,13 @@ from mta_eval import registry
 from mta_eval.tunnel.rows.drawing import longer
 from mta_eval.tunnel.training_run import ENOUGH, FACTOR, SOLVED
 from mta_eval.tunnel.tunnel_result import Tunnel, error_interval
-from mta_eval.tunnel.verdicts import AT_CHANCE, Judged
+from mta_eval.tunnel.verdicts import HARDLY, PART, Judged
 from mta_eval.version import VERSION
 
-SCHEMA = 1
-PROTOCOL = ("steps", "sweep_steps", "batch", "seeds", "tested", "held_out")
+SCHEMA = 2
+PROTOCOL = ("steps", "sweep_steps", "batch", "seeds", "tested", "held_out", "match")
 ERRORS = ("wrong", "wrong_tokens", "wrong_longer")
-OF_A_SEED = (*ERRORS, "steps", "solved_at", "diverged", "parameters", "seconds_per_step")
+OF_A_SEED = (*ERRORS, "steps", "solved_at", "diverged", "parameters", "memory", "seconds_per_step")
 
 
 def as_json(tunnel: Tunnel) -> dict[str, object]:
@@ -25,20 +25,32 @@ def as_json(tunnel: Tunnel) -> dict[str, object]:
         "mta_eval": VERSION,
         "preset": tunnel.preset_name,
         "protocol": {
-            **{
-                name: getattr(preset, name) for name in ("steps", "sweep_steps", "batch", "seeds", "tested", "held_out")
-            },
+            **{name: getattr(preset, name) for name in PROTOCOL},
             "learning_rates": list(preset.rates),
             "size": vars(preset.size),
             "solved": SOLVED,
             "stops_at": ENOUGH,
-            "at_chance": AT_CHANCE,
+            "part": PART,
+            "at_chance": HARDLY,
         },
+        "made": dict(tunnel.made),
         "variants": [
-            {"name": one.kind, "title": one.title, "source": one.source, "file_sha256": one.digest} for one in variants
+            {
+                "name": one.label,
+                "attention": one.kind,
+                "options": one.options,
+                "title": one.title,
+                "source": one.source,
+                "file_sha256": one.digest,
+            }
+            for one in variants
         ],
         "tasks": [_task_json(tunnel, task) for task in tunnel.plan.tasks],
-        "outcomes": [_outcome_json(one) for one in tunnel.judged.values()],
+        "axes": [
+            {"axis": axis.title, "option": axis.option, "tasks": axis.tasks, "verdict": sentence}
+            for axis, sentence in zip(tunnel.axes, tunnel.axis_verdicts, strict=True)
+        ],
+        "outcomes": [_outcome_json(tunnel, one) for one in tunnel.judged.values()],
         "notes": tunnel.notes,
     }
 
@@ -57,25 +69,22 @@ def _task_json(tunnel: Tunnel, spec: str) -> dict[str, object]:
     }
 
 
-def _outcome_json(one: Judged) -> dict[str, object]:
+def _outcome_json(tunnel: Tunnel, one: Judged) -> dict[str, object]:
     interval = error_interval(one.errors)
+    found = tunnel.plan.fits.get((one.outcome.task, one.outcome.label))
     return {
         "task": one.outcome.task,
-        "variant": one.outcome.kind,
+        "variant": one.outcome.label,
         "learning_rate": one.outcome.rate,
         "sweep_losses": {f"{rate:g}": _finite(loss) for rate, loss in one.outcome.sweep.items()},
         "wrong": mean(one.errors),
         "interval": list(interval) if interval else None,
         "standing": one.standing,
+        "swiglu_width": one.outcome.results[0].training.size.hidden,
+        "parameters_unmatched": found.before if found else None,
+        "parameters_of_transformer": found.reference if found else None,
         "seeds": [
-            {
-                "seed": result.training.seed,
-                **{
-                    name: getattr(result, name)
-                    for name in ("wrong", "wrong_tokens", "wrong_longer", "steps", "solved_at")
-                },
-                **{name: getattr(result, name) for name in ("diverged", "parameters", "seconds_per_step")},
-            }
+            {"seed": result.training.seed, **{name: getattr(result, name) for name in OF_A_SEED}}
             for result in one.outcome.results
         ],
     }

@@ -2,62 +2,90 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from statistics import mean, stdev
 
+from mta_eval.tunnel.axes import Axis, axes_of
+from mta_eval.tunnel.matching import APART
 from mta_eval.tunnel.plan import TunnelOutcome, TunnelPlan
-from mta_eval.tunnel.verdicts import Judged, tunnel_verdict
+from mta_eval.tunnel.verdicts import Judged, axis_verdict, tunnel_verdict
 
-APART = 0.02  # of the first variant's parameters: a difference that is said
+SEEDS_OF_AN_INTERVAL = 3  # fewer say too little of others
 
 
 @dataclass(frozen=True)
 class Tunnel:
-    """A tunnel that was trained: `judged` by (task, kind)."""
+    """A tunnel that was trained: `judged` by (task, the variant's label); `made` says by which command and versions."""
 
     plan: TunnelPlan
     preset_name: str
     judged: dict[tuple[str, str], Judged]
+    made: Mapping[str, str] = field(default_factory=dict)
 
-    @property
+    @cached_property
+    def axes(self) -> list[Axis]:
+        """The difficulty axes among the tasks."""
+        return axes_of(self.plan.tasks)
+
+    @cached_property
     def verdicts(self) -> dict[str, str]:
         """A sentence for each task."""
         return {task: self._verdict(task) for task in self.plan.tasks}
 
     @property
+    def axis_verdicts(self) -> list[str]:
+        """A sentence for each difficulty axis."""
+        return [axis_verdict(axis, [self.along(axis, one.label) for one in self.plan.variants]) for axis in self.axes]
+
+    def along(self, axis: Axis, label: str) -> list[Judged]:
+        """A variant at each value of an axis."""
+        return [self.judged[task, label] for task in axis.tasks.values()]
+
+    @property
     def notes(self) -> list[str]:
         """What must be known before a table is believed."""
-        notes = self.plan.notes
-        for (task, _), one in self.judged.items():
-            if one.outcome.is_at_edge and one.standing != "solves":
-                rate = one.outcome.rate
-                notes.append(f"{one.title} on {task}: the learning rate {rate:g} is the edge of those that were tried.")
-            if gone := [f"seed {result.training.seed}" for result in one.outcome.results if result.diverged]:
-                notes.append(f"{one.title} on {task}: diverged ({', '.join(gone)}), which counts as all wrong.")
-            if (ratio := self.ratio(one)) and abs(ratio - 1) > APART:
-                more = f"{100 * (ratio - 1):+.0f} % parameters"
-                notes.append(f"{one.title} on {task}: {more}, compared with the first variant.")
-        return notes
+        return [*self.plan.notes, *(note for one in self.judged.values() for note in self._notes_of(one))]
 
-    def ratio(self, one: Judged) -> float:
-        """Parameters of an outcome's models over those of the first variant on the same task."""
-        first = self.judged[one.outcome.task, self.plan.variants[0].kind]
-        return one.outcome.results[0].parameters / first.outcome.results[0].parameters
+    def _notes_of(self, one: Judged) -> Iterator[str]:
+        where, results = f"{one.title} on {one.outcome.task}", one.outcome.results
+        if one.outcome.is_at_edge and one.standing != "solves":
+            yield f"{where}: the learning rate {one.outcome.rate:g} is the edge of those that were tried."
+        if gone := [f"seed {result.training.seed}" for result in results if result.diverged]:
+            yield f"{where}: diverged ({', '.join(gone)}), which counts as all wrong."
+        found = self.plan.fits.get((one.outcome.task, one.outcome.label))
+        if found and found.parameters != found.before:
+            yield (
+                f"{where}: the SwiGLU has width {found.size.hidden}, not {self.plan.preset.size.hidden}, which makes "
+                f"{found.before:,} parameters {found.parameters:,}; the plain Transformer has {found.reference:,}."
+            )
+        if found and abs(found.apart) > APART:
+            yield f"{where}: {100 * found.apart:+.1f} % parameters, compared with the plain Transformer."
 
     def _verdict(self, task: str) -> str:
-        first, *others = (self.judged[task, variant.kind] for variant in self.plan.variants)
+        first, *others = (self.judged[task, variant.label] for variant in self.plan.variants)
         return tunnel_verdict(first, others, self.plan.preset.steps)
 
 
-def tunnel_of(plan: TunnelPlan, preset_name: str, outcomes: Sequence[TunnelOutcome]) -> Tunnel:
+def tunnel_of(
+    plan: TunnelPlan, preset_name: str, outcomes: Sequence[TunnelOutcome], made: Mapping[str, str] | None = None
+) -> Tunnel:
     """What came out, by task and variant."""
-    titles = {variant.kind: variant.title for variant in plan.variants}
-    judged = {(one.task, one.kind): Judged(one, titles[one.kind]) for one in outcomes}
-    return Tunnel(plan, preset_name, judged)
+    titles = {variant.label: variant.title for variant in plan.variants}
+    judged = {(one.task, one.label): Judged(one, titles[one.label]) for one in outcomes}
+    return Tunnel(plan, preset_name, judged, made or {})
 
 
 def error_interval(errors: Sequence[float]) -> tuple[float, float] | None:
-    """The 95 % interval of the mean over seeds; None for one seed, which says nothing of others."""
-    from mta_eval.results.statistics import interval
+    """The 95 % interval of the mean over seeds, by Student's t, cut at 0 and 1; None for one or two seeds.
 
-    return interval(errors) if len(errors) > 1 else None
+    The seeds are what varies: all are asked the same rows.
+    """
+    from scipy.special import stdtrit
+
+    if len(errors) < SEEDS_OF_AN_INTERVAL:
+        return None
+    half = float(stdtrit(len(errors) - 1, 0.975)) * stdev(errors) / math.sqrt(len(errors))
+    return max(0.0, mean(errors) - half), min(1.0, mean(errors) + half)

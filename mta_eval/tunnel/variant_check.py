@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from mta_eval.attention.decoder import MTAForCausalLM
     from mta_eval.tunnel.presets import ModelSize
+    from mta_eval.tunnel.variants import Variant
 
 ROWS = 2
 MOVED = 0.1  # standard deviation of what is added to every weight
@@ -25,11 +26,14 @@ TOLERANCE = 1e-4  # of the largest output: rounding in float32 is a hundred time
 CUTS = 12  # places at which rows are cut
 
 
-def check_variant(kind: str, task: DiagnosticTask, size: ModelSize) -> None:
-    """Raises ModelError, with the reason in one line, for a variant whose training would mean nothing."""
+def check_variant(variant: Variant, task: DiagnosticTask, size: ModelSize) -> list[str]:
+    """Parameters whose gradient is 0 on such rows, by their names in the model.
+
+    Raises ModelError, with the reason in one line, for a variant whose training would mean nothing.
+    """
     import torch
 
-    model = new_model(kind, task, size, seed=0)
+    model = new_model(variant, task, size, seed=0)
     seed = generator(0, "variant check").getrandbits(63)
     chance = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -39,31 +43,37 @@ def check_variant(kind: str, task: DiagnosticTask, size: ModelSize) -> None:
     others = (tokens + 1 + torch.randint(task.vocabulary - 1, tokens.shape, generator=chance)) % task.vocabulary
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        Check(kind, model.eval(), tokens, others).run()
+        return Check(variant.label, model, tokens, others, seed).run()
 
 
 class Check:
     """One model on rows `tokens` (B, T), and on `others`, which differ from them at every place."""
 
-    def __init__(self, kind: str, model: MTAForCausalLM, tokens: torch.Tensor, others: torch.Tensor) -> None:
-        self.kind, self.model, self.tokens, self.others = kind, model, tokens, others
+    def __init__(
+        self, label: str, model: MTAForCausalLM, tokens: torch.Tensor, others: torch.Tensor, seed: int
+    ) -> None:
+        self.label, self.model, self.tokens, self.others, self.seed = label, model, tokens, others, seed
         self.length = tokens.shape[1]
 
-    def run(self) -> None:
-        """Raises ModelError at the first fault."""
+    def run(self) -> list[str]:
+        """The names of parameters whose gradient is 0. Raises ModelError at the first fault."""
+        self.model.eval()
         output = self._logits(self.tokens)
         if not bool(output.isfinite().all()):
             self._refuse("its outputs are not finite")
         if self._differ(output, self._logits(self.tokens)):
             self._refuse("the same tokens give other outputs when they are read again")
-        self._check_gradients(output)
+        untrained = self._check_gradients(output)
         output = output.detach()
         for cut in self._cuts():
             self._check_causal(output, cut)
         self._check_rows(output)
+        self._check_in_training()
+        return untrained
 
-    def _check_gradients(self, output: torch.Tensor) -> None:
+    def _check_gradients(self, output: torch.Tensor) -> list[str]:
         output.logsumexp(-1).mean().backward()  # type: ignore[no-untyped-call]
+        untrained = []
         for name, parameter in self.model.named_parameters():
             if not parameter.requires_grad:
                 self._refuse(f"{name} is a parameter that is not trained; register it as a buffer")
@@ -71,6 +81,33 @@ class Check:
                 self._refuse(f"{name} has no gradient: the outputs do not depend on it")
             if not bool(parameter.grad.isfinite().all()):
                 self._refuse(f"the gradient of {name} is not finite")
+            if not bool(parameter.grad.any()):
+                untrained.append(name)
+        return untrained
+
+    def _check_in_training(self) -> None:
+        """Once more as in training, where some layers compute otherwise; dropout, if any, falls alike each time."""
+        import torch
+
+        self.model.train()
+        before = {name: buffer.clone() for name, buffer in self.model.named_buffers()}
+        output = self._alike(self.tokens)
+        for name, buffer in self.model.named_buffers():
+            if not torch.equal(buffer, before[name]):
+                self._refuse(f"its buffer {name} changes with what it reads in training: rows are not independent")
+        beside = self._alike(torch.cat((self.tokens[:1], self.others[1:])))
+        if self._differ(output[:1], beside[:1]):
+            self._refuse("rows of a batch are not independent in training: with another row beside it, a row changes")
+        cut = self.length // 2
+        changed = self._alike(torch.cat((self.tokens[:, :cut], self.others[:, cut:]), 1))
+        if self._differ(output[:, :cut], changed[:, :cut]):
+            self._refuse(f"it is not causal in training: with other tokens from place {cut} on, outputs before change")
+
+    def _alike(self, tokens: torch.Tensor) -> torch.Tensor:
+        import torch
+
+        torch.manual_seed(self.seed)
+        return self._logits(tokens).detach()
 
     def _check_causal(self, output: torch.Tensor, cut: int) -> None:
         import torch
@@ -110,4 +147,4 @@ class Check:
         return not float((first.detach() - second.detach()).abs().max()) <= TOLERANCE * max(largest, 1e-6)
 
     def _refuse(self, reason: str) -> NoReturn:
-        raise ModelError(f"the variant {self.kind!r} {REFUSED}: {reason}")
+        raise ModelError(f"the variant {self.label!r} {REFUSED}: {reason}")

@@ -1,5 +1,6 @@
 """Attention variants as a tunnel names them: of the registry, of a module (`package.module:Class`), or of a file.
 
+Options follow as in every spec: `mta:query_kernel_before=2,key_kernel_before=9`, `my_attention.py:Class,option=value`.
 A file is executed, as any module is that is imported: name none that you would not run.
 """
 
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 from mta_eval import registry
 from mta_eval.errors import ModelError, SpecError
 from mta_eval.outside import regular
+from mta_eval.tunnel.variant_options import between_options, options_text
 
 if TYPE_CHECKING:
     from mta_eval.attention.layer import AttentionLayer
@@ -32,28 +34,54 @@ class Variant:
     title: str
     source: str
     digest: str
+    options: str = ""  # those that its name gives, "a=1,b=2"
+
+    @property
+    def label(self) -> str:
+        """What it is called among others: its kind, and the options that were given."""
+        return label_of(self.kind, self.options)
+
+
+def label_of(kind: str, options: str) -> str:
+    """mta, or mta:query_kernel_before=2,key_kernel_before=9."""
+    return f"{kind}:{options}" if options else kind
 
 
 def find_variant(named: str) -> Variant:
     """The variant of a name, a module or a file. Executes the module or file. Raises SpecError or ModelError."""
-    if named in registry.names("attention"):
-        found = registry.find("attention", named)
-        return Variant(named, named, found.title, found.source, _digest(found))
-    path, _, chosen = named.partition(".py:")
-    if named.endswith(".py") or chosen:
-        file = Path(named if not chosen else f"{path}.py").absolute()
-        module = _executed(file)
-        found, named = _class_in(module, chosen, str(file)), f"{file}:{chosen}" if chosen else str(file)
-    elif ":" in named:
-        module_name, _, chosen = named.partition(":")
-        found = _class_in(_imported(module_name), chosen, named)
+    place, rest = _parted(named)
+    _, chosen, given = registry.parse(f"variant:{rest}")
+    if place in registry.names("attention"):
+        if chosen is not None:
+            raise SpecError(f"{named!r}: options of {place!r} are written {place}:option=value")
+        found = registry.find("attention", place)
+    elif place.endswith(".py"):
+        place = str(Path(place).absolute())
+        found = _class_in(_executed(Path(place)), chosen or "", place)
+    elif chosen:
+        found = _class_in(_imported(place), chosen, f"{place}:{chosen}")
     else:
         raise SpecError(
-            f"no attention variant is called {named!r}{registry.did_you_mean(named, registry.names('attention'))}"
+            f"no attention variant is called {place!r}{registry.did_you_mean(place, registry.names('attention'))}"
             " A variant is a name, package.module:Class, or a file that ends in .py"
         )
-    registry.add("attention", found.kind, f"{found.__module__}:{found.__qualname__}")
-    return Variant(named, found.kind, found.title, found.source, _digest(found))
+    if place not in registry.names("attention"):
+        registry.add("attention", found.kind, f"{found.__module__}:{found.__qualname__}")
+    options = options_text(found, given)
+    again = ",".join(part for part in (chosen, options) if part)
+    title = f"{found.title} ({between_options(options, ', ')})" if options else found.title
+    return Variant(f"{place}:{again}" if again else place, found.kind, title, found.source, _digest(found), options)
+
+
+def _parted(named: str) -> tuple[str, str]:
+    """Where a variant is, and what follows: a class in a file or module, and options."""
+    if named.endswith(".py"):
+        return named, ""
+    path, dot_py, rest = named.partition(".py:")
+    if dot_py:
+        return f"{path}.py", rest
+    place, _, rest = named.partition(":")
+    return place, rest
 
 
 def _executed(file: Path) -> ModuleType:

@@ -21,19 +21,7 @@ Call = Callable[..., tuple[int, str, str]]
 PLUGIN = str(Path(__file__).parents[1] / "helpers/plugin_package/alibi.py")
 ONE = ("--tasks", "copy:length=2,kinds=3", "--jobs", "1", "--device", "cpu")
 
-LINEAR = """
-from torch.nn.functional import elu
-from mta_eval.attention.layer import AttentionLayer
-
-class Linear(AttentionLayer):
-    "No matrix of weights is ever made."
-    kind, title = "linear", "Linear attention"
-
-    def attend_document(self, q, k, v, history, dropout):
-        q, k = elu(q) + 1, elu(k) + 1
-        states, total = (k[..., None] * v[..., None, :]).cumsum(2), k.cumsum(2)
-        return (q[..., None, :] @ states).squeeze(-2) / (q * total).sum(-1, keepdim=True)
-"""
+LINEAR = Path(__file__).parents[1] / "helpers/one_file_variants/linear.py"
 
 
 @pytest.fixture(autouse=True)
@@ -46,8 +34,8 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_file_is_put_through_the_tunnel_and_again(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     code, out, err = call("tunnel", PLUGIN, "--against", "transformer", *ONE, "--seeds", "1", "--out", "made")
     assert code == 0, err
-    names = ["tunnel.json", "tunnel.md", "tunnel.png", "attention_copy_length_2_kinds_3.png"]
-    assert out.splitlines()[-4:] == [f"made/{name}" for name in names]
+    names = ["tunnel.json", "tunnel.md", "tunnel.png", "attention_copy_length_2_kinds_3.png", "tunnel.html"]
+    assert out.splitlines()[-5:] == [f"made/{name}" for name in names]
     assert all(Path("made", name).stat().st_size for name in names)
     assert "copy at length 2" in out.splitlines()[0]
     assert err.count("[6/6]") == 1
@@ -90,11 +78,14 @@ def test_a_plan_is_timed_and_nothing_is_written(call: Call) -> None:
 
 
 def test_a_variant_that_cannot_say_its_weights_has_all_but_maps(call: Call) -> None:
-    Path("linear.py").write_text(LINEAR)
+    Path("linear.py").write_bytes(LINEAR.read_bytes())
     code, out, err = call("tunnel", "linear.py", *ONE, "--seeds", "1", "--learning-rates", "1e-3", "--out", "made")
     assert code == 0, err
     assert "no attention maps of 'linear': its weights cannot be made: NotImplementedError" in err
-    assert out.splitlines()[-1] == "made/tunnel.png"
+    assert out.splitlines()[-2:] == ["made/tunnel.png", "made/tunnel.html"]
+    page = Path("made/tunnel.html").read_text()
+    assert "no attention maps of &#39;linear&#39;: its weights cannot be made: NotImplementedError" in page
+    assert "tunnel linear.py" in page
 
 
 @pytest.mark.parametrize(
@@ -106,6 +97,8 @@ def test_a_variant_that_cannot_say_its_weights_has_all_but_maps(call: Call) -> N
         (("mta", "--tasks", "copy:lenght=3"), "did you mean 'length'"),
         (("mta", "--learning-rates", "fast"), "--learning-rates 'fast': 'fast' is no number"),
         (("mta", "--learning-rates", "0"), "learning rates are different numbers above 0"),
+        (("mta:query_kernel=2",), "the variant 'mta' has no option 'query_kernel'"),
+        (("mta", "--against", "transformer:gate=vector,norm=flat"), "norm cannot be 'flat'"),
         (("mta", "--device", "abacus"), "no device 'abacus' here"),
     ],
 )
@@ -179,4 +172,4 @@ def test_a_killed_tunnel_goes_on_as_if_nothing_had_been(tmp_path: Path) -> None:
 
 
 def _without_times(text: str) -> str:
-    return re.sub(r'"seconds_per_step": [0-9.e-]+', "", text)
+    return re.sub(r'"(seconds_per_step|command)": .*', "", text)

@@ -125,6 +125,15 @@ class NoGradient(Plain):
         nn.init.ones_(parameter)
 
 
+class Rounded(NoGradient):
+    """A parameter that is rounded, so that its gradient is 0."""
+
+    kind: ClassVar[str] = "rounded"
+
+    def values(self, v: torch.Tensor) -> torch.Tensor:
+        return v * self.unused.round().sum()
+
+
 class Frozen(NoGradient):
     """A parameter that is not trained."""
 
@@ -141,6 +150,50 @@ class Random(Plain):
 
     def definition(self, q: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
         return torch.nn.functional.dropout(super().definition(q, k), 0.1, training=True)
+
+
+class BatchNormed(Plain):
+    """Values by the statistics of the batch, and in evaluation by those of all that was read."""
+
+    kind: ClassVar[str] = "batch_normed"
+    normed: nn.BatchNorm1d
+
+    def add_parameters(self) -> None:
+        self.normed = nn.BatchNorm1d(self.head_dim)
+
+    def initialise(self, name: str, parameter: torch.Tensor) -> None:
+        nn.init.ones_(parameter)
+
+    def values(self, v: torch.Tensor) -> torch.Tensor:
+        normed: torch.Tensor = self.normed(v.flatten(0, 2)).view(v.shape)
+        return normed
+
+
+class AcrossRowsInTraining(Plain):
+    """A batch shares its mean, but not when it is evaluated."""
+
+    kind: ClassVar[str] = "across_rows_in_training"
+
+    def values(self, v: torch.Tensor) -> torch.Tensor:
+        return v - v.mean(0, keepdim=True) if self.training else v
+
+
+class LeakInTraining(Plain):
+    """Sees the row's end, but not when it is evaluated."""
+
+    kind: ClassVar[str] = "leak_in_training"
+
+    def values(self, v: torch.Tensor) -> torch.Tensor:
+        return v + v.mean(2, keepdim=True) if self.training else v
+
+
+class Dropping(Plain):
+    """Dropout in training alone: sound."""
+
+    kind: ClassVar[str] = "dropping"
+
+    def values(self, v: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.dropout(v, 0.3, training=self.training)
 
 
 class Raises(Plain):

@@ -39,13 +39,14 @@ def run(plan: TunnelPlan, out: Path, processes: int = 1) -> list[TunnelOutcome]:
 
 
 def training(seed: int = 0, kind: str = "mta", task: str = "copy", rate: float = 1e-3) -> TunnelTraining:
-    return TunnelTraining(task, kind, kind, "", rate, seed, TINY.size, Schedule(steps=6), 8)
+    return TunnelTraining(task, kind, kind, "", rate, seed, TINY.size, Schedule(steps=6), 500)
 
 
 def result(wrong: float, seed: int = 0, kind: str = "mta", task: str = "copy", **changes: Any) -> TrainingResult:
     solved = 300 if wrong <= 0.05 else None
     values = {"parameters": 1000, "validation_loss": wrong, "wrong": wrong, "wrong_tokens": wrong / 2}
     values |= {"wrong_longer": wrong, "steps": 1000, "solved_at": solved, "seconds_per_step": 0.5, "diverged": False}
+    values |= {"memory": 2_000_000}
     return TrainingResult(training(seed, kind, task), **{**values, **changes})
 
 
@@ -59,7 +60,7 @@ def judged(*wrong: float, kind: str = "mta", task: str = "copy", **changes: Any)
 
 
 def tunnel(*outcomes: TunnelOutcome, **changes: Any) -> Tunnel:
-    kinds, tasks = (dict.fromkeys(values) for values in zip(*((one.kind, one.task) for one in outcomes), strict=True))
+    kinds, tasks = (dict.fromkeys(values) for values in zip(*((one.label, one.task) for one in outcomes), strict=True))
     variants = tuple(Variant(kind, kind, kind.upper(), "a paper", "") for kind in kinds)
     preset = replace(TINY, seeds=len(outcomes[0].results), **changes)
     return tunnel_of(TunnelPlan(variants, tuple(tasks), preset), "tiny", outcomes)

@@ -22,8 +22,9 @@ def test_every_head_of_the_variant_in_question_is_drawn(tmp_path: Path, figures:
     plan = tiny_plan("diff", tasks=(TASK,), rates=(1e-3,), seeds=1)
     outcomes = run(plan, tmp_path)
     paths = draw_attention_maps(tunnel_of(plan, "tiny", outcomes), tmp_path)
-    assert paths[0].name == "attention_order_items_2_questions_1_kinds_8.png"
-    assert all(path.exists() for path in paths)
+    assert [one.path.name for one in paths] == ["attention_order_items_2_questions_1_kinds_8.svg"]
+    assert paths[0].title == "DIFF on order at items 2, questions 1, kinds 8, seed 0"
+    assert all(paths[0].path.with_suffix(f".{kind}").exists() for kind in ("png", "svg", "pdf"))
     images = [axes.images[0].get_array() for axes in figures[0].axes if axes.images]
     row = registry.build_diagnostic(TASK).row("test", 0, 0)[:-1]
     (layer,) = maps_of(outcomes[0].results[0], tmp_path, row, 5)

@@ -37,11 +37,13 @@ def test_all_trainings_of_a_pair_are_counted(monkeypatch: pytest.MonkeyPatch) ->
         return really(trainer, batch)
 
     monkeypatch.setattr(Trainer, "_advance", advance)
-    plan = tiny_plan(tasks=("copy:length=2,kinds=3",))
+    plan = tiny_plan(tasks=("copy:length=2,kinds=3",), match="none")
     first, second = costs(plan, "cpu")
-    assert steps == [0, 1, 2, 3] * 2
+    assert steps == [0, 1, 2, 3, 4] * 2  # and one whose memory is counted
     assert (first.variant.kind, second.variant.kind) == ("mta", "transformer")
-    assert first.step == 1
+    assert first.step.seconds == 1
+    assert first.step.memory > second.step.memory > 4 * 4 * second.parameters
+    assert (first.hidden, second.hidden) == (8, 8)
     a_row = 1 / plan.preset.batch
     swept = 2 * (3 + 2 * 8 * a_row)  # rates; steps, evaluations of 8 rows
     trained = 2 * (6 + 3 * 8 * a_row + 2 * 8 * a_row)  # seeds; and at the end 8 rows, and 8 longer ones

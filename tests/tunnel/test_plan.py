@@ -21,6 +21,8 @@ from mta_eval.tunnel.plan import TunnelOutcome, best_rate, run_plan, with_change
 from mta_eval.tunnel.presets import PRESETS, find_preset
 from mta_eval.tunnel.rows.drawing import longer
 from mta_eval.tunnel.training_run import SWEEP_SEED, DiagnosticRows, TrainingResult, TunnelTraining, train_variant
+from mta_eval.tunnel.tunnel_markdown import as_markdown
+from mta_eval.tunnel.tunnel_result import tunnel_of
 
 ONE = ("copy:length=2,kinds=3",)
 PLUGIN = Path(__file__).parents[1] / "helpers/plugin_package/alibi.py"
@@ -38,6 +40,8 @@ def files_of(folder: Path) -> dict[str, bytes]:
         if path.name == "log.jsonl":
             lines = [json.loads(line) for line in path.read_text().splitlines()]
             kept[str(path.relative_to(folder))] = repr([{**line, "seconds": 0} for line in lines]).encode()
+        elif path.name == "evaluation.json":
+            kept[str(path.relative_to(folder))] = repr({**json.loads(path.read_text()), "step_seconds": 0}).encode()
         elif path.is_file():
             kept[str(path.relative_to(folder))] = path.read_bytes()
     return kept
@@ -59,7 +63,7 @@ def test_every_pair_is_swept_then_trained_with_every_seed(tmp_path: Path, monkey
     assert counts == {(*pair, seed): times for pair in pairs for seed, times in ((SWEEP_SEED, 2), (0, 1), (1, 1))}
     assert {one.training.schedule.steps for one in ended if one.training.is_sweep} == {3}
     assert {one.training.schedule.steps for one in ended if not one.training.is_sweep} == {6}
-    assert [(one.task, one.kind) for one in outcomes] == pairs
+    assert [(one.task, one.label) for one in outcomes] == pairs
     assert [one.rate for one in outcomes] == [1e-2, 1e-3, 1e-3, 1e-2]
     assert outcomes[0].sweep == {1e-3: 2.0, 1e-2: 1.0}
     for one in outcomes:
@@ -73,7 +77,7 @@ def test_the_variant_in_question_comes_first_and_once() -> None:
 
 
 def test_all_is_the_same_for_every_variant() -> None:
-    plan = tiny_plan(str(PLUGIN), ("transformer", "mta"))
+    plan = tiny_plan(str(PLUGIN), ("transformer", "mta"), match="none")
     made = [plan.sweep(task, variant) + plan.trainings(task, variant, 1e-3) for task, variant in plan.pairs()]
     kinds = {one.kind for trainings in made for one in trainings}
     assert kinds == {"alibi", "transformer", "mta"}
@@ -125,7 +129,7 @@ def test_a_stopped_tunnel_goes_on_as_if_nothing_had_been(
 
 
 def _timeless(one: TunnelOutcome) -> Any:
-    return one.task, one.kind, one.sweep, [(result.wrong, result.wrong_longer, result.steps) for result in one.results]
+    return one.task, one.label, one.sweep, [(result.wrong, result.wrong_longer, result.steps) for result in one.results]
 
 
 @pytest.mark.slow
@@ -160,6 +164,31 @@ def test_a_file_that_was_moved_is_the_same_variant(tmp_path: Path, monkeypatch: 
         monkeypatch.setitem(registry.ADDED, "attention", {})
         outcomes.append(run(tiny_plan(str(file), tasks=ONE, rates=(1e-3,), seeds=1), tmp_path / "out"))
     assert [_timeless(one) for one in outcomes[0]] == [_timeless(one) for one in outcomes[1]]
+
+
+def test_the_same_tunnel_elsewhere_gives_the_same_tables(tmp_path: Path) -> None:
+    """But for the seconds, which stand in the last table."""
+    plan = tiny_plan(tasks=ONE, seeds=3)
+    first, again = (as_markdown(tunnel_of(plan, "tiny", run(plan, tmp_path / where))) for where in ("here", "there"))
+    assert first.split("## Seconds a step")[0] == again.split("## Seconds a step")[0]
+
+
+def test_two_specs_of_one_kind_are_two_variants(tmp_path: Path) -> None:
+    plan = tiny_plan("mta", ("mta:convolution_layers=0,query_kernel_before={1,2}",), tasks=ONE, rates=(1e-3,), seeds=1)
+    labels = ["mta", "mta:convolution_layers=0,query_kernel_before=1", "mta:convolution_layers=0,query_kernel_before=2"]
+    assert [variant.label for variant in plan.variants] == labels
+    outcomes = run(plan, tmp_path)
+    assert [one.label for one in outcomes] == labels
+    assert len({one.results[0].parameters for one in outcomes}) == 3
+    recipe = json.loads((tmp_path / outcomes[1].results[0].training.name / "recipe.json").read_text())
+    assert recipe["options"] == "convolution_layers=0,query_kernel_before=1"
+    assert len(list((tmp_path / "copy-length=2,kinds=3").iterdir())) == 3
+
+
+def test_what_the_check_remarks_is_in_the_notes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plans, "check_variant", lambda *_: ["model.x"])
+    remark = "MTA on copy:length=2,kinds=3: model.x has no influence there: its gradient is 0."
+    assert remark in tiny_plan(tasks=ONE).notes
 
 
 def test_a_folder_has_one_tunnel_at_a_time(tmp_path: Path) -> None:
@@ -272,7 +301,9 @@ def test_a_broken_variant_is_refused_before_anything_is_written(
 
 def test_every_task_is_one_that_variants_are_checked_on(monkeypatch: pytest.MonkeyPatch) -> None:
     checked = []
-    monkeypatch.setattr(plans, "check_variant", lambda kind, task, _: checked.append((kind, task.name)))
+    monkeypatch.setattr(
+        plans, "check_variant", lambda variant, task, _: checked.append((variant.label, task.name)) or []
+    )
     tiny_plan()
     assert set(checked) == {(kind, name) for kind in ("mta", "transformer") for name in ("copy", "order")}
 
@@ -284,6 +315,7 @@ def test_tasks_without_longer_rows_are_refused() -> None:
 
 def test_changes_of_a_preset() -> None:
     assert with_changes(TINY, 0, 0, ()) == TINY
+    assert with_changes(TINY, 0, 0, (), "none").match == "none"
     changed = with_changes(PRESETS["laptop"], 5, PRESETS["laptop"].steps * 2, (1e-4,))
     assert (changed.seeds, changed.rates) == (5, (1e-4,))
     assert changed.sweep_steps == PRESETS["laptop"].sweep_steps * 2

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from mta_eval import registry
+from mta_eval.core import DiagnosticTask
 from mta_eval.errors import ModelError
+from mta_eval.tunnel import variant_check
 from mta_eval.tunnel.presets import PRESETS, ModelSize
-from mta_eval.tunnel.variant_check import check_variant
+from mta_eval.tunnel.variants import Variant
 
 SIZE = ModelSize(layers=1, width=16, heads=2, hidden=16)
 TASK = registry.build_diagnostic("needles:length=64")
-PLUGIN = Path(__file__).parents[1] / "helpers/plugin_package/alibi.py"
 FAULTS = {
     "NoMask": "it is not causal: with other tokens from place 1 on, outputs before it change",
     "OneAhead": "it is not causal: with other tokens from place 1 on",
@@ -26,10 +25,17 @@ FAULTS = {
     "NoGradient": "model.layers.0.self_attn.unused has no gradient",
     "Frozen": "model.layers.0.self_attn.unused is a parameter that is not trained; register it as a buffer",
     "Random": "the same tokens give other outputs when they are read again",
+    "BatchNormed": "its buffer model.layers.0.self_attn.normed.running_mean changes with what it reads in training",
+    "AcrossRowsInTraining": "rows of a batch are not independent in training: with another row beside it",
+    "LeakInTraining": "it is not causal in training: with other tokens from place",
     "Raises": "RuntimeError: ",
     "NoBeginning": "no model can be built with it: NotImplementedError: NoBeginning.initialise does not say",
     "WrongOption": "no model can be built with it: ",
 }
+
+
+def check_variant(kind: str, task: DiagnosticTask, size: ModelSize) -> list[str]:
+    return variant_check.check_variant(Variant(kind, kind, kind, "", ""), task, size)
 
 
 @pytest.fixture(autouse=True)
@@ -75,7 +81,7 @@ def test_every_broken_variant_is_looked_at() -> None:
     import broken_attention
 
     classes = {name for name, value in vars(broken_attention).items() if hasattr(value, "kind")}
-    assert classes - {"Plain", "AttentionLayer"} == set(FAULTS)
+    assert classes - {"Plain", "AttentionLayer", "Dropping", "Rounded"} == set(FAULTS)
 
 
 def test_rows_alone_must_give_what_they_give_in_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,3 +102,8 @@ def test_the_check_leaves_the_callers_chance_alone() -> None:
     torch.manual_seed(5)
     check_variant("plain", TASK, SIZE)
     assert torch.equal(torch.rand(1), before)
+
+
+def test_what_has_no_influence_is_said_and_dropout_is_no_fault() -> None:
+    assert check_variant("dropping", TASK, SIZE) == []
+    assert check_variant("rounded", TASK, SIZE) == ["model.layers.0.self_attn.unused"]
