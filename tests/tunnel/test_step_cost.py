@@ -7,7 +7,8 @@ import torch
 from tiny_tunnel import TINY
 
 from mta_eval import registry
-from mta_eval.training.trainer import Schedule, Share, Trainer
+from mta_eval.training.processes import Share
+from mta_eval.training.trainer import Schedule, Trainer
 from mta_eval.tunnel.models import new_model
 from mta_eval.tunnel.step_cost import Alive, step_cost
 from mta_eval.tunnel.training_run import DiagnosticRows
