@@ -33,7 +33,7 @@ from mta_eval.commands.train import train
 from mta_eval.commands.tunnel import tunnel
 from mta_eval.commands.watch import watch
 from mta_eval.errors import MtaEvalError
-from mta_eval.printable import guard_terminal, say, short_line
+from mta_eval.printable import guard_terminal, say, short_line, write
 from mta_eval.version import VERSION
 
 app = typer.Typer(
@@ -88,7 +88,7 @@ def end_in_one_line(program: typer.Typer, name: str) -> None:
         say(str(error))
     except usage_error as error:
         where = error.ctx.command_path if error.ctx else name
-        print(short_line(f"{where}: {error.format_message()} (see {where} --help)"), file=sys.stderr)
+        write(short_line(f"{where}: {error.format_message()} (see {where} --help)"), on_stderr=True)
     except BrokenPipeError:
         _leave_unprinted()
         sys.exit(0)

@@ -26,7 +26,7 @@ def list_names(
         if what in (None, kind):
             terminal.print_line(kind.upper())
             for name in _names(kind):
-                terminal.print_line(f"  {name:28} {_first_line(_find(kind, name))}".rstrip())
+                terminal.print_entry(name, _first_line(_find(kind, name)), indent=2, column=31)
                 if kind in WITH_OPTIONS:
                     _print_options(_find(kind, name))
     return None
@@ -89,9 +89,8 @@ def _print_options(kind: object) -> None:
         default = "required" if option.default is dataclasses.MISSING else f"{option.default}"
         choices = get_args(types[option.name]) if get_origin(types[option.name]) is Literal else ()
         allowed = " | ".join(map(str, choices))
-        terminal.print_line(
-            f"      {option.name:20} {default:14} {option.metadata.get('help', '')}{allowed and f' ({allowed})'}"
-        )
+        about = f"{default:14} {option.metadata.get('help', '')}{allowed and f' ({allowed})'}"
+        terminal.print_entry(option.name, about, indent=6, column=27)
 
 
 def _print_attention_options(variant: object) -> None:
@@ -101,4 +100,4 @@ def _print_attention_options(variant: object) -> None:
     if options:
         terminal.print_line("\nOptions of its configuration (--set of retrofit, or config.json):")
     for name, default in options.items():
-        terminal.print_line(f"      {name:20} {default}".rstrip())
+        terminal.print_entry(name, str(default), indent=6, column=27)
