@@ -21,6 +21,7 @@ from mta_eval.commands.list import list_names
 from mta_eval.commands.lm_eval import app as lm_eval
 from mta_eval.commands.merge import merge
 from mta_eval.commands.paper import paper
+from mta_eval.commands.push import push
 from mta_eval.commands.report import report
 from mta_eval.commands.rescore import rescore
 from mta_eval.commands.retrofit import retrofit
@@ -46,7 +47,7 @@ app = typer.Typer(
 FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO)  # what stdout says where it is a file on a full disk
 app.command("list", cls=CheckedCommand)(list_names)
 COMMANDS: tuple[Callable[..., None], ...] = (
-    *(show, export, import_answers, run, merge, report, paper, compare, table, watch, rescore),
+    *(show, export, import_answers, run, merge, push, report, paper, compare, table, watch, rescore),
     *(import_checkpoint, retrofit, kernels, attention, train, tunnel, suite),
 )
 for command in COMMANDS:

@@ -1,4 +1,4 @@
-"""`mta-eval list`: every task, model, attention variant, diagnostic task, rule and picture; one of them in full."""
+"""`mta-eval list`: tasks, models, attention variants, diagnostic tasks, loggers, rules, pictures; one in full."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from mta_eval import registry
 from mta_eval.commands import terminal
 from mta_eval.errors import SpecError
 
-KINDS = ("tasks", "models", "attention", "diagnostics", "rules", "pictures")
-WITH_OPTIONS = ("tasks", "models", "diagnostics")
+KINDS = ("tasks", "models", "attention", "diagnostics", "loggers", "rules", "pictures")
+WITH_OPTIONS = ("tasks", "models", "diagnostics", "loggers")
 
 
 def list_names(
     what: Annotated[str | None, typer.Argument(help=f"{', '.join(KINDS)}; or a NAME, shown in full.")] = None,
 ) -> None:
-    """List tasks, models, attention variants, diagnostic tasks, rules and pictures; `list NAME` shows one in full."""
+    """List tasks, models, attention variants, diagnostic tasks, loggers, rules, pictures; `list NAME`: one in full."""
     if what is not None and what not in KINDS:
         return _show(what)
     for kind in KINDS:
