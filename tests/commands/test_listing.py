@@ -69,6 +69,7 @@ def test_several_seeds_are_a_column(call: Call) -> None:
     assert [line.split("\t")[-1] for line in call("show", "s")[1].splitlines()] == ["3", "4"]
 
 
+@pytest.mark.usefixtures("run")
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -79,7 +80,7 @@ def test_several_seeds_are_a_column(call: Call) -> None:
         (("niah", "--wrong"), "--wrong chooses samples of a run folder, and 'niah' is a task"),
     ],
 )
-def test_what_is_not_there_is_one_line(arguments: tuple[str, ...], message: str, run: str, call: Call) -> None:
+def test_what_is_not_there_is_one_line(arguments: tuple[str, ...], message: str, call: Call) -> None:
     code, _, err = call("show", *arguments)
     assert (code, len(err.splitlines())) == (2, 1)
     assert message in err

@@ -16,6 +16,7 @@ from mta_eval.core import PromptSettings, Run, Sweep
 from mta_eval.errors import SendError, StoreError
 from mta_eval.integrations import hub
 from mta_eval.integrations.hub import command_of, push_run
+from mta_eval.results.store import read_run
 
 Call = Callable[..., tuple[int, str, str]]
 ASK = ("run", "niah:needles=2", "--model", "window:300", "--lengths", "256", "--depths", "0,1", "--repeats", "1")
@@ -83,7 +84,7 @@ def test_a_public_data_set_is_never_used_unasked(folder: Path) -> None:
 
 
 def test_what_the_hub_says_is_one_line(folder: Path) -> None:
-    with pytest.raises(SendError, match="did not take .*: offline mode is enabled; mta-eval push .* me/x tries again"):
+    with pytest.raises(SendError, match=r"did not take .*: offline mode is enabled; mta-eval push .* me/x tries again"):
         push_run(folder, "me/x", hub=FakeHub(broken=True))
     (folder / "records.jsonl").write_text("")
     with pytest.raises(StoreError, match="no records to push"):
@@ -91,19 +92,10 @@ def test_what_the_hub_says_is_one_line(folder: Path) -> None:
 
 
 def test_the_command_of_a_card_asks_the_same(folder: Path, call: Call) -> None:
-    words = shlex.split(command_of(Run(**vars(hub_run(folder)))))
-    code, out, _ = call(*words[1:-1], "again")
-    assert code == 0
+    words = shlex.split(command_of(read_run(folder)))
+    assert call(*words[1:-1], "again")[0] == 0
     ours, theirs = (json.loads((place / "run.json").read_text()) for place in (folder, folder.parent / "again"))
-    assert [ours[name] for name in ("tasks", "models", "sweep")] == [
-        theirs[name] for name in ("tasks", "models", "sweep")
-    ]
-
-
-def hub_run(folder: Path) -> Run:
-    from mta_eval.results.store import read_run
-
-    return read_run(folder)
+    assert all(ours[name] == theirs[name] for name in ("tasks", "models", "sweep", "prompt"))
 
 
 def test_the_command_of_a_card_has_what_is_not_usual() -> None:
@@ -129,7 +121,8 @@ def test_run_pushes_when_it_is_done(call: Call, monkeypatch: pytest.MonkeyPatch)
     assert (code, fake.public, len(fake.files)) == (0, True, 4)
 
 
-def test_what_would_be_pushed_can_be_looked_at(folder: Path, call: Call, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("folder")
+def test_what_would_be_pushed_can_be_looked_at(call: Call, tmp_path: Path) -> None:
     code, out, _ = call("push", "r", "me/x", "--out", "look/here")
     assert (code, out) == (0, "look/here\n")
     assert (tmp_path / "look/here" / hub.CARD).read_text().count("hf download me/x") == 1

@@ -23,6 +23,9 @@ Call = Callable[..., tuple[int, str, str]]
 SENT: list[LoggedRun] = []
 
 
+pytestmark = pytest.mark.usefixtures("quick_pdfs")
+
+
 @dataclass(frozen=True)
 class Kept:
     """A logger of another package: keeps what it gets."""
@@ -50,7 +53,7 @@ def kept(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, quick_pdfs: None) -> Path:
+def folder(tmp_path: Path) -> Path:
     """A run of one model: 256 right, 512 half right."""
     sweep = Sweep((256, 512), (0.0,), 2)
     run = Run(("niah:needles=4",), ("window:300",), sweep, "generate", "refuse", "0.1.0", {"window:300": "x"})
@@ -91,7 +94,7 @@ def test_what_failed_has_no_score_and_what_was_read_a_perplexity() -> None:
     assert [(score.length, round(score.mean, 6)) for score in scores if "prose" in score.what] == [(512, 4.0)]
 
 
-@pytest.mark.usefixtures("kept", "quick_pdfs")
+@pytest.mark.usefixtures("kept")
 def test_a_run_is_logged_when_it_is_done_a_run_for_each_model(call: Call, tmp_path: Path) -> None:
     ask = ("run", "niah", "--model", "window:60", "--model", "window:300", "--lengths", "256", "--depths", "0")
     code, out, err = call(*ask, "--repeats", "1", "--label", "window:60=Small", "--out", "r", "--log", "kept")
@@ -110,11 +113,10 @@ def test_a_run_is_logged_when_it_is_done_a_run_for_each_model(call: Call, tmp_pa
 def test_a_logger_that_is_not_there_is_said_before_anything_is_asked(
     call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sending.importlib.util, "find_spec", lambda name: None)
-    for spec, package in (("wandb", "wandb"), ("mlflow", "mlflow-skinny"), ("trackio", ""), ("tensorboard", "")):
-        with pytest.raises(SpecError, match=rf"--log {spec} needs .*: pip install 'mta-eval\[{spec}\]'") as error:
+    monkeypatch.setattr(sending.importlib.util, "find_spec", {}.get)
+    for spec in ("wandb", "mlflow", "trackio", "tensorboard"):
+        with pytest.raises(SpecError, match=rf"--log {spec} needs .* {spec}: pip install 'mta-eval\[{spec}\]'"):
             sending.find_loggers([spec])
-        assert package.partition("-")[0] in str(error.value)
     code, _, err = call("run", "niah", "--model", "window:60", "--lengths", "256", "--out", "r", "--log", "wand")
     assert (code, "did you mean 'wandb'" in err, (tmp_path / "r").exists()) == (2, True, False)
 
@@ -145,10 +147,8 @@ def test_mlflow_has_metrics_by_length_and_the_files(folder: Path, tmp_path: Path
     assert not any(name.startswith(("mlflow.user", "mlflow.source")) for name in run.data.tags)
     curve = client.get_metric_history(run.info.run_id, "niah_needles_4/accuracy")
     assert sorted((point.step, point.value) for point in curve) == [(256, 1.0), (512, 0.5)]
-    assert {file.path for file in client.list_artifacts(run.info.run_id, "run")} == {
-        "run/run.json",
-        "run/records.jsonl",
-    }
+    files = {file.path for file in client.list_artifacts(run.info.run_id, "run")}
+    assert files == {"run/run.json", "run/records.jsonl"}
     assert client.list_artifacts(run.info.run_id, "pictures")
 
 
