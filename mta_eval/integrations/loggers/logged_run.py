@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from mta_eval.core import Record, Run, Scalar
 class LoggedScore(NamedTuple):
     """A number of one task, `what` (accuracy, perplexity), with its 95 % interval and how many samples it is of.
 
-    `length` is that of the window in tokens, None for all lengths together.
+    `length` is that of the window in tokens, None for all lengths together. An interval that cannot be told is NaN.
     """
 
     task: str
@@ -30,7 +31,7 @@ class LoggedRun:
     """One model of a run folder: a run of its own in a tracker, since trackers compare runs.
 
     `title` is its name there, `group` that of the folder, `facts` what was asked of what, `pictures` PNG files by their
-    titles, `files` the run's own: run.json and records.jsonl.
+    names (heatmap_niah), `files` the run's own: run.json and records.jsonl.
     """
 
     title: str
@@ -53,7 +54,7 @@ class LoggedRun:
                 name = f"{score.task}/{'overall ' if length is None else ''}{score.what}"
                 found |= {name: score.mean, f"{name} low": score.low, f"{name} high": score.high}
                 found[f"{name} samples"] = score.samples
-        return found
+        return {name: value for name, value in found.items() if not math.isnan(value)}
 
     @property
     def lengths(self) -> list[int]:
@@ -88,7 +89,7 @@ def logged_runs(folder: Path, pictures: Path) -> list[LoggedRun]:
     for spec, group in models.items():
         shown = labelled(group, [run])
         label, place = shown[0].model, pictures / slug_of(spec, {one.name for one in pictures.glob("*")})
-        drawn = {picture.title: picture.svg.with_suffix(".png") for picture in draw_gallery(shown, place)}
+        drawn = {picture.slug: picture.svg.with_suffix(".png") for picture in draw_gallery(shown, place)}
         title = folder.resolve().name if len(models) == 1 else f"{folder.resolve().name} · {label}"
         about = facts_of(run, spec, label)
         made.append(LoggedRun(title, folder.resolve().name, folder, about, scores_by_length(group), drawn))
@@ -108,7 +109,7 @@ def facts_of(run: Run, spec: str, label: str) -> dict[str, Scalar]:
 def scores_by_length(records: Sequence[Record]) -> list[LoggedScore]:
     """Accuracy of each task at each length and over all, and perplexity where texts were read, of one model."""
     from mta_eval.results.draws import estimate_of
-    from mta_eval.results.perplexity_table import perplexity_frame
+    from mta_eval.results.perplexity_table import BITS, perplexity_frame
 
     groups: dict[tuple[str, int | None], list[Record]] = {}
     for record in records:
@@ -124,7 +125,7 @@ def scores_by_length(records: Sequence[Record]) -> list[LoggedScore]:
     read = perplexity_frame([record for record in records if record.was_read])
     for row in read.to_dict("records"):
         place = row["length"] if isinstance(row["length"], int) else None
-        what = f"perplexity {row['domain']}"
+        what = BITS if row["domain"] == BITS else f"perplexity {row['domain']}"
         numbers = (float(row[name]) for name in ("value", "low", "high"))
         found.append(LoggedScore(str(row["task"]), what, place, *numbers, int(row["count"])))
     return found

@@ -39,8 +39,8 @@ class TensorBoard:
                     writer.add_scalar(metric, value, length)
             for metric, value in run.metrics(None).items():
                 writer.add_scalar(metric, value, 0)
-            for title, path in run.pictures.items():
-                writer.add_image(title, imread(path)[..., :3], 0, dataformats="HWC")
+            for name, path in run.pictures.items():
+                writer.add_image(name, imread(path)[..., :3], 0, dataformats="HWC")
             rows = [(name, str(value)) for name, value in {**run.facts, "run folder": run.folder.resolve()}.items()]
             writer.add_text("run", markdown_table(("what", "value"), rows, left=2), 0)
         return f"tensorboard --logdir {where}"

@@ -43,7 +43,7 @@ class Trackio:
         for length in run.lengths:
             sent.log(run.metrics(length), step=length)
         last = max(run.lengths, default=0)
-        pictures = {f"pictures/{title}": trackio.Image(str(path)) for title, path in run.pictures.items()}
+        pictures = {f"pictures/{name}": trackio.Image(str(path)) for name, path in run.pictures.items()}
         sent.log({**run.metrics(None), **pictures}, step=last)
         artifact = trackio.Artifact(slug_of(run.group), type="mta-eval-run")
         for file in run.files:

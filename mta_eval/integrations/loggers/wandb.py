@@ -51,7 +51,7 @@ class Wandb:
             sent.define_metric("*", step_metric="length")
             for length in run.lengths:
                 sent.log({"length": length, **run.metrics(length)})
-            sent.log({f"pictures/{title}": wandb.Image(str(path)) for title, path in run.pictures.items()})
+            sent.log({f"pictures/{name}": wandb.Image(str(path)) for name, path in run.pictures.items()})
             sent.summary.update(run.metrics(None))
             artifact = wandb.Artifact(slug_of(run.group), type="mta-eval-run")
             for file in run.files:
