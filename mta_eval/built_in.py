@@ -60,4 +60,10 @@ DIAGNOSTICS = {
     "order": "mta_eval.tunnel.rows.order:OrderRows",
     "needles": "mta_eval.tunnel.rows.needles:NeedleRows",
 }
+LOGGERS = {
+    "wandb": "mta_eval.integrations.loggers.wandb:Wandb",
+    "mlflow": "mta_eval.integrations.loggers.mlflow:MLflow",
+    "trackio": "mta_eval.integrations.loggers.trackio:Trackio",
+    "tensorboard": "mta_eval.integrations.loggers.tensorboard:TensorBoard",
+}
 BASELINES = ("chance", "bag", "copier")  # models without weights, by which others are measured

@@ -22,6 +22,7 @@ from mta_eval.commands.list import list_names
 from mta_eval.commands.lm_eval import app as lm_eval
 from mta_eval.commands.merge import merge
 from mta_eval.commands.paper import paper
+from mta_eval.commands.push import push
 from mta_eval.commands.report import report
 from mta_eval.commands.rescore import rescore
 from mta_eval.commands.retrofit import retrofit
@@ -34,7 +35,7 @@ from mta_eval.commands.train import train
 from mta_eval.commands.tunnel import tunnel
 from mta_eval.commands.watch import watch
 from mta_eval.errors import MtaEvalError
-from mta_eval.printable import guard_terminal, say, short_line
+from mta_eval.printable import guard_terminal, say, short_line, write
 from mta_eval.version import VERSION
 
 app = typer.Typer(
@@ -47,7 +48,7 @@ app = typer.Typer(
 FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO)  # what stdout says where it is a file on a full disk
 app.command("list", cls=CheckedCommand)(list_names)
 COMMANDS: tuple[Callable[..., None], ...] = (
-    *(show, export, import_answers, run, merge, report, paper, compare, table, watch, rescore),
+    *(show, export, import_answers, run, merge, push, report, paper, compare, table, watch, rescore),
     *(import_checkpoint, export_checkpoint, retrofit, kernels, attention, train, tunnel, suite),
 )
 for command in COMMANDS:
@@ -89,7 +90,7 @@ def end_in_one_line(program: typer.Typer, name: str) -> None:
         say(str(error))
     except usage_error as error:
         where = error.ctx.command_path if error.ctx else name
-        print(short_line(f"{where}: {error.format_message()} (see {where} --help)"), file=sys.stderr)
+        write(short_line(f"{where}: {error.format_message()} (see {where} --help)"), on_stderr=True)
     except BrokenPipeError:
         _leave_unprinted()
         sys.exit(0)

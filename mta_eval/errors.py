@@ -5,7 +5,8 @@
     ├── LengthError     a prompt that cannot be made, or does not fit the model
     ├── TextError       a file or data set that cannot serve as text
     ├── ModelError      a model that cannot be loaded or cannot do what was asked
-    └── StoreError      a run folder that cannot be read, written or continued
+    ├── StoreError      a run folder that cannot be read, written or continued
+    └── SendError       a tracker or a hub that did not take a run
 
 Each message is one line for the person at the terminal: what is wrong, where, how to mend it.
 The command line prints it and exits with code 2. Anything else that escapes is a bug and shows its traceback.
@@ -37,6 +38,10 @@ class ModelError(MtaEvalError):
 
 class StoreError(MtaEvalError):
     """A run folder that cannot be read, written or continued."""
+
+
+class SendError(MtaEvalError):
+    """A tracker or a hub that did not take a run."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import accumulate
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from mta_eval.core import Plan, Record
-from mta_eval.printable import one_line
+from mta_eval.printable import console, one_line, write
+
+if TYPE_CHECKING:
+    from rich.progress import ProgressColumn
 
 BURST = 0.1  # seconds within which answers are of one burst
 QUIET = 30  # seconds between lines in a log
+WIDE, MEDIUM = 110, 60  # columns of a terminal from which a bar has all its parts, or a short bar
 
 
 @contextmanager
@@ -21,34 +25,14 @@ def progress(plan: Plan, done: int, settings: Mapping[str, Mapping[str, str]]) -
 
     `settings`: what each model says of itself where it is asked.
     """
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-    )
+    from rich.progress import Progress
 
-    console = Console(stderr=True)
-    for name, model in plan.models.items():
-        facts = ", ".join(f"{key} {value}" for key, value in settings[name].items())
-        console.print(one_line(f"{name}{': ' + facts if facts else ''}"), highlight=False, markup=False, emoji=False)
-        if left_out := plan.left_out(name):
-            lengths = ", ".join(map(str, left_out))
-            console.print(f"  not asked at {lengths}: beyond its window of {model.max_length}", highlight=False)
-    if done:
-        console.print(f"{done} of {len(plan)} samples are there already", highlight=False)
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[left]}"),
-    )
-    with Progress(*columns, console=console) as bar:
-        job = bar.add_task("loading", total=len(plan), completed=done, rate="", left="")
+    for line in opening_lines(plan, done, settings):
+        write(line, on_stderr=True)
+    screen = console(on_stderr=True)
+    with Progress(*bar_columns(screen.width), console=screen, disable=not screen.is_terminal, expand=True) as bar:
+        begun = "loading" if done < len(plan) else "nothing is left to ask"
+        job = bar.add_task(begun, total=len(plan), completed=done, rate="", left="")
         remaining = RemainingTime(lengths_of(plan), done, monotonic())
         printed = monotonic()
 
@@ -57,13 +41,45 @@ def progress(plan: Plan, done: int, settings: Mapping[str, Mapping[str, str]]) -
             done += 1
             remaining.add(monotonic())
             left = f"{duration_text(remaining.seconds)} left"
-            if not console.is_terminal and monotonic() - printed > QUIET:  # a log gets lines, for bars cannot be drawn
+            if not screen.is_terminal and monotonic() - printed > QUIET:  # a log gets lines, for bars cannot be drawn
                 printed = monotonic()
-                print(f"{done} of {len(plan)} samples, about {left}", file=sys.stderr, flush=True)
+                write(f"{done} of {len(plan)} samples, about {left}", on_stderr=True)
             rate = f"{record.prompt_tokens / max(record.seconds, 1e-6):,.0f} tokens/s"
             bar.update(job, advance=1, description=one_line(f"{record.model} · {record.task}"), rate=rate, left=left)
 
+        before = done
         yield advance
+        if not screen.is_terminal and done > before:
+            write(f"{done} of {len(plan)} samples", on_stderr=True)
+
+
+def opening_lines(plan: Plan, done: int, settings: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """What is said before the bar: each model with its settings, what it is not asked, and what is there already."""
+    lines = []
+    for name, model in plan.models.items():
+        facts = ", ".join(f"{key} {value}" for key, value in settings[name].items())
+        lines.append(one_line(f"{name}{': ' + facts if facts else ''}"))
+        if left_out := plan.left_out(name):
+            lengths = ", ".join(map(str, left_out))
+            lines.append(f"  not asked at {lengths}: beyond its window of {model.max_length}")
+    if done:
+        lines.append(f"{done} of {len(plan)} samples are there already")
+    return lines
+
+
+def bar_columns(width: int) -> list[ProgressColumn]:
+    """The parts of a progress bar that fit a terminal of so many columns: what is asked takes what the others leave."""
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.table import Column
+
+    asked = Column(ratio=1, no_wrap=True, overflow="crop")  # an ellipsis is three signs where there is only ASCII
+    columns: list[ProgressColumn] = [TextColumn("{task.description}", markup=False, table_column=asked)]
+    if width >= MEDIUM:
+        columns.append(BarColumn(bar_width=40 if width >= WIDE else 10))
+    columns.append(MofNCompleteColumn(table_column=Column(no_wrap=True)))
+    if width >= WIDE:
+        columns += [TextColumn("{task.fields[rate]}"), TimeElapsedColumn()]
+    return [*columns, TextColumn("{task.fields[left]}", table_column=Column(no_wrap=True))]
 
 
 def lengths_of(plan: Plan) -> list[int]:

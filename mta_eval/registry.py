@@ -4,7 +4,7 @@ A spec is a name, then options. The first option may stand without its key (`win
 A comma only separates where `key=` follows it, so paths may hold commas. A value in quotes, "…" or '…', may hold
 anything; a quote inside is written twice: `niah:needle="Say ""{value}"", x=1."`. An option whose metadata says `rest`
 takes every key that is no option of its own, as pairs. Names resolve through lazy tables, extended by the entry points
-`mta_eval.tasks`, `mta_eval.models`, `mta_eval.attention` and `mta_eval.diagnostics` of other packages.
+`mta_eval.tasks`, `mta_eval.models`, `mta_eval.attention`, `mta_eval.diagnostics` and `mta_eval.loggers` of others.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, ClassVar, Literal, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from mta_eval.built_in import ATTENTION, DIAGNOSTICS, MODELS, TASKS
+from mta_eval.built_in import ATTENTION, DIAGNOSTICS, LOGGERS, MODELS, TASKS
 from mta_eval.core import DiagnosticTask, Model, Task
 from mta_eval.errors import SpecError
 from mta_eval.errors import did_you_mean as did_you_mean
@@ -40,24 +40,26 @@ class Named(Protocol):
 
 T = TypeVar("T", bound=Named)
 
-Kind = Literal["tasks", "models", "attention", "diagnostics"]
+Kind = Literal["tasks", "models", "attention", "diagnostics", "loggers"]
 BUILT_IN: dict[Kind, dict[str, str]] = {
     "tasks": TASKS,
     "models": MODELS,
     "attention": ATTENTION,
     "diagnostics": DIAGNOSTICS,
+    "loggers": LOGGERS,
 }
 SINGULAR: dict[Kind, str] = {
     "tasks": "task",
     "models": "model",
     "attention": "attention variant",
     "diagnostics": "diagnostic task",
+    "loggers": "logger",
 }
 ADDED: dict[Kind, dict[str, str]] = {kind: {} for kind in BUILT_IN}  # by `add`, in this process
 
 
 def names(kind: Kind) -> dict[str, str]:
-    """Name -> "module:Class" of every task, model, attention variant or diagnostic task, built-ins first.
+    """Name -> "module:Class" of every task, model, attention variant, diagnostic task or logger, built-ins first.
 
     Every attention variant is a model too: a checkpoint of it by its path.
     """
@@ -107,6 +109,11 @@ def build_model(spec: str) -> Model:
         )
     model: Model = _build("models", spec)
     return model
+
+
+def build_of_kind(kind: Kind, spec: str) -> Any:
+    """What a spec of any kind names; who asks knows which it is. Raises SpecError."""
+    return _build(kind, spec)
 
 
 def build_all(specs: Sequence[str], build: Callable[[str], T]) -> dict[str, T]:

@@ -35,7 +35,7 @@ from mta_eval.outside import regular
 from mta_eval.registry import option_text
 
 JOINED = ("lengths", "depths", "seeds")  # one option holds all of a list
-REPEATED = ("model", "template-option", "label")  # an option for each of a list
+REPEATED = ("model", "template-option", "label", "log")  # an option for each of a list
 MODEL_KEYS = ("spec", "label")
 FIGURE = ("x", "y")
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+import io
 
-from mta_eval.core import Plan, Sweep
-from mta_eval.progress import RemainingTime, duration_text, lengths_of
+import pytest
+from rich.console import Console
+from rich.progress import Progress
+
+from mta_eval.core import Plan, Record, Sweep
+from mta_eval.progress import RemainingTime, bar_columns, duration_text, lengths_of, progress
 from mta_eval.registry import build_model, build_task
 
 LOADING, EACH = 60.0, 2.0
@@ -62,3 +66,28 @@ def test_lengths_are_those_of_the_plan_in_its_order() -> None:
 
 def test_durations_are_texts_for_people() -> None:
     assert [duration_text(seconds) for seconds in (45, 89, 720, 9000)] == ["45 s", "89 s", "12 min", "2.5 h"]
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 110, 160])
+def test_a_bar_is_one_line_of_every_terminal(width: int) -> None:
+    screen = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
+    bar = Progress(*bar_columns(width), console=screen, expand=True)
+    task = bar.add_task("hf:some/long/name-of-a-model,dtype=bfloat16 · niah:needles=4", total=12_000, completed=7_654)
+    bar.update(task, rate="1,260,000 tokens/s", left="95 min left")
+    screen.print(bar)
+    (line,) = screen.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert line.startswith("hf:some")
+    assert "7654/12000" in line
+    assert line.rstrip().endswith("95 min left")
+    assert ("━" in line, "tokens/s" in line) == (width >= 60, width >= 110)
+
+
+def test_a_log_gets_lines_and_no_bar(capsys: pytest.CaptureFixture[str]) -> None:
+    plan = Plan({"niah": build_task("niah")}, {"window:9": build_model("window:9")}, Sweep((256,), (0.5,), 2))
+    record = Record("niah/256/0.50/1", "niah", "window:9", {}, ["7"], "7", 1.0, 9, 9, 0.1)
+    with progress(plan, 1, {"window:9": {"dtype": "none"}}) as advance:
+        advance(record)
+    with progress(plan, 2, {"window:9": {}}):
+        pass
+    first = ["window:9: dtype none", "1 of 2 samples are there already", "2 of 2 samples"]
+    assert capsys.readouterr().err.splitlines() == [*first, "window:9", "2 of 2 samples are there already"]

@@ -23,7 +23,7 @@ def test_the_python_interface_keeps_its_names() -> None:
 
 def test_the_error_tree_is_the_one_in_its_docstring() -> None:
     classes = {name for name, thing in vars(errors).items() if isinstance(thing, type) and issubclass(thing, Exception)}
-    assert classes == {"MtaEvalError", "SpecError", "LengthError", "TextError", "ModelError", "StoreError"}
+    assert classes == {"MtaEvalError", "SpecError", "LengthError", "TextError", "ModelError", "StoreError", "SendError"}
     assert all(issubclass(getattr(errors, name), errors.MtaEvalError) for name in classes)
     assert all(name in (errors.__doc__ or "") for name in classes)
 

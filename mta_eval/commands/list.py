@@ -1,4 +1,4 @@
-"""`mta-eval list`: every task, model, attention variant, diagnostic task, rule and picture; one of them in full."""
+"""`mta-eval list`: tasks, models, attention variants, diagnostic tasks, loggers, rules, pictures; one in full."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from mta_eval import registry
 from mta_eval.commands import terminal
 from mta_eval.errors import SpecError
 
-KINDS = ("tasks", "models", "attention", "diagnostics", "rules", "pictures")
-WITH_OPTIONS = ("tasks", "models", "diagnostics")
+KINDS = ("tasks", "models", "attention", "diagnostics", "loggers", "rules", "pictures")
+WITH_OPTIONS = ("tasks", "models", "diagnostics", "loggers")
 
 
 def list_names(
     what: Annotated[str | None, typer.Argument(help=f"{', '.join(KINDS)}; or a NAME, shown in full.")] = None,
 ) -> None:
-    """List tasks, models, attention variants, diagnostic tasks, rules and pictures; `list NAME` shows one in full."""
+    """List tasks, models, attention variants, diagnostic tasks, loggers, rules, pictures; `list NAME`: one in full."""
     if what is not None and what not in KINDS:
         return _show(what)
     for kind in KINDS:
         if what in (None, kind):
             terminal.print_line(kind.upper())
             for name in _names(kind):
-                terminal.print_line(f"  {name:28} {_first_line(_find(kind, name))}".rstrip())
+                terminal.print_entry(name, _first_line(_find(kind, name)), indent=2, column=31)
                 if kind in WITH_OPTIONS:
                     _print_options(_find(kind, name))
     return None
@@ -89,9 +89,8 @@ def _print_options(kind: object) -> None:
         default = "required" if option.default is dataclasses.MISSING else f"{option.default}"
         choices = get_args(types[option.name]) if get_origin(types[option.name]) is Literal else ()
         allowed = " | ".join(map(str, choices))
-        terminal.print_line(
-            f"      {option.name:20} {default:14} {option.metadata.get('help', '')}{allowed and f' ({allowed})'}"
-        )
+        about = f"{default:14} {option.metadata.get('help', '')}{allowed and f' ({allowed})'}"
+        terminal.print_entry(option.name, about, indent=6, column=27)
 
 
 def _print_attention_options(variant: object) -> None:
@@ -101,4 +100,4 @@ def _print_attention_options(variant: object) -> None:
     if options:
         terminal.print_line("\nOptions of its configuration (--set of retrofit, or config.json):")
     for name, default in options.items():
-        terminal.print_line(f"      {name:20} {default}".rstrip())
+        terminal.print_entry(name, str(default), indent=6, column=27)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -28,6 +28,7 @@ from mta_eval.errors import SpecError
 
 if TYPE_CHECKING:
     from mta_eval.distributed.cluster import Cluster
+    from mta_eval.integrations.loggers.logged_run import RunLogger
 
 
 class AnswerChoice(StrEnum):
@@ -80,6 +81,13 @@ def run(
     baselines: Annotated[
         bool, typer.Option("--baselines", help="Also ask chance, bag and copier the samples of each model.")
     ] = False,
+    log: Annotated[
+        list[str] | None,
+        typer.Option("--log", help="Log the run when it is done: wandb, mlflow, trackio, tensorboard; repeatable."),
+    ] = None,
+    push_to_hub: Annotated[
+        str, typer.Option(help="Push the records when they are there, as a private data set of the Hugging Face hub.")
+    ] = "",
     write_study: Annotated[
         Path | None, typer.Option("--write-study", help="Write this command as a STUDY.toml, and do nothing else.")
     ] = None,
@@ -107,6 +115,7 @@ def run(
     from mta_eval.results.several import labelled
     from mta_eval.results.store import read_run
 
+    loggers = _loggers(log or ())
     several = parse_seeds(seeds, seed)
     models = registry.build_all(model, registry.build_model)
     if baselines:
@@ -133,9 +142,31 @@ def run(
         return terminal.print_plan(plan)
     records = answer_all(plan, out, cluster)
     terminal.print_summary(labelled(records, [read_run(out)]), out)
+    _send(out, loggers, push_to_hub)
     if any(record.error for record in records):
         raise SystemExit(1)
     return None
+
+
+def _loggers(specs: Sequence[str]) -> Sequence[RunLogger]:
+    """Where the run will be logged, looked at before anything is asked. Raises SpecError."""
+    if not specs:
+        return ()
+    from mta_eval.integrations.loggers.sending import find_loggers
+
+    return find_loggers(specs)
+
+
+def _send(out: Path, loggers: Sequence[RunLogger], repo: str) -> None:
+    """Give a run that is done to loggers and to the hub. Raises SendError; all answers are kept by then."""
+    if loggers:
+        from mta_eval.integrations.loggers.sending import log_run
+
+        terminal.print_lines(log_run(out, loggers))
+    if repo:
+        from mta_eval.integrations.hub import push_run
+
+        terminal.print_line(push_run(out, repo))
 
 
 def _canonical(spec: str) -> str:

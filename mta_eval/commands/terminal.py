@@ -1,37 +1,30 @@
-"""What people see on a terminal: samples, options, progress, plan and summary."""
+"""What people see on a terminal: samples, options, plan and summary."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
-import sys
+import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mta_eval import printable
+from mta_eval.commands.columns import entry, table_of
 from mta_eval.core import Record, Sample
-from mta_eval.printable import json_for_terminals, one_line, printable
 from mta_eval.progress import duration_text
 
 if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
-
     from mta_eval.core import Plan
 
-WIDE = 160  # columns
+RULE = 80  # columns of the line below a prompt
 
 
 def print_plan(plan: Plan) -> None:
     """Samples, tokens and the estimated time of a plan; the estimate times two real samples per model and task."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
     from mta_eval.runner import probe
 
-    table = Table("model", "task", "samples", "tokens", "estimated time")
+    rows: list[tuple[str, ...]] = []
     total = 0.0
     for model_name in plan.models:
         for task_name in plan.tasks:
@@ -41,42 +34,32 @@ def print_plan(plan: Plan) -> None:
             seconds = [_between(timed, length or timed[0][0]) * count for length, count in counts.items()]
             tokens = [(length or timed[0][0]) * count for length, count in counts.items()]
             total += sum(seconds)
-            names = (Text(one_line(name)) for name in (model_name, task_name))  # as they are: a bracket is no markup
-            table.add_row(*names, f"{counts.total():,}", f"{sum(tokens):,}", duration_text(sum(seconds)))
-    console = Console()
-    console.print(table)
-    console.print(f"{len(plan):,} samples, about {duration_text(total)} on this machine (measured on real samples)")
-
-
-def table_of(head: Sequence[str], rows: Iterable[Sequence[str]], left: int) -> Table:
-    """Texts as rich's table: the first `left` columns to the left, the rest to the right."""
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column, name in enumerate(head):
-        table.add_column(name, overflow="fold", justify="left" if column < left else "right")
-    for row in rows:
-        table.add_row(*(Text(one_line(text)) for text in row))
-    return table
+            sizes = f"{counts.total():,}", f"{sum(tokens):,}", duration_text(sum(seconds))
+            rows.append((model_name, task_name, *sizes))
+    print_table(("model", "task", "samples", "tokens", "estimated time"), rows, left=2)
+    print_line(f"{len(plan):,} samples, about {duration_text(total)} on this machine (measured on real samples)")
 
 
 def print_table(head: Sequence[str], rows: Iterable[Sequence[str]], left: int) -> None:
-    """A table on stdout, as wide as the terminal; a log has room."""
-    wide_console().print(table_of(head, rows, left))
+    """A table on stdout: the first `left` columns to the left, the rest to the right; a list on a narrow terminal."""
+    text = table_of(head, rows, left, width_of_stdout())
+    printable.console().print(text, soft_wrap=True, highlight=False)
 
 
-def wide_console() -> Console:
-    """Stdout, as wide as the terminal; a log has room."""
-    from rich.console import Console
+def print_entry(name: str, *about: str, indent: int = 0, column: int) -> None:
+    """A name, and from a column on the texts about it, on stdout."""
+    print_line(entry(name, about, indent, column, width_of_stdout()))
 
-    console = Console()
-    return console if console.is_terminal else Console(width=WIDE)
+
+def width_of_stdout() -> int | None:
+    """Columns of the terminal that stdout is, or that COLUMNS names; None for a log or a pipe, which take any line."""
+    console = printable.console()
+    return console.width if console.is_terminal or os.environ.get("COLUMNS", "").isdecimal() else None
 
 
 def print_line(text: object) -> None:
     """A line on stdout; a text of several stays one."""
-    print(printable(str(text)))
+    printable.write(str(text))
 
 
 def print_lines(lines: Iterable[str]) -> None:
@@ -87,7 +70,7 @@ def print_lines(lines: Iterable[str]) -> None:
 
 def note(text: str) -> None:
     """A line on stderr, beside the results."""
-    print(printable(text), file=sys.stderr, flush=True)
+    printable.write(text, on_stderr=True)
 
 
 def print_summary(records: Sequence[Record], folder: Path) -> None:
@@ -119,9 +102,9 @@ def print_sample(sample: Sample, as_json: bool, record: Record | None = None) ->
         fields |= {"truncated": record.truncated, "axes": record.axes, "finish": record.finish}
         fields |= {"thought": record.thought, "unverified": record.unverified}
     if as_json:
-        print(json_for_terminals(json.dumps(fields, ensure_ascii=False)))
+        printable.write_json(fields)
         return
-    lines = [sample.prompt, "─" * 80]
+    lines = [sample.prompt, "─" * min(RULE, width_of_stdout() or RULE)]
     lines += [
         f"{key}: {', '.join(fields[key]) if isinstance(fields[key], tuple) else fields[key]}"
         for key in ("id", "targets", "choices", "length", "prompt_tokens", "max_new_tokens")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from mta_eval.progress import duration_text
+from mta_eval.printable import console
+from mta_eval.progress import MEDIUM, WIDE, duration_text
 
 if TYPE_CHECKING:
+    from rich.progress import ProgressColumn
+
     from mta_eval.training.trainer import Progress
 
 
@@ -17,13 +19,17 @@ class TrainingBar:
     """Shows a training as it goes: a bar on a terminal, a line for each evaluation in a log."""
 
     def __init__(self) -> None:
-        from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.table import Column
 
         self.began: int | None = None
-        self._console = Console(stderr=True)
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("steps, left"))
-        self.bar = Progress(*columns, TimeRemainingColumn(), console=self._console, disable=not sys.stderr.isatty())
+        screen = console(on_stderr=True)
+        one = Column(no_wrap=True)
+        columns: list[ProgressColumn] = [TextColumn("{task.description}", table_column=one)]
+        if screen.width >= MEDIUM:
+            columns.append(BarColumn(bar_width=None))
+        columns += [MofNCompleteColumn(table_column=one), TimeRemainingColumn(compact=True, table_column=one)]
+        self.bar = Progress(*columns, console=screen, disable=not screen.is_terminal, expand=screen.width < WIDE)
         self._job = self.bar.add_task("")
         self._steps = 0
 
@@ -32,7 +38,7 @@ class TrainingBar:
         self.began, self._steps = step, steps
         self.bar.start()  # not before: of several processes only the first one begins
         if 0 < step < steps:
-            self._console.print(f"going on after step {step:,}", highlight=False)
+            self._say(f"going on after step {step:,}")
         self.bar.update(self._job, total=steps, completed=step)
 
     def step(self, step: int, loss: float) -> None:
@@ -42,15 +48,18 @@ class TrainingBar:
     def evaluated(self, progress: Progress, probes: Mapping[str, float]) -> None:
         """An evaluation: its errors, what the probes found, and the time that is left."""
         left = duration_text(progress.seconds / progress.step * (self._steps - progress.step))
-        self._console.print(
+        self._say(
             f"step {progress.step:,}: loss {progress.loss:.4f}, {progress.held_out.answers:.1%} of held-out answers "
-            f"wrong, {left} left",
-            highlight=False,
+            f"wrong, {left} left"
         )
         if probes:
             units = {name: "" if name.startswith("perplexity of") else " %" for name in probes}
             found = (f"{name} {value:.4g}{units[name]}" for name, value in probes.items())
-            self._console.print(f"  {', '.join(found)}", highlight=False)
+            self._say(f"  {', '.join(found)}")
+
+    def _say(self, line: str) -> None:
+        """A line above the bar, which no log folds."""
+        self.bar.console.print(line, highlight=False, soft_wrap=True)
 
 
 @contextmanager

@@ -4,40 +4,49 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mta_eval import printable
 from mta_eval.commands import terminal
+from mta_eval.commands.columns import table_of
 from mta_eval.commands.options import Columns, Rows, Runs
 from mta_eval.core import Record
-from mta_eval.printable import one_line, printable
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.text import Text
 
 Interval = Annotated[float, typer.Option("--every", help="Seconds between two updates.", min=0.1, max=86_400)]
 
 
 def watch(runs: Runs, x: Columns = "length", y: Rows = "depth", every: Interval = 2.0) -> None:
     """Redraw the table of scores while runs are being written."""
-    from rich.console import Group
     from rich.live import Live
+    from rich.text import Text
 
     from mta_eval.results import several
 
-    console = terminal.wide_console()
-    with Live(console=console, auto_refresh=False) as live:
+    console = printable.console()
+    shown = Text("")
+    # a log gets the last one alone, which rich would fold
+    with Live(console=console, auto_refresh=False) if console.is_terminal else nullcontext() as live:
 
         def draw(_being_written: bool) -> None:
+            nonlocal shown
             questions, records, missing = several.read_several(runs)
             records = several.labelled(records, [run for _, run in questions])
             shown = scores_table(records, missing, x, y)
-            # a log gets the last one alone, which rich would end in the middle of a line
-            live.update(shown if console.is_terminal else Group(shown, ""), refresh=True)
+            if live:
+                live.update(shown, refresh=True)
 
-        repeat_while_written(runs, every, draw)
+        try:
+            repeat_while_written(runs, every, draw)
+        finally:
+            if not live:
+                terminal.print_line(shown)
 
 
 def repeat_while_written(runs: Sequence[Path], every: float, draw: Callable[[bool], None]) -> None:
@@ -52,9 +61,8 @@ def repeat_while_written(runs: Sequence[Path], every: float, draw: Callable[[boo
         time.sleep(every)
 
 
-def scores_table(records: Sequence[Record], missing: dict[str, int], x: str, y: str) -> RenderableType:
+def scores_table(records: Sequence[Record], missing: dict[str, int], x: str, y: str) -> Text:
     """A table for each task and model, and how many samples are still missing."""
-    from rich.console import Group
     from rich.text import Text
 
     from mta_eval.results.exports import pivots
@@ -62,12 +70,14 @@ def scores_table(records: Sequence[Record], missing: dict[str, int], x: str, y: 
     from mta_eval.results.perplexity_table import perplexity_rows
     from mta_eval.results.table import grid_texts, model_text
 
-    shown: list[RenderableType] = []
+    shown: list[Text] = []
+    width = terminal.width_of_stdout()
     for task, grids in (pivots(records, x, y) if records else {}).items():
         for grid in grids:
-            title = Text(one_line(f"{task} · {model_text(grid.title)}"), style="bold")
-            shown += [title, terminal.table_of(*grid_texts(grid), left=1), Text("")]
+            title = Text(printable.one_line(f"{task} · {model_text(grid.title)}"), style="bold")
+            shown += [title, table_of(*grid_texts(grid), left=1, width=width), Text("")]
     if table := perplexity_rows(records):
-        shown += [Text("perplexity", style="bold"), terminal.table_of(*table, left=3), Text("")]
+        shown += [Text("perplexity", style="bold"), table_of(*table, left=3, width=width), Text("")]
     gaps = [f"{folder}: {count} sample{'s are' if count > 1 else ' is'} missing" for folder, count in missing.items()]
-    return Group(*shown, Text(printable("\n".join([f"{len(records)} answers", *finish_lines(records), *gaps]))))
+    last = printable.printable("\n".join([f"{len(records)} answers", *finish_lines(records), *gaps]))
+    return Text("\n").join([*shown, Text(last)])

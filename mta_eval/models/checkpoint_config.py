@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from mta_eval.errors import ModelError
 from mta_eval.models.checkpoint_files import check_folder
-from mta_eval.models.config_values import check_values
+from mta_eval.models.config_values import check_values, values_of
 from mta_eval.models.error_text import first_line
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def read_config(name: str, where: Mapping[str, str], trust_remote_code: bool = F
     text = config.get_text_config()
     if not isinstance(text, PretrainedConfig):
         raise ModelError(f"cannot load the model {name!r}: the config of its text part is no object; {HINT}")
-    check_values(name, lambda field: getattr(text, field, None))
+    check_values(name, values_of(text))
     _check_bytes(name, text, folder)
     return config
 

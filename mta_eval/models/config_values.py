@@ -29,6 +29,14 @@ ROPE_TYPES = ("default", "linear", "dynamic", "yarn", "longrope", "su", "llama3"
 DTYPES = ("auto", "float64", "float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")
 
 
+def values_of(config: object) -> Get:
+    """What a configuration of transformers has for each field.
+
+    It keeps `torch_dtype`, the old name, as `dtype`, and warns whoever asks for the old one: that one is not asked.
+    """
+    return lambda field: None if field == "torch_dtype" else getattr(config, field, None)
+
+
 def check_values(name: str, get: Get, file: str = "config.json") -> None:
     """Raises ModelError, naming the field, for a value that no model can have; `name` is the checkpoint's.
 

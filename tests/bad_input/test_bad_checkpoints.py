@@ -14,7 +14,7 @@ from bad_input import DEEP
 
 from mta_eval.errors import ModelError
 from mta_eval.models.checkpoint_files import check_folder
-from mta_eval.models.config_values import check_values
+from mta_eval.models.config_values import check_values, values_of
 
 CONFIGS: dict[str, object] = {
     "hidden_size": -1,
@@ -107,6 +107,19 @@ def test_values_that_models_have() -> None:
     whole = {"hidden_size": 64, "num_attention_heads": 4, "num_key_value_heads": [4, 2], "sliding_window": None}
     for rope in (ROPE, YARN, some, None):
         check_values("x", {**whole, "rope_parameters": rope, "torch_dtype": "torch.bfloat16"}.get)
+
+
+def test_a_config_of_transformers_is_checked_without_its_warning_of_old_names(caplog: pytest.LogCaptureFixture) -> None:
+    from transformers import LlamaConfig
+    from transformers.utils import logging
+
+    logging.enable_propagation()
+    try:
+        check_values("x", values_of(LlamaConfig(dtype="bfloat16")))
+    finally:
+        logging.disable_propagation()
+    assert caplog.messages == []
+    assert values_of(LlamaConfig(hidden_size=64))("hidden_size") == 64
 
 
 @pytest.mark.parametrize("ends", [-1, 10**9, 1.5, True, "x", ["a"], [[1]], {}])

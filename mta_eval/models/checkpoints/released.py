@@ -32,7 +32,7 @@ from mta_eval.models.checkpoints.released_arguments import (
     read_arguments,
     softmax_again,
 )
-from mta_eval.models.config_values import check_values
+from mta_eval.models.config_values import check_values, values_of
 from mta_eval.models.tokenizer import transformers_tokenizer
 
 WEIGHTS = ("consolidated.pth", "consolidated.00.pth", "consolidated.safetensors", "model.safetensors")
@@ -82,7 +82,7 @@ def import_checkpoint(
             f"the tokenizer of {tokenizer!r} has {len(reader)} tokens, more than the {config.vocab_size} of {weights}; "
             "name the tokenizer it was trained with"
         )
-    check_values(str(source), lambda field: getattr(config, field, None), parameters.name)
+    check_values(str(source), values_of(config), parameters.name)
     if params["mta"].get("curse_norm"):
         _scale_norms(tensors)
     model = _model(config, tensors, weights)
