@@ -110,6 +110,7 @@ def scores_by_length(records: Sequence[Record]) -> list[LoggedScore]:
     """Accuracy of each task at each length and over all, and perplexity where texts were read, of one model."""
     from mta_eval.results.draws import estimate_of
     from mta_eval.results.perplexity_table import BITS, perplexity_frame
+    from mta_eval.results.statistics import Estimate
 
     groups: dict[tuple[str, int | None], list[Record]] = {}
     for record in records:
@@ -123,9 +124,9 @@ def scores_by_length(records: Sequence[Record]) -> list[LoggedScore]:
         if (mean := estimate_of(group)) is not None
     ]
     read = perplexity_frame([record for record in records if record.was_read])
-    for row in read.to_dict("records"):
+    for row in read.astype({"value": float, "low": float, "high": float}).to_dict("records"):  # None becomes NaN
         place = row["length"] if isinstance(row["length"], int) else None
         what = BITS if row["domain"] == BITS else f"perplexity {row['domain']}"
-        numbers = (float(row[name]) for name in ("value", "low", "high"))
-        found.append(LoggedScore(str(row["task"]), what, place, *numbers, int(row["count"])))
+        mean = Estimate(*(float(row[name]) for name in ("value", "low", "high")))
+        found.append(LoggedScore(str(row["task"]), what, place, *mean, int(row["count"])))
     return found

@@ -141,8 +141,11 @@ def test_tensorboard_has_curves_pictures_and_facts(folder: Path) -> None:
     assert events.Tags()["tensors"] == ["run/text_summary"]
 
 
-def test_mlflow_has_metrics_by_length_and_the_files(folder: Path, tmp_path: Path) -> None:
+def test_mlflow_has_metrics_by_length_and_the_files(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     mlflow = pytest.importorskip("mlflow")
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")  # all that mlflow-skinny has without a server
     uri = str(tmp_path / "mlruns")
     (line,) = sending.log_run(folder, sending.find_loggers([f"mlflow:experiment=e,uri={uri}"]))
     client = mlflow.MlflowClient(uri)

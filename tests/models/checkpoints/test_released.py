@@ -246,6 +246,13 @@ def test_softmax_twice_changes_nothing_where_kernels_follow(tmp_path: Path) -> N
         import_checkpoint(save(tmp_path / "bare", checkpoint(bare), {"model": bare}), tmp_path / "o", softmax="twice")
 
 
+def test_the_code_goes_along_where_it_is_wanted(tmp_path: Path) -> None:
+    model = {**SMALL, "mta": V2}
+    source = save(tmp_path / "in", checkpoint(model), {"model": model})
+    assert not list(import_checkpoint(source, tmp_path / "without").glob("*.py"))
+    assert (import_checkpoint(source, tmp_path / "out", with_code=True) / "mta_decoder.py").is_file()
+
+
 def test_curse_norm_goes_into_the_norms(tmp_path: Path) -> None:
     model = {**SMALL, "mta": {**V2, "curse_norm": True}}
     state = checkpoint(model)
