@@ -8,19 +8,24 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from mta_eval.progress import duration_text
+from mta_eval.training.training_log import perplexity_of
 
 if TYPE_CHECKING:
     from mta_eval.training.trainer import Progress
 
 
 class TrainingBar:
-    """Shows a training as it goes: a bar on a terminal, a line for each evaluation in a log."""
+    """Shows a training as it goes: a bar on a terminal, a line for each evaluation in a log.
 
-    def __init__(self) -> None:
+    `text` says that its rows have no answers, but next tokens alone.
+    """
+
+    def __init__(self, text: bool = False) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         self.began: int | None = None
+        self._text = text
         self._console = Console(stderr=True)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("steps, left"))
         self.bar = Progress(*columns, TimeRemainingColumn(), console=self._console, disable=not sys.stderr.isatty())
@@ -42,11 +47,11 @@ class TrainingBar:
     def evaluated(self, progress: Progress, probes: Mapping[str, float]) -> None:
         """An evaluation: its errors, what the probes found, and the time that is left."""
         left = duration_text(progress.seconds / progress.step * (self._steps - progress.step))
-        self._console.print(
-            f"step {progress.step:,}: loss {progress.loss:.4f}, {progress.held_out.answers:.1%} of held-out answers "
-            f"wrong, {left} left",
-            highlight=False,
-        )
+        held_out = progress.held_out
+        says = f"{held_out.answers:.1%} of held-out answers wrong"
+        if self._text:
+            says = f"held-out perplexity {perplexity_of(held_out.loss):.4g}"
+        self._console.print(f"step {progress.step:,}: loss {progress.loss:.4f}, {says}, {left} left", highlight=False)
         if probes:
             units = {name: "" if name.startswith("perplexity of") else " %" for name in probes}
             found = (f"{name} {value:.4g}{units[name]}" for name, value in probes.items())
@@ -54,9 +59,9 @@ class TrainingBar:
 
 
 @contextmanager
-def training_bar() -> Iterator[TrainingBar]:
+def training_bar(text: bool = False) -> Iterator[TrainingBar]:
     """Shown on stderr until its block ends."""
-    shown = TrainingBar()
+    shown = TrainingBar(text)
     try:
         yield shown
     finally:

@@ -68,9 +68,7 @@ def tokenise(documents: Sequence[Document], tokenizer: PreTrainedTokenizerFast) 
         encoded = list(_encode(texts, tokenizer))
         total = sum(map(len, encoded))
         borders = [round(total * (1 - HELD_OUT)), round(total * (1 - HELD_OUT / 2)), total]
-        parts = [
-            list(_between(encoded, start, end)) for start, end in zip([0, *borders[:-1]], borders, strict=True)
-        ]
+        parts = [list(_between(encoded, start, end)) for start, end in zip([0, *borders[:-1]], borders, strict=True)]
         for stream, part in zip(streams.values(), parts, strict=True):
             stream += part
         if _can_be_asked(parts[1]):

@@ -98,7 +98,10 @@ def train(
         test = trainer.evaluate("test", recipe.schedule.tested)._asdict()
         if not share.rank:
             facts = {**recipe.described(), "machine": _machine(place, share), "attention": model.config.attention}
-            folder.finish(merged(model), tokenizer, test, card(facts, folder.lines(), test, recipe.about(), command))
+            facts["trained parameters"] = sum(weight.numel() for weight in trainer.trained.values())
+            whole = merged(model)
+            facts["parameters"] = sum(weight.numel() for weight in whole.parameters())
+            folder.finish(whole, tokenizer, test, card(facts, folder.lines(), test, recipe.about(), command))
     return test
 
 
