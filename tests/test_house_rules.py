@@ -16,7 +16,7 @@ HEAVY_ROOMS = {"attention", "results", "papers", "rescoring", "diagnosis"}
 HEAVY_FILES = (
     *("models/inference/", "models/context_extension/", "models/checkpoints/", "integrations/lm_eval/"),
     *("training/trainer.py", "training/training_folder.py", "training/corpus.py", "training/text_rows.py"),
-    "tunnel/tunnel_figure.py",
+    *("training/processes.py", "tunnel/tunnel_figure.py"),
 )
 HEAVY = {
     "torch",

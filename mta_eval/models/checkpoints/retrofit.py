@@ -41,7 +41,8 @@ PROBE = "The magic number of San Francisco is 8. The magic number of San Francis
 def retrofit(source: str, attention: str, out: Path, options: Mapping[str, object], command: str = "") -> float:
     """Write to the folder `out` the model `source` (a folder, a hub id or a model spec) with another attention.
 
-    `options` are options of MTAConfig, `command` is told in the card. Returns the largest difference between both models' logits on a short text.
+    `options` are options of MTAConfig, `command` is told in the card. Returns the largest difference between both
+    models' logits on a short text.
     Raises ModelError if the model is not of Llama's type or `out` cannot be written, SpecError if options do not fit.
     """
     check_new(out)

@@ -1,4 +1,4 @@
-"""The card of a retrofit: what it was made from, which attention it has, and how far its logits are from the origin's."""
+"""The card of a retrofit: what it was made from, its attention, and how far its logits are from those of the origin."""
 
 from __future__ import annotations
 
