@@ -12,27 +12,7 @@ from mta_eval.tasks.documents import Document
 from mta_eval.training.language_recipe import LanguageRecipe, language_model
 from mta_eval.training.word_pieces import learn_tokenizer
 
-WORDS = [
-    "the",
-    "cat",
-    "sat",
-    "on",
-    "a",
-    "mat",
-    "and",
-    "saw",
-    "12",
-    "dogs",
-    "run",
-    "over",
-    "7",
-    "red",
-    "hills",
-    "under",
-    "one",
-    "blue",
-    "moon",
-]
+WORDS = ("the", "cat", "sat", "on", "a", "mat", "and", "saw", "12", "dogs", "run", "over", "7", "red", "hills", "moon")
 SIZES = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 24}
 SCHEDULE = {"steps": 5, "batch": 4, "learning_rate": 1e-2, "evaluate_every": 2, "held_out": 6, "tested": 6, "warmup": 2}
 LENGTH = 24
