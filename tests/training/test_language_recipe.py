@@ -53,8 +53,8 @@ WAYS = ("scratch", "all", "kernels", "lora", "lora+kernels")
 def test_a_stopped_training_goes_on_to_the_same_bytes(way: str, corpus: Path, checkpoint: Path, tmp_path: Path) -> None:
     train(recipe_of(way, corpus, checkpoint), tmp_path / "whole")
     for stop in (1, 3, 5):
+        made = recipe_of(way, corpus, checkpoint)
         with pytest.raises(KeyboardInterrupt):
-            made = recipe_of(way, corpus, checkpoint)
             train(made, tmp_path / "stopped", Leaving(lambda step, stop=stop: step == stop))  # type: ignore[misc]
     train(recipe_of(way, corpus, checkpoint), tmp_path / "stopped")
     assert result_of(tmp_path / "stopped") == result_of(tmp_path / "whole")
@@ -62,7 +62,7 @@ def test_a_stopped_training_goes_on_to_the_same_bytes(way: str, corpus: Path, ch
 
 
 TRAINED = {
-    "all": lambda name: True,
+    "all": bool,
     "kernels": lambda name: "convolve" in name or "mix" in name,
     "lora": lambda name: "lora" in name,
     "lora+kernels": lambda name: "lora" in name or "convolve" in name or "mix" in name,
@@ -181,7 +181,7 @@ def test_another_checkpoint_in_the_same_place_is_not_gone_on_with(
         train(recipe_of("kernels", corpus, start), tmp_path / "made", Leaving(lambda step: step == 3))
     train(language_recipe(corpus, attention="transformer", seed=9, changes={"steps": 1}), tmp_path / "new")
     shutil.copy(tmp_path / "new" / "model.safetensors", start / "model.safetensors")
-    with pytest.raises(MtaEvalError, match="trains with weights [0-9a-f]+, not "):
+    with pytest.raises(MtaEvalError, match=r"trains with weights [0-9a-f]+, not "):
         train(recipe_of("kernels", corpus, start), tmp_path / "made")
 
 
@@ -242,7 +242,7 @@ def test_rows_longer_than_the_window_are_one_line_before_anything_is_written(
         language_recipe(corpus, start=str(checkpoint), length=LENGTH + 1),
         language_recipe(corpus, sizes={"max_position_embeddings": LENGTH - 1}),
     ):
-        with pytest.raises(SpecError, match="are longer than the window of the model, 2[34]; give a smaller --length"):
+        with pytest.raises(SpecError, match=r"are longer than the window of the model, 2[34]; give a smaller --length"):
             train(made, tmp_path / "made")
         assert not (tmp_path / "made").exists()
     longer = recipe_of("all", corpus, checkpoint)

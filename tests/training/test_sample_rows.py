@@ -6,7 +6,6 @@ from functools import cache
 from typing import Any
 
 import pytest
-from conftest import TEMPLATE
 from tiny_language import texts_of, tokenizer_of
 
 from mta_eval import registry
@@ -17,13 +16,17 @@ from mta_eval.training import sample_rows as module
 from mta_eval.training.sample_rows import SEEDS, SampleRows
 
 LENGTH = 400
+TEMPLATE = (
+    "{{ bos_token }}{% for message in messages %}<|{{ message['role'] }}|>\n{{ message['content'] | trim }}<eos>\n"
+    "{% endfor %}{% if add_generation_prompt %}<|assistant|>\n{% endif %}"
+)
 
 
 @cache
 def tokenizer(chat: bool = False) -> Any:
     made = tokenizer_of([*texts_of("note", 90, 20), "The magic number of Berlin is 1234567.\n"] * 20)
     if chat:
-        made.chat_template = TEMPLATE.replace("</s>", "<eos>")
+        made.chat_template = TEMPLATE
     return made
 
 
@@ -113,7 +116,7 @@ def test_a_chat_ends_with_the_turn() -> None:
     assert not answer.startswith(" ")
 
 
-def test_an_answer_without_a_stop_string_ends_with_the_text(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_without_a_stop_string_ends_with_the_text() -> None:
     task, made = registry.build_task("niah"), rows()
 
     def sample(cell: Any, seed: int, reader: Any) -> Any:

@@ -1,5 +1,6 @@
 """Packed rows: all text once in an epoch, documents apart, and nothing of one document seen by another."""
 
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ def rows(seed: int = 3, length: int = LENGTH) -> TextRows:
 
 
 def of_numbers(*texts: list[int]) -> TokenDocuments:
-    return TokenDocuments(np.array(sum(texts, []), np.int32), np.cumsum([0, *map(len, texts)]))
+    return TokenDocuments(np.array(list(chain(*texts)), np.int32), np.cumsum([0, *map(len, texts)]))
 
 
 def test_an_epoch_has_all_text_once_and_the_next_one_in_another_order() -> None:
@@ -43,12 +44,13 @@ def test_rows_are_packed_without_gaps_and_documents_are_counted() -> None:
     corpus = Corpus({"training": of_numbers(*texts), "validation": of_numbers([1, 2, 3]), "test": of_numbers([4, 5])})
     batch = TextRows(corpus, 5, 0).batch("training", [0, 1])
     tokens = batch.tokens.flatten().tolist()
-    assert sorted(tokens) == sorted(sum(texts, []))
+    assert sorted(tokens) == sorted(chain(*texts))
     assert batch.documents is not None
     for line, numbers, weights in zip(batch.tokens.tolist(), batch.documents.tolist(), batch.weights, strict=True):
         tens = [token // 10 for token in line]
-        assert numbers == [1 + sum(a != b for a, b in zip(tens, tens[1:place], strict=False)) for place in range(1, 6)]
-        assert weights.tolist() == [0, *(float(a == b) for a, b in zip(tens, tens[1:], strict=False))]
+        goes_on = [float(one == other) for one, other in pairwise(tens)]
+        assert weights.tolist() == [0, *goes_on]
+        assert numbers == [1, *(1 + goes_on[:place].count(0) for place in range(1, 5))]
     held_out = TextRows(corpus, 5, 0).batch("validation", [0])  # less than a row: padded
     assert held_out.documents is not None
     assert (held_out.tokens.tolist(), held_out.documents.tolist()) == ([[1, 2, 3, 0, 0]], [[1, 1, 1, 0, 0]])
