@@ -222,14 +222,15 @@ def train(
     with training_bar(text) as watch:
         errors = training.train(recipe, out, watch, device, stop_below, typed_command(), probes)
     if watch.began is not None:  # only one of several processes speaks
-        terminal.print_line(f"{_outcome(errors, text)}, of {recipe.schedule.tested:,}")
+        terminal.print_line(_outcome(errors, recipe.schedule.tested, text))
         terminal.print_line(out)
 
 
-def _outcome(errors: Mapping[str, float], text: bool) -> str:
+def _outcome(errors: Mapping[str, float], rows: int, text: bool) -> str:
     if text:
-        return f"perplexity {perplexity_of(errors['loss']):.4g}, {errors['tokens']:.2%} of next tokens wrong"
-    return f"{errors['answers']:.1%} of answers and {errors['tokens']:.2%} of their tokens wrong"
+        found = f"perplexity {perplexity_of(errors['loss']):.4g}"
+        return f"{found}, {errors['tokens']:.2%} of next tokens wrong, in {rows:,} rows"
+    return f"{errors['answers']:.1%} of answers and {errors['tokens']:.2%} of their tokens wrong, of {rows:,}"
 
 
 def _given(values: Mapping[str, object]) -> dict[str, Any]:

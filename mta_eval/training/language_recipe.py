@@ -114,6 +114,7 @@ class LanguageRecipe:
         if self.tasks:
             windows = self.windows or (self.length,)
             rows = SampleRows(self.tasks, tokenizer, self.length, windows, self.seed, self.text_weight)
+            rows.batch("test", range(len(self.tasks)))  # one of each, to find at once what cannot be asked
             parts.append((1 - self.text_share, rows))
         return parts[0][1] if len(parts) == 1 else MixedRows(parts)
 

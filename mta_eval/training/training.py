@@ -117,7 +117,6 @@ def _prepare(recipe: Recipe, share: Share, place: torch.device, probes: Probes |
 
     tokenizer = recipe.tokenizer()
     model, rows = recipe.new_model(tokenizer).to(place), recipe.rows(tokenizer)
-    rows.batch("test", [0])
     if probes and not share.rank:
         probes.check(model, tokenizer)
     workers = 2 if place.type == "cuda" else 0  # a GPU would wait for its rows

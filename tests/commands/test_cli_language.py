@@ -28,7 +28,7 @@ def test_text_is_trained_on_and_the_model_answers_its_perplexity(call: Call) -> 
     )
     assert code == 0, err
     assert out.startswith("perplexity ")
-    assert " of next tokens wrong, of 32\n" in out
+    assert " of next tokens wrong, in 128 rows\n" in out
     assert out.splitlines()[-1] == "made"
     assert "step 2: loss " in err
     assert ", held-out perplexity " in err
