@@ -15,8 +15,7 @@ EMPTY: tuple[object, ...] = ("", [], {}, None)
 CARD = """\
 ---
 library_name: transformers
-license: mit
-tags: [multi-token-attention, mta-eval]
+{license}tags: [multi-token-attention, mta-eval]
 ---
 
 # {attention} on {task}, seed {seed}
@@ -95,6 +94,8 @@ def card(
     return CARD.format(
         **{key: recipe[key] for key in ("attention", "task", "seed", "preset", "mta_eval")},
         results=(TEXT if text else ANSWERS).format(**test, perplexity=perplexity_of(test["loss"])),
+        # of a checkpoint that others trained, theirs goes on
+        license="" if recipe.get("start") else "license: mit\n",
         tested=schedule["tested"],
         about=about,
         command=command,

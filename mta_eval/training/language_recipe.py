@@ -32,7 +32,7 @@ class LanguageRecipe:
     """What is trained, and how. Without `data` the rows are of `tasks` alone, without tasks they are of the text.
 
     `start` is a checkpoint to go on from; `tune` says which of its weights are trained. `attention` "" is the
-    checkpoint's own, or mta.
+    checkpoint's own.
     """
 
     attention: str
@@ -158,9 +158,7 @@ class LanguageRecipe:
             "eos_token_id": tokenizer.eos_token_id,
             "max_position_embeddings": self.length,
         }
-        model: PreTrainedModel = MTAForCausalLM(
-            language_config(self.preset, self.attention or MTA, tokens, self.options)
-        )
+        model: PreTrainedModel = MTAForCausalLM(language_config(self.preset, self.attention, tokens, self.options))
         return model
 
     def _from_checkpoint(self) -> PreTrainedModel:
@@ -243,4 +241,5 @@ def language_model(
         "tested": 8 * size.batch,
     }
     fields = {"length": size.length, **options}
+    attention = attention or ("" if options.get("start") else MTA)
     return LanguageRecipe(attention, name, seed, Schedule(**{**schedule, **changes}), tasks=tasks, **fields)

@@ -20,7 +20,8 @@ MOST_DOMAINS = 12  # whose perplexities are followed in a training
 class TextRows:
     """Rows of `length` tokens out of a corpus, for `rows.Rows`; every token but the first of a document is predicted.
 
-    An epoch has all documents once, in an order of its own; what is left at its end and fills no row is left out. What
+    An epoch has all documents once, in an order of its own, and its rows in another, so that a batch is not one place
+    in a long document; what is left at its end and fills no row is left out. What
     is held out is read in one order, and again from its start where there is less of it than is asked. Raises
     TextError for a corpus that fills no row.
     """
@@ -53,7 +54,10 @@ class TextRows:
     def _row(self, stream: Stream, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Tokens, and the numbers of their documents from 1; 0 for what is padding, where little is held out."""
         documents = self.corpus.streams[stream]
-        epoch, place = divmod(index, _row_count(documents, self.length))
+        count = _row_count(documents, self.length)
+        epoch, place = divmod(index, count)
+        if stream == "training":
+            place = _row_order(count, self.seed, epoch)[place]
         order, ends = _order(documents, self.seed if stream == "training" else None, epoch)
         tokens, numbers = np.zeros(self.length, np.int64), np.zeros(self.length, np.int64)
         first = 0
@@ -65,6 +69,13 @@ class TextRows:
 
 def _row_count(documents: TokenDocuments, length: int) -> int:
     return max(len(documents.ids) // length, 1)
+
+
+@lru_cache(maxsize=2)
+def _row_order(count: int, seed: int, epoch: int) -> list[int]:
+    order = list(range(count))
+    generator(seed, "rows of an epoch", epoch).shuffle(order)
+    return order
 
 
 @lru_cache(maxsize=8)

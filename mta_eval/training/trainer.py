@@ -143,7 +143,7 @@ class Trainer:
         self.model.train()
         for group in self.optimizer.param_groups:
             group["lr"] = self.schedule.rate(self.step)
-        total = float(self._over_processes(batch.weights.double().sum()))
+        total = float(self._over_processes(batch.weights.sum().double()))
         if not total:
             raise ModelError(f"the rows of step {self.step} have no token to predict; give longer texts")
         self.optimizer.zero_grad()

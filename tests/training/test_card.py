@@ -69,6 +69,7 @@ def test_a_card_begins_as_the_hub_wants_it() -> None:
     head, _, body = card(RECIPE, log(3), TEST, "", "").removeprefix("---\n").partition("---\n")
     assert {line.split(":")[0] for line in head.splitlines()} == {"library_name", "license", "tags"}
     assert body.startswith("\n# ")
+    assert "license" not in card({**RECIPE, "start": "smollm2"}, log(3), TEST, "", "")  # that is another's
 
 
 def test_a_card_of_text_has_perplexities_and_what_was_read() -> None:

@@ -290,7 +290,7 @@ def test_recipes_are_found_by_what_is_trained_on() -> None:
     needles: Any = recipe_for(["needles"], "transformer", seed=5)
     assert (needles.described()["task"], needles.attention, needles.seed) == ("needles", "transformer", 5)
     mixed: Any = recipe_for(["text", "niah", "passkey"], "", options={"data": "prose", "length": 300})
-    assert (mixed.tasks, mixed.data, mixed.attention, mixed.length) == (("niah", "passkey"), "prose", "", 300)
+    assert (mixed.tasks, mixed.data, mixed.attention, mixed.length) == (("niah", "passkey"), "prose", "mta", 300)
     alone: Any = recipe_for(["letter_blocks:blocks=4"], "mta", options={"tokenizer_spec": "x"})
     assert alone.tasks == ("letter_blocks:blocks=4",)
 

@@ -39,6 +39,17 @@ def test_an_epoch_has_all_text_once_and_the_next_one_in_another_order() -> None:
     assert not torch.equal(first, second)
 
 
+def test_a_batch_is_not_one_place_in_a_long_document() -> None:
+    book = TokenDocuments(np.arange(400, dtype=np.int32), np.array([0, 400]))
+    corpus = Corpus({"training": book, "validation": book, "test": book})
+    firsts = [TextRows(corpus, 10, 0).batch("training", range(start, start + 40)).tokens[:, 0] for start in (0, 40)]
+    for epoch in firsts:
+        assert sorted(epoch.tolist()) == list(range(0, 400, 10))
+        assert not torch.equal(epoch, epoch.sort().values)
+    assert not torch.equal(*firsts)
+    assert TextRows(corpus, 10, 0).batch("validation", range(40)).tokens[:, 0].tolist() == list(range(0, 400, 10))
+
+
 def test_rows_are_packed_without_gaps_and_documents_are_counted() -> None:
     texts = [[10, 11, 12], [20, 21], [30, 31, 32, 33, 34]]
     corpus = Corpus({"training": of_numbers(*texts), "validation": of_numbers([1, 2, 3]), "test": of_numbers([4, 5])})
