@@ -15,7 +15,8 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 HEAVY_ROOMS = {"attention", "results", "papers", "rescoring", "diagnosis"}
 HEAVY_FILES = (
     *("models/inference/", "models/context_extension/", "models/checkpoints/", "integrations/lm_eval/"),
-    *("training/trainer.py", "training/training_folder.py", "tunnel/tunnel_figure.py", "tunnel/figure_rows.py"),
+    *("training/trainer.py", "training/training_folder.py", "training/corpus.py", "training/text_rows.py"),
+    *("training/processes.py", "tunnel/tunnel_figure.py", "tunnel/figure_rows.py"),
 )
 HEAVY = {
     "torch",

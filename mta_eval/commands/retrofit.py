@@ -9,6 +9,7 @@ import typer
 from mta_eval.arguments import parse_options
 from mta_eval.commands import terminal
 from mta_eval.commands.options import Checkpoint, NewFolder, WithCode
+from mta_eval.commands.typed_command import typed_command
 
 
 def retrofit(
@@ -27,7 +28,7 @@ def retrofit(
     from mta_eval.models.checkpoints import retrofit as retrofitting
 
     chosen = parse_options(options or [])
-    difference = retrofitting.retrofit(source, attention, out, chosen, with_code)
+    difference = retrofitting.retrofit(source, attention, out, chosen, with_code, typed_command())
     terminal.print_line(f"{out}: {attention}; its logits differ from the original's by at most {difference:.1e}")
     if {"norm", "gate", "kernel_init"} & set(chosen):
         terminal.print_line(

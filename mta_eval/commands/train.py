@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shlex
-import sys
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -16,8 +13,10 @@ from mta_eval.arguments import parse_options
 from mta_eval.commands import terminal
 from mta_eval.commands.options import MOST_STEPS
 from mta_eval.commands.training_bar import training_bar
+from mta_eval.commands.typed_command import typed_command
 from mta_eval.errors import SpecError, StoreError
 from mta_eval.outside import LARGEST
+from mta_eval.training.training_log import perplexity_of
 
 if TYPE_CHECKING:
     from mta_eval.training.training import Recipe
@@ -199,39 +198,39 @@ def train(
     from mta_eval.training import recipes, training
     from mta_eval.training.probes import Probes
 
-    numbers = {
-        "steps": steps,
-        "batch": batch,
-        "at_once": at_once,
-        "learning_rate": learning_rate,
-        "evaluate_every": every,
-    }
+    numbers = {"steps": steps, "batch": batch, "at_once": at_once, "learning_rate": learning_rate}
+    numbers["evaluate_every"] = every
     given = {
         "data": data,
         "tokenizer_spec": tokenizer,
         "length": length,
         "start": start,
         "tune": tune and tune.value,
-        "rank": rank,
         "options": parse_options(options or []),
-        "block": block,
         "target": target and target.value,
     }
     changes = {name: value for name, value in numbers.items() if value} | _given({"warmup": warmup, "decay": decay})
     chosen = {name: value for name, value in given.items() if value}
-    chosen |= _given({"text_share": text_share, "text_weight": text_weight})
+    chosen |= _given({"text_share": text_share, "text_weight": text_weight, "rank": rank, "block": block})
     recipe = recipes.recipe_for(what, attention, preset, seed, changes, chosen)
     if write_rows:
         _write_rows(recipe, write_rows, out)
         return
     lengths = (length or getattr(recipe, "length", 512),)
     probes = Probes(tuple(probe), lengths, probe_samples) if probe else None
-    with training_bar() as watch:
-        errors = training.train(recipe, out, watch, device, stop_below, _command(), probes)
+    text = what == [recipes.TEXT]
+    with training_bar(text) as watch:
+        errors = training.train(recipe, out, watch, device, stop_below, typed_command(), probes)
     if watch.began is not None:  # only one of several processes speaks
-        wrong = f"{errors['answers']:.1%} of answers and {errors['tokens']:.2%} of their tokens wrong"
-        terminal.print_line(f"{wrong}, of {recipe.schedule.tested:,}")
+        terminal.print_line(_outcome(errors, recipe.schedule.tested, text))
         terminal.print_line(out)
+
+
+def _outcome(errors: Mapping[str, float], rows: int, text: bool) -> str:
+    if text:
+        found = f"perplexity {perplexity_of(errors['loss']):.4g}"
+        return f"{found}, {errors['tokens']:.2%} of next tokens wrong, in {rows:,} rows"
+    return f"{errors['answers']:.1%} of answers and {errors['tokens']:.2%} of their tokens wrong, of {rows:,}"
 
 
 def _given(values: Mapping[str, object]) -> dict[str, Any]:
@@ -248,10 +247,3 @@ def _write_rows(recipe: Recipe, count: int, out: Path) -> None:
         raise StoreError(f"{str(out)!r} is there already; name a new file")
     write_lines(rows_as_json(recipe, count), out)
     terminal.print_line(f"{count} rows in {out}")
-
-
-def _command() -> str:
-    """The command that was typed, for the model's card."""
-    processes = int(os.environ.get("WORLD_SIZE", "1"))
-    program = ["mta-eval"] if processes == 1 else ["torchrun", "--nproc-per-node", str(processes), "-m", "mta_eval"]
-    return shlex.join([*program, *sys.argv[1:]])

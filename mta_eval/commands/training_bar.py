@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mta_eval.printable import console
 from mta_eval.progress import MEDIUM, WIDE, duration_text
+from mta_eval.training.training_log import perplexity_of
 
 if TYPE_CHECKING:
     from rich.progress import ProgressColumn
@@ -16,13 +17,17 @@ if TYPE_CHECKING:
 
 
 class TrainingBar:
-    """Shows a training as it goes: a bar on a terminal, a line for each evaluation in a log."""
+    """Shows a training as it goes: a bar on a terminal, a line for each evaluation in a log.
 
-    def __init__(self) -> None:
+    `text` says that its rows have no answers, but next tokens alone.
+    """
+
+    def __init__(self, text: bool = False) -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
         from rich.table import Column
 
         self.began: int | None = None
+        self._text = text
         screen = console(on_stderr=True)
         one = Column(no_wrap=True)
         columns: list[ProgressColumn] = [TextColumn("{task.description}", table_column=one)]
@@ -48,10 +53,11 @@ class TrainingBar:
     def evaluated(self, progress: Progress, probes: Mapping[str, float]) -> None:
         """An evaluation: its errors, what the probes found, and the time that is left."""
         left = duration_text(progress.seconds / progress.step * (self._steps - progress.step))
-        self._say(
-            f"step {progress.step:,}: loss {progress.loss:.4f}, {progress.held_out.answers:.1%} of held-out answers "
-            f"wrong, {left} left"
-        )
+        held_out = progress.held_out
+        says = f"{held_out.answers:.1%} of held-out answers wrong"
+        if self._text:
+            says = f"held-out perplexity {perplexity_of(held_out.loss):.4g}"
+        self._say(f"step {progress.step:,}: loss {progress.loss:.4f}, {says}, {left} left")
         if probes:
             units = {name: "" if name.startswith("perplexity of") else " %" for name in probes}
             found = (f"{name} {value:.4g}{units[name]}" for name, value in probes.items())
@@ -63,9 +69,9 @@ class TrainingBar:
 
 
 @contextmanager
-def training_bar() -> Iterator[TrainingBar]:
+def training_bar(text: bool = False) -> Iterator[TrainingBar]:
     """Shown on stderr until its block ends."""
-    shown = TrainingBar()
+    shown = TrainingBar(text)
     try:
         yield shown
     finally:

@@ -32,7 +32,7 @@ class LanguageRecipe:
     """What is trained, and how. Without `data` the rows are of `tasks` alone, without tasks they are of the text.
 
     `start` is a checkpoint to go on from; `tune` says which of its weights are trained. `attention` "" is the
-    checkpoint's own, or mta.
+    checkpoint's own.
     """
 
     attention: str
@@ -63,13 +63,21 @@ class LanguageRecipe:
         if self.start and self.tokenizer_spec:
             raise SpecError("a checkpoint has its tokenizer; leave --tokenizer out, or --from")
         if not self.start and not self.data and self.tokenizer_spec.partition(":")[0] in ("", LEARNT):
-            raise SpecError("a new model for tasks alone needs --tokenizer, or --data to learn one from")
+            raise SpecError(
+                "a new model needs a tokenizer: name one by --tokenizer, or text to learn it from: "
+                "mta-eval train text TASK --data …"
+            )
 
     def described(self) -> dict[str, object]:
-        """As recipe.json keeps it; the text by its digest, so that another one is not gone on with."""
+        """As recipe.json keeps it; text and checkpoint by their digests, so that others are not gone on with."""
+        from mta_eval.models.identity import weights_digest
+        from mta_eval.models.locations import checkpoint_path, local_path
+
         plain: dict[str, object] = json.loads(json.dumps(asdict(self)))
         what = ["text"] * bool(self.data) + list(self.tasks)
         digest = {"text": _digest(self._texts)} if self.data else {}
+        if self.start:
+            digest["weights"] = weights_digest(local_path(checkpoint_path(self.start)))
         return {"task": " ".join(what), **plain, **digest, "mta_eval": VERSION}
 
     def tokenizer(self) -> PreTrainedTokenizerFast:
@@ -106,6 +114,7 @@ class LanguageRecipe:
         if self.tasks:
             windows = self.windows or (self.length,)
             rows = SampleRows(self.tasks, tokenizer, self.length, windows, self.seed, self.text_weight)
+            rows.batch("test", range(len(self.tasks)))  # one of each, to find at once what cannot be asked
             parts.append((1 - self.text_share, rows))
         return parts[0][1] if len(parts) == 1 else MixedRows(parts)
 
@@ -115,7 +124,25 @@ class LanguageRecipe:
 
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(generator(self.seed, "weights").getrandbits(63))
-            return self._from_checkpoint() if self.start else self._from_scratch(tokenizer)
+            model = self._from_checkpoint() if self.start else self._from_scratch(tokenizer)
+        self._check(model, tokenizer)
+        return model
+
+    def _check(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:
+        """Raises SpecError if the model cannot read the rows."""
+        from mta_eval.models.context_window import window_of
+
+        window, vocabulary = window_of(model.config), model.config.vocab_size
+        if window and self.length > window:
+            raise SpecError(
+                f"rows of {self.length:,} tokens are longer than the window of the model, {window:,}; "
+                "give a smaller --length"
+            )
+        largest = max(tokenizer.get_vocab().values())
+        if largest >= vocabulary:
+            raise SpecError(
+                f"the tokenizer has a token {largest:,}, the model {vocabulary:,} tokens; they do not belong together"
+            )
 
     def about(self) -> str:
         """What the model is good for."""
@@ -131,9 +158,7 @@ class LanguageRecipe:
             "eos_token_id": tokenizer.eos_token_id,
             "max_position_embeddings": self.length,
         }
-        model: PreTrainedModel = MTAForCausalLM(
-            language_config(self.preset, self.attention or MTA, tokens, self.options)
-        )
+        model: PreTrainedModel = MTAForCausalLM(language_config(self.preset, self.attention, tokens, self.options))
         return model
 
     def _from_checkpoint(self) -> PreTrainedModel:
@@ -173,6 +198,16 @@ def _digest(documents: tuple[Document, ...]) -> str:
     return hashed.hexdigest()[:16]
 
 
+def check_options(tasks: tuple[str, ...], options: Mapping[str, Any]) -> None:
+    """Raises SpecError for options of LanguageRecipe that would change nothing."""
+    if "text_share" in options and not (tasks and options.get("data")):
+        raise SpecError("--text-share mixes text with tasks; name both, or leave it out")
+    if "text_weight" in options and not tasks:
+        raise SpecError("--text-weight is about the prompts of tasks; name a task, or leave it out")
+    if "rank" in options and not str(options.get("tune", "")).startswith("lora"):
+        raise SpecError("--rank is that of LoRA; give --tune lora or lora+kernels, or leave it out")
+
+
 def language_model(
     tasks: tuple[str, ...],
     attention: str,
@@ -189,6 +224,9 @@ def language_model(
 
     if preset and options.get("start"):
         raise SpecError("a checkpoint has its size; leave --preset out, or --from")
+    if preset == FROM_CHECKPOINT:
+        raise SpecError("a checkpoint is named by --from; leave --preset out")
+    check_options(tasks, options)
     name = FROM_CHECKPOINT if options.get("start") else preset or SMALLEST_SIZE
     size = find_size(name)
     registry.build_all(tasks, registry.build_task)
@@ -203,4 +241,5 @@ def language_model(
         "tested": 8 * size.batch,
     }
     fields = {"length": size.length, **options}
+    attention = attention or ("" if options.get("start") else MTA)
     return LanguageRecipe(attention, name, seed, Schedule(**{**schedule, **changes}), tasks=tasks, **fields)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mta_eval import registry
-from mta_eval.errors import SpecError
+from mta_eval.errors import SpecError, did_you_mean
 
 if TYPE_CHECKING:
     from mta_eval.attention.configuration import MTAConfig
@@ -38,13 +38,24 @@ LANGUAGE_SIZES: Mapping[str, LanguageSize] = {
     "550M": LanguageSize(400_000, 128, 2048, 1.5e-4, 375, 0.05, 32_000),
     "880M": LanguageSize(400_000, 128, 2048, 1.5e-4, 375, 0.05, 32_000),
     "1B": LanguageSize(200_000, 256, 2048, 1.5e-4, 187, 0.05, 32_000),
-    "checkpoint": LanguageSize(300, 8, 512, 1e-4, 30, 0.0, 0),  # of any size, with --from
 }
-FROM_CHECKPOINT, SMALLEST_SIZE = "checkpoint", "tiny"
+SMALLEST_SIZE = "tiny"
+# of MTAConfig, that --set may change; the rest hangs on the size, the tokenizer or the attention
+OPTIONS = (
+    *("query_kernel_before", "key_kernel_before", "head_kernel_before", "query_kernel_after", "key_kernel_after"),
+    *("head_kernel_after", "convolution_layers", "key_padding", "norm", "gate", "kernel_init", "initializer_range"),
+    *("hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "intermediate_size"),
+    *("head_dim", "attention_dropout", "attention_bias", "mlp_bias", "tie_word_embeddings", "rms_norm_eps"),
+    *("max_position_embeddings", "rope_parameters", "hidden_act"),
+)
+FROM_CHECKPOINT = "checkpoint"  # of any size, trained a little more
+CHECKPOINT_SIZE = LanguageSize(300, 8, 512, 1e-4, 30, 0.0, 0)
 
 
 def find_size(name: str) -> LanguageSize:
-    """The size of that name. Raises SpecError, naming all."""
+    """The size of that name, or that of a checkpoint. Raises SpecError, naming all."""
+    if name == FROM_CHECKPOINT:
+        return CHECKPOINT_SIZE
     if name not in LANGUAGE_SIZES:
         raise SpecError(f"there is no size {name!r} of language models; there is: {', '.join(LANGUAGE_SIZES)}")
     return LANGUAGE_SIZES[name]
@@ -62,6 +73,10 @@ def language_config(
 
     size = find_size(name)
     variant = registry.find("attention", attention)
+    known = (*OPTIONS, *variant.options)
+    for option in options:
+        if option not in known:
+            raise SpecError(f"--set: a new model has no option {option!r}{did_you_mean(option, known)}")
     common: dict[str, Any] = {"tie_word_embeddings": True, "rms_norm_eps": 1e-5, **tokens}
     try:
         if not size.width:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
     from mta_eval.core import Record
+    from mta_eval.results.measures import Measurement
 
 SEED = 4_000_000_000  # of samples: no run's and no row's
 
@@ -30,19 +31,18 @@ class Probes:
     def __post_init__(self) -> None:
         registry.build_all(self.tasks, registry.build_task)
 
+    def check(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:
+        """Raises MtaEvalError where a task cannot be asked of this model: one that does not fit its window."""
+        runner.check(self._plan(model, tokenizer))
+
     def ask(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> dict[str, float]:
-        """Accuracy by task and length, "niah 1K", and perplexity by domain, "perplexity of wiki 1K".
+        """Accuracy (%) by task and length, "niah 1K", and perplexity by domain, "perplexity of wiki 1K".
 
-        Raises MtaEvalError where a task cannot be asked of this model.
+        What no sample has a value of is left out.
         """
-        from mta_eval.models.in_memory import InMemory
-
         was_training = model.training
         model.eval()
-        tasks = registry.build_all(self.tasks, registry.build_task)
-        plan = Plan(tasks, {"model": InMemory(model, tokenizer)}, Sweep(self.lengths, (None,), self.repeats, SEED))
-        runner.check(plan)
-        records = list(runner.run(plan))
+        records = list(runner.run(self._plan(model, tokenizer)))
         model.train(was_training)
         groups: dict[str, list[Record]] = {}
         for record in records:
@@ -50,9 +50,15 @@ class Probes:
             what = f"perplexity of {domain}" if domain else record.task
             length = record.axes.get("length")
             groups.setdefault(f"{what} {length_text(int(length)) if length else '0k'}", []).append(record)
-        return {name: _value(name, group) for name, group in groups.items()}
+        found = {name: _value(name, group) for name, group in groups.items()}
+        return {name: cell.mean for name, cell in found.items() if cell is not None}
+
+    def _plan(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> Plan:
+        from mta_eval.models.in_memory import InMemory
+
+        tasks = registry.build_all(self.tasks, registry.build_task)
+        return Plan(tasks, {"model": InMemory(model, tokenizer)}, Sweep(self.lengths, (None,), self.repeats, SEED))
 
 
-def _value(name: str, records: Sequence[Record]) -> float:
-    cell = perplexity(records) if name.startswith("perplexity of") else accuracy(records)
-    return cell.mean if cell else float("nan")
+def _value(name: str, records: Sequence[Record]) -> Measurement | None:
+    return perplexity(records) if name.startswith("perplexity of") else accuracy(records)

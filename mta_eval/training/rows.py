@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, runtime_checkable
 
 from mta_eval.core import generator
 
@@ -62,6 +62,14 @@ class AnswerRows(ABC):
         return RowBatch(tokens, (answers > 0).float(), answers)
 
 
+@runtime_checkable
+class TextParts(Protocol):
+    """Rows that are running text, or some of which are."""
+
+    def held_out_texts(self) -> Mapping[str, tuple[Rows, int]]:
+        """For each domain of the text its rows, and how many different ones of the stream "validation" there are."""
+
+
 class MixedRows:
     """Rows of several kinds, each with its share of them; which one a row is of hangs on its number."""
 
@@ -73,18 +81,33 @@ class MixedRows:
         import torch
 
         kinds = [self._kind(stream, index) for index in indices]
-        made: dict[int, RowBatch] = {}
-        for place, (kind, index) in enumerate(zip(kinds, indices, strict=True)):
-            made[place] = self.parts[kind].batch(stream, [index])
-        tokens, weights, answers, documents = zip(*(made[place] for place in range(len(kinds))), strict=True)
+        made, places = [], list[int]()
+        for kind in sorted(set(kinds)):
+            mine = [place for place, other in enumerate(kinds) if other == kind]
+            made.append(self.parts[kind].batch(stream, [indices[place] for place in mine]))
+            places += mine
+        back = torch.tensor(places).argsort()
+        tokens, weights, answers, documents = zip(*made, strict=True)
+        packed = None
         if any(one is not None for one in documents):  # rows of one document beside packed ones
-            documents = tuple(torch.ones_like(tokens[0]) if one is None else one for one in documents)
-        packed = torch.cat(documents) if documents[0] is not None else None
-        return RowBatch(torch.cat(tokens), torch.cat(weights), torch.cat(answers), packed)
+            packed = torch.cat([_one_document(rows) if rows.documents is None else rows.documents for rows in made])
+            packed = packed[back]
+        return RowBatch(torch.cat(tokens)[back], torch.cat(weights)[back], torch.cat(answers)[back], packed)
+
+    def held_out_texts(self) -> Mapping[str, tuple[Rows, int]]:
+        """See TextParts."""
+        parts = [part.held_out_texts() for part in self.parts if isinstance(part, TextParts)]
+        return {name: text for part in parts for name, text in part.items()}
 
     def _kind(self, stream: Stream, index: int) -> int:
         random = generator(0, "mixed rows", stream, index)
         return int(random.choices(range(len(self.parts)), weights=self.shares)[0])
+
+
+def _one_document(rows: RowBatch) -> torch.Tensor:
+    import torch
+
+    return torch.ones_like(rows.tokens)
 
 
 class Stage(NamedTuple):

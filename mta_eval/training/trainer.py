@@ -133,7 +133,7 @@ class Trainer:
             answers, wrong_answers = set(says.answers.tolist()), set(says.answers[wrong.cpu()].tolist())
             counts = torch.tensor([len(wrong_answers), len(wrong), len(answers)])
             totals += torch.cat((torch.stack((loss, wrong.sum())).double().cpu(), counts))
-        loss, tokens, wrong_answers, token_count, answer_count = self.share.sum(totals.to(self.device)).tolist()
+        loss, tokens, wrong_answers, token_count, answer_count = self._over_processes(totals).tolist()
         asked, asked_answers = max(token_count, 1), max(answer_count, 1)  # few rows may leave a process without any
         return HeldOutErrors(loss / asked, tokens / asked, wrong_answers / asked_answers)
 
@@ -143,7 +143,9 @@ class Trainer:
         self.model.train()
         for group in self.optimizer.param_groups:
             group["lr"] = self.schedule.rate(self.step)
-        total = float(self.share.sum(batch.weights.sum().double().to(self.device)))
+        total = float(self._over_processes(batch.weights.sum().double()))
+        if not total:
+            raise ModelError(f"the rows of step {self.step} have no token to predict; give longer texts")
         self.optimizer.zero_grad()
         batch_loss = torch.zeros((), dtype=torch.float64)
         at_once = self.schedule.at_once or len(batch.tokens)
@@ -156,12 +158,16 @@ class Trainer:
                 loss = (losses * says.weights).sum() / total
                 loss.backward()  # type: ignore[no-untyped-call]
                 batch_loss += loss.detach().cpu()
-        mean = float(self.share.sum(batch_loss.to(self.device)))
+        mean = float(self._over_processes(batch_loss))
         self._check(mean)
         self._sum_gradients()
         nn.utils.clip_grad_norm_(self.trained.values(), self.schedule.clip)
         self.optimizer.step()
         return mean
+
+    def _over_processes(self, values: torch.Tensor) -> torch.Tensor:
+        """The sum of `values`, on the CPU in float64, which not every device has."""
+        return values if self.share.world == 1 else self.share.sum(values.to(self.device))
 
     def _check(self, loss: float) -> None:
         if not math.isfinite(loss):

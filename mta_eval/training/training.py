@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from mta_eval.training.training_log import log_line
+from mta_eval.training.rows import MixedRows, TextParts
+from mta_eval.training.training_log import log_line, perplexity_of
 
 if TYPE_CHECKING:
     import torch
@@ -78,32 +79,48 @@ def train(
     from mta_eval.models.devices import choose_device
     from mta_eval.training.card import card
     from mta_eval.training.processes import processes
-    from mta_eval.training.trainer import Trainer
     from mta_eval.training.training_folder import TrainingFolder
 
     with ExitStack() as alone, processes(choose_device(device)) as (share, place):
-        if share.rank:
-            share.barrier()  # the first process makes the folder
         folder = TrainingFolder(out, recipe.described())
-        if not share.rank:
-            share.barrier()
+        # whatever may be wrong is found before the folder is made
+        prepared = None if folder.finished else _prepare(recipe, share, place, probes)
         if not share.rank:
             alone.enter_context(folder.alone())
-        if folder.finished:
+        share.barrier()  # the first process has made the folder
+        if prepared is None or folder.finished:
             if not share.rank:
                 observer.begin(recipe.schedule.steps, recipe.schedule.steps)
             return folder.errors()
-        tokenizer = recipe.tokenizer()
-        model, rows = recipe.new_model(tokenizer).to(place), recipe.rows(tokenizer)
-        workers = 2 if place.type == "cuda" else 0  # a GPU would wait for its rows
-        trainer = Trainer(model, rows, recipe.schedule, recipe.seed, share, workers)
+        trainer, model, tokenizer = prepared
         ask = partial(probes.ask, model, tokenizer) if probes else None
         train_in_folder(trainer, folder, observer, stop_below, ask)
         test = trainer.evaluate("test", recipe.schedule.tested)._asdict()
         if not share.rank:
             facts = {**recipe.described(), "machine": _machine(place, share), "attention": model.config.attention}
-            folder.finish(merged(model), tokenizer, test, card(facts, folder.lines(), test, recipe.about(), command))
+            facts["trained parameters"] = sum(weight.numel() for weight in trainer.trained.values())
+            whole = merged(model)
+            facts["parameters"] = sum(weight.numel() for weight in whole.parameters())
+            folder.finish(whole, tokenizer, test, card(facts, folder.lines(), test, recipe.about(), command))
     return test
+
+
+class _Prepared(NamedTuple):
+    trainer: Trainer
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerFast
+
+
+def _prepare(recipe: Recipe, share: Share, place: torch.device, probes: Probes | None) -> _Prepared:
+    """All that a training needs, looked at. Raises MtaEvalError where parts do not fit together."""
+    from mta_eval.training.trainer import Trainer
+
+    tokenizer = recipe.tokenizer()
+    model, rows = recipe.new_model(tokenizer).to(place), recipe.rows(tokenizer)
+    if probes and not share.rank:
+        probes.check(model, tokenizer)
+    workers = 2 if place.type == "cuda" else 0  # a GPU would wait for its rows
+    return _Prepared(Trainer(model, rows, recipe.schedule, recipe.seed, share, workers), model, tokenizer)
 
 
 def train_in_folder(
@@ -115,7 +132,7 @@ def train_in_folder(
 ) -> None:
     """Train to the end, or until the share of wrong held-out answers is at most `stop_below`; goes on where it stopped.
 
-    What `probe` says at each evaluation is kept in the log.
+    What `probe` says at each evaluation is kept in the log, and so is the perplexity of each domain of held-out text.
     Raises ModelError if the folder is damaged, DivergedError if the loss is no longer a number.
     """
     writes = not trainer.share.rank
@@ -126,13 +143,27 @@ def train_in_folder(
     if lines and stop_below is not None and lines[-1]["held_out"]["answers"] <= stop_below:
         return
     for progress in trainer.run(observer.step if writes else None):
+        found = _perplexities(trainer)
         if writes:
-            found = probe() if probe else {}
+            found |= probe() if probe else {}
             lines.append(log_line(progress, found))
             folder.save(trainer, lines)
             observer.evaluated(progress, found)
         if stop_below is not None and progress.held_out.answers <= stop_below:
             return
+
+
+def _perplexities(trainer: Trainer) -> dict[str, float]:
+    """By domain of the held-out text; nothing where all rows are of one, for then the held-out loss says it."""
+    rows = trainer.rows
+    parts = rows.held_out_texts() if isinstance(rows, TextParts) else {}
+    if len(parts) < 2 and not isinstance(rows, MixedRows):
+        return {}
+    most = max(trainer.schedule.held_out // max(len(parts), 1), 1)
+    return {
+        f"perplexity of {name}, held out": perplexity_of(trainer.evaluate("validation", min(count, most), text).loss)
+        for name, (text, count) in parts.items()
+    }
 
 
 def _machine(place: torch.device, share: Share) -> str:

@@ -33,19 +33,20 @@ MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 class TrainingFolder:
-    """Opens the folder of `recipe`, a plain dict. Raises ModelError if it holds another training, or anything else."""
+    """The folder of `recipe`, a plain dict; nothing is written before `alone`.
+
+    Raises ModelError if it holds another training, or anything else.
+    """
 
     def __init__(self, folder: Path, recipe: dict[str, object]) -> None:
         self.folder, self._log, self._state = folder, folder / "log.jsonl", folder / "state.safetensors"
-        known = folder / "recipe.json"
+        self._recipe, self._known = recipe, folder / "recipe.json"
         with _one_line_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            if known.exists():
-                _compare(folder, _read(known), recipe, ignored={"mta_eval"} if self.finished else set())
-            elif not all(map(is_unfinished, folder.iterdir())):
+            if self._known.exists():
+                ignored = {"mta_eval"} if self.finished else set()
+                _compare(folder, _read(self._known), recipe, ignored)
+            elif folder.exists() and not all(map(is_unfinished, folder.iterdir())):
                 raise ModelError(f"{str(folder)!r} is there already; name a new folder, or one whose training goes on")
-            else:
-                _write(known, json.dumps(recipe, indent=1) + "\n")
 
     @property
     def finished(self) -> bool:
@@ -54,12 +55,18 @@ class TrainingFolder:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """A context in which no other process trains in this folder. Raises ModelError while one does."""
+        """A context in which no other process trains in this folder, which is made if it is new.
+
+        Raises ModelError while another process trains there.
+        """
         with _one_line_errors(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
             handle = os.open(self.folder, os.O_RDONLY)
         try:
             with _one_line_errors(self.folder):
                 _lock(handle, self.folder)
+                if not self._known.exists():
+                    _write(self._known, json.dumps(self._recipe, indent=1) + "\n")
             yield
         finally:
             os.close(handle)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
@@ -9,6 +10,9 @@ from mta_eval.outside import read_json
 
 if TYPE_CHECKING:
     from mta_eval.training.trainer import Progress
+
+
+LARGEST_LOSS = 700.0  # nats, of which e to the power of it is a float
 
 
 class HeldOutLine(TypedDict):
@@ -27,7 +31,7 @@ class LogLine(TypedDict):
     rate: float
     seconds: float
     held_out: HeldOutLine
-    probes: NotRequired[dict[str, float]]  # what `probes.Probes` found
+    probes: NotRequired[dict[str, float]]  # what `probes.Probes` found, and perplexities of held-out text
 
 
 def log_line(progress: Progress, probes: Mapping[str, float]) -> LogLine:
@@ -49,3 +53,8 @@ def parse_line(text: bytes) -> LogLine:
     if not isinstance(line, dict):
         raise TypeError("no object")
     return line
+
+
+def perplexity_of(loss: float) -> float:
+    """e to the power of a mean loss in nats."""
+    return math.exp(min(loss, LARGEST_LOSS))

@@ -1,7 +1,7 @@
 """mta-eval train, as people use it, on models of seconds."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,8 +37,8 @@ def stop_at(evaluation: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C right after so many evaluations."""
     left, really = [evaluation], terminal.TrainingBar.evaluated
 
-    def evaluated(bar: terminal.TrainingBar, progress: Progress) -> None:
-        really(bar, progress)
+    def evaluated(bar: terminal.TrainingBar, progress: Progress, probes: Mapping[str, float]) -> None:
+        really(bar, progress, probes)
         left[0] -= 1
         if not left[0]:
             raise KeyboardInterrupt
@@ -152,13 +152,16 @@ def test_the_papers_rows_have_319_characters(call: Call) -> None:
 
 BAD: dict[str, tuple[tuple[str, ...], str]] = {
     "another task": (("leter_blocks", "--out", "x"), "did you mean 'letter_blocks'"),
-    "a task that is not trained": (("niah", "--out", "x"), "no recipe to train 'niah'"),
-    "a task with options": (("letter_blocks:block=8", "--out", "x"), "no recipe to train"),
+    "a task without a tokenizer": (("niah", "--out", "x"), "a new model needs a tokenizer"),
+    "a probe": (("letter_blocks", "--out", "x", "--probe", "niah"), "beyond the window"),
+    "rows of needles": (("needles", "--out", "x", "--write-rows", "1"), "--write-rows writes letter blocks"),
+    "rows of text": (("text", "--data", "prose", "--out", "x", "--write-rows", "1"), "--write-rows writes letter bl"),
     "no place": (("letter_blocks",), "--out"),
-    "preset": (("letter_blocks", "--out", "x", "--preset", "gpu"), "--preset"),
+    "preset": (("letter_blocks", "--out", "x", "--preset", "gpu"), "letter_blocks has no preset 'gpu'"),
     "attention": (("letter_blocks", "--out", "x", "--model", "mamba"), "no attention variant is called"),
     "target": (("letter_blocks", "--out", "x", "--target", "middle"), "--target"),
     "block": (("letter_blocks", "--out", "x", "--block", "26"), "block must be 1 to 25"),
+    "no block": (("letter_blocks", "--out", "x", "--block", "0"), "block must be"),
     "block below the query": (("letter_blocks", "--out", "x", "--block", "1"), "query must be 1 to block=1"),
     "steps": (("letter_blocks", "--out", "x", "--steps", "-1"), "--steps"),
     "every": (("letter_blocks", "--out", "x", "--every", "-5"), "--every"),
@@ -203,8 +206,18 @@ def test_a_bar_says_nothing_but_evaluations_in_a_log(capsys: pytest.CaptureFixtu
         bar.begin(0, 1000)
         for step in range(1, 101):
             bar.step(step, 1 / step)
-        bar.evaluated(Progress(100, 0.5, 1e-3, 60.0, HeldOutErrors(0.4, 0.1, 0.25)))
+        bar.evaluated(Progress(100, 0.5, 1e-3, 60.0, HeldOutErrors(0.4, 0.1, 0.25)), {})
     out, err = capsys.readouterr()
     assert out == ""
     assert err == "step 100: loss 0.5000, 25.0% of held-out answers wrong, 9 min left\n"
     assert bar.began == 0
+
+
+def test_of_text_a_log_has_perplexities_and_probes(capsys: pytest.CaptureFixture[str]) -> None:
+    with terminal.training_bar(text=True) as bar:
+        bar.begin(0, 1000)
+        found = {"niah 1K": 62.5, "perplexity of wiki, held out": 12.345}
+        bar.evaluated(Progress(100, 0.5, 1e-3, 60.0, HeldOutErrors(3.0, 0.1, 0.25)), found)
+    first, second = capsys.readouterr().err.splitlines()
+    assert first == "step 100: loss 0.5000, held-out perplexity 20.09, 9 min left"
+    assert second == "  niah 1K 62.5 %, perplexity of wiki, held out 12.35"

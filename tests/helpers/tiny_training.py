@@ -67,7 +67,7 @@ def recipe(attention: Any = "mta", task: str = TASK, sizes: dict[str, Any] | Non
     return replace(made, sizes={**real.sizes, **SIZES, **kernels, "max_position_embeddings": width, **(sizes or {})})
 
 
-def train(recipe: Recipe, folder: Path, watch: Heard | None = None, **options: Any) -> dict[str, float]:
+def train(recipe: whole.Recipe, folder: Path, watch: Heard | None = None, **options: Any) -> dict[str, float]:
     return whole.train(recipe, folder, watch or Heard(), "cpu", **options)
 
 

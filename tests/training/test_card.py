@@ -35,9 +35,12 @@ def test_a_card_says_what_was_trained_how_and_what_came_out() -> None:
     assert "    mta-eval train letter_blocks --seed 43\n" in written
     assert "| whole answers | 0.5% |" in written
     assert "given) | 0.12% |" in written
-    assert "errors on 1,000 rows" in written
-    assert "errors are on 500 rows" in written
-    assert "mta-eval run letter_blocks:blocks=10 --model mta:" in written
+    assert "These are of 1,000 rows" in written
+    assert "are of 500 rows held out" in written
+    assert "mta-eval run TASK --model mta:FOLDER" in written
+    assert "| step | loss | wrong answers | wrong tokens | seconds |" in written
+    assert "Probes" not in written
+    assert "tokens seen" not in written
     assert "`AutoModelForCausalLM`. It knows letters.\n" in written
     assert "| 2,400 | 0.0417 | 50.0% | 25.00% | 1450 |\n" in written
 
@@ -66,3 +69,35 @@ def test_a_card_begins_as_the_hub_wants_it() -> None:
     head, _, body = card(RECIPE, log(3), TEST, "", "").removeprefix("---\n").partition("---\n")
     assert {line.split(":")[0] for line in head.splitlines()} == {"library_name", "license", "tags"}
     assert body.startswith("\n# ")
+    assert "license" not in card({**RECIPE, "start": "smollm2"}, log(3), TEST, "", "")  # that is another's
+
+
+def test_a_card_of_text_has_perplexities_and_what_was_read() -> None:
+    text = {**RECIPE, "task": "text", "data": "books", "length": 512, "tasks": [], "windows": [], "parameters": 1234}
+    text["schedule"] = {**RECIPE["schedule"], "batch": 8}
+    written = card(text, log(24), TEST | {"loss": 3.0}, "", "")
+    assert "| perplexity | 20.09 |" in written
+    assert "| wrong next tokens | 0.12% |" in written
+    assert "whole answers" not in written
+    assert "| step | loss | perplexity | wrong tokens | seconds |" in written
+    assert "| 2,400 | 0.0417 | 2.718 | 25.00% | 1450 |\n" in written
+    for fact in ("data | books", "length | 512", "parameters | 1234", f"tokens seen | {2400 * 8 * 512}"):
+        assert f"| {fact} |\n" in written
+    for empty in ("tasks", "windows"):
+        assert f"| {empty} |" not in written
+
+
+def test_a_card_of_text_and_tasks_has_errors_of_answers() -> None:
+    mixed = {**RECIPE, "data": "books", "tasks": ["niah"], "length": 512}
+    mixed["schedule"] = {**RECIPE["schedule"], "batch": 8}
+    assert "| whole answers | 0.5% |" in card(mixed, log(2), TEST, "", "")
+
+
+def test_a_card_has_the_last_probes() -> None:
+    lines = log(3)
+    lines[1]["probes"] = {"niah 1K": 1.0}
+    lines[2]["probes"] = {"niah 1K": 62.5, "perplexity of wiki, held out": 12.3456}
+    written = card(RECIPE, lines, TEST, "", "")
+    assert "Asked after step 300: " in written
+    assert "| niah 1K | 62.5 |\n| perplexity of wiki, held out | 12.35 |\n" in written
+    assert "| niah 1K | 1 |" not in written

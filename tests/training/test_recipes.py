@@ -245,15 +245,54 @@ def test_a_recipe_is_kept_whole_and_reads_back_the_same() -> None:
     assert described["mta_eval"] == mta_eval.__version__
 
 
-def test_what_there_is_no_recipe_for_is_refused() -> None:
-    with pytest.raises(SpecError, match=r"no recipe to train 'letter_block'.*did you mean 'letter_blocks'"):
-        recipe_for("letter_block", "mta")
-    with pytest.raises(SpecError, match="no recipe to train 'niah'"):
-        recipe_for("niah", "mta")
-    with pytest.raises(SpecError, match="no preset 'gpu'; there is: cpu, paper"):
-        recipe_for("letter_blocks", "mta", "gpu")
-    with pytest.raises(SpecError, match="block"):
-        recipe_for("letter_blocks", "mta", "cpu", 42, 26)
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "a name": ({"what": ["letter_block"]}, r"nothing to train on that is called 'letter_block'; did you mean 'letter_"),
+    "a task": ({"what": ["text", "niahh"]}, "nothing to train on that is called 'niahh'; did you mean 'niah'"),
+    "a preset": ({"preset": "gpu"}, "no preset 'gpu'; there is: cpu, paper"),
+    "a block": ({"options": {"block": 26}}, "block must be 1 to 25"),
+    "data": ({"options": {"data": "prose"}}, "letter_blocks has no option --data; leave it out"),
+    "a checkpoint": ({"options": {"start": "x"}}, "letter_blocks has no option --from; leave it out"),
+    "a tokenizer": ({"options": {"tokenizer_spec": "x"}}, "letter_blocks has no option --tokenizer; leave it out"),
+    "an option": ({"options": {"options": {"norm": 1}}}, "letter_blocks has no option --set; leave it out"),
+    "needles with blocks": ({"what": ["needles"], "options": {"block": 5}}, "needles has no option --block"),
+    "needles with a batch": (
+        {"what": ["needles"], "changes": {"batch": 5}},
+        "needles has a batch for each of its",
+    ),
+    "two recipes": ({"what": ["letter_blocks", "text"]}, "letter_blocks is a recipe of its own; train on it alone"),
+    "a recipe beside text": ({"what": ["text", "needles"]}, "needles is a recipe of its own; train on it alone"),
+    "text twice": ({"what": ["text", "text"], "options": {"data": "prose"}}, "text is named twice; name it once"),
+    "blocks of text": (
+        {"what": ["text"], "options": {"data": "prose", "block": 5}},
+        "--block is of letter_blocks",
+    ),
+    "data for nothing": (
+        {"what": ["niah"], "options": {"data": "prose"}},
+        "--data is the text of `text`; name",
+    ),
+    "an attention": ({"attention": "mamba"}, "no attention variant is called 'mamba'"),
+    "a task's option": ({"what": ["niah:needle=2"], "options": {"tokenizer_spec": "x"}}, "needle"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_there_is_no_recipe_for_is_one_line(case: str) -> None:
+    given, line = REFUSED[case]
+    with pytest.raises(SpecError, match=line) as error:
+        recipe_for(**{"what": ["letter_blocks"], "attention": "mta", **given})
+    assert "\n" not in str(error.value)
+
+
+def test_recipes_are_found_by_what_is_trained_on() -> None:
+    assert recipe_for(["letter_blocks"], "").described() == training.letter_blocks("mta").described()
+    blocks: Any = recipe_for(["letter_blocks"], "diff", "paper", 7, {"steps": 3}, {"block": 8})
+    assert (blocks.attention, blocks.preset, blocks.seed, blocks.schedule.steps) == ("diff", "paper", 7, 3)
+    needles: Any = recipe_for(["needles"], "transformer", seed=5)
+    assert (needles.described()["task"], needles.attention, needles.seed) == ("needles", "transformer", 5)
+    mixed: Any = recipe_for(["text", "niah", "passkey"], "", options={"data": "prose", "length": 300})
+    assert (mixed.tasks, mixed.data, mixed.attention, mixed.length) == (("niah", "passkey"), "prose", "mta", 300)
+    alone: Any = recipe_for(["letter_blocks:blocks=4"], "mta", options={"tokenizer_spec": "x"})
+    assert alone.tasks == ("letter_blocks:blocks=4",)
 
 
 def test_weights_begin_with_the_seed_and_nothing_else(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The folder of a training: what it refuses, and that no moment is a bad one to be stopped at."""
 
 import json
+import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tiny_training import SIZES, Leaving, log_of, recipe, result_of, train
+from tiny_training import SIZES, Heard, Leaving, log_of, recipe, result_of, train
 
 from mta_eval.attention.decoder import MTAForCausalLM
 from mta_eval.errors import ModelError
@@ -188,7 +189,10 @@ def test_a_folder_of_something_else_is_refused_and_left_as_it_is(tmp_path: Path)
 def test_an_empty_folder_and_a_deep_one_may_be_filled(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for folder in (tmp_path / "empty", tmp_path / "not" / "there" / "yet"):
-        assert not TrainingFolder(folder, MTA.described()).finished
+        made = TrainingFolder(folder, MTA.described())
+        assert not (folder / "recipe.json").exists()
+        with made.alone():
+            assert not made.finished
         assert json.loads((folder / "recipe.json").read_text()) == MTA.described()
 
 
@@ -246,7 +250,8 @@ def test_a_folder_has_one_training_at_a_time(tmp_path: Path) -> None:
 
 def test_a_training_killed_as_it_wrote_its_recipe_begins(tmp_path: Path) -> None:
     (tmp_path / ".recipe.json.abcdefgh.part").write_text("{")
-    TrainingFolder(tmp_path, DROPOUT.described())
+    with TrainingFolder(tmp_path, DROPOUT.described()).alone():
+        pass
     assert [path.name for path in tmp_path.iterdir()] == ["recipe.json"]
 
 
@@ -262,3 +267,20 @@ def test_a_state_that_cannot_be_written_whole_leaves_nothing_beside_it(
     with pytest.raises(ModelError, match="No space left on device"):
         train(DROPOUT, half)
     assert sorted(path.name for path in half.iterdir()) == before
+
+
+def test_a_training_that_another_one_finished_meanwhile_is_not_trained_again(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really = Recipe.tokenizer
+
+    def slow(recipe: Recipe) -> Any:
+        shutil.copytree(whole, tmp_path / "made")  # while this one prepares itself
+        return really(recipe)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Recipe, "tokenizer", slow)
+        heard = Heard()
+        errors = train(DROPOUT, tmp_path / "made", heard)
+    assert errors == json.loads((whole / "evaluation.json").read_text())
+    assert heard.steps == []

@@ -19,6 +19,7 @@ from mta_eval.errors import ModelError, SpecError
 from mta_eval.models.checkpoint_config import read_config
 from mta_eval.models.checkpoints.code_export import add_code
 from mta_eval.models.checkpoints.folders import check_new, new_folder
+from mta_eval.models.checkpoints.retrofit_card import retrofit_card
 from mta_eval.models.error_text import first_line
 from mta_eval.models.load_check import check_finite, check_types, check_weights
 from mta_eval.models.locations import checkpoint_path
@@ -38,12 +39,19 @@ OPTIONS = (*KERNELS, "convolution_layers", "key_padding", "norm", "gate", "kerne
 PROBE = "The magic number of San Francisco is 8. The magic number of San Francisco is"
 
 
-def retrofit(source: str, attention: str, out: Path, options: Mapping[str, object], with_code: bool = False) -> float:
+def retrofit(
+    source: str,
+    attention: str,
+    out: Path,
+    options: Mapping[str, object],
+    with_code: bool = False,
+    command: str = "",
+) -> float:
     """Write to the folder `out` the model `source` (a folder, a hub id or a model spec) with another attention.
 
-    `options` are options of MTAConfig; `with_code` writes its code too (see `code_export`). Returns the largest
-    difference between both models' logits on a short text. Raises ModelError if the model is not of Llama's type or
-    `out` cannot be written, SpecError if options do not fit.
+    `options` are options of MTAConfig; `with_code` writes its code too (see `code_export`); `command` is told in the
+    card. Returns the largest difference between both models' logits on a short text.
+    Raises ModelError if the model is not of Llama's type or `out` cannot be written, SpecError if options do not fit.
     """
     check_new(out)
     path = checkpoint_path(source)
@@ -52,13 +60,15 @@ def retrofit(source: str, attention: str, out: Path, options: Mapping[str, objec
     tokenizer = transformers_tokenizer(path)
     ids = torch.tensor([tokenizer(PROBE)["input_ids"]])
     # with gradients on, for without them identity kernels are left out and nothing would be shown
-    difference = (converted(ids).logits - original(ids).logits).abs().max()
+    difference = float((converted(ids).logits - original(ids).logits).abs().max().detach())
     with new_folder(out) as unfinished:
         converted.save_pretrained(unfinished)
         tokenizer.save_pretrained(unfinished)
+        text = retrofit_card(source, original, converted, options, difference, command)
+        (unfinished / "README.md").write_text(text, "utf-8")
         if with_code:
             add_code(unfinished)
-    return float(difference.detach())
+    return difference
 
 
 def convert(original: PreTrainedModel, attention: str, options: Mapping[str, object]) -> MTAForCausalLM:
