@@ -130,7 +130,7 @@ class Engine:
             wide = widen_queries(read.q, kernels.halo_before, tile.weights_from - tile.queries_from)
             logits = torch.cat((wide @ read.k_far.transpose(2, 3), logits), -1)
         if kernels.mix_before is not None:
-            logits = _mix(logits, kernels.mix_before)
+            logits = mix_scores(logits, kernels.mix_before)
         weights = _softmax(logits, tile.weights_from)
         return _softmax(weights.clone(), tile.weights_from) if kernels.softmax_again else weights
 
@@ -141,7 +141,7 @@ class Engine:
             weights = F.pad(weights, key_reach(kernel, self.kernels.key_padding))
             weights = _hide_future(_convolve(weights, kernel, tile, tile.first), tile.first, 0, 0)
         if self.kernels.mix_after is not None:
-            weights = _mix(weights, self.kernels.mix_after)
+            weights = mix_scores(weights, self.kernels.mix_after)
         if self.dropout:
             chance = torch.Generator(weights.device).manual_seed(self.seed + tile.first)
             survivors = torch.rand(weights.shape, generator=chance, device=weights.device) >= self.dropout
@@ -188,11 +188,11 @@ def _convolve(scores: torch.Tensor, kernel: torch.Tensor, tile: Tile, first: int
     if missing:
         scores = F.pad(scores, (0, 0, missing, 0))
     if tile.last - first <= FEW_ROWS:
-        return _convolve_few(scores, kernel)
+        return convolve_few(scores, kernel)
     return F.conv2d(scores, kernel[:, None], groups=kernel.shape[0])
 
 
-def _convolve_few(scores: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
+def convolve_few(scores: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
     """conv2d of scores (B, H, rows + c_q - 1, keys + c_k - 1) by kernel (H, c_q, c_k), for few rows."""
     batch, heads, wide_rows, wide_keys = scores.shape
     _, query_size, key_size = kernel.shape
@@ -220,7 +220,7 @@ def _softmax(logits: torch.Tensor, row: int) -> torch.Tensor:
     return torch.softmax(logits, -1, dtype=torch.promote_types(logits.dtype, torch.float32)).to(logits.dtype)
 
 
-def _mix(scores: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
+def mix_scores(scores: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
     """Mix scores (B, H, T, S) over groups of heads by kernel (H / c_h, c_h, c_h)."""
     batch, heads, rows, keys = scores.shape
     groups, size, _ = kernel.shape
