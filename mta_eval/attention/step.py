@@ -12,8 +12,9 @@ import torch
 from torch.nn import functional as F
 
 from mta_eval.attention import fused
+from mta_eval.attention.convolution import convolve_few
 from mta_eval.attention.kernels import Kernels, key_reach
-from mta_eval.attention.tile import convolve_few, grouped_product, mix_scores
+from mta_eval.attention.tile import grouped_product, mix_scores
 
 
 def why_no_fused_step(q: fused.Operand, k: fused.Operand, v: fused.Operand, kernels: Kernels) -> str | None:
