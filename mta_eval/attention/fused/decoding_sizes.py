@@ -79,7 +79,7 @@ def decoding_blocks(item: int, size: int, value: int, heads_per_group: int) -> D
     wide = max(size, value) > 128
     warps = 8 if wide or heads > 2 else 4
     if item >= 4:
-        return DecodingBlocks(32 if wide else 64, min(heads, 2), warps, 2)
+        return DecodingBlocks(32, 1, 8, 2) if wide else DecodingBlocks(64, min(heads, 2), warps, 2)
     return DecodingBlocks(64, min(heads, 2) if size > 128 else heads, warps, 2 if wide else 3)
 
 
