@@ -50,6 +50,7 @@ class AttentionLayer(nn.Module):
     def __init__(self, config: MTAConfig, layer_idx: int) -> None:
         super().__init__()
         self.config, self.layer_idx = config, layer_idx
+        self.has_step = _has_step(type(self))
         self.head_dim = config.head_dim
         heads, groups, width = config.num_attention_heads, config.num_key_value_heads, config.hidden_size
         self.q_proj = nn.Linear(width, heads * self.head_dim, bias=config.attention_bias)
@@ -144,11 +145,6 @@ class AttentionLayer(nn.Module):
     # What is the same for all
 
     @property
-    def has_step(self) -> bool:
-        """Whether the variant has an `attend_step`."""
-        return type(self).attend_step is not AttentionLayer.attend_step
-
-    @property
     def initial_scale(self) -> float:
         """lambda_init of the layer (DIFF, arXiv 2410.05258): 0.8 - 0.6 exp(-0.3 layer), layers from 0."""
         return 0.8 - 0.6 * math.exp(-0.3 * self.layer_idx)
@@ -214,3 +210,15 @@ class AttentionLayer(nn.Module):
         if self.gate is not None:
             out = out * torch.sigmoid(self.gate(out))
         return out
+
+
+def _has_step(kind: type[AttentionLayer]) -> bool:
+    """Whether a variant has an `attend_step` that is of the attention which it, or what it is derived from, defines."""
+
+    def origin(name: str) -> type[object]:
+        return next(base for base in kind.__mro__ if name in vars(base))
+
+    step = origin("attend_step")
+    return step is not AttentionLayer and all(
+        issubclass(step, origin(name)) for name in ("definition", "attend_document", "values")
+    )

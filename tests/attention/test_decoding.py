@@ -19,11 +19,11 @@ CASES: dict[str, dict[str, Any]] = {
     "three heads share keys, kernel left": {"heads": 6, "groups": 2, "padding": "left", "tokens": 50},
     "fewer tokens than the kernel, kernel right": {"tokens": 2, "kernel": [4, 4], "padding": "right"},
     "pairs mixed, values of their own": {"mix": 2, "tokens": 40, "value": 24},
+}
+MORE: dict[str, dict[str, Any]] = {
     "no kernel, a row of one token": {"kernel": None, "starts": [5, 39], "tokens": 40},
     "a row that is nothing but padding": {"starts": [30, 2], "tokens": 30},
     "float16": {"dtype": "float16", "tokens": 40},
-}
-MORE: dict[str, dict[str, Any]] = {
     "one token": {"tokens": 1},
     "as many splits as a card would have": {"tokens": 300, "splits": None},
     "four heads share keys": {"heads": 4, "groups": 1, "padding": "right", "kernel": [4, 4]},

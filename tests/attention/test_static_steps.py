@@ -17,6 +17,7 @@ from mta_eval.attention.decoder import MTAForCausalLM
 from mta_eval.attention.kernels import Kernels
 from mta_eval.attention.step import step_attention
 from mta_eval.attention.tiles import full_matrix_attention
+from mta_eval.attention.transformer import TransformerAttention
 
 VARIANTS = ("mta", "transformer", "diff", "talking_heads")
 ROOM, PROMPT, ALL = 24, 12, 17
@@ -121,6 +122,18 @@ def test_other_caches_masks_and_variants_are_read_on_the_host(plugin: Any) -> No
     wanted = alibi(tokens, use_cache=False).logits[:, PROMPT:]
     found = torch.cat(list(steps(alibi, tokens, cache)), 1)
     torch.testing.assert_close(found, wanted, rtol=1e-9, atol=1e-9)
+
+
+def test_a_variant_that_changes_the_attention_has_no_step_of_another() -> None:
+    class Other(TransformerAttention):
+        def attend_document(self, *parts: Any) -> torch.Tensor:
+            return -super().attend_document(*parts)
+
+    class Same(TransformerAttention):
+        title = "another name"
+
+    config = build("transformer").config
+    assert [kind(config, 0).has_step for kind in (Same, Other)] == [True, False]
 
 
 def test_softmax_taken_twice_and_half_precision_have_a_step() -> None:
