@@ -5,11 +5,12 @@
 Needs torch, Triton, transformers and a CUDA device, nothing else; with `--smoke` every part runs at tiny sizes on a
 CPU, where Triton interprets the kernels, and its times mean nothing.
 
-correct  every path against float64: forward, gradients, history, documents, grouped queries, mixing, dropout, dtypes
+correct  every path against float64: forward, gradients, history, documents, grouped queries, mixing, dropout, dtypes,
+         the step of one token, row tiles of layers that mix heads before softmax
 tune     block sizes of each kernel, at 4K and 16K tokens of the paper's layer (16 heads of 96, 6 x 11, bf16)
 table    time and peak memory: definition, tiles, fused, plain attention; forward, and forward with backward
-decode   one more token after a context: attention alone
-models   whole models on the card against the CPU: MTA decoding with its cache, LongHeads
+decode   one more token after a context: attention alone, in a graph and outside of one; blocks and splits of the step
+models   whole models on the card against the CPU: decoding with every cache, steps in a graph, LongHeads
 train    steps a second of both letter-block trainings: the loop of `mta-eval train`, and the step in a CUDA graph
 paper    as many steps of the paper's preset as the time allows, with held-out errors
 

@@ -33,6 +33,22 @@ CASES: dict[str, dict[str, Any]] = {
     "kernel right, odd sizes": {"heads": 2, "groups": 2, "size": 80, "value": 48, "kernel": [4, 4], "padding": "right"},
     "no kernel": {"kernel": None, "tokens": 500},
     "several stripes": {"workspace": 2**21, "tokens": 1100, "heads": 2, "groups": 2},
+    "a step": {"step": True, "room": 1500},
+    "a step, grouped queries, left padding, kernel left": {
+        "step": True,
+        "heads": 8,
+        "groups": 2,
+        "size": 64,
+        "kernel": [5, 7],
+        "padding": "left",
+        "starts": [0, 333],
+        "batch": 2,
+    },
+    "a step, mixed after softmax (v1)": {"step": True, "mix": 2, "tokens": 700},
+    "a step, largest head and kernel": {"step": True, "heads": 2, "groups": 1, "size": 256, "kernel": [8, 15]},
+    "a step, float32": {"step": True, "dtype": FP32, "starts": [17], "room": 1300},
+    "row tiles of the second version": {"tiles": "v2", "tokens": 700, "groups": 2, "dtype": FP32},
+    "row tiles of talking heads": {"tiles": "talking", "tokens": 700, "dtype": FP32},
     "dropout": {"dropout": 0.25, "tokens": 256, "heads": 2, "groups": 2, "size": 64, "value": 256, "dtype": FP32},
 }
 SMOKE = {"tokens": 40, "size": 16, "past": 0, "batch": 1}
@@ -129,6 +145,10 @@ def errors(task: dict[str, Any], device: str) -> dict[str, float]:
     torch.use_deterministic_algorithms(True, warn_only=True)  # fills what `empty` gives with NaN
     if task.get("dropout"):
         return dropout_errors(task, given, options)
+    if task.get("step"):
+        return step_errors(task, [one.detach() for one in given], [one.detach() for one in exact], options)
+    if task.get("tiles"):
+        return tile_errors(task, given[:4], exact[:4])
     exact_out, out = expected(task, exact, options), fused(task, given, options)
     out_grad = torch.randn(exact_out.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(2)).to(device)
     out_grad = out_grad.to(dtype).double()
@@ -171,6 +191,52 @@ def dropout_errors(task: dict[str, Any], given: list[torch.Tensor], options: dic
     half = tokens * (tokens + 1) // 2
     found["share dropped"] = 1 - float(kept.sum()) / (kept.shape[1] * half)
     return found
+
+
+def step_errors(
+    task: dict[str, Any], given: list[torch.Tensor], exact: list[torch.Tensor], options: dict[str, Any]
+) -> dict[str, float]:
+    """One token after the others, in a cache of `room` places whose others are NaN, its length on the device."""
+    from mta_eval.attention.fused import decode_attention
+
+    task = {**DEFAULT, **task}
+    first = [min(start, task["tokens"] // 2) for start in task.get("starts", [0] * task["batch"])]
+    starts = torch.tensor(first[-task["batch"] :], device=given[0].device)
+    documents = (torch.arange(task["tokens"], device=starts.device) >= starts[:, None]).long()
+    wanted = expected(task, exact, {**options, "documents": documents})[:, :, -1:]
+    absent = (documents == 0)[:, None, :, None]
+    q, k, v = (one.masked_fill(absent, torch.nan) for one in given[:3])
+    kernel, rest = given[3], given[4:]
+    if room := task.get("room", 0):
+        k, v = (torch.nn.functional.pad(one, (0, 0, 0, room - task["tokens"]), value=torch.nan) for one in (k, v))
+    found = decode_attention(
+        q[:, :, -kernel.shape[1] :],
+        k,
+        v,
+        kernel,
+        key_padding=options["key_padding"],
+        mix_after=rest[0] if rest else None,
+        starts=starts if bool(starts.any()) else None,
+        length=torch.tensor(task["tokens"], device=starts.device) if room else None,
+    )
+    return {"out": relative_error(found, wanted)}
+
+
+def tile_errors(task: dict[str, Any], given: list[torch.Tensor], exact: list[torch.Tensor]) -> dict[str, float]:
+    """Row tiles of a layer that mixes before softmax, outputs and gradients, against the rule in float64."""
+    from gpu_parts import kernels_of
+
+    from mta_eval.attention.tiles import full_matrix_attention, multi_token_attention
+
+    torch.manual_seed(4)
+    kernels = kernels_of(task["tiles"], exact[3].detach())
+    exact_out = full_matrix_attention(*exact[:3], kernels)
+    out = multi_token_attention(*given[:3], kernels.to(given[0].dtype))
+    out_grad = torch.randn(exact_out.shape, dtype=torch.float64, device=out.device)
+    grads = torch.autograd.grad(out, given[:3], out_grad.to(out.dtype))
+    exact_grads = torch.autograd.grad(exact_out, exact[:3], out_grad)
+    found = {"out": relative_error(out, exact_out)}
+    return found | {n: relative_error(*pair) for n, *pair in zip("qkv", grads, exact_grads, strict=True)}
 
 
 def relative_error(actual: torch.Tensor, exact: torch.Tensor) -> float:

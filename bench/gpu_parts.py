@@ -203,6 +203,8 @@ COLUMN = [
     [64, 128, 8, 3, 256],
 ]
 
+STEPS = [[64, 1, 4, 4], [128, 1, 4, 2], [128, 1, 8, 2], [128, 1, 8, 3], [64, 1, 8, 3]]
+
 
 def warm_sets() -> list[list[list[int]]]:
     """Sets of blocks that together compile every candidate."""
@@ -337,7 +339,7 @@ def ways(
         yield "fused", lambda: fused_attention(q, k, v, kernels.convolve_before, **options), leaves
     if tokens <= (4096 if layer == "before" else 2048) or results.smoke:
         yield "definition", lambda: full_matrix_attention(q, k, v, kernels.to(q.dtype)), leaves
-    if tokens <= (4096 if backward or layer != "before" else 16384) or results.smoke:
+    if tokens <= (4096 if backward else 16384) or results.smoke:
         yield "tiles", lambda: multi_token_attention(q, k, v, kernels.to(q.dtype)), leaves
 
 
@@ -346,12 +348,13 @@ def table(results: PartResults) -> None:
     lengths = (40,) if results.smoke else (1024, 4096, 16384, 65536, 131072)
     plan = [("before", tokens, backward) for tokens in lengths for backward in (False, True)]
     plan += [(layer, tokens, False) for tokens in lengths[:2] for layer in ("v1", "v2", "talking")]
-    plan += [("v1", tokens, True) for tokens in lengths[:2]]
-    slow = []
-    for names in (("sdpa", "fused"), ("definition", "tiles")):
+    plan += [(layer, tokens, True) for tokens in lengths[:2] for layer in ("v1", "v2", "talking")]
+    plan += [(layer, tokens, False) for tokens in lengths[2:3] for layer in ("v2", "talking")]
+    for names in (("sdpa", "fused"), ("tiles",), ("definition",)):
         for layer, tokens, backward in plan:
             if names[0] == "sdpa" and layer not in ("before", "v1"):
-                slow.append((layer, tokens, backward))
+                continue  # they have no other form than tiles
+            if names[0] != "sdpa" and layer in ("before", "v1") and tokens > 4096:
                 continue
             _row(results, layer, tokens, backward, names)
     for dtype in (torch.float32, torch.float16):
@@ -410,7 +413,7 @@ def decode(results: PartResults) -> None:
 
     for tokens in (40,) if results.smoke else (4096, 32768, 131072):
         q, k, v, kernel = tensors(results, tokens)
-        for name in ("plain", "before", "v1", "v2"):
+        for name in ("plain", "before", "v1", "v2", "talking"):
             kernels = Kernels() if name == "plain" else kernels_of(name, kernel)
             kept = q[:, :, -1 - kernels.halo : -1].contiguous()
             last = q[:, :, -1:].contiguous()
@@ -421,6 +424,50 @@ def decode(results: PartResults) -> None:
                     results.attempt(
                         tokens, f"{name}, graph", run=lambda run=run: timed(results, captured(run), 0.5), needs=2
                     )
+        if results.smoke:
+            continue  # interpreted steps are tested elsewhere
+        shared = [one[:, ::4].contiguous() for one in (k, v)]
+        plain = lambda: F.scaled_dot_product_attention(q[:, :, -1:], *shared, enable_gqa=True)  # noqa: B023, E731
+        results.attempt(tokens, "plain, 4 heads share keys, graph", run=lambda: timed(results, captured(plain), 0.5))  # noqa: B023
+        for way, keys, values in (("room half full", k, v), ("4 heads share keys", *shared)):
+            run = step_in_room(q, keys, values, kernel, tokens // 2 if way == "room half full" else tokens)
+            results.attempt(tokens, f"before, {way}, graph", run=lambda run=run: timed(results, captured(run), 0.5))
+        results.attempt(tokens, "blocks", run=lambda: step_blocks(results, q, k, v, kernel), needs=3)  # noqa: B023
+
+
+def step_in_room(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, kernel: torch.Tensor, length: int
+) -> Callable[[], torch.Tensor]:
+    """A step in a cache of which `length` places hold tokens, as is known on the device alone."""
+    from mta_eval.attention.fused import decode_attention
+
+    queries, held = q[:, :, -kernel.shape[1] :].contiguous(), torch.tensor(length, device=q.device)
+    return lambda: decode_attention(queries, k, v, kernel, length=held)
+
+
+def step_blocks(
+    results: PartResults, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, kernel: torch.Tensor
+) -> dict[str, Any]:
+    """Milliseconds of the step with other blocks and numbers of splits, in a graph."""
+    from dataclasses import replace
+
+    from mta_eval.attention.fused.decoding import launch_decode
+    from mta_eval.attention.fused.decoding_sizes import DecodingBlocks, decoding_sizes
+    from mta_eval.attention.kernels import Kernels
+
+    queries, found = q[:, :, -kernel.shape[1] :].contiguous(), dict[str, Any]()
+    base = decoding_sizes(queries, k, v, kernel, Kernels(kernel), None)
+    for blocks in (base.blocks, *(DecodingBlocks(*one) for one in STEPS)):
+        for splits in (base.splits // 2, base.splits, min(128, 2 * base.splits)):
+            sizes = replace(base, blocks=blocks, splits=max(1, splits))
+            run = lambda sizes=sizes: launch_decode(queries, k, v, kernel, None, None, None, sizes)  # noqa: E731
+            if results.left < 2:
+                return found
+            try:
+                found[f"{list(blocks)} x {splits}"] = timed(results, captured(run), 0.2, 8)
+            except Exception as error:  # the others go on
+                found[f"{list(blocks)} x {splits}"] = f"{type(error).__name__}: {str(error)[:100]}"
+    return found
 
 
 def captured(run: Callable[[], Any]) -> Callable[[], None]:
@@ -451,6 +498,7 @@ def models(results: PartResults) -> None:
         "before": {**before, "head_kernel_after": 0, "kernel_init": "normal"},
         "v1": {**before, "head_kernel_after": 2, "kernel_init": "normal"},
         "v2": {"kernel_init": "normal"},
+        "talking heads": {"attention": "talking_heads", "kernel_init": "normal"},
         "transformer": {"attention": "transformer"},
         "diff": {"attention": "diff"},
     }
@@ -473,6 +521,7 @@ def models(results: PartResults) -> None:
                     for kind, cache in caches_of(moved, results).items():
                         in_pieces = logits_in_pieces(moved, ids.to(results.device), cache)
                         found[f"in pieces, {kind} cache"] = relative_difference(in_pieces, want)
+                    found |= graph_steps(moved, ids.to(results.device), want, results)
                 return found
 
         results.attempt(name, run=compare)
@@ -488,6 +537,42 @@ def caches_of(model: Any, results: PartResults) -> dict[str, Any]:
         caches["offloaded"] = DynamicCache(config=model.config, offloading=True)
         caches["offloaded static"] = StaticCache(config=model.config, max_cache_len=256, offloading=True)
     return caches
+
+
+def graph_steps(model: Any, ids: torch.Tensor, want: torch.Tensor, results: PartResults) -> dict[str, float]:
+    """The last 8 tokens by one CUDA graph, with a static cache that was used, emptied and filled again."""
+    from unittest import mock
+
+    from transformers import StaticCache
+
+    from mta_eval.attention import static_steps
+
+    cache, prompt = StaticCache(config=model.config, max_cache_len=256), ids.shape[1] - 8
+    token, logits = ids[:, :1].clone(), torch.empty(*ids[:, :1].shape, want.shape[2], device=ids.device)
+
+    def step() -> None:
+        logits.copy_(model(token, past_key_values=cache, use_cache=True).logits)
+
+    with mock.patch.object(static_steps, "stays_on_device", return_value=True):
+        model(ids[:, :9], past_key_values=cache, use_cache=True)
+        replay = step if results.smoke else captured(step)
+        cache.reset()
+        model(ids[:, :prompt], past_key_values=cache, use_cache=True)
+        parts = []
+        for at in range(prompt, ids.shape[1]):
+            token.copy_(ids[:, at : at + 1])
+            replay()
+            parts.append(logits.clone())
+        began = time.perf_counter()
+        for _ in range(2 if results.smoke else 30):
+            replay()
+        if not results.smoke:
+            torch.cuda.synchronize()
+    rate = (2 if results.smoke else 30) / (time.perf_counter() - began)
+    return {
+        "steps of a static cache, graph": relative_difference(torch.cat(parts, 1), want[:, prompt:]),
+        "steps a second": rate,
+    }
 
 
 def logits_in_pieces(model: Any, ids: torch.Tensor, cache: Any = None) -> torch.Tensor:
@@ -585,6 +670,14 @@ def train(results: PartResults) -> None:
             if results.smoke and attention == "mta" and way != "loop, tiles":
                 continue  # interpreted, that would take minutes
             results.attempt(attention, way, run=lambda a=attention, w=way: gpu_training.rate(results, a, w), needs=5)
+        if results.smoke and attention == "mta":
+            continue
+        kinds = {
+            "captured, rows streamed": lambda a=attention: gpu_training.streamed_rate(results, a),
+            "captured, 3 seeds": lambda a=attention: gpu_training.side_by_side(results, a, 3),
+        }
+        for kind, measure in kinds.items():
+            results.attempt(attention, kind, run=measure, needs=12)
     del table
 
 

@@ -34,11 +34,12 @@ def path_of(name: str) -> Iterator[None]:
         kernel_layer.PATHS.update(paths)
 
 
-def recipe_of(attention: Any, steps: int) -> Any:
+def recipe_of(attention: Any, steps: int, seed: int = 42) -> Any:
     """The paper's preset for so many steps."""
     from mta_eval.training.recipes import recipe_for
 
-    return recipe_for("letter_blocks", attention, "paper", 42, 5, "all", steps=steps, evaluate_every=10**9, batch=BATCH)
+    options = {"steps": steps, "evaluate_every": 10**9, "batch": BATCH}
+    return recipe_for("letter_blocks", attention, "paper", seed, 5, "all", **options)
 
 
 def model_of(recipe: Any, device: str) -> nn.Module:
@@ -115,10 +116,77 @@ def loop_rate(results: Any, attention: str) -> dict[str, float]:
     }
 
 
-def captured_step(results: Any, attention: str) -> tuple[Callable[[], None], Callable[[], torch.Tensor]]:
-    """A step on the next rows of the table, as a CUDA graph, and the last loss."""
+def side_by_side(results: Any, attention: str, seeds: int) -> dict[str, float]:
+    """Steps a second of several trainings in this process, each on a stream of its own, all together."""
+    with path_of("auto"):
+        pairs = [captured_step(results, attention, 42 + number) for number in range(seeds)]
+        streams = [torch.cuda.Stream() for _ in pairs] if results.device == "cuda" else [None] * seeds
+        count, began = 0, time.perf_counter()
+        while count < (seeds if results.smoke else 1000) and time.perf_counter() - began < 6:
+            for _ in range(1 if results.smoke else 50):
+                for (step, _), stream in zip(pairs, streams, strict=True):
+                    with torch.cuda.stream(stream) if stream is not None else nullcontext():
+                        step()
+                    count += 1
+            if results.device == "cuda":
+                torch.cuda.synchronize()
+        took = time.perf_counter() - began
+    return {"steps a second, all": count / took, "loss": float(pairs[0][1]())}
+
+
+def streamed_rate(results: Any, attention: str) -> dict[str, float]:
+    """Steps a second of a captured step whose rows worker processes make, as a training without end needs them.
+
+    A batch waits in pinned memory and is copied into the place that the graph reads; the loss is read now and then.
+    """
+    from torch.utils.data import DataLoader
+
+    from mta_eval import registry
+    from mta_eval.training.recipes import TaskRows
+    from mta_eval.training.trainer import Share, _Batches
+
     recipe = recipe_of(attention, 10**6)
-    schedule, table = recipe.schedule, _tables["training"]
+    rows = TaskRows(registry.build_task(recipe.task), recipe.seed)
+    workers = 0 if results.smoke else max(1, (os.cpu_count() or 2) - 2)
+    on_card = results.device == "cuda"
+    loader = DataLoader(
+        _Batches(rows, recipe.schedule, Share()),
+        batch_size=None,
+        sampler=range(recipe.schedule.steps),
+        num_workers=workers,
+        prefetch_factor=16 if workers else None,
+        pin_memory=on_card,
+        multiprocessing_context="spawn" if workers else None,  # CUDA is in use in this process
+    )
+    with path_of("auto"):
+        batches = iter(loader)
+        place = next(batches).to(results.device)
+        step, losses = captured_step(results, attention, batch=place)
+        count, began, waited = 0, time.perf_counter(), 0.0
+        while count < (2 if results.smoke else 2000) and time.perf_counter() - began < 8:
+            asked = time.perf_counter()
+            rows_of_step = next(batches)
+            waited += time.perf_counter() - asked
+            place.copy_(rows_of_step, non_blocking=True)
+            step()
+            count += 1
+            if count % 50 == 0:
+                float(losses())
+        last = float(losses())
+        took = time.perf_counter() - began
+    return {"steps a second": count / took, "share waiting for rows": waited / took, "workers": workers, "loss": last}
+
+
+def captured_step(
+    results: Any, attention: str, seed: int = 42, batch: torch.Tensor | None = None
+) -> tuple[Callable[[], None], Callable[[], torch.Tensor]]:
+    """A step as a CUDA graph, and the last loss: on the next rows of the table, or on what `batch` (rows, T) holds.
+
+    Dropout is drawn from the device's generator, which a graph moves on with every replay.
+    """
+    torch.manual_seed(seed)
+    recipe = recipe_of(attention, 10**6, seed)
+    schedule, table, given = recipe.schedule, _tables.get("training"), batch
     model = model_of(recipe, results.device).train()
     on_card = results.device == "cuda"
     optimizer = torch.optim.AdamW(
@@ -135,7 +203,10 @@ def captured_step(results: Any, attention: str) -> tuple[Callable[[], None], Cal
     row_offsets = torch.arange(BATCH, device=results.device)
 
     def step() -> None:
-        batch = table[(first_row + row_offsets) % len(table)].long()
+        batch = given
+        if batch is None:
+            assert table is not None
+            batch = table[(first_row + row_offsets) % len(table)].long()
         with torch.autocast("cuda", torch.bfloat16) if on_card else nullcontext():
             logits = model(batch, use_cache=False, logits_to_keep=ANSWER + 1).logits[:, :-1]
         found = F.cross_entropy(logits.float().flatten(0, 1), batch[:, -ANSWER:].flatten())

@@ -19,7 +19,7 @@ IMPLEMENTATIONS: dict[str, Path] = {"auto": "auto", **PATHS}
 
 
 class QueriesToCome(NamedTuple):
-    """What the choice of a path looks at, of queries that are not computed yet."""
+    """What the choice of a path looks at, of queries (or keys) that are not computed yet."""
 
     is_cuda: bool
     dtype: torch.dtype
@@ -27,7 +27,7 @@ class QueriesToCome(NamedTuple):
 
 
 def attention_path(config: PretrainedConfig, implementation: str, device: str, dtype: str) -> str:
-    """What computes a prompt's attention, without dropout: of the family layer by layer, else transformers' name of it.
+    """What computes the attention, without dropout: of the family layer by layer, else transformers' name of it.
 
     `implementation` is transformers' attn_implementation; "auto" is the family's default. Layers are made without
     weights. Raises ModelError where the family has no such implementation.
@@ -41,10 +41,11 @@ def attention_path(config: PretrainedConfig, implementation: str, device: str, d
     path = IMPLEMENTATIONS[implementation]
     shape = (1, config.num_attention_heads, 2, config.head_dim)
     queries = QueriesToCome(device.startswith("cuda"), getattr(torch, dtype), shape)
+    keys = queries._replace(shape=(1, config.num_key_value_heads, 2, config.head_dim))
     variant, total = registry.find("attention", config.attention), config.num_hidden_layers
     with torch.device("meta"):
         layers = [variant(config, layer) for layer in range(total)]
-    found: Counter[str] = Counter(layer.computed_by(queries, path) for layer in layers)
+    found: Counter[str] = Counter(layer.computed_by(queries, keys, path) for layer in layers)
     if len(found) == 1:
         return next(iter(found))
     return "; ".join(f"{count} of {total} layers: {what}" for what, count in found.most_common())

@@ -24,10 +24,11 @@ from transformers.utils.output_capturing import capture_outputs
 
 from mta_eval import registry
 from mta_eval.attention.configuration import MTAConfig
-from mta_eval.attention.documents import packed, read_mask, token_positions
+from mta_eval.attention.documents import Tokens, packed, read_mask, token_positions
 from mta_eval.attention.layer import AttentionLayer
 from mta_eval.attention.query_cache import check_cache
 from mta_eval.attention.registration import register_classes
+from mta_eval.attention.static_steps import mask_of_starts, step_on_device, step_positions
 
 NO_FLEX = (
     "the attention family has no flex_attention; leave attn_implementation out (fused kernels on a CUDA device, "
@@ -90,6 +91,7 @@ class MTAModel(MTAPreTrainedModel, LlamaModel):
         layers = [MTADecoderLayer(config, layer) for layer in range(config.num_hidden_layers)]
         self.layers = nn.ModuleList(layers)
         self.halo = max(layer.self_attn.halo for layer in layers)  # earlier queries that are looked back at
+        self.has_steps = all(layer.self_attn.has_step for layer in layers)
         self.norm = LlamaRMSNorm(config.hidden_size, eps=config.rms_norm_eps)
         self.rotary_emb = LlamaRotaryEmbedding(config=config)
         self.gradient_checkpointing = False
@@ -105,12 +107,18 @@ class MTAModel(MTAPreTrainedModel, LlamaModel):
         past_key_values: Cache | None = None,
         inputs_embeds: torch.Tensor | None = None,
         use_cache: bool | None = None,
+        row_starts: torch.Tensor | None = None,
         **kwargs: object,
     ) -> BaseModelOutputWithPast:
         """input_ids (B, T); attention_mask (B, S) holds 0 for padding, else the document's number (1 if only one).
 
         Positions count within each document unless given; without a mask, positions that start again are a packed
-        batch. Raises ValueError for other masks, and for `output_attentions`: no whole matrix is ever made.
+        batch. `row_starts` (B,) in the place of a mask says how much padding each row begins with.
+
+        One more token a row after a static cache, without a mask, waits for nothing on a CUDA device, so that it can be
+        captured in a CUDA graph or compiled; whether the cache has room is not looked at there.
+
+        Raises ValueError for other masks, and for `output_attentions`: no whole matrix is ever made.
         """
         if kwargs.get("output_attentions"):
             raise ValueError("attention is never made as a whole; mta_eval.attention.inspection shows its last rows")
@@ -119,17 +127,14 @@ class MTAModel(MTAPreTrainedModel, LlamaModel):
         hidden = self.embed_tokens(input_ids) if inputs_embeds is None else inputs_embeds
         if use_cache and past_key_values is None:
             past_key_values = DynamicCache(config=self.config)
-        past, current = 0, hidden.shape[1]
-        if past_key_values is not None:
-            past = int(past_key_values.get_seq_length())  # a static cache counts in a tensor
-            check_cache(past_key_values, past + current, hidden.device)
-        if attention_mask is None and position_ids is not None and not past:
-            attention_mask = packed(position_ids.expand(hidden.shape[0], -1))
-        tokens = read_mask(attention_mask, current, past + current, self.halo)
-        if position_ids is None:
-            position_ids = torch.arange(past, past + current, device=hidden.device)[None]
-            if tokens.documents is not None and attention_mask is not None:
-                position_ids = token_positions(attention_mask)[:, past:]
+        tokens = None
+        if attention_mask is None and self.has_steps:
+            tokens = step_on_device(past_key_values, hidden.shape[1], row_starts, hidden.device)
+        if tokens is None:
+            tokens, positions = self._read(hidden, attention_mask, position_ids, past_key_values, row_starts)
+        else:
+            positions = step_positions(tokens)
+        position_ids = positions if position_ids is None else position_ids
         rotation = self.rotary_emb(hidden, position_ids=position_ids)
         for layer in self.layers:
             hidden = layer(
@@ -142,6 +147,28 @@ class MTAModel(MTAPreTrainedModel, LlamaModel):
                 **kwargs,
             )
         return BaseModelOutputWithPast(last_hidden_state=self.norm(hidden), past_key_values=past_key_values)
+
+    def _read(
+        self,
+        hidden: torch.Tensor,
+        mask: torch.Tensor | None,
+        position_ids: torch.Tensor | None,
+        cache: Cache | None,
+        starts: torch.Tensor | None,
+    ) -> tuple[Tokens, torch.Tensor]:
+        """How the current tokens stand, and their positions (B or 1, T), read on the host."""
+        past, current = 0, hidden.shape[1]
+        if cache is not None:
+            past = int(cache.get_seq_length())  # a static cache counts in a tensor
+            check_cache(cache, past + current, hidden.device)
+        if mask is None and starts is not None:
+            mask = mask_of_starts(starts, past + current)
+        if mask is None and position_ids is not None and not past:
+            mask = packed(position_ids.expand(hidden.shape[0], -1))
+        tokens = read_mask(mask, current, past + current, self.halo)
+        if tokens.documents is not None and mask is not None:
+            return tokens, token_positions(mask)[:, past:]
+        return tokens, torch.arange(past, past + current, device=hidden.device)[None]
 
 
 class MTAForCausalLM(MTAPreTrainedModel, LlamaForCausalLM):

@@ -13,6 +13,7 @@ from mta_eval.attention.fused import Operand
 from mta_eval.attention.kernels import Kernels
 from mta_eval.attention.layer import AttentionLayer
 from mta_eval.attention.paths import SOFTMAX, Path, softmax_attention
+from mta_eval.attention.step import step_attention
 from mta_eval.attention.tiles import last_weights
 
 if TYPE_CHECKING:
@@ -88,7 +89,22 @@ class DiffAttention(AttentionLayer):
 
         return run(0) - self.scale.to(q.dtype) * run(1)
 
-    def computed_by(self, q: Operand, path: Path) -> str:  # noqa: ARG002
+    def attend_step(
+        self,
+        q: torch.Tensor,
+        k: torch.Tensor,
+        v: torch.Tensor,
+        starts: torch.Tensor | None,
+        length: torch.Tensor | None,
+    ) -> torch.Tensor | None:
+        """See AttentionLayer."""
+        values = self.values(v)
+        plus, minus = (
+            step_attention(q[:, pair::2], k[:, pair::2], values, Kernels(), starts, length) for pair in (0, 1)
+        )
+        return None if plus is None or minus is None else plus - self.scale.to(q.dtype) * minus
+
+    def computed_by(self, q: Operand, keys: Operand, path: Path) -> str:  # noqa: ARG002
         """See AttentionLayer."""
         return SOFTMAX
 

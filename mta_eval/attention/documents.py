@@ -37,12 +37,18 @@ class Tokens:
 
     `kept` (B, halo) says which tokens' queries to keep for the next step: indices into the `halo` queries kept before
     (right-aligned) followed by the T current ones, -1 where there is none; None means simply the last ones.
+
+    Of a step (T = 1): `starts` (B,) are the rows' first tokens where each row is padding and then one document, all
+    rows' current tokens included; `length`, one number on the device, is how many of the S places of a static cache
+    hold tokens. Where it is given, nothing else is known on the host, and `documents` says nothing.
     """
 
     current: int
     total: int
     documents: tuple[DocumentTokens, ...] | None = None
     kept: torch.Tensor | None = None
+    starts: torch.Tensor | None = None
+    length: torch.Tensor | None = None
 
 
 def read_mask(mask: torch.Tensor | None, current: int, total: int, halo: int) -> Tokens:
@@ -86,7 +92,15 @@ def read_mask(mask: torch.Tensor | None, current: int, total: int, halo: int) ->
         DocumentTokens(torch.tensor(rows, device=device), queries.to(device), keys.to(device), place.to(device))
         for rows, (keys, queries, place) in places.values()
     )
-    return Tokens(current, total, documents, kept_queries.to(device))
+    starts = _starts(numbers) if current == 1 else None
+    return Tokens(current, total, documents, kept_queries.to(device), None if starts is None else starts.to(device))
+
+
+def _starts(numbers: torch.Tensor) -> torch.Tensor | None:
+    """The first tokens (B,) of rows of which each is padding and then one document, S where it is nothing else."""
+    starts = (numbers == 0).sum(1)
+    wanted = torch.where(torch.arange(numbers.shape[1]) >= starts[:, None], numbers[:, -1:], 0)
+    return starts if bool((numbers == wanted).all()) and bool((numbers[:, -1] > 0).all()) else None
 
 
 def by_document(

@@ -12,6 +12,7 @@ from mta_eval.attention.fused import Operand
 from mta_eval.attention.kernels import Kernels, initialise_convolution, initialise_mixing
 from mta_eval.attention.layer import AttentionLayer
 from mta_eval.attention.paths import PATHS, Path, attend_document, computed_by
+from mta_eval.attention.step import step_attention
 from mta_eval.attention.tiles import last_weights
 
 if TYPE_CHECKING:
@@ -71,9 +72,21 @@ class KernelAttention(AttentionLayer):
         path = PATHS[self.config._attn_implementation]
         return attend_document(q, k, v, self._effective_kernels(), history, dropout, path)
 
-    def computed_by(self, q: Operand, path: Path) -> str:
+    def attend_step(
+        self,
+        q: torch.Tensor,
+        k: torch.Tensor,
+        v: torch.Tensor,
+        starts: torch.Tensor | None,
+        length: torch.Tensor | None,
+    ) -> torch.Tensor | None:
+        """See AttentionLayer."""
+        may_fuse = PATHS[self.config._attn_implementation] == "auto"
+        return step_attention(q, k, v, self._effective_kernels(), starts, length, may_fuse)
+
+    def computed_by(self, q: Operand, keys: Operand, path: Path) -> str:
         """See AttentionLayer; as the kernels are configured, whether or not they are the identity."""
-        return computed_by(q, self.kernels, path)
+        return computed_by(q, keys, self.kernels, path)
 
     def weights(self, q: torch.Tensor, k: torch.Tensor, rows: int) -> torch.Tensor:
         """See AttentionLayer; no more than the rows that are wanted and those that they look back at is computed."""

@@ -50,6 +50,7 @@ class AttentionLayer(nn.Module):
     def __init__(self, config: MTAConfig, layer_idx: int) -> None:
         super().__init__()
         self.config, self.layer_idx = config, layer_idx
+        self.has_step = _has_step(type(self))
         self.head_dim = config.head_dim
         heads, groups, width = config.num_attention_heads, config.num_key_value_heads, config.hidden_size
         self.q_proj = nn.Linear(width, heads * self.head_dim, bias=config.attention_bias)
@@ -117,12 +118,27 @@ class AttentionLayer(nn.Module):
         values = for_every_head(self.values(v), weights.shape[1])
         return F.dropout(weights, dropout) @ values.to(weights.dtype)
 
+    def attend_step(
+        self,
+        q: torch.Tensor,
+        k: torch.Tensor,
+        v: torch.Tensor,
+        starts: torch.Tensor | None,
+        length: torch.Tensor | None,
+    ) -> torch.Tensor | None:
+        """Outputs (B, H', 1, D_v) of each row's current token, without waiting for the device; a variant may have it.
+
+        q (B, H, `halo` + 1 or more, D) ends with it; queries before the first token are not to be read. k, v, `starts`
+        and `length` as in `step.step_attention`. None, where `length` is None: another way is as good.
+        """
+        raise NotImplementedError
+
     def weights(self, q: torch.Tensor, k: torch.Tensor, rows: int) -> torch.Tensor:
         """The last `rows` rows (B, H', rows, S) of the matrix of weights, for pictures; q and k as in `definition`."""
         return self.definition(q, k)[:, :, q.shape[2] - rows :]
 
-    def computed_by(self, q: Operand, path: Path) -> str:  # noqa: ARG002
-        """In a few words what computes a prompt's attention, for run.json; `q` stands for queries of several tokens."""
+    def computed_by(self, q: Operand, keys: Operand, path: Path) -> str:  # noqa: ARG002
+        """In a few words what computes the attention, for run.json; the operands stand for several tokens."""
         overridden = type(self).attend_document is not AttentionLayer.attend_document
         return "a computation of its own" if overridden else WHOLE_MATRIX
 
@@ -167,11 +183,16 @@ class AttentionLayer(nn.Module):
         if cache is not None:
             keeps, query_arguments = layer_for(cache, self.layer_idx, halo), {}
             if isinstance(keeps, KeepsQueries):
-                earlier = keeps.queries if halo else None
+                earlier = keeps.earlier() if halo else None
                 query_arguments = {"queries": q, "halo": halo, "kept": tokens.kept if halo else None}
             k, v = cache.update(k, v, self.layer_idx, **query_arguments)
             k, v = k[:, :, : tokens.total], v[:, :, : tokens.total]  # a static cache returns all its room
         dropout = float(self.config.attention_dropout or 0) if self.training else 0.0
+        if not dropout and (tokens.starts is not None or tokens.length is not None) and self.has_step:
+            before = q.new_zeros(*q.shape[:2], halo, q.shape[3]) if earlier is None else earlier.to(q.dtype)
+            step = self.attend_step(torch.cat((before, q), 2), k, v, tokens.starts, tokens.length)
+            if step is not None:
+                return self._norm_and_gate(step.transpose(1, 2))
 
         def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, before: torch.Tensor | None) -> torch.Tensor:
             past = min(halo, k.shape[2] - q.shape[2])  # the cache may keep more, for layers that look back further
@@ -189,3 +210,15 @@ class AttentionLayer(nn.Module):
         if self.gate is not None:
             out = out * torch.sigmoid(self.gate(out))
         return out
+
+
+def _has_step(kind: type[AttentionLayer]) -> bool:
+    """Whether a variant has an `attend_step` that is of the attention which it, or what it is derived from, defines."""
+
+    def origin(name: str) -> type[object]:
+        return next(base for base in kind.__mro__ if name in vars(base))
+
+    step = origin("attend_step")
+    return step is not AttentionLayer and all(
+        issubclass(step, origin(name)) for name in ("definition", "attend_document", "values")
+    )

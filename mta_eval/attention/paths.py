@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from mta_eval.attention import fused
 from mta_eval.attention.documents import Tokens, by_document
 from mta_eval.attention.kernels import Kernels
+from mta_eval.attention.step import fused_step, why_no_fused_step
 from mta_eval.attention.tiles import full_matrix_attention, multi_token_attention
 
 Path = Literal["auto", "tiles", "definition"]
@@ -60,6 +61,10 @@ def attend_document(
     q = q[:, :, history - needed :]
     if kernels.are_none:
         return softmax_attention(q, k, v, dropout)
+    if path == "auto" and queries == 1 and not dropout:
+        step = fused_step(q.to(v.dtype), k.to(v.dtype), v, kernels)
+        if step is not None:
+            return step
     if path == "auto" and why_not_fused(q, v, kernels, queries, dropout) is None:
         with torch.autocast(q.device.type, enabled=False):
             out = fused.fused_attention(
@@ -88,7 +93,7 @@ def why_not_fused(
 ) -> str | None:
     """Why "auto" takes row tiles, in a few words, or None: it takes fused kernels. q, v: tensors or what is like them.
 
-    A decoding step of one query has no use for fused kernels, which would widen every key for it.
+    One query has no use for them, which would widen every key for it; it has a step of its own (`step.py`).
     """
     if not q.is_cuda:
         return "no CUDA device"
@@ -97,14 +102,20 @@ def why_not_fused(
     return "one query" if queries == 1 else fused.unsupported(q, v, kernels, dropout)
 
 
-def computed_by(q: fused.Operand, kernels: Kernels, path: Path) -> str:
-    """In a few words what computes a layer's attention of several tokens, and why it is not fused where it is not."""
+def computed_by(q: fused.Operand, keys: fused.Operand, kernels: Kernels, path: Path) -> str:
+    """In a few words what computes a layer's attention, and why it is not fused where it is not.
+
+    That of several tokens; that of one, after others, is told too where it is another.
+    """
     if kernels.are_none:
         return SOFTMAX
     if path == "definition":
         return WHOLE_MATRIX
     reason = why_not_fused(q, q, kernels, 2) if path == "auto" else "as chosen"
-    return FUSED if reason is None else f"{TILES} ({reason})"
+    if reason is not None:
+        return f"{TILES} ({reason})"
+    reason = why_no_fused_step(q, keys, keys, kernels)
+    return FUSED if reason is None else f"{FUSED}; steps of one token on {TILES} ({reason})"
 
 
 def softmax_attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, dropout: float = 0.0) -> torch.Tensor:

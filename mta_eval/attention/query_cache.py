@@ -37,13 +37,21 @@ class KeepsQueries(CacheLayerMixin):
         before = queries.new_zeros(*queries.shape[:2], halo, queries.shape[3]) if self.queries is None else self.queries
         joined = torch.cat((before, queries), 2)
         if kept is None:
-            self.queries = joined[:, :, joined.shape[2] - halo :].clone()
+            self.keep(joined[:, :, joined.shape[2] - halo :].clone())
         else:
             index = kept.clamp(min=0)[:, None, :, None].expand(-1, joined.shape[1], -1, joined.shape[3])
-            self.queries = joined.gather(2, index)
+            self.keep(joined.gather(2, index))
         self.note(joined, halo, padded=kept is not None)
         keys, values = super().update(key_states, value_states)
         return keys, values
+
+    def earlier(self) -> torch.Tensor | None:
+        """The queries that are kept now, in a tensor that later updates leave as it is."""
+        return self.queries
+
+    def keep(self, queries: torch.Tensor) -> None:
+        """These from now on."""
+        self.queries = queries
 
     def note(self, joined: torch.Tensor, halo: int, padded: bool) -> None:
         """For a subclass to keep more of the queries before T new ones and those, (B, H, halo + T, D)."""
@@ -151,10 +159,32 @@ class _FixedLayer(KeepsQueries):
     crop = batch_select_indices = batch_repeat_interleave = _refuse
 
 
+class _InPlace(_FixedLayer):
+    """Queries of a static layer stay where they are, as its keys do: a CUDA graph goes on reading and writing there."""
+
+    def earlier(self) -> torch.Tensor | None:
+        """See KeepsQueries."""
+        return None if self.queries is None else self.queries.clone()
+
+    def keep(self, queries: torch.Tensor) -> None:
+        """See KeepsQueries; in place, but for the first ones."""
+        if self.queries is None or self.queries.shape != queries.shape:
+            super().keep(queries)
+        else:
+            self.queries.copy_(queries)
+
+    def reset(self) -> None:
+        """Forget everything, in place."""
+        queries = self.queries
+        super().reset()
+        self.queries = None if queries is None else queries.zero_()
+
+
 @cached
 def _with_queries(kind: type[CacheLayerMixin]) -> type[KeepsQueries]:
     """The class of static or quantised layers of a kind that keep queries too."""
-    return type(f"{kind.__name__}WithQueries", (_FixedLayer, kind), {})
+    base = _InPlace if issubclass(kind, StaticLayer) else _FixedLayer
+    return type(f"{kind.__name__}WithQueries", (base, kind), {})
 
 
 def layer_at(cache: Cache, layer: int) -> CacheLayerMixin:

@@ -5,6 +5,9 @@ parted where the convolution stops meeting masked scores. On the far side it is 
 keys, q~_i = [q_i-c_q+1 .. q_i] and k~_j = [sum_b kernel[a, b] k_j-left+b]_a, which is one matrix product; near the
 diagonal it is done by the rule. The convolution after softmax is moved to the values in the same way: being linear, it
 is the sum of what it makes of the far weights (a product with widened values) and of the near ones (by the rule).
+
+On a GPU the rule too is a matrix product, with kernels laid out as bands: a tile with kernels and mixing before and
+after softmax takes some 45 launches, of which a dozen touch all its scores.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from typing import NamedTuple
 import torch
 from torch.nn import functional as F
 
+from mta_eval.attention.convolution import convolve_by_products, convolve_few, convolve_plain
 from mta_eval.attention.kernels import Kernels, key_reach
 
 FEW_ROWS = 8  # up to here (decoding) the convolution is quicker as a small product and a shifted sum
@@ -73,6 +77,7 @@ class Engine:
     kernels: Kernels
     widens_keys: bool = False
     widens_values: bool = False
+    convolves_by_products: bool = False  # as is quick on a GPU, where grouped convolutions are slow
     dropout: float = 0.0
     seed: int = 0  # of the dropout, so that a tile computed again drops the same
 
@@ -107,7 +112,7 @@ class Engine:
             return grouped_product(self.after(tile, weights), read.v)
         far, near = weights[..., : tile.far_values], weights[..., tile.far_values :]
         left, right = key_reach(kernel, self.kernels.key_padding)
-        near = _convolve(F.pad(near, (tile.far_values - tile.near_values + left, right)), kernel, tile, tile.first)
+        near = self._convolve(F.pad(near, (tile.far_values - tile.near_values + left, right)), kernel, tile, tile.first)
         out = grouped_product(_hide_future(near, tile.first, tile.near_values, 0), read.v)
         if not tile.far_values:
             return out
@@ -125,12 +130,12 @@ class Engine:
             left, right = key_reach(kernel, kernels.key_padding)
             scores = _hide_future(logits, tile.queries_from, tile.near_keys, 0)
             scores = F.pad(scores, (left - (tile.far_keys - tile.near_keys), right))
-            logits = _convolve(scores, kernel, tile, tile.weights_from)
+            logits = self._convolve(scores, kernel, tile, tile.weights_from)
         if read.k_far is not None and tile.far_keys:
             wide = widen_queries(read.q, kernels.halo_before, tile.weights_from - tile.queries_from)
             logits = torch.cat((wide @ read.k_far.transpose(2, 3), logits), -1)
         if kernels.mix_before is not None:
-            logits = _mix(logits, kernels.mix_before)
+            logits = mix_scores(logits, kernels.mix_before)
         weights = _softmax(logits, tile.weights_from)
         return _softmax(weights.clone(), tile.weights_from) if kernels.softmax_again else weights
 
@@ -139,14 +144,23 @@ class Engine:
         kernel = self.kernels.convolve_after
         if kernel is not None:
             weights = F.pad(weights, key_reach(kernel, self.kernels.key_padding))
-            weights = _hide_future(_convolve(weights, kernel, tile, tile.first), tile.first, 0, 0)
+            weights = _hide_future(self._convolve(weights, kernel, tile, tile.first), tile.first, 0, 0)
         if self.kernels.mix_after is not None:
-            weights = _mix(weights, self.kernels.mix_after)
+            weights = mix_scores(weights, self.kernels.mix_after)
         if self.dropout:
             chance = torch.Generator(weights.device).manual_seed(self.seed + tile.first)
             survivors = torch.rand(weights.shape, generator=chance, device=weights.device) >= self.dropout
             weights = weights * survivors / (1 - self.dropout)
         return weights
+
+    def _convolve(self, scores: torch.Tensor, kernel: torch.Tensor, tile: Tile, first: int) -> torch.Tensor:
+        """Convolve scores, whose keys are padded already, into the rows [first, last) of the tile."""
+        missing = tile.last - first + kernel.shape[1] - 1 - scores.shape[2]
+        if missing:
+            scores = F.pad(scores, (0, 0, missing, 0))
+        if tile.last - first <= FEW_ROWS:
+            return convolve_few(scores, kernel)
+        return convolve_by_products(scores, kernel) if self.convolves_by_products else convolve_plain(scores, kernel)
 
 
 def widen_queries(q: torch.Tensor, halo: int, before: int) -> torch.Tensor:
@@ -182,29 +196,6 @@ def _widen(tensor: torch.Tensor, kernel: torch.Tensor, left: int, right: int) ->
     return torch.einsum("bgsdc,ghac->bghsad", windows, by_group).flatten(4).flatten(1, 2)
 
 
-def _convolve(scores: torch.Tensor, kernel: torch.Tensor, tile: Tile, first: int) -> torch.Tensor:
-    """Convolve scores, whose keys are padded already, into the rows [first, last) of the tile."""
-    missing = tile.last - first + kernel.shape[1] - 1 - scores.shape[2]
-    if missing:
-        scores = F.pad(scores, (0, 0, missing, 0))
-    if tile.last - first <= FEW_ROWS:
-        return _convolve_few(scores, kernel)
-    return F.conv2d(scores, kernel[:, None], groups=kernel.shape[0])
-
-
-def _convolve_few(scores: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
-    """conv2d of scores (B, H, rows + c_q - 1, keys + c_k - 1) by kernel (H, c_q, c_k), for few rows."""
-    batch, heads, wide_rows, wide_keys = scores.shape
-    _, query_size, key_size = kernel.shape
-    rows, keys = wide_rows - query_size + 1, wide_keys - key_size + 1
-    columns = kernel.transpose(1, 2)[:, :, None]
-    band = torch.cat([F.pad(columns, (row, rows - 1 - row)) for row in range(rows)], 2)  # (H, c_k, rows, wide rows)
-    products = (band.flatten(1, 2) @ scores).view(batch, heads, key_size, rows, wide_keys)
-    *outer, step, row, key = products.stride()
-    # element [b, i, j] of this view is products[b, i, j + b]
-    return products.as_strided((batch, heads, key_size, rows, keys), (*outer, step + key, row, key)).sum(2)
-
-
 def _hide_future(scores: torch.Tensor, row: int, key: int, value: float) -> torch.Tensor:
     """Set scores, whose first row and key are `row` and `key`, in place to `value` where the key is later."""
     cut = max(key, row)
@@ -215,12 +206,11 @@ def _hide_future(scores: torch.Tensor, row: int, key: int, value: float) -> torc
 
 
 def _softmax(logits: torch.Tensor, row: int) -> torch.Tensor:
-    """Softmax, in float32 at least, over the keys that are not later than a row; the first row is `row`."""
-    logits = _hide_future(logits, row, 0, -math.inf)
-    return torch.softmax(logits, -1, dtype=torch.promote_types(logits.dtype, torch.float32)).to(logits.dtype)
+    """Softmax over the keys that are not later than a row (torch sums in float32 at least); the first row is `row`."""
+    return torch.softmax(_hide_future(logits, row, 0, -math.inf), -1)
 
 
-def _mix(scores: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
+def mix_scores(scores: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
     """Mix scores (B, H, T, S) over groups of heads by kernel (H / c_h, c_h, c_h)."""
     batch, heads, rows, keys = scores.shape
     groups, size, _ = kernel.shape

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 
@@ -17,6 +17,9 @@ from mta_eval.attention.tile import Engine, Inputs, Tile
 
 TILE_ELEMENTS = 2**22  # scores of one tile over all its heads: the memory it takes, 16 MiB in float32
 TILE_ROWS = (16, 128)  # no lower, no higher
+GPU_TILE_ELEMENTS = 2**26  # at most: 128 MiB in bfloat16, and some times that while it is convolved
+GPU_TILE_ROWS = (16, 1024)
+GPU_SHARE = 512  # bytes of a GPU's memory for each score of a tile
 WIDEN_FROM = 32  # rows: fewer do not repay the widened keys
 RECOMPUTE_FROM = 2**24  # scores in all: below, they are kept for the backward pass
 
@@ -39,14 +42,15 @@ def multi_token_attention(
     past = k.shape[2] - (q.shape[2] - history)
     if past < 0 or history != min(kernels.halo, past):
         raise ValueError(f"{history} earlier queries for {past} earlier keys; the kernels reach {kernels.halo} back")
-    heads, groups, per_head = q.shape[1], k.shape[1], q.shape[0] * k.shape[2] * TILE_ROWS[1]
+    sizes = tile_sizes(q.device)
+    heads, groups, per_head = q.shape[1], k.shape[1], q.shape[0] * k.shape[2] * sizes.rows[1]
     # heads that do not mix go in turns where all at once would make low tiles
-    step = groups if kernels.mixes else max(1, min(groups, TILE_ELEMENTS // (per_head * (heads // groups))))
+    step = groups if kernels.mixes else max(1, min(groups, sizes.elements // (per_head * (heads // groups))))
     parts = []
     for group in range(0, groups, step):
         first, last = group * heads // groups, min(group + step, groups) * heads // groups
         inputs = Inputs(q[:, first:last], k[:, group : group + step], v[:, group : group + step])
-        parts.append(_attend(inputs, kernels.of_heads(first, last), past, dropout, rows))
+        parts.append(_attend(inputs, kernels.of_heads(first, last), past, dropout, rows, sizes))
     return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
 
 
@@ -66,14 +70,17 @@ def last_weights(q: torch.Tensor, k: torch.Tensor, kernels: Kernels, history: in
     return engine.after(tile, engine.weights(tile, Inputs(q / math.sqrt(q.shape[-1]), k, k)))
 
 
-def _attend(inputs: Inputs, kernels: Kernels, past: int, dropout: float, rows: int | None) -> torch.Tensor:
+def _attend(
+    inputs: Inputs, kernels: Kernels, past: int, dropout: float, rows: int | None, sizes: TileSizes
+) -> torch.Tensor:
     """All tiles of one document; q is not scaled yet and begins with its history."""
     batch, heads, _, size = inputs.q.shape
     keys = inputs.k.shape[2]
     if rows is None:
-        rows = min(TILE_ROWS[1], max(TILE_ROWS[0], TILE_ELEMENTS // (batch * heads * keys)))
+        rows = min(sizes.rows[1], max(sizes.rows[0], sizes.elements // (batch * heads * keys)))
     widens = keys - past >= WIDEN_FROM
-    engine = Engine(kernels, widens, widens and kernels.mix_after is None and not dropout, dropout, _seed(dropout))
+    widens_values = widens and kernels.mix_after is None and not dropout
+    engine = Engine(kernels, widens, widens_values, sizes.convolves_by_products, dropout, _seed(dropout))
     inputs = inputs._replace(q=inputs.q / math.sqrt(size))
     tiles = [engine.tile(first, min(first + rows, keys)) for first in range(past, keys, rows)]
     if len(tiles) == 1 and not torch.is_grad_enabled():  # a decoding step has no time for more
@@ -83,6 +90,30 @@ def _attend(inputs: Inputs, kernels: Kernels, past: int, dropout: float, rows: i
         return torch.cat([engine.output(tile, tile.cut(inputs, before)) for tile in tiles], 2)
     out: torch.Tensor = _Recomputed.apply(engine, tiles, *inputs[:3], *kernels[:4])  # type: ignore[no-untyped-call]
     return out
+
+
+class TileSizes(NamedTuple):
+    """Scores of one tile over all its heads, at most, unless it has the fewest rows; its fewest and most rows."""
+
+    elements: int
+    rows: tuple[int, int]
+    convolves_by_products: bool
+
+
+def tile_sizes(device: torch.device) -> TileSizes:
+    """Tiles for a device: a CPU's fit its caches, a GPU's are as large as its memory takes with ease."""
+    memory = gpu_memory(device)
+    if memory is None:
+        return TileSizes(TILE_ELEMENTS, TILE_ROWS, convolves_by_products=False)
+    return TileSizes(min(GPU_TILE_ELEMENTS, memory // GPU_SHARE), GPU_TILE_ROWS, convolves_by_products=True)
+
+
+def gpu_memory(device: torch.device) -> int | None:
+    """Bytes of a CUDA device's memory, None of another one."""
+    if device.type != "cuda":
+        return None
+    properties: Any = torch.cuda.get_device_properties(device)
+    return int(properties.total_memory)
 
 
 class _Context(Protocol):

@@ -11,6 +11,7 @@ from mta_eval.attention.fused import Operand
 from mta_eval.attention.kernels import Kernels
 from mta_eval.attention.layer import AttentionLayer
 from mta_eval.attention.paths import SOFTMAX, Path, softmax_attention
+from mta_eval.attention.step import step_attention
 from mta_eval.attention.tiles import last_weights
 
 
@@ -31,7 +32,18 @@ class TransformerAttention(AttentionLayer):
         """By torch's scaled_dot_product_attention."""
         return softmax_attention(q[:, :, history:], k, v, dropout)
 
-    def computed_by(self, q: Operand, path: Path) -> str:  # noqa: ARG002
+    def attend_step(
+        self,
+        q: torch.Tensor,
+        k: torch.Tensor,
+        v: torch.Tensor,
+        starts: torch.Tensor | None,
+        length: torch.Tensor | None,
+    ) -> torch.Tensor | None:
+        """See AttentionLayer."""
+        return step_attention(q, k, v, Kernels(), starts, length)
+
+    def computed_by(self, q: Operand, keys: Operand, path: Path) -> str:  # noqa: ARG002
         """See AttentionLayer."""
         return SOFTMAX
 

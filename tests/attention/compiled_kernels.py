@@ -1,6 +1,7 @@
 """Compile every kernel of a configuration for a card that need not be there: `python compiled_kernels.py JSON`.
 
-Prints one JSON line a kernel: its name, shared memory in bytes, spilled bytes and registers as the assembler says.
+A task has fields of Geometry; with "decoding" those of DecodingSizes but its blocks. Prints one JSON line a kernel: its
+name, shared memory in bytes, spilled bytes and registers as the assembler says.
 """
 
 from __future__ import annotations
@@ -17,14 +18,16 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from mta_eval.attention.fused import forward, gradients, preparation, transposes
+from mta_eval.attention.fused import decoding, forward, gradients, preparation, transposes
 from mta_eval.attention.fused.configurations import Blocks, configuration
+from mta_eval.attention.fused.decoding_sizes import DecodingSizes, decoding_blocks
 from mta_eval.attention.fused.geometry import Geometry
 
 TYPES = {4: "fp32", 2: "bf16"}
 SINGLES = {"kernel", "band", "lse", "lse_grad", "delta", "band_grad", "total", "scores", "scores_grad", "kernel_grad"}
+SINGLES |= {"partial", "mix"}
 FLOATS = {"factor", "scale", "dropout"}
-WHOLE = {"starts", "seed"}
+WHOLE = {"starts", "seed", "length"}
 
 
 def signature_of(kernel: Any, constants: dict[str, Any], item: int) -> tuple[dict[str, str], dict[Any, Any]]:
@@ -37,7 +40,7 @@ def signature_of(kernel: Any, constants: dict[str, Any], item: int) -> tuple[dic
         elif name in SINGLES or name == "wide_grad":
             signature[name] = "*fp32"
         elif name in WHOLE:
-            signature[name] = "*i64" if name == "seed" else "*i32"
+            signature[name] = "*i64" if name in ("seed", "length") else "*i32"
         elif name in pointers:
             signature[name] = f"*{TYPES[item]}"
         else:
@@ -85,18 +88,37 @@ def kernels_of(sizes: Geometry, memory: int) -> list[tuple[Any, dict[str, Any], 
     ]
 
 
+def step_kernels(task: dict[str, Any]) -> list[tuple[Any, dict[str, Any], Blocks | None]]:
+    """The two kernels of a step of one token, of padded rows with their length on the device."""
+    shared = task["heads"] // task["groups"]
+    blocks = decoding_blocks(task["item"], task["size"], max(1, task["mixed"] // shared) * task["value"], shared)
+    sizes = DecodingSizes(**task, blocks=blocks)
+    launched = Blocks(0, 0, blocks.warps, blocks.stages)
+    return [
+        (decoding.decode_kernel, decoding.decode_constants(sizes, True, True), launched),
+        (decoding.reduce_kernel, decoding.reduce_constants(sizes), None),
+    ]
+
+
 def main() -> None:
-    """Reads {"capability", "memory", "only": names, and fields of Geometry}."""
-    task = json.loads(sys.argv[1])
-    capability, memory, only = task.pop("capability"), task.pop("memory"), task.pop("only", None)
-    sizes = Geometry(**{**PAPER, **task})
-    for kernel, constants, blocks in kernels_of(sizes, memory):
-        if only is None or kernel.__name__ in only:
-            print(json.dumps(compile_for(kernel, constants, blocks, sizes.item, capability)), flush=True)
+    """Reads a list of {"capability", "memory", "only": names, "decoding", and fields of the sizes}."""
+    for task in json.loads(sys.argv[1]):
+        capability, memory, only = task.pop("capability"), task.pop("memory"), task.pop("only", None)
+        if task.pop("decoding", False):
+            task = {**STEP, **task}
+            item, kernels = task["item"], step_kernels(task)
+        else:
+            sizes = Geometry(**{**PAPER, **task})
+            item, kernels = sizes.item, kernels_of(sizes, memory)
+        for kernel, constants, blocks in kernels:
+            if only is None or kernel.__name__ in only:
+                print(json.dumps(compile_for(kernel, constants, blocks, item, capability)), flush=True)
 
 
 PAPER = {"batch": 1, "heads": 16, "key_groups": 16, "value_groups": 16, "rows": 4096, "history": 0, "keys": 4096}
 PAPER |= {"size": 96, "value": 96, "queries_in_kernel": 6, "keys_in_kernel": 11, "left": 5, "right": 5, "item": 2}
+STEP = {"batch": 1, "heads": 16, "groups": 16, "tokens": 4096, "size": 96, "value": 96, "queries_in_kernel": 6}
+STEP |= {"keys_in_kernel": 11, "left": 5, "item": 2, "mixed": 1, "splits": 33}
 
 if __name__ == "__main__":
     main()

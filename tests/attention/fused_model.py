@@ -1,8 +1,8 @@
 """Whole models on fused kernels against row tiles: `TRITON_INTERPRET=1 python fused_model.py JSON`, a list of cases.
 
 A case is {"options": of MTAConfig, "cache": "dynamic" or "static"}. Prints a JSON line for each: relative errors of
-logits and gradients of a padded batch, of logits with a cache, and how often a kernel ran. The choice of the path
-takes the CPU for a card.
+logits and gradients of a padded batch, of logits with a cache, and how often a kernel ran, and one of a step. The
+choice of the path takes the CPU for a card.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from unittest import mock
 import torch
 from transformers import DynamicCache, StaticCache
 
-from mta_eval.attention import fused, paths
+from mta_eval.attention import fused, paths, static_steps, step
 from mta_eval.attention.configuration import MTAConfig
 from mta_eval.attention.decoder import MTAForCausalLM
 from mta_eval.attention.kernels import Kernels
@@ -38,11 +38,12 @@ SIZES: dict[str, Any] = {
     "head_kernel_after": 0,
 }
 MASK = torch.tensor([[0] * 4 + [1] * 14, [1] * 18])
+STARTS = torch.tensor([4, 0])
 
 
 @contextmanager
-def on_a_card(calls: list[int]) -> Any:
-    """The path is chosen as on a card; `calls` counts the kernels' runs."""
+def on_a_card(calls: list[int], steps: list[int]) -> Any:
+    """The path is chosen as on a card; `calls` and `steps` count the runs of the kernels, and of those of a step."""
 
     def why_not_fused(q: Any, v: Any, kernels: Kernels, queries: int, dropout: float = 0.0) -> str | None:
         card = mock.Mock(is_cuda=True, dtype=q.dtype, shape=q.shape)
@@ -52,8 +53,22 @@ def on_a_card(calls: list[int]) -> Any:
         calls.append(1)
         return run(*inputs, **options)
 
+    def why_no_fused_step(q: Any, k: Any, v: Any, kernels: Kernels) -> str | None:
+        return real_step(mock.Mock(is_cuda=True, dtype=q.dtype, shape=q.shape), k, v, kernels)
+
+    def counted_step(*inputs: Any, **options: Any) -> Any:
+        steps.append(1)
+        return run_step(*inputs, **options)
+
     real, run = paths.why_not_fused, fused.fused_attention
-    with mock.patch.object(paths, "why_not_fused", why_not_fused), mock.patch.object(fused, "fused_attention", counted):
+    real_step, run_step = step.why_no_fused_step, fused.decode_attention
+    with (
+        mock.patch.object(paths, "why_not_fused", why_not_fused),
+        mock.patch.object(step, "why_no_fused_step", why_no_fused_step),
+        mock.patch.object(static_steps, "stays_on_device", return_value=True),
+        mock.patch.object(fused, "fused_attention", counted),
+        mock.patch.object(fused, "decode_attention", counted_step),
+    ):
         yield
 
 
@@ -64,8 +79,9 @@ def outputs(model: MTAForCausalLM, ids: torch.Tensor, cache: Any) -> dict[str, t
     logits.square().mean().backward()
     parts, first = [], 0
     for last in (9, 16, 17, 18):
+        options = {"row_starts": STARTS} if last == 18 else {"attention_mask": MASK[:, :last]}
         with torch.no_grad():
-            out = model(ids[:, first:last], attention_mask=MASK[:, :last], past_key_values=cache, use_cache=True)
+            out = model(ids[:, first:last], past_key_values=cache, use_cache=True, **options)
         parts.append(out.logits)
         first = last
     gradients = torch.cat([weight.grad.flatten() for weight in model.parameters() if weight.grad is not None])
@@ -78,16 +94,16 @@ def main() -> None:
     for case in json.loads(sys.argv[1]):
         torch.manual_seed(2)
         model = MTAForCausalLM(MTAConfig(**{**SIZES, **case["options"]}))
-        ids, calls = torch.randint(1, 40, MASK.shape), list[int]()
+        ids, calls, steps = torch.randint(1, 40, MASK.shape), list[int](), list[int]()
 
         def cache(model: MTAForCausalLM = model, kind: str = case["cache"]) -> Any:
             return StaticCache(model.config, max_cache_len=20) if kind == "static" else DynamicCache()
 
-        with on_a_card(calls):
+        with on_a_card(calls, steps):
             found = outputs(model, ids, cache())
         wanted = outputs(model, ids, cache())
         errors = {name: float((found[name] - wanted[name]).abs().max() / wanted[name].abs().max()) for name in found}
-        print(json.dumps({**errors, "runs": len(calls)}), flush=True)
+        print(json.dumps({**errors, "runs": len(calls), "steps": len(steps)}), flush=True)
 
 
 if __name__ == "__main__":

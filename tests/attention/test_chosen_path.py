@@ -71,31 +71,47 @@ def test_without_triton_a_card_gets_row_tiles(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize(
     ("kernels", "queries", "path", "fuses"),
     [
-        (Kernels(KERNEL), 9, "auto", True),
-        (Kernels(KERNEL), 1, "auto", False),
-        (Kernels(KERNEL), 9, "tiles", False),
-        (Kernels(KERNEL), 9, "definition", False),
-        (Kernels(KERNEL, MIX), 9, "auto", False),
-        (Kernels(), 9, "auto", False),
+        (Kernels(KERNEL), 9, "auto", "fused_attention"),
+        (Kernels(KERNEL), 1, "auto", "decode_attention"),
+        (Kernels(KERNEL), 9, "tiles", None),
+        (Kernels(KERNEL), 1, "tiles", None),
+        (Kernels(KERNEL), 9, "definition", None),
+        (Kernels(KERNEL, MIX), 9, "auto", None),
+        (Kernels(KERNEL, MIX), 1, "auto", None),
+        (Kernels(), 9, "auto", None),
     ],
 )
 def test_what_is_picked_is_what_computes(
-    kernels: Kernels, queries: int, path: Any, fuses: bool, monkeypatch: pytest.MonkeyPatch
+    kernels: Kernels, queries: int, path: Any, fuses: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[dict[str, Any]] = []
 
     def record(q: torch.Tensor, _k: torch.Tensor, v: torch.Tensor, kernel: torch.Tensor, **options: Any) -> Any:
-        calls.append({"kernel": kernel, **options})
+        calls.append({"name": "fused_attention", "kernel": kernel, **options})
         return q.new_zeros(*q.shape[:3], v.shape[3])[:, :, options["history"] :]
 
+    def record_step(q: torch.Tensor, _k: torch.Tensor, v: torch.Tensor, kernel: torch.Tensor, **options: Any) -> Any:
+        calls.append({"name": "decode_attention", "kernel": kernel, "history": q.shape[2] - 1, **options})
+        return q.new_zeros(*q.shape[:2], 1, v.shape[3])
+
     monkeypatch.setattr(paths.fused, "fused_attention", record)
+    monkeypatch.setattr(paths.fused, "decode_attention", record_step)
     q, k, v = (torch.randn(1, 2, 12, 4).as_subclass(OnACard) for _ in range(3))
     out = attend_document(q[:, :, 12 - queries - 2 :], k, v, kernels, 2, 0.0, path)
     assert out.shape == (1, 2, queries, 4)
-    assert len(calls) == fuses
+    assert [call["name"] for call in calls] == ([fuses] if fuses else [])
     if fuses:
         assert calls[0]["kernel"] is kernels.convolve_before
         assert calls[0]["history"] == 2
+
+
+@needs_triton
+def test_a_step_whose_gradients_are_wanted_runs_on_row_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paths.fused, "decode_attention", None)
+    q, k, v = (torch.randn(1, 2, 12, 4).as_subclass(OnACard) for _ in range(3))
+    learned = torch.randn(2, 3, 3, requires_grad=True)
+    assert attend_document(q[:, :, 9:], k, v, Kernels(learned), 2, 0.0, "auto").requires_grad
+    assert attend_document(q[:, :, 9:], k, v, Kernels(KERNEL), 2, 0.1, "auto").shape == (1, 2, 1, 4)
 
 
 @needs_triton
@@ -107,6 +123,11 @@ def test_a_models_path_is_that_of_its_layers() -> None:
     assert attention_path(first, "sdpa", "cuda", "float32") == "fused Triton kernels"
     assert attention_path(first, "auto", "cpu", "float32") == "row tiles (no CUDA device)"
     assert attention_path(first, "eager", "cuda", "bfloat16") == "the definition on the whole matrix"
+    three = preset("880M", version="v1", num_key_value_heads=8, num_attention_heads=24, head_kernel_after=2)
+    assert attention_path(three, "auto", "cuda", "bfloat16") == (
+        "fused Triton kernels; steps of one token on row tiles (2 heads are mixed where 3 share keys; of the two one "
+        "must divide the other)"
+    )
     assert attention_path(preset("880M"), "auto", "cuda", "bfloat16") == MIXED_BEFORE
     assert attention_path(preset("300M", "talking_heads"), "auto", "cuda", "bfloat16") == MIXED_BEFORE
     assert attention_path(preset("300M", "diff"), "auto", "cuda", "bfloat16") == "scaled_dot_product_attention"

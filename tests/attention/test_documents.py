@@ -41,6 +41,15 @@ def test_rows_that_look_alike_go_together() -> None:
     assert [document.past for document in tokens.documents] == [0, 0, 0]
 
 
+def test_a_step_of_rows_padded_on_the_left_knows_where_they_start() -> None:
+    starts = read([[0, 0, 1, 1], [7, 7, 7, 7], [0, 0, 0, 2]], 1).starts
+    assert starts is not None
+    assert starts.tolist() == [2, 0, 3]
+    assert read([[0, 0, 1, 1], [1, 1, 1, 1]], 2).starts is None
+    for other in ([1, 0, 1, 1], [2, 2, 1, 1], [1, 1, 1, 0], [0, 0, 0, 0]):
+        assert read([[0, 0, 1, 1], other], 1).starts is None
+
+
 def test_the_documents_of_one_row() -> None:
     tokens = read([[5, 5, 0, 2, 2, 2, 0, 9]], 8)
     assert tokens.documents is not None

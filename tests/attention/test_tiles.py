@@ -12,7 +12,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mta_eval.attention import naive, tiles
+from mta_eval.attention import naive, tile, tiles
+from mta_eval.attention.convolution import convolve_by_products
 from mta_eval.attention.kernels import Kernels
 from mta_eval.attention.tiles import full_matrix_attention, last_weights, multi_token_attention
 
@@ -40,8 +41,9 @@ def far_off(found: torch.Tensor, wanted: torch.Tensor) -> float:
 
 
 @contextmanager
-def settings_of_tiles(**values: int) -> Iterator[None]:
+def settings_of_tiles(memory: int | None = None, **values: int) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tiles, "gpu_memory", lambda _: memory)
         for name, value in values.items():
             patch.setattr(tiles, name, value)
         yield
@@ -70,18 +72,21 @@ WAYS = {
     "recompute": st.sampled_from((KEPT, RECOMPUTED)),
     "widen": st.sampled_from((1, tiles.WIDEN_FROM)),
     "elements": st.sampled_from((1, tiles.TILE_ELEMENTS)),
+    "memory": st.sampled_from((None, None, 1, 2**36)),  # of a GPU, in bytes
 }
 
 
 @settings(max_examples=200, deadline=None)
 @given(case=cases(), cut=st.integers(0, 60), **WAYS)
 def test_tiles_are_the_definition(
-    case: Any, cut: int, rows: int | None, recompute: int, widen: int, elements: int
+    case: Any, cut: int, rows: int | None, recompute: int, widen: int, elements: int, memory: int | None
 ) -> None:
     (q, k, v), kernels = case
     wanted, past = naive.attention(q, k, v, kernels), min(cut, q.shape[2] - 1)
     history = min(kernels.halo, past)
-    with settings_of_tiles(RECOMPUTE_FROM=recompute, WIDEN_FROM=widen, TILE_ELEMENTS=elements):
+    with settings_of_tiles(
+        RECOMPUTE_FROM=recompute, WIDEN_FROM=widen, TILE_ELEMENTS=elements, gpu_memory=lambda _: memory
+    ):
         assert far_off(multi_token_attention(q, k, v, kernels, rows=rows), wanted) < 1e-10
         found = multi_token_attention(q[:, :, past - history :], k, v, kernels, history, rows=rows)
     assert far_off(found, wanted[:, :, past:]) < 1e-10
@@ -99,6 +104,33 @@ def test_the_last_weights_are_the_definitions(case: Any, cut: int) -> None:
     )
     history = min(kernels.halo, past)
     assert far_off(last_weights(q[:, :, past - history :], k, kernels, history), wanted[:, :, past:]) < 1e-10
+
+
+def test_tiles_are_as_large_as_a_gpus_memory_takes_with_ease(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = torch.device("cpu")
+    assert tiles.tile_sizes(here) == (tiles.TILE_ELEMENTS, tiles.TILE_ROWS, False)
+    for memory, elements in ((2**30, 2**21), (80 * 2**30, tiles.GPU_TILE_ELEMENTS)):
+        monkeypatch.setattr(tiles, "gpu_memory", lambda _, memory=memory: memory)
+        assert tiles.tile_sizes(here) == (elements, tiles.GPU_TILE_ROWS, True)
+
+
+def test_a_gpu_convolves_by_products_in_few_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows: list[int] = []
+
+    def noted(scores: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
+        rows.append(scores.shape[2] - kernel.shape[1] + 1)
+        return convolve_by_products(scores, kernel)
+
+    def refused(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(tile, "convolve_by_products", noted)
+    monkeypatch.setattr(tile, "convolve_plain", refused)
+    inputs, kernels = qkv(4, 2, 300), everything()
+    with settings_of_tiles(2**36), torch.no_grad():
+        found = multi_token_attention(*inputs, kernels)
+    assert rows == [300, 300]  # before and after softmax, in one tile
+    assert far_off(found, naive.attention(*inputs, kernels)) < 1e-10
 
 
 @pytest.mark.parametrize(("tokens", "rows"), [(127, None), (129, 128), (200, None), (163, 7)])
@@ -166,9 +198,13 @@ def gradients(run: Any, inputs: list[torch.Tensor], kernels: Kernels) -> list[to
 
 @settings(max_examples=80, deadline=None)
 @given(case=cases(40), **WAYS)
-def test_gradients_are_the_definitions(case: Any, rows: int | None, recompute: int, widen: int, elements: int) -> None:
+def test_gradients_are_the_definitions(
+    case: Any, rows: int | None, recompute: int, widen: int, elements: int, memory: int | None
+) -> None:
     wanted = gradients(naive.attention, *case)
-    with settings_of_tiles(RECOMPUTE_FROM=recompute, WIDEN_FROM=widen, TILE_ELEMENTS=elements):
+    with settings_of_tiles(
+        RECOMPUTE_FROM=recompute, WIDEN_FROM=widen, TILE_ELEMENTS=elements, gpu_memory=lambda _: memory
+    ):
         found = gradients(lambda *args: multi_token_attention(*args, rows=rows), *case)
     assert max(far_off(*pair) for pair in zip(found, wanted, strict=True)) < 1e-9
 

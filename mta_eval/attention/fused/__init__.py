@@ -5,7 +5,8 @@ diagonals that is a dot product of widened queries and keys, q~_i = [q_i-c_q+1 .
 k~_j = [sum_b kernel[a, b] k_j-left+b]_a; so one flash-attention kernel over heads of c_q D elements, which reads its
 widened queries as overlapping windows and the band from a small tensor made beforehand, gives the exact outputs in
 memory linear in the context. `preparation.py` makes widened keys and band, `forward.py` is that kernel,
-`gradients.py` and `transposes.py` go back, `function.py` puts them together. Triton is imported when first needed.
+`gradients.py` and `transposes.py` go back, `function.py` puts them together; `decoding.py` is the step of one token.
+Triton is imported when first needed.
 """
 
 from __future__ import annotations
@@ -99,12 +100,74 @@ def fused_attention(
     reason = unsupported(q, v, kernels, dropout)
     if reason is not None:
         raise ValueError(reason)
-    _check(q, k, v, kernels, history, documents)
+    past = k.shape[2] - (q.shape[2] - history)
+    if past < 0 or q.shape[2] <= history or history != min(kernels.halo_before, past):
+        raise ValueError(
+            f"{history} earlier queries for {past} earlier keys; the kernel reaches {kernels.halo_before} back"
+        )
+    _check(q, k, v, kernels, documents)
     if mix_after is None:
         out, lse = _plain(q, k, v, kernels, history, documents, dropout, configuration)
     else:
         out, lse = _mixed(q, k, v, kernels, mix_after, history, documents, configuration)
     return (out, lse) if return_lse else out
+
+
+def decoding_unsupported(q: Operand, k: Operand, v: Operand, kernels: Kernels) -> str | None:
+    """Why one query of every head has no fused step, in one line, or None; q (B, H, rows, D), k and v (B, G, S, D)."""
+    from mta_eval.attention.fused.decoding_sizes import COLUMNS
+
+    reason = unsupported(q, v, kernels)
+    if reason is not None or kernels.mix_after is None:
+        return reason
+    mixed, shared = kernels.mix_after.shape[-1], q.shape[1] // k.shape[1]
+    if mixed % shared and shared % mixed:
+        return f"{mixed} heads are mixed where {shared} share keys; of the two one must divide the other"
+    columns = max(1, mixed // shared) * max(16, 1 << (v.shape[-1] - 1).bit_length())
+    if columns > COLUMNS:
+        return f"{mixed} heads mixed after softmax, whose values are {columns} elements a key; a step goes to {COLUMNS}"
+    return None
+
+
+def decode_attention(
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    kernel: torch.Tensor | None,
+    *,
+    key_padding: KeyPadding = "both",
+    mix_after: torch.Tensor | None = None,
+    starts: torch.Tensor | None = None,
+    length: torch.Tensor | None = None,
+    splits: int | None = None,
+) -> torch.Tensor:
+    """Attention (B, H, 1, D_v) of the newest token over all up to it, scores convolved by `kernel` before softmax.
+
+    q (B, H, c_q, D) holds the last c_q queries, right-aligned; what stands for queries before the first token is not
+    read. k (B, G, S, D) and v (B, G, S, D_v); kernel and mix_after as in `fused_attention`. `starts` (B,) are the first
+    tokens of rows that begin with padding; a row that is nothing else gets zeros. `length`, one whole number on the
+    device, is how many of the S places hold tokens (the others are not read); None: all. Nothing waits for the device,
+    and no shape depends on what is on it, so that a CUDA graph of the step stays valid. Not differentiable. `splits`
+    replaces the number of parts that the keys are read in. Raises ValueError if `decoding_unsupported` names a reason,
+    or where shapes do not fit.
+    """
+    kernels = Kernels(kernel, mix_after=mix_after, key_padding=key_padding)
+    reason = decoding_unsupported(q, k, v, kernels)
+    if reason is not None:
+        raise ValueError(reason)
+    if q.shape[2] != kernels.halo_before + 1:
+        raise ValueError(f"{q.shape[2]} queries; a step takes {kernels.halo_before + 1}: the newest and those before")
+    _check(q, k, v, kernels, None)
+    from mta_eval.attention.fused.decoding import launch_decode
+    from mta_eval.attention.fused.decoding_sizes import decoding_sizes
+    from mta_eval.attention.fused.function import on_device
+
+    precise = q.new_ones(q.shape[1], 1, 1, dtype=torch.float32) if kernel is None else kernel.float().contiguous()
+    mix = None if mix_after is None else mix_after.float().contiguous()
+    k, v = _last_contiguous(k), _last_contiguous(v)
+    sizes = decoding_sizes(q, k, v, precise, kernels, splits)
+    with on_device(q):
+        return launch_decode(q.contiguous(), k, v, precise, mix, starts, length, sizes)
 
 
 def _plain(
@@ -173,14 +236,8 @@ def _check(
     k: torch.Tensor,
     v: torch.Tensor,
     kernels: Kernels,
-    history: int,
     documents: torch.Tensor | None,
 ) -> None:
-    past = k.shape[2] - (q.shape[2] - history)
-    if past < 0 or q.shape[2] <= history or history != min(kernels.halo_before, past):
-        raise ValueError(
-            f"{history} earlier queries for {past} earlier keys; the kernel reaches {kernels.halo_before} back"
-        )
     if k.shape[:3] != v.shape[:3] or q.shape[1] % k.shape[1] or q.shape[-1] != k.shape[-1] or q.shape[0] != k.shape[0]:
         raise ValueError(f"q {tuple(q.shape)}, k {tuple(k.shape)} and v {tuple(v.shape)} do not fit together")
     if kernels.convolve_before is not None and kernels.convolve_before.shape[0] != q.shape[1]:
