@@ -12,7 +12,7 @@ WORDS = {"two_condition_recall": "two-condition recall"}  # where a name with sp
 
 
 @dataclass(frozen=True)
-class Axis:
+class DifficultyAxis:
     """One number of a task, and the spec of the task for each of its values, from the least to the largest."""
 
     name: str
@@ -26,7 +26,7 @@ class Axis:
         return f"{task_text(f'{self.name}:{self.fixed}' if self.fixed else self.name)}, by {self.option}"
 
 
-def axes_of(tasks: Sequence[str]) -> list[Axis]:
+def axes_of(tasks: Sequence[str]) -> list[DifficultyAxis]:
     """The axes among the specs of diagnostic tasks, in their order. A task may be of several, or of none."""
     groups: dict[tuple[str, str, str], dict[int, str]] = {}
     for spec in tasks:
@@ -38,7 +38,7 @@ def axes_of(tasks: Sequence[str]) -> list[Axis]:
                 others = {name: both for name, both in options.items() if name != option}
                 fixed = ",".join(f"{name}={is_now}" for name, (is_now, default) in others.items() if is_now != default)
                 groups.setdefault((task.name, option, fixed), {})[value] = spec
-    return [Axis(*key, dict(sorted(found.items()))) for key, found in groups.items() if len(found) > 1]
+    return [DifficultyAxis(*key, dict(sorted(found.items()))) for key, found in groups.items() if len(found) > 1]
 
 
 def task_text(spec: str) -> str:

@@ -9,7 +9,7 @@ from statistics import mean, median
 from matplotlib.axes import Axes
 
 from mta_eval.results.pictures.style import GREY, PALE, TICK
-from mta_eval.tunnel.axes import Axis
+from mta_eval.tunnel.axes import DifficultyAxis
 from mta_eval.tunnel.training_run import SOLVED
 from mta_eval.tunnel.tunnel_result import error_interval
 from mta_eval.tunnel.verdicts import Judged
@@ -19,7 +19,7 @@ ASIDE = 0.07  # of the distance of two values: variants beside one another, so t
 
 
 @dataclass(frozen=True)
-class Look:
+class VariantLook:
     """How a variant is shown."""
 
     name: str
@@ -27,7 +27,7 @@ class Look:
     mark: str
 
 
-def draw_task(line: Sequence[Axes], ones: Sequence[Judged], looks: Sequence[Look], most: int) -> None:
+def draw_task(line: Sequence[Axes], ones: Sequence[Judged], looks: Sequence[VariantLook], most: int) -> None:
     """Errors, steps to solve (of `most`) and milliseconds a step of every variant on one task."""
     errors, steps, cost = line
     for place, (one, look) in enumerate(zip(ones, looks, strict=True)):
@@ -58,8 +58,12 @@ def draw_task(line: Sequence[Axes], ones: Sequence[Judged], looks: Sequence[Look
         axes.set_yticks(range(len(ones)), [""] * len(ones))
 
 
-def draw_curves(
-    line: Sequence[Axes], axis: Axis, variants: Sequence[Sequence[Judged]], looks: Sequence[Look], most: int
+def draw_along(
+    line: Sequence[Axes],
+    axis: DifficultyAxis,
+    variants: Sequence[Sequence[Judged]],
+    looks: Sequence[VariantLook],
+    most: int,
 ) -> None:
     """The same over the values of an axis: a curve through the means of every variant, every seed a mark."""
     errors, steps, cost = line

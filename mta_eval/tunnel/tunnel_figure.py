@@ -24,8 +24,8 @@ from mta_eval.results.pictures.style import (
     styled,
     wrap_apart,
 )
-from mta_eval.tunnel.axes import Axis, task_text
-from mta_eval.tunnel.figure_rows import SIZE, Look, draw_curves, draw_task
+from mta_eval.tunnel.axes import DifficultyAxis, task_text
+from mta_eval.tunnel.figure_rows import SIZE, VariantLook, draw_along, draw_task
 from mta_eval.tunnel.training_run import FACTOR
 from mta_eval.tunnel.tunnel_result import SEEDS_OF_AN_INTERVAL
 
@@ -41,13 +41,13 @@ HEADS = ("wrong answers (%)", "steps until solved", "ms a step")
 def draw_tunnel(tunnel: Tunnel, path: Path) -> list[Path]:
     """Writes and returns `path`.png, `path`.svg and `path`.pdf. Raises StoreError."""
     along = {task for axis in tunnel.axes for task in axis.tasks.values()}
-    rows: list[Axis | str] = [*tunnel.axes, *(task for task in tunnel.plan.tasks if task not in along)]
+    rows: list[DifficultyAxis | str] = [*tunnel.axes, *(task for task in tunnel.plan.tasks if task not in along)]
     looks = [
-        Look("\n".join(name), COLOURS[place % len(COLOURS)], MARKS[place % len(MARKS)])
+        VariantLook("\n".join(name), COLOURS[place % len(COLOURS)], MARKS[place % len(MARKS)])
         for place, name in enumerate(wrap_apart([one.title for one in tunnel.plan.variants], NAMES, TICK, lines=2))
     ]
     key = KEY * 2 * -(-len(looks) // KEYS) if tunnel.axes else 0.01
-    heights = [key, *(CURVE if isinstance(row, Axis) else ROW + EACH * len(looks) for row in rows)]
+    heights = [key, *(CURVE if isinstance(row, DifficultyAxis) else ROW + EACH * len(looks) for row in rows)]
     with styled():
         figure = Figure((PAGE, AROUND + sum(heights)), layout="constrained")
         layout = figure.add_gridspec(len(heights), 3, width_ratios=(4, 3, 2), height_ratios=heights)
@@ -65,23 +65,23 @@ def draw_tunnel(tunnel: Tunnel, path: Path) -> list[Path]:
         return save(figure, path)
 
 
-def _draw_row(tunnel: Tunnel, line: list[Axes], row: Axis | str, looks: list[Look]) -> None:
+def _draw_row(tunnel: Tunnel, line: list[Axes], row: DifficultyAxis | str, looks: list[VariantLook]) -> None:
     labels, steps = [one.label for one in tunnel.plan.variants], tunnel.plan.preset.steps
-    if isinstance(row, Axis):
-        draw_curves(line, row, [tunnel.along(row, label) for label in labels], looks, steps)
+    if isinstance(row, DifficultyAxis):
+        draw_along(line, row, [tunnel.along(row, label) for label in labels], looks, steps)
         for axes, text in zip(line, HEADS, strict=True):
             axes.set_ylabel(text, fontsize=TICK)
     else:
         draw_task(line, [tunnel.judged[row, label] for label in labels], looks, steps)
-    title = row.title if isinstance(row, Axis) else task_text(row)
+    title = row.title if isinstance(row, DifficultyAxis) else task_text(row)
     line[0].set_title(shorten(title, 60), fontsize=LABEL, loc="left")
     for axes in line:
         axes.tick_params(labelsize=TICK)
-        axes.grid(axis="y" if isinstance(row, Axis) else "x", linewidth=0.4, color=PALE)
+        axes.grid(axis="y" if isinstance(row, DifficultyAxis) else "x", linewidth=0.4, color=PALE)
         axes.spines[["top", "right"]].set_visible(False)
 
 
-def _draw_key(axes: Axes, looks: list[Look]) -> None:
+def _draw_key(axes: Axes, looks: list[VariantLook]) -> None:
     axes.set_axis_off()
     handles = [Line2D([], [], color=look.colour, marker=look.mark, markersize=SIZE) for look in looks]
     names = [look.name for look in looks]

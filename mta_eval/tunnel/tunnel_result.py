@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from statistics import mean, stdev
 
-from mta_eval.tunnel.axes import Axis, axes_of
+from mta_eval.tunnel.axes import DifficultyAxis, axes_of
 from mta_eval.tunnel.matching import APART
 from mta_eval.tunnel.plan import TunnelOutcome, TunnelPlan
 from mta_eval.tunnel.verdicts import Judged, axis_verdict, tunnel_verdict
@@ -26,7 +26,7 @@ class Tunnel:
     made: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
-    def axes(self) -> list[Axis]:
+    def axes(self) -> list[DifficultyAxis]:
         """The difficulty axes among the tasks."""
         return axes_of(self.plan.tasks)
 
@@ -40,7 +40,7 @@ class Tunnel:
         """A sentence for each difficulty axis."""
         return [axis_verdict(axis, [self.along(axis, one.label) for one in self.plan.variants]) for axis in self.axes]
 
-    def along(self, axis: Axis, label: str) -> list[Judged]:
+    def along(self, axis: DifficultyAxis, label: str) -> list[Judged]:
         """A variant at each value of an axis."""
         return [self.judged[task, label] for task in axis.tasks.values()]
 

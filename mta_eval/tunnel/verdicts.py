@@ -16,7 +16,7 @@ from typing import Literal
 
 from mta_eval import registry
 from mta_eval.results.statistics import wilson
-from mta_eval.tunnel.axes import Axis, task_text
+from mta_eval.tunnel.axes import DifficultyAxis, task_text
 from mta_eval.tunnel.plan import TunnelOutcome
 from mta_eval.tunnel.training_run import SOLVED
 
@@ -96,7 +96,7 @@ def tunnel_verdict(first: Judged, others: Sequence[Judged], steps: int) -> str:
     return "; ".join(sentences) + "."
 
 
-def axis_verdict(axis: Axis, variants: Sequence[Sequence[Judged]]) -> str:
+def axis_verdict(axis: DifficultyAxis, variants: Sequence[Sequence[Judged]]) -> str:
     """One sentence on a difficulty axis: up to which value each variant solves it, in the order of the values."""
     values = joined([str(value) for value in axis.tasks])
     if not any(one.standing in ("solves", "sometimes") for ones in variants for one in ones):
