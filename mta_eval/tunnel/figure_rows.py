@@ -19,7 +19,7 @@ ASIDE = 0.07  # of the distance of two values: variants beside one another, so t
 
 
 @dataclass(frozen=True)
-class KindStyle:
+class VariantLook:
     """How a variant is shown."""
 
     name: str
@@ -27,7 +27,7 @@ class KindStyle:
     mark: str
 
 
-def draw_task(line: Sequence[Axes], ones: Sequence[Judged], looks: Sequence[KindStyle], most: int) -> None:
+def draw_task(line: Sequence[Axes], ones: Sequence[Judged], looks: Sequence[VariantLook], most: int) -> None:
     """Errors, steps to solve (of `most`) and milliseconds a step of every variant on one task."""
     errors, steps, cost = line
     for place, (one, look) in enumerate(zip(ones, looks, strict=True)):
@@ -58,11 +58,11 @@ def draw_task(line: Sequence[Axes], ones: Sequence[Judged], looks: Sequence[Kind
         axes.set_yticks(range(len(ones)), [""] * len(ones))
 
 
-def draw_difficulty(
+def draw_along(
     line: Sequence[Axes],
     axis: DifficultyAxis,
     variants: Sequence[Sequence[Judged]],
-    looks: Sequence[KindStyle],
+    looks: Sequence[VariantLook],
     most: int,
 ) -> None:
     """The same over the values of an axis: a curve through the means of every variant, every seed a mark."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from mta_eval import registry
 from mta_eval.core import DiagnosticTask, generator
 from mta_eval.errors import ModelError
-from mta_eval.tunnel.variant_options import values_of
+from mta_eval.tunnel.variant_options import option_values
 
 if TYPE_CHECKING:
     from mta_eval.attention.decoder import MTAForCausalLM
@@ -28,7 +28,7 @@ def new_model(variant: Variant, task: DiagnosticTask, size: ModelSize, seed: int
     tokens = len(task.row("validation", 0, 0))
     try:
         found = registry.find("attention", variant.kind)
-        options = {**found.options_for(USE, layers=size.layers), **values_of(variant.kind, variant.options)}
+        options = {**found.options_for(USE, layers=size.layers), **option_values(variant.kind, variant.options)}
         config = MTAConfig(
             attention=variant.kind,
             vocab_size=task.vocabulary,

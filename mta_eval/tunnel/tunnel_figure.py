@@ -25,7 +25,7 @@ from mta_eval.results.pictures.style import (
     wrap_apart,
 )
 from mta_eval.tunnel.axes import DifficultyAxis, task_text
-from mta_eval.tunnel.figure_rows import SIZE, KindStyle, draw_difficulty, draw_task
+from mta_eval.tunnel.figure_rows import SIZE, VariantLook, draw_along, draw_task
 from mta_eval.tunnel.training_run import FACTOR
 from mta_eval.tunnel.tunnel_result import SEEDS_OF_AN_INTERVAL
 
@@ -43,7 +43,7 @@ def draw_tunnel(tunnel: Tunnel, path: Path) -> list[Path]:
     along = {task for axis in tunnel.axes for task in axis.tasks.values()}
     rows: list[DifficultyAxis | str] = [*tunnel.axes, *(task for task in tunnel.plan.tasks if task not in along)]
     looks = [
-        KindStyle("\n".join(name), COLOURS[place % len(COLOURS)], MARKS[place % len(MARKS)])
+        VariantLook("\n".join(name), COLOURS[place % len(COLOURS)], MARKS[place % len(MARKS)])
         for place, name in enumerate(wrap_apart([one.title for one in tunnel.plan.variants], NAMES, TICK, lines=2))
     ]
     key = KEY * 2 * -(-len(looks) // KEYS) if tunnel.axes else 0.01
@@ -65,10 +65,10 @@ def draw_tunnel(tunnel: Tunnel, path: Path) -> list[Path]:
         return save(figure, path)
 
 
-def _draw_row(tunnel: Tunnel, line: list[Axes], row: DifficultyAxis | str, looks: list[KindStyle]) -> None:
+def _draw_row(tunnel: Tunnel, line: list[Axes], row: DifficultyAxis | str, looks: list[VariantLook]) -> None:
     labels, steps = [one.label for one in tunnel.plan.variants], tunnel.plan.preset.steps
     if isinstance(row, DifficultyAxis):
-        draw_difficulty(line, row, [tunnel.along(row, label) for label in labels], looks, steps)
+        draw_along(line, row, [tunnel.along(row, label) for label in labels], looks, steps)
         for axes, text in zip(line, HEADS, strict=True):
             axes.set_ylabel(text, fontsize=TICK)
     else:
@@ -81,7 +81,7 @@ def _draw_row(tunnel: Tunnel, line: list[Axes], row: DifficultyAxis | str, looks
         axes.spines[["top", "right"]].set_visible(False)
 
 
-def _draw_key(axes: Axes, looks: list[KindStyle]) -> None:
+def _draw_key(axes: Axes, looks: list[VariantLook]) -> None:
     axes.set_axis_off()
     handles = [Line2D([], [], color=look.colour, marker=look.mark, markersize=SIZE) for look in looks]
     names = [look.name for look in looks]

@@ -52,7 +52,7 @@ def typed_options(found: type[AttentionLayer], given: Mapping[str, str]) -> dict
     return values
 
 
-def values_of(kind: str, text: str) -> dict[str, object]:
+def option_values(kind: str, text: str) -> dict[str, object]:
     """The values of options that `options_text` made, for the variant of that kind."""
     return typed_options(registry.find("attention", kind), registry.parse(f"{kind}:{text}")[2])
 

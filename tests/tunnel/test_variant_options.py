@@ -11,7 +11,7 @@ from mta_eval.commands.tunnel import BETWEEN_SPECS
 from mta_eval.errors import ModelError, SpecError
 from mta_eval.tunnel.models import new_model
 from mta_eval.tunnel.presets import ModelSize
-from mta_eval.tunnel.variant_options import values_of
+from mta_eval.tunnel.variant_options import option_values
 from mta_eval.tunnel.variants import find_variant
 
 PLUGIN = Path(__file__).parents[1] / "helpers/plugin_package/alibi.py"
@@ -31,7 +31,7 @@ def test_options_of_a_name() -> None:
     assert (found.kind, found.named) == ("mta", found.label)
     assert find_variant(found.named) == found
     assert find_variant("mta:key_kernel_before=9,query_kernel_before=2,convolution_layers=0,1") == found
-    assert values_of("mta", found.options) == {
+    assert option_values("mta", found.options) == {
         "convolution_layers": [0, 1],
         "key_kernel_before": 9,
         "query_kernel_before": 2,
