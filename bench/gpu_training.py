@@ -38,7 +38,8 @@ def recipe_of(attention: Any, steps: int) -> Any:
     """The paper's preset for so many steps."""
     from mta_eval.training.recipes import recipe_for
 
-    return recipe_for("letter_blocks", attention, "paper", 42, 5, "all", steps=steps, evaluate_every=10**9, batch=BATCH)
+    changes = {"steps": steps, "evaluate_every": 10**9, "batch": BATCH}
+    return recipe_for(["letter_blocks"], attention, "paper", 42, changes)
 
 
 def model_of(recipe: Any, device: str) -> nn.Module:

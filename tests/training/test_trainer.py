@@ -212,7 +212,7 @@ def test_a_step_with_nothing_to_predict_is_one_line() -> None:
     class Nothing(Weighed):
         weights = (0.0, 0.0, 0.0)
 
-    with pytest.raises(ModelError, match="^the rows of step 1 have no token to predict; give longer texts$"):
+    with pytest.raises(ModelError, match=r"^the rows of step 1 have no token to predict; give longer texts$"):
         told_of(Trainer(new_model(), Nothing(), schedule(), 0, Share()))
 
 
