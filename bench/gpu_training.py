@@ -38,8 +38,8 @@ def recipe_of(attention: Any, steps: int, seed: int = 42) -> Any:
     """The paper's preset for so many steps."""
     from mta_eval.training.recipes import recipe_for
 
-    options = {"steps": steps, "evaluate_every": 10**9, "batch": BATCH}
-    return recipe_for("letter_blocks", attention, "paper", seed, 5, "all", **options)
+    changes = {"steps": steps, "evaluate_every": 10**9, "batch": BATCH}
+    return recipe_for(["letter_blocks"], attention, "paper", seed, changes)
 
 
 def model_of(recipe: Any, device: str) -> nn.Module:

@@ -10,7 +10,7 @@ import torch
 
 from mta_eval import registry
 from mta_eval.errors import SpecError
-from mta_eval.training.needle_recipe import STAGES, WINDOW, NeedleRecipe, needles
+from mta_eval.training.needle_recipe import SIZES, STAGES, WINDOW, NeedleRecipe, needles
 from mta_eval.training.rows import MixedRows
 from mta_eval.training.trainer import Schedule
 
@@ -29,8 +29,7 @@ def test_every_variant_gets_the_same_training(recipe: NeedleRecipe) -> None:
     for attention in registry.names("attention"):
         other = needles(attention, "cpu", 1)
         assert (other.stages, other.schedule) == (recipe.stages, recipe.schedule)
-        common = {name: size for name, size in recipe.sizes.items() if "kernel" not in name}
-        assert {name: other.sizes[name] for name in common} == common
+        assert {name: other.sizes[name] for name in SIZES} == SIZES
 
 
 def test_stages_grow_with_the_steps() -> None:

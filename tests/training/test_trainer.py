@@ -1,7 +1,7 @@
 """The training loop against plain recounts of what it should do."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from types import SimpleNamespace
 from typing import Any, Literal
@@ -15,7 +15,7 @@ from mta_eval.attention.decoder import MTAForCausalLM
 from mta_eval.core import generator
 from mta_eval.errors import ModelError
 from mta_eval.training.processes import Share, processes
-from mta_eval.training.rows import AnswerRows
+from mta_eval.training.rows import AnswerRows, RowBatch, Stage, StagedRows
 from mta_eval.training.trainer import HeldOutErrors, Progress, Schedule, Trainer
 
 Stream = Literal["training", "validation", "test"]
@@ -168,6 +168,79 @@ def test_the_loss_is_about_the_answers_alone() -> None:
     places = [LENGTH + place for answer in Apart.answers for place in answer]
     picked = [says[row, place - 1, rows[row, place]] for row in range(4) for place in places]
     assert losses == [pytest.approx(-float(torch.stack(picked).mean().detach()), abs=1e-5)]
+
+
+class Weighed(Numbers):
+    """The same rows, whose second answer token counts twice and whose last one not at all."""
+
+    weights = (1.0, 2.0, 0.0)
+
+    def batch(self, stream: Stream, indices: Sequence[int]) -> RowBatch:
+        batch = super().batch(stream, indices)
+        batch.weights[:, -ANSWER:] = torch.tensor(self.weights)
+        return batch
+
+
+def test_the_loss_is_the_mean_over_weights() -> None:
+    model = new_model()
+    losses, _ = told_of(Trainer(deepcopy(model), Weighed(), schedule(steps=1), 0, Share()))
+    found = [-float(says[token].detach()) for says, token in answers_of(model, "training", range(4))]
+    weighed = sum(loss * Weighed.weights[place % ANSWER] for place, loss in enumerate(found))
+    assert losses == [pytest.approx(weighed / (4 * sum(Weighed.weights)), abs=1e-5)]
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 4, 9])
+def test_parts_of_a_batch_are_summed_to_the_whole(at_once: int) -> None:
+    model = new_model()
+    whole = Trainer(deepcopy(model), Weighed(), schedule(clip=0.05), 0, Share())
+    parts = Trainer(deepcopy(model), Weighed(), schedule(clip=0.05, at_once=at_once), 0, Share())
+    assert told_of(parts)[0] == pytest.approx(told_of(whole)[0], abs=1e-5)
+    for found, wanted in zip(parts.model.parameters(), whole.model.parameters(), strict=True):
+        torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-4)
+    assert parts.evaluate("test", 7) == pytest.approx(whole.evaluate("test", 7), abs=1e-6)
+
+
+def test_parts_of_a_batch_go_through_the_model_apart() -> None:
+    sizes: list[int] = []
+    one = trainer(Still(0.0), steps=1, at_once=3)
+    one.model.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
+    told_of(one)
+    assert sizes == [3, 1, 3, 3]  # a step of 4 rows, 6 that are held out
+
+
+def test_a_step_with_nothing_to_predict_is_one_line() -> None:
+    class Nothing(Weighed):
+        weights = (0.0, 0.0, 0.0)
+
+    with pytest.raises(ModelError, match=r"^the rows of step 1 have no token to predict; give longer texts$"):
+        told_of(Trainer(new_model(), Nothing(), schedule(), 0, Share()))
+
+
+def test_documents_reach_the_model() -> None:
+    class Two(Numbers):
+        def batch(self, stream: Stream, indices: Sequence[int]) -> RowBatch:
+            batch = super().batch(stream, indices)
+            documents = torch.ones_like(batch.tokens)
+            documents[:, LENGTH // 2 :] = 2
+            return RowBatch(*batch[:3], documents)
+
+    model = new_model()
+    errors = Trainer(model, Two(), schedule(), 0, Share()).evaluate("test", 3)
+    found = []
+    for index in range(3):
+        row = Two()("test", index)[LENGTH // 2 :]
+        says = torch.log_softmax(model(torch.tensor([row])).logits[0].double(), -1)
+        found += [-float(says[place - 1, row[place]].detach()) for place in range(len(row) - ANSWER, len(row))]
+    assert errors.loss == pytest.approx(math.fsum(found) / len(found), abs=1e-5)
+
+
+def test_stages_have_their_own_rows_and_batches() -> None:
+    first, last = Numbers(), Numbers()
+    stages = StagedRows([Stage(2, 3, first), Stage(2, 4, last)])
+    told_of(Trainer(Still(0.0), stages, schedule(), 0, Share()))
+    assert first.asked == [("training", index) for index in range(6)]
+    assert [index for stream, index in last.asked if stream == "training"] == list(range(8))
+    assert [index for stream, index in last.asked if stream == "validation"] == [*range(6)] * 2
 
 
 def test_several_processes_count_every_held_out_row_once() -> None:

@@ -4,6 +4,7 @@ import pytest
 from tiny_language import texts_of
 
 from mta_eval.errors import SpecError
+from mta_eval.tasks.prompts import pools
 from mta_eval.training.word_pieces import BOS, EOS, learn_tokenizer
 
 TEXTS = texts_of("note", 60, 20)
@@ -28,7 +29,8 @@ def test_a_prompt_has_bos_before_it_and_nothing_behind_it() -> None:
 def test_the_same_texts_give_the_same_tokenizer_of_the_size_that_was_asked() -> None:
     first, again = (learn_tokenizer(iter(TEXTS), 350).backend_tokenizer.to_str() for _ in range(2))
     assert first == again
-    assert len(learn_tokenizer(TEXTS, 350)) == 350
+    cities = [" ".join(pools.CITIES)] * 3
+    assert len(learn_tokenizer(cities, 350)) == 350
 
 
 @pytest.mark.parametrize("size", [0, 299, 200_001])
