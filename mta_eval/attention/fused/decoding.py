@@ -5,6 +5,8 @@ sum_b w_b . k_(j - left + b). A block of keys is read once, multiplied with all 
 the c_k products of a logit are brought together by a gather along the keys. A cache of widened keys would be c_q H / G
 times as many bytes. Only the newest c_q - 1 keys are hidden from some of the queries: there each row of the kernel has
 a product of its own.
+
+Over 250 lines, so that the kernels that belong together stand beside what launches them.
 """
 
 from __future__ import annotations
