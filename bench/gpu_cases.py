@@ -229,7 +229,7 @@ def tile_errors(task: dict[str, Any], given: list[torch.Tensor], exact: list[tor
     from mta_eval.attention.tiles import full_matrix_attention, multi_token_attention
 
     torch.manual_seed(4)
-    kernels = kernels_of(task["tiles"], exact[3].detach())
+    kernels = kernels_of(task["tiles"], exact[3].detach()).to(torch.float64)
     exact_out = full_matrix_attention(*exact[:3], kernels)
     out = multi_token_attention(*given[:3], kernels.to(given[0].dtype))
     out_grad = torch.randn(exact_out.shape, dtype=torch.float64, device=out.device)
