@@ -75,6 +75,10 @@ AnswerTokens = Annotated[
 ]
 Date = Annotated[str, typer.Option("--date", help="Day that a chat template is told is today.")]
 Runs = Annotated[list[Path], typer.Argument(help="Run folders, or samples_*.jsonl files of lm-eval.")]
+Where = Annotated[
+    list[str] | None,
+    typer.Option("--where", help="Answers to take, such as task=niah,needles=4 or length={4k,8k}; repeatable."),
+]
 Names = Annotated[
     list[str] | None,
     typer.Option("--name", help="Name of a model or task in tables and pictures, SPEC=NAME; repeatable."),

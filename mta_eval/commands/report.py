@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from mta_eval.commands import terminal
-from mta_eval.commands.options import Names, Runs, WithAttention
+from mta_eval.commands.options import Names, Runs, Where, WithAttention
 from mta_eval.commands.watch import Interval, repeat_while_written
 from mta_eval.printable import say
 from mta_eval.results.length_rule import LENGTH_RULE, LengthRule
@@ -21,6 +21,7 @@ def report(
     y: Annotated[str, typer.Option("--y", help="Row axis; default: the run's --y, or depth.")] = "",
     out: Annotated[Path | None, typer.Option(help="Folder to write; default: RUN/report.")] = None,
     name: Names = None,
+    where: Where = None,
     attention: WithAttention = False,
     watch: Annotated[
         bool, typer.Option("--watch", help="Write again while the runs go on; the page reloads itself.")
@@ -37,7 +38,8 @@ def report(
     home = runs[0].parent if runs[0].is_file() else runs[0]  # a file: the samples of lm-eval
     rule = LengthRule(share, floor)
     rule.check()
-    write_report_of_runs(runs, x, y, out or home / "report", attention, every if watch else None, rule, name or ())
+    folder, pause = out or home / "report", every if watch else None
+    write_report_of_runs(runs, x, y, folder, attention, pause, rule, name or (), where or ())
 
 
 def write_report_of_runs(
@@ -49,13 +51,15 @@ def write_report_of_runs(
     every: float | None,
     length_rule: LengthRule = LENGTH_RULE,
     names: Sequence[str] = (),
+    where: Sequence[str] = (),
 ) -> None:
     """Write the report of runs and print its paths; with `every`, again and again while they are being written.
 
     `x` and `y` "" are the axes that the first run names for its reports, or length and depth. `names` are labels of
-    models and tasks, SPEC=NAME.
+    models and tasks, SPEC=NAME; `where` are conditions, see `keep_where`.
     """
     from mta_eval.results import several
+    from mta_eval.results.filters import keep_where
     from mta_eval.results.inspection import attention_pictures
     from mta_eval.results.labels import make_labels
     from mta_eval.results.report import write_report
@@ -76,7 +80,7 @@ def write_report_of_runs(
 
         if being_written and not records:
             return
-        shown = labels.shown(records)
+        shown = keep_where(labels.shown(records), where)
         axes = x or axis("x"), y or axis("y")
         paths = write_report(shown, out, *axes, questions, look, reload, length_rule)
         if being_written:

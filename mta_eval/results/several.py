@@ -6,6 +6,7 @@ import dataclasses
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from mta_eval.core import Record, Run, SampleKey
 from mta_eval.outside import resolved
@@ -13,6 +14,14 @@ from mta_eval.results import lm_eval_samples, store
 from mta_eval.results.parts import parts_of_run, samples_in
 
 Pair = tuple[str, str]  # task, model
+
+
+class RunRecords(NamedTuple):
+    """The records of one run, its name and its question."""
+
+    name: str
+    run: Run
+    records: Sequence[Record]
 
 
 def read_several(folders: Sequence[Path]) -> tuple[list[tuple[str, Run]], list[Record], dict[str, int]]:
@@ -25,18 +34,7 @@ def read_several(folders: Sequence[Path]) -> tuple[list[tuple[str, Run]], list[R
     run's. A folder named twice is read once. Raises StoreError.
     """
     folders = _once(folders)
-    names = run_names([resolved(folder) for folder in folders])
-    loaded = [(name, *read_run_or_samples(folder)) for name, folder in zip(names, folders, strict=True)]
-    seeds, answered_twice = _overlaps([(run, records) for _, run, records in loaded])
-    shown = [
-        dataclasses.replace(record, model=f"{record.model} ({name})")
-        if (pair := (record.task, record.model)) in answered_twice
-        else record.with_seed(run.sweep.seed)
-        if len(seeds[pair]) > 1
-        else record
-        for name, run, records in loaded
-        for record in records
-    ]
+    loaded = read_by_run(folders)
     questions, missing = [], {}
     for (name, run, records), folder in zip(loaded, folders, strict=True):
         answered = sum(record.error is None for record in records)
@@ -47,7 +45,23 @@ def read_several(folders: Sequence[Path]) -> tuple[list[tuple[str, Run]], list[R
         if wanted > answered and folder.is_dir():
             missing[str(folder)] = wanted - answered
         questions.append((name, run))
-    return questions, shown, missing
+    return questions, [record for _, _, records in loaded for record in records], missing
+
+
+def read_by_run(folders: Sequence[Path]) -> list[RunRecords]:
+    """The records of each run, told apart as in `read_several`. Raises StoreError."""
+    folders = _once(folders)
+    names = run_names([resolved(folder) for folder in folders])
+    loaded = [(name, *read_run_or_samples(folder)) for name, folder in zip(names, folders, strict=True)]
+    seeds, answered_twice = _overlaps([(run, records) for _, run, records in loaded])
+
+    def shown(name: str, run: Run, record: Record) -> Record:
+        pair = record.task, record.model
+        if pair in answered_twice:
+            return dataclasses.replace(record, model=f"{record.model} ({name})")
+        return record.with_seed(run.sweep.seed) if len(seeds[pair]) > 1 else record
+
+    return [RunRecords(name, run, [shown(name, run, record) for record in records]) for name, run, records in loaded]
 
 
 def read_paired(folders: Sequence[Path]) -> list[list[Record]]:

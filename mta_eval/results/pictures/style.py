@@ -20,6 +20,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
+from matplotlib.ft2font import LoadFlags
 from matplotlib.textpath import TextToPath
 
 from mta_eval.errors import StoreError
@@ -141,7 +142,7 @@ def wrap(text: str, inches: float, size: float, bold: bool = False, lines: int =
 def _lines(text: str, inches: float, size: float, bold: bool) -> list[str]:
     lines, line = [], ""
     for piece in PIECE.findall(text):
-        if line.strip() and text_width((line + piece).rstrip(), size, bold) > inches:
+        if line.strip() and _advance((line + piece).rstrip(), size, bold) > inches:
             lines.append(line.rstrip())
             line = ""
         line += _fitting(piece, inches, size, bold)
@@ -151,8 +152,22 @@ def _lines(text: str, inches: float, size: float, bold: bool) -> list[str]:
 def _fitting(word: str, inches: float, size: float, bold: bool) -> str:
     """A word that fits a line: one that is too wide without its middle."""
     shorter = (shorten(word, limit) for limit in range(len(word) - 1, 0, -1))
-    fits = text_width(word.rstrip(), size, bold) <= inches
-    return word if fits else next((one for one in shorter if text_width(one, size, bold) <= inches), "…")
+    fits = _advance(word.rstrip(), size, bold) <= inches
+    return word if fits else next((one for one in shorter if _advance(one, size, bold) <= inches), "…")
+
+
+def _advance(text: str, size: float, bold: bool) -> float:
+    """Inches from the start of a line to its end: `text_width` without kerning, much quicker for many texts."""
+    return sum(_sign_width(sign, bold) for sign in text) * size / 72
+
+
+@cache
+def _sign_width(sign: str, bold: bool) -> float:
+    """How far a character leads, as a share of the font's size."""
+    weight = "bold" if bold else "normal"
+    font = get_font(findfont(FontProperties(family=STYLE["font.sans-serif"][0], weight=weight)))
+    font.set_size(100, 72)
+    return font.load_char(ord(sign), flags=LoadFlags.NO_HINTING).linearHoriAdvance / 65536 / 100
 
 
 def wrap_apart(names: Sequence[str], inches: float, size: float, bold: bool = False, lines: int = 3) -> list[list[str]]:
