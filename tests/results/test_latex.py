@@ -42,7 +42,7 @@ def test_numbers_have_one_decimal_and_what_stands_behind_them_one_width() -> Non
     text = by_model(CellStyle("mean", counts=False))
     assert r"a & 66.7 & 100.0 \\" in text
     intervals = by_model(CellStyle("interval", counts=False))
-    assert r"66.7\,[9.4,\,97.5]\phantom{00}" in intervals
+    assert r"66.7\,[9.4,\,97.5]\phantom{000}" in intervals
     assert r"100.0\,[20.7,\,100.0]\phantom{0}" in intervals
     assert r"66.7\,$\pm$\,44.0 " in by_model(CellStyle("mean±", counts=False))
 
@@ -76,11 +76,11 @@ def test_what_was_not_measured_is_two_dashes_and_never_bold() -> None:
 
 
 def test_a_wide_table_takes_smaller_letters_and_at_last_the_page() -> None:
-    texts = [latex_table("niah", grid, CellStyle("mean"), marks(grid))[0] for grid in map(table_of, (2, 6, 7, 12))]
+    texts = [latex_table("niah", grid, CellStyle("mean"), marks(grid))[0] for grid in map(table_of, (2, 8, 12))]
     heads = [text.splitlines()[:3] for text in texts]
-    sizes = ["small", "footnotesize", "scriptsize", "footnotesize"]
+    sizes = ["small", "scriptsize", "footnotesize"]
     assert heads == [
-        [rf"\begin{{table{'*' * (place == 3)}}}[htbp]", r"\centering", rf"\{size}"] for place, size in enumerate(sizes)
+        [rf"\begin{{table{'*' * (place == 2)}}}[htbp]", r"\centering", rf"\{size}"] for place, size in enumerate(sizes)
     ]
 
 
