@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -11,8 +12,17 @@ import typer
 from mta_eval.commands import terminal
 from mta_eval.commands.options import Names, Runs, Where, WithAttention
 from mta_eval.commands.watch import Interval, repeat_while_written
+from mta_eval.core import Run
 from mta_eval.printable import say
 from mta_eval.results.length_rule import LENGTH_RULE, LengthRule
+
+
+class FigureSize(StrEnum):
+    """Where figures are placed."""
+
+    page = "page"
+    column = "column"
+    slide = "slide"
 
 
 def report(
@@ -22,6 +32,14 @@ def report(
     out: Annotated[Path | None, typer.Option(help="Folder to write; default: RUN/report.")] = None,
     name: Names = None,
     where: Where = None,
+    style: Annotated[
+        FigureSize | None,
+        typer.Option(help="Only figures, at true size: a page (6.75 inches), a column of a paper (3.3), a slide (12)."),
+    ] = None,
+    pictures: Annotated[
+        str, typer.Option(help="Only these figures: heatmap, needles, qa, depth, length, distance; default: all.")
+    ] = "",
+    font: Annotated[str, typer.Option(help="Font of the figures, installed here; default: DejaVu Sans.")] = "",
     attention: WithAttention = False,
     watch: Annotated[
         bool, typer.Option("--watch", help="Write again while the runs go on; the page reloads itself.")
@@ -34,12 +52,46 @@ def report(
         float, typer.Option(help="Effective length: least score, corrected for chance; RULER: 0.856 with --share 0.")
     ] = LENGTH_RULE.floor,
 ) -> None:
-    """Draw heatmaps and write tables and a page of one or more runs."""
+    """Draw heatmaps and write tables and a page of one or more runs; with --style or --pictures figures for a paper."""
     home = runs[0].parent if runs[0].is_file() else runs[0]  # a file: the samples of lm-eval
     rule = LengthRule(share, floor)
     rule.check()
+    if style is not None or pictures or font:
+        size = (style or FigureSize.page).value
+        return write_figures(runs, out or home / "figures", size, pictures, font, (x, y), name or (), where or ())
     folder, pause = out or home / "report", every if watch else None
     write_report_of_runs(runs, x, y, folder, attention, pause, rule, name or (), where or ())
+    return None
+
+
+def write_figures(
+    runs: Sequence[Path],
+    out: Path,
+    size: str,
+    pictures: str,
+    font: str,
+    axes: tuple[str, str],
+    names: Sequence[str],
+    where: Sequence[str],
+) -> None:
+    """Draw the named `pictures` ("": all) of runs at a size of STYLES and print their paths."""
+    from mta_eval.results import several
+    from mta_eval.results.filters import keep_where
+    from mta_eval.results.labels import make_labels
+    from mta_eval.results.pictures.figure_style import STYLES
+    from mta_eval.results.pictures.publication import draw_figures, read_pictures
+
+    chosen = read_pictures(pictures)
+    questions, records, _ = several.read_several(runs)
+    shown = keep_where(make_labels(records, questions, names).shown(records), where)
+    x, y = report_axes(questions, axes)
+    terminal.print_lines(map(str, draw_figures(shown, out, chosen, STYLES[size], font, x, y)))
+
+
+def report_axes(questions: Sequence[tuple[str, Run]], given: tuple[str, str]) -> tuple[str, str]:
+    """The axes of a report: those given, else those that the first run names, else length and depth."""
+    told = [next(filter(None, (run.report_axis(name) for _, run in questions)), "") for name in ("x", "y")]
+    return given[0] or told[0] or "length", given[1] or told[1] or "depth"
 
 
 def write_report_of_runs(
@@ -74,14 +126,10 @@ def write_report_of_runs(
 
         reload = round(every or 0) if being_written else 0
 
-        def axis(name: str) -> str:
-            chosen = [run.report_axis(name) for _, run in questions]
-            return next(filter(None, chosen), {"x": "length", "y": "depth"}[name])
-
         if being_written and not records:
             return
         shown = keep_where(labels.shown(records), where)
-        axes = x or axis("x"), y or axis("y")
+        axes = report_axes(questions, (x, y))
         paths = write_report(shown, out, *axes, questions, look, reload, length_rule)
         if being_written:
             terminal.print_lines([f"{paths[0]}: {len(records)} answers, {sum(missing.values())} samples are missing"])
