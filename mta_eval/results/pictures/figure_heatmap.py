@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,16 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from mta_eval.core import Grid
-from mta_eval.results.pictures.figure_panels import Around, label_room, make_panels, panel_rows, places_of
+from mta_eval.results.pictures.figure_panels import (
+    GAP,
+    LINE,
+    Around,
+    label_room,
+    make_panels,
+    panel_rows,
+    places_of,
+    room_for_panels,
+)
 from mta_eval.results.pictures.figure_style import LEAST, FigureStyle
 from mta_eval.results.pictures.heatmap import axis_names, tick_texts
 from mta_eval.results.pictures.style import GAP_NOTE, GREY, HATCH, PAPER, SCORES, drawable, ink_on, save, text_width
@@ -28,24 +39,31 @@ def draw_heatmap_figure(
 
     All grids share their axes. Cells hold the mean in per cent where it can be read; the second figure is `path`_2.
     """
-    rows = tick_texts(grids[0].y, grids[0].ys)
-    unit = style.em
+    rows, columns = tick_texts(grids[0].y, grids[0].ys), tick_texts(grids[0].x, grids[0].xs)
+    line = style.label * LINE
+    gaps = any(count == 0 for grid in grids for row in grid.count for count in row)
     around = Around(
-        left=label_room(rows, style.tick) + 0.1 + style.label * 1.3 / 72,
-        right=BAR + 0.12 + label_room(["100"], style.tick) + 0.06 + style.label * 1.3 / 72,
-        below=_under(grids[0], style) + style.label * 1.3 / 72 + 0.04,
-        foot=(style.note * 1.3 / 72 + 0.03) * any(count == 0 for grid in grids for row in grid.count for count in row),
+        left=label_room(rows, style.tick) + 0.1 + line,
+        right=BAR + 0.18 + label_room(["100"], style.tick) + line,
+        below=style.em + line + 0.08,
+        foot=(style.note * LINE + 0.03) * gaps,
     )
     titles = [drawable(model_text(grid.title)) for grid in grids]
-    across, wide = places_of(titles, style, around)
-    cell = min(1.6 * unit, max(LEAST_CELL, wide / max(len(grids[0].xs), 1)))
-    tall = max(len(rows) * cell, 0.5)
-    fits = panel_rows(len(grids), tall + 2 * style.label * 1.3 / 72 + 0.16, style, around, across)
+    over = 2 * line + 0.06 + GAP
+    tall = max(len(rows) * max(LEAST_CELL, 1.4 * style.em), 0.5)
+    across, wide = places_of(len(grids), style, around)
+    if panel_rows(len(grids), tall + over, style, around, across) < len(grids):
+        around = replace(around, dense=True)
+        across, wide = places_of(len(grids), style, around)
+        tall = max(0.5, min(tall, room_for_panels(style, around) / math.ceil(len(grids) / across) - over))
+    if _slanted(columns, wide, style):
+        around = replace(around, below=around.below + label_room(columns, style.tick) * 0.72 - style.em / 2)
+    fits = panel_rows(len(grids), tall + over, style, around, across)
     written: list[Path] = []
     for number, start in enumerate(range(0, len(grids), fits), 1):
         shown = grids[start : start + fits]
         figure, panels, lowest = make_panels(heading, titles[start : start + fits], style, around, tall)
-        across, _ = places_of(titles[start : start + fits], style, around)
+        across, _ = places_of(len(shown), style, around)
         for place, (panel, grid) in enumerate(zip(panels, shown, strict=True)):
             _fill(panel, grid, style, wide, tall)
             _ticks(panel, grid, rows, style, left=place % across == 0, lowest=place in lowest)
@@ -54,8 +72,9 @@ def draw_heatmap_figure(
     return written
 
 
-def _under(grid: Grid, style: FigureStyle) -> float:
-    return label_room(tick_texts(grid.x, grid.xs), style.tick) * 0.72 + style.em + 0.04
+def _slanted(columns: Sequence[str], wide: float, style: FigureStyle) -> bool:
+    """Whether names of columns are too wide to lie flat in a panel so wide."""
+    return label_room(columns, style.tick) > wide / len(columns) - 0.03
 
 
 def _fill(panel: Axes, grid: Grid, style: FigureStyle, wide: float, tall: float) -> None:
@@ -89,7 +108,7 @@ def _ticks(panel: Axes, grid: Grid, rows: Sequence[str], style: FigureStyle, lef
     inches, box = figure.get_size_inches(), panel.get_position()
     wide, tall = inches[0] * box.width / len(grid.xs), inches[1] * box.height / len(rows)
     columns = tick_texts(grid.x, grid.xs)
-    slanted = label_room(columns, style.tick) > wide - 0.03
+    slanted = _slanted(columns, wide * len(columns), style)
     step = max(1, int(np.ceil(style.em * 1.1 / wide))) if slanted else 1
     shown = range(0, len(columns), step)
     turned = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if slanted else {}
@@ -108,7 +127,7 @@ def _words(
     top, bottom = max(one.get_position().y1 for one in panels), min(one.get_position().y0 for one in panels)
     right = max(one.get_position().x1 for one in panels)
     middle = (around.left / width + right) / 2
-    under = around.foot + style.label * 1.3 / 72 - 0.02
+    under = around.foot + style.label * LINE
     figure.text(middle, under / height, axis_names(grid.x)[0], fontsize=style.label, ha="center", va="top")
     names = axis_names(grid.y)
     name = next((one for one in names if text_width(one, style.label) < (top - bottom) * height + 0.3), names[-1])

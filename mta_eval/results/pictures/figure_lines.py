@@ -40,14 +40,14 @@ def draw_lines_figure(plan: ChartPlan, style: FigureStyle, path: Path) -> list[P
         foot=legend + style.note * 1.3 / 72 + 0.06,
     )
     titles = [chart.title if len(plan.charts) > 1 else "" for chart in plan.charts]
-    across, wide = places_of(titles, style, around)
+    across, wide = places_of(len(titles), style, around)
     tall = min(0.75 * wide, style.height / 2)
     fits = panel_rows(len(titles), tall + style.label * 1.3 / 72 + 0.16, style, around, across)
     written: list[Path] = []
     for number, start in enumerate(range(0, len(titles), fits), 1):
         shown = plan.charts[start : start + fits]
         figure, panels, lowest = make_panels(plan.heading, titles[start : start + fits], style, around, tall)
-        across, _ = places_of(titles[start : start + fits], style, around)
+        across, _ = places_of(len(shown), style, around)
         for place, (panel, chart) in enumerate(zip(panels, shown, strict=True)):
             _fill(panel, chart, names, places, style, bars)
             _ticks(panel, plan.axis, places, style, left=place % across == 0, lowest=place in lowest)
@@ -74,7 +74,7 @@ def _fill(
         if n not in _measured(chart):
             panel.axvspan(*ends[n], facecolor=PAPER, edgecolor=HATCH, hatch="/////", linewidth=0, zorder=0)
     step = min((right - left for left, right in pairwise(places)), default=1.0)
-    apart = 0.5 * step / max(len(names) - 1, 1) if bars else 0.0
+    apart = 0.24 * step / max(len(names) - 1, 1) if bars else 0.0
     for number, name in enumerate(names):
         shift = (number - (len(names) - 1) / 2) * apart
         _line(panel, chart.lines.get(name, {}), [place + shift for place in places], line_style(number), style, bars)

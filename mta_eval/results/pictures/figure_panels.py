@@ -19,27 +19,32 @@ GAP = 0.1  # inches between panels
 @dataclass(frozen=True)
 class Around:
     """Inches around all panels: `left` for the names of rows, `right` for a bar, `below` for the names of columns under
-    the lowest panels, `foot` for a legend and notes."""
+    the lowest panels, `foot` for a legend and notes. `dense`: as many panels in a row as the style has."""
 
     left: float
     right: float
     below: float
     foot: float
+    dense: bool = False
 
 
-def places_of(titles: Sequence[str], style: FigureStyle, around: Around) -> tuple[int, float]:
-    """How many panels stand in a row, and how wide each is."""
+def places_of(count: int, style: FigureStyle, around: Around) -> tuple[int, float]:
+    """How many of `count` panels stand in a row, and how wide each is."""
     room = style.width - around.left - around.right
-    fitting = max(1, int((room + GAP) / (style.panel + GAP)))
-    across = min(len(titles), style.across, fitting)
-    across = math.ceil(len(titles) / math.ceil(len(titles) / across))
+    fitting = style.across if around.dense else max(1, int((room + GAP) / (style.panel + GAP)))
+    across = min(count, style.across, fitting)
+    across = math.ceil(count / math.ceil(count / across))
     return across, (room - (across - 1) * GAP) / across
 
 
 def panel_rows(count: int, tall: float, style: FigureStyle, around: Around, across: int) -> int:
     """How many of `count` panels, each `tall` with its title, one figure holds."""
-    rows = max(1, int((style.height - around.below - around.foot - 0.4) / tall))
-    return min(count, rows * across)
+    return min(count, across * max(1, int(room_for_panels(style, around) / tall + 1e-6)))
+
+
+def room_for_panels(style: FigureStyle, around: Around) -> float:
+    """Inches of height that all rows of panels have, their titles included, in the highest figure."""
+    return style.height - around.below - around.foot - 2 * style.title * LINE - 0.06
 
 
 def make_panels(
@@ -47,7 +52,7 @@ def make_panels(
 ) -> tuple[Figure, list[Axes], list[int]]:
     """A figure of the style's width with an empty panel for each title, `tall` inches each, and which of them are the
     lowest of their columns."""
-    across, wide = places_of(titles, style, around)
+    across, wide = places_of(len(titles), style, around)
     rows = math.ceil(len(titles) / across)
     head = wrap(heading, style.width - 0.1, style.title, bold=True, lines=2)
     over = wrap_apart(titles, wide, style.label, bold=True, lines=2) if len(titles) > 1 or titles[0] else [[]]
