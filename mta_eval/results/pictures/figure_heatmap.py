@@ -128,14 +128,8 @@ def _words(
     right = max(one.get_position().x1 for one in panels)
     middle = (around.left / width + right) / 2
     under = around.foot + style.label * LINE
-    figure.text(
-        middle,
-        under / height,
-        next(one for one in axis_names(grid.x) if "\n" not in one),
-        fontsize=style.label,
-        ha="center",
-        va="top",
-    )
+    x_name = next(one for one in axis_names(grid.x) if "\n" not in one)
+    figure.text(middle, under / height, x_name, fontsize=style.label, ha="center", va="top")
     names = [one for one in axis_names(grid.y) if "\n" not in one]
     name = next((one for one in names if text_width(one, style.label) < (top - bottom) * height + 0.3), names[-1])
     figure.text(0.02, (top + bottom) / 2, name, fontsize=style.label, rotation=90, ha="left", va="center")
