@@ -26,6 +26,7 @@ from mta_eval.core import (
     cell_of,
 )
 from mta_eval.errors import StoreError
+from mta_eval.outside import resolved
 from mta_eval.progress import progress
 from mta_eval.version import VERSION
 
@@ -56,20 +57,30 @@ def evaluate(
     that run folder at once, what is there already is not asked again, and all that the folder holds is returned; a
     model whose weights or configuration have changed since is refused. Raises MtaEvalError.
     """
+    from mta_eval.results.frame import frame_of
+    from mta_eval.results.store import read_run
+
     built = [registry.build_task(task) if isinstance(task, str) else task for task in _list(tasks)]
     name, adapter = _named(model)
     by_name = {registry.spec_of(task): task for task in built}
     plan = Plan(by_name, {name: adapter}, sweep, answer, over_length, settings or PromptSettings())
     runner.check(plan)
-    return _frame(list(runner.run(plan)) if out is None else answer_all(plan, Path(out)))
+    if out is None:
+        return frame_of([("", None, list(runner.run(plan)))], sweep.seed)
+    records = answer_all(plan, Path(out))
+    return frame_of([(resolved(Path(out)).name, read_run(Path(out)), records)])
 
 
 def load(run: str | Path | Sequence[str | Path]) -> pd.DataFrame:
-    """The answers of one or more run folders, a row for each. Raises StoreError."""
-    from mta_eval.results.several import read_several
+    """The answers of one or more run folders, a row for each (see results/frame.py for the columns).
+
+    Raises StoreError.
+    """
+    from mta_eval.results.frame import frame_of
+    from mta_eval.results.several import read_by_run
 
     folders = [Path(run)] if isinstance(run, str | Path) else [Path(one) for one in run]
-    return _frame(read_several(folders)[1])
+    return frame_of(read_by_run(folders))
 
 
 def answer_all(plan: Plan, out: Path, cluster: Cluster | None = None, show: Show = progress) -> list[Record]:
@@ -178,9 +189,3 @@ def _named(model: str | Model | tuple[Any, Any]) -> tuple[str, Model]:
 
 def _list(tasks: str | Task | Sequence[str | Task]) -> Sequence[str | Task]:
     return tasks if isinstance(tasks, Sequence) and not isinstance(tasks, str) else [tasks]
-
-
-def _frame(records: Sequence[Record]) -> pd.DataFrame:
-    from mta_eval.results.frame import frame_of
-
-    return frame_of(records)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from mta_eval.commands import terminal
-from mta_eval.commands.options import Columns, Rows, Runs
+from mta_eval.commands.options import Columns, Names, Rows, Runs, Where
 from mta_eval.errors import SpecError, StoreError
 
 
@@ -22,35 +22,61 @@ class TableFormat(StrEnum):
     parquet = "parquet"
 
 
+class CellChoice(StrEnum):
+    """What of a score stands in a cell."""
+
+    mean = "mean"
+    plus_minus = "mean±"
+    interval = "interval"
+
+
+class BestChoice(StrEnum):
+    """How the best model is marked."""
+
+    none = "none"
+    bold = "bold"
+
+
 def table(
     runs: Runs,
     x: Columns = "length",
     y: Rows = "depth",
     form: Annotated[TableFormat | None, typer.Option(help="Format; default: by the suffix of --out, markdown.")] = None,
+    name: Names = None,
+    where: Where = None,
     mistakes: Annotated[bool, typer.Option("--mistakes", help="Wrong answers by kind instead of scores.")] = False,
+    cells: Annotated[
+        CellChoice, typer.Option(help="Mean alone, mean ± half the width of the 95 % interval, or mean and interval.")
+    ] = CellChoice.interval,
+    counts: Annotated[bool, typer.Option("--counts/--no-counts", help="Numbers of samples.")] = True,
+    best: Annotated[BestChoice, typer.Option(help="How the best model at each place is marked.")] = BestChoice.none,
     out: Annotated[Path | None, typer.Option(help="File to write; default: print.")] = None,
 ) -> None:
     """Print or write scores over any two axes, or the wrong answers by kind: Markdown, CSV, LaTeX, Parquet."""
     from mta_eval.results import exports, several
+    from mta_eval.results.cell_style import CellStyle
+    from mta_eval.results.filters import keep_where
     from mta_eval.results.finishes import finish_lines
+    from mta_eval.results.labels import make_labels
     from mta_eval.results.mistake_table import mistake_frame
     from mta_eval.results.perplexity_table import perplexity_markdown
     from mta_eval.results.text_files import write_lines
 
     questions, records, _ = several.read_several(runs)
-    records = several.labelled(records, [run for _, run in questions])
+    records = keep_where(make_labels(records, questions, name or ()).shown(records), where or ())
     if not records:
         raise StoreError(f"{', '.join(map(str, runs))}: no answers yet; repeat the run's command to go on with it")
     chosen = form.value if form else exports.FORMS.get(out.suffix.lower()) if out else "markdown"
     if not chosen:
         raise SpecError(f"{str(out)!r} names no kind of table; end it in {', '.join(exports.FORMS)}, or give --form")
+    style = CellStyle(cells.value, counts, best is BestChoice.bold)
     tables = {} if mistakes else exports.pivots(records, x, y)
     if chosen == "parquet":
         if out is None:
             raise SpecError("Parquet is no text; name the file with --out")
-        exports.write_parquet(mistake_frame(records) if mistakes else exports.score_frame(tables), out)
+        exports.write_parquet(mistake_frame(records) if mistakes else exports.styled_frame(tables, style), out)
     else:
-        text = exports.mistake_text(records, chosen) if mistakes else exports.score_text(tables, chosen)
+        text = exports.mistake_text(records, chosen) if mistakes else exports.score_text(tables, chosen, style)
         if chosen == "markdown" and not mistakes and (perplexities := perplexity_markdown(records)):
             text += f"\n## Perplexity\n\n{perplexities}"
         if chosen == "markdown" and not mistakes and (ends := finish_lines(records)):

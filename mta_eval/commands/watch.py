@@ -28,6 +28,7 @@ def watch(runs: Runs, x: Columns = "length", y: Rows = "depth", every: Interval 
     from rich.text import Text
 
     from mta_eval.results import several
+    from mta_eval.results.labels import make_labels
 
     console = printable.console()
     shown = Text("")
@@ -37,7 +38,7 @@ def watch(runs: Runs, x: Columns = "length", y: Rows = "depth", every: Interval 
         def draw(_being_written: bool) -> None:
             nonlocal shown
             questions, records, missing = several.read_several(runs)
-            records = several.labelled(records, [run for _, run in questions])
+            records = make_labels(records, questions).shown(records)
             shown = scores_table(records, missing, x, y)
             if live:
                 live.update(shown, refresh=True)

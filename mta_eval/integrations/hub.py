@@ -80,21 +80,21 @@ def write_data_set(folder: Path, out: Path, repo: str) -> None:
     run, records = read(folder)
     if not records:
         raise StoreError(f"{str(folder)!r} has no records to push; repeat the run's command to go on with it")
-    write_parquet(record_table(records), out / TABLE)
+    write_parquet(record_table(folder.resolve().name, run, records), out / TABLE)
     (out / CARD).write_text(data_set_card(run, records, folder.resolve().name, repo), "utf-8")
     for name in (QUESTION, RECORDS):
         shutil.copyfile(folder / name, out / name)
 
 
-def record_table(records: Sequence[Record]) -> pd.DataFrame:
+def record_table(name: str, run: Run, records: Sequence[Record]) -> pd.DataFrame:
     """`frame_of`, its needles as plain mappings, without columns that are empty."""
     import pandas as pd
 
     from mta_eval.results.frame import frame_of
 
-    frame = frame_of(records)
+    frame = frame_of([(name, run, records)])
     needles = [[dataclasses.asdict(needle) for needle in record.needles] for record in records]
-    frame["needles"] = pd.Series(needles, index=frame.index, dtype=object)
+    frame["needle_list"] = pd.Series(needles, index=frame.index, dtype=object)
     filled = [name for name in frame if frame[name].map(lambda value: value is not None and value != []).any()]
     return frame[filled]
 

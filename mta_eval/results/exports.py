@@ -10,17 +10,15 @@ import pandas as pd
 
 from mta_eval.core import Grid, Record
 from mta_eval.errors import StoreError
+from mta_eval.results.cell_style import PLAIN, CellStyle, Marks, best_cells, markdown_scores
 from mta_eval.results.csv_text import csv_text
 from mta_eval.results.grid import check_axes, grids_by_model, group_by_task
+from mta_eval.results.latex import latex_table
 from mta_eval.results.mistake_table import mistake_frame, mistakes_markdown
-from mta_eval.results.table import axis_text, cell_texts, markdown_text, model_text, to_frame, to_markdown
+from mta_eval.results.table import markdown_text, to_frame
 from mta_eval.whole_files import replacing
 
 Form = Literal["markdown", "csv", "latex", "parquet"]
-LATEX = str.maketrans(
-    {sign: f"\\{sign}" for sign in "&%$#_{}"}
-    | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-)
 FORMS: dict[str, Form] = {".md": "markdown", ".csv": "csv", ".tex": "latex", ".parquet": "parquet"}
 
 
@@ -49,17 +47,43 @@ def score_frame(tables: dict[str, list[Grid]]) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def score_text(tables: dict[str, list[Grid]], form: Form) -> str:
-    """The scores as text: pivots with intervals in Markdown and LaTeX, one row for each cell in CSV."""
+def score_text(tables: dict[str, list[Grid]], form: Form, style: CellStyle = PLAIN) -> str:
+    """The scores as text: pivots in Markdown and LaTeX, one row for each cell in CSV; `style` says what of each."""
     if form == "csv":
-        return csv_text(score_frame(tables))
-    made = [(task, grid) for task, grids in tables.items() for grid in grids]
+        return csv_text(styled_frame(tables, style))
+    made = [
+        (task, grid, best)
+        for task, grids in tables.items()
+        for grid, best in zip(grids, _best(grids, style), strict=True)
+    ]
     if form == "latex":
-        return "\n".join(_latex(task, grid) for task, grid in made)
+        texts: dict[str, str] = {}
+        for task, grid, best in made:
+            text, label = latex_table(task, grid, style, best, texts)
+            texts[label] = text
+        return "\n".join(texts.values())
     return "\n".join(
-        f"## {markdown_text(task)} · {markdown_text(grid.title)}\n\n{to_markdown(grid, intervals=True)}"
-        for task, grid in made
+        f"## {markdown_text(task)} · {markdown_text(grid.title)}\n\n{markdown_scores(grid, style, best)}"
+        for task, grid, best in made
     )
+
+
+def styled_frame(tables: dict[str, list[Grid]], style: CellStyle) -> pd.DataFrame:
+    """`score_frame` with what a style shows: low and high, or half_width, or neither; count; whether it is the best."""
+    frame = score_frame(tables)
+    if style.cells == "mean±":
+        frame.insert(list(frame).index("low"), "half_width", (frame["high"] - frame["low"]) / 2)
+    left_out = [] if style.cells == "interval" else ["low", "high"]
+    frame = frame.drop(columns=[*left_out, *([] if style.counts else ["count"])])
+    if style.best:
+        marks = [_best(grids, style) for grids in tables.values()]
+        frame["best"] = [one for grids in marks for rows in grids for row in rows for one in row]
+    return frame
+
+
+def _best(grids: Sequence[Grid], style: CellStyle) -> list[Marks]:
+    none = [[[False] * len(grid.xs) for _ in grid.ys] for grid in grids]
+    return best_cells(grids) if style.best else none
 
 
 def mistake_text(records: Sequence[Record], form: Form) -> str:
@@ -84,13 +108,3 @@ def write_parquet(frame: pd.DataFrame, out: Path) -> None:
             frame.to_parquet(file, index=False)
     except OSError as error:
         raise StoreError(f"cannot write {str(out)!r}: {error.strerror or error}") from error
-
-
-def _latex(task: str, grid: Grid) -> str:
-    frame = pd.DataFrame(
-        cell_texts(grid, intervals=True),
-        index=pd.Index([axis_text(grid.y, value) for value in grid.ys], name=f"{grid.y} \\ {grid.x}"),
-        columns=[axis_text(grid.x, value) for value in grid.xs],
-    )
-    caption = f"{task}, {model_text(grid.title)}".translate(LATEX)
-    return frame.reset_index(allow_duplicates=True).to_latex(index=False, escape=True, caption=caption, position="htbp")

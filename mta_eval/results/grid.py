@@ -10,6 +10,8 @@ from typing import TypeGuard
 from mta_eval.core import AxisValue, Grid, Record
 from mta_eval.errors import SpecError
 from mta_eval.results.draws import estimate_of
+from mta_eval.results.labels import stored_task
+from mta_eval.results.task_options import options_in, task_options, without_options
 
 # Not in `Record.axes`, but every record has them, so they span a grid as well as any axis.
 PSEUDO_AXES = ("task", "model")
@@ -28,11 +30,26 @@ def to_grid(records: Sequence[Record], x: str, y: str, title: str) -> Grid:
 
 
 def group_by_task(records: Sequence[Record], x: str, y: str) -> dict[str, list[Record]]:
-    """The records that belong into one figure, by its name: one figure for each task, unless "task" is an axis."""
+    """The records that belong into one figure, by its name: one figure for each task, unless "task" is an axis.
+
+    Tasks that differ in nothing but an option that is an axis share one: niah and niah:needles=4 over `needles`.
+    """
     groups: dict[str, list[Record]] = defaultdict(list)
+    if "task" in (x, y):
+        return {"all tasks": list(records)} if records else {}
+    names = _names_without(records, (x, y))
     for record in records:
-        groups["all tasks" if "task" in (x, y) else record.task].append(record)
+        groups[names.get(record.task, record.task)].append(record)
     return dict(groups)
+
+
+def _names_without(records: Sequence[Record], axes: Sequence[str]) -> dict[str, str]:
+    """By task, the name of those that differ in nothing but options that are `axes`, where there are several."""
+    specs = {record.task: stored_task(record) for record in records}
+    groups: dict[str, list[str]] = defaultdict(list)
+    for task, spec in specs.items():
+        groups[without_options(spec, axes)].append(task)
+    return {task: common for common, tasks in groups.items() for task in tasks if len(tasks) > 1}
 
 
 def grids_by_model(records: Sequence[Record], x: str, y: str) -> list[Grid]:
@@ -50,8 +67,7 @@ def grids_by_model(records: Sequence[Record], x: str, y: str) -> list[Grid]:
 
 def check_axes(records: Sequence[Record], x: str, y: str) -> None:
     """Raises SpecError, one line, if no record has the axis `x` or `y`, or if they are the same axis."""
-    names = [*dict.fromkeys(name for record in records for name in record.axes if name not in PSEUDO_AXES)]
-    names += PSEUDO_AXES
+    names = axis_names_of(records)
     for name in (x, y):
         if name not in names:
             near = difflib.get_close_matches(name, names, n=1)
@@ -59,6 +75,13 @@ def check_axes(records: Sequence[Record], x: str, y: str) -> None:
             raise SpecError(f'no record has the axis "{name}"{hint} The axes are: {", ".join(names)}')
     if x == y:
         raise SpecError(f'both axes of the grid are "{x}"; choose two of: {", ".join(names)}')
+
+
+def axis_names_of(records: Sequence[Record]) -> list[str]:
+    """All axes of records: those that samples have, options that a task names, "task" and "model"."""
+    axes = dict.fromkeys(name for record in records for name in record.axes)
+    names = [name for name in dict.fromkeys([*axes, *options_in(records)]) if name not in PSEUDO_AXES]
+    return [*names, *PSEUDO_AXES]
 
 
 def axis_values(records: Sequence[Record], axis: str) -> list[AxisValue]:
@@ -77,6 +100,8 @@ def axis_value(record: Record, axis: str) -> int | float | str | None:
     if axis in PSEUDO_AXES:
         return record.task if axis == "task" else record.model
     value = record.axes.get(axis)
+    if value is None and axis not in record.axes:
+        value = task_options(stored_task(record)).get(axis)
     # True would fall together with 1, and a list cannot be a key: both are shown as their text.
     if value is None or (isinstance(value, PLAIN) and not isinstance(value, bool)):
         return value

@@ -130,3 +130,21 @@ def test_every_task_is_its_own_figure_unless_task_is_an_axis() -> None:
         "passkey": 1,
     }
     assert list(group_by_task(records, "task", "depth")) == ["all tasks"]
+
+
+def test_tasks_that_differ_in_an_axis_alone_share_a_figure() -> None:
+    tasks = ("niah", "niah:needles=4", "niah:needles=4,text=essays", "passkey")
+    records = [record(1.0, task, length=512, **({"needles": 1} if task == "niah" else {})) for task in tasks]
+    assert list(group_by_task(records, "needles", "length")) == ["niah", "niah:needles=4,text=essays", "passkey"]
+    assert list(group_by_task(records, "length", "needles")) == ["niah", "niah:needles=4,text=essays", "passkey"]
+    assert list(group_by_task(records, "length", "depth")) == list(tasks)
+    (grid,) = grids_by_model(group_by_task(records, "needles", "length")["niah"], "needles", "length")
+    assert grid.xs == [1, 4]
+
+
+def test_an_option_of_the_task_is_an_axis() -> None:
+    records = [record(1.0, "niah:digits=5", length=512), record(0.0, "niah", length=512)]
+    assert axis_values(records, "digits") == [5, 7]
+    check_axes(records, "digits", "length")
+    with pytest.raises(SpecError, match="The axes are: length, digits, task, model"):
+        check_axes(records, "asked", "length")

@@ -79,7 +79,7 @@ def test_a_text_that_was_read_is_no_wrong_answer() -> None:
     assert kind_of(replace(RECORDS[0], score=None, error="x")) == "failed"
     assert mistake_rows([*RECORDS, ANSWER])[1] == [["niah", "m", "1", "0"]]
     assert mistakes_markdown(RECORDS) == "No answer is wrong.\n"
-    assert set(frame_of(RECORDS)["mistake"]) == {None}
+    assert set(frame_of([("", None, RECORDS)])["mistake"]) == {None}
 
 
 def test_it_has_no_accuracy_and_no_effective_length() -> None:

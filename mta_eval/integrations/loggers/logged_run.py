@@ -76,8 +76,8 @@ class RunLogger(Protocol):
 
 def logged_runs(folder: Path, pictures: Path) -> list[LoggedRun]:
     """What there is to log of a run folder; the pictures are drawn into the folder `pictures`. Raises StoreError."""
+    from mta_eval.results.labels import make_labels
     from mta_eval.results.pictures.gallery import draw_gallery
-    from mta_eval.results.several import labelled
     from mta_eval.results.store import read
     from mta_eval.results.table import slug_of
 
@@ -87,7 +87,7 @@ def logged_runs(folder: Path, pictures: Path) -> list[LoggedRun]:
         models.setdefault(record.model, []).append(record)
     made = []
     for spec, group in models.items():
-        shown = labelled(group, [run])
+        shown = make_labels(records, [(folder.resolve().name, run)]).shown(group)
         label, place = shown[0].model, pictures / slug_of(spec, {one.name for one in pictures.glob("*")})
         drawn = {picture.slug: picture.svg.with_suffix(".png") for picture in draw_gallery(shown, place)}
         title = folder.resolve().name if len(models) == 1 else f"{folder.resolve().name} · {label}"

@@ -20,6 +20,7 @@ from mta_eval import scoring
 from mta_eval.core import QuotedNeedle, Record, Run
 from mta_eval.results.draws import sample_name
 from mta_eval.results.grid import axis_value, axis_values
+from mta_eval.results.labels import stored
 from mta_eval.results.mistakes import KINDS
 from mta_eval.results.page.sections import Section
 from mta_eval.results.table import axis_text
@@ -110,7 +111,7 @@ def _rest(record: Record, command: str) -> dict[str, Any]:
         "memory": record.peak_memory,
         "choices": record.choices,
         "needles": [_needle(needle) for needle in record.needles],
-        "rules": {rule: _number(score) for rule, score in scoring.scores(record).items()},
+        "rules": {rule: _number(score) for rule, score in scoring.scores(stored(record)).items()},
         "command": command,
     }
 
@@ -123,25 +124,17 @@ def _needle(needle: QuotedNeedle) -> list[str | int | None]:
 
 def _command(record: Record, runs: Sequence[tuple[str, Run]], known: dict[tuple[str, str], tuple[str, str]]) -> str:
     """What shows the sample in a terminal; the folder is "RUN" if no run is known to hold the record."""
+    record = stored(record)
     pair = record.task, record.model
     if pair not in known:
         # where two runs hold one model, the record's has its run's name behind it
-        names = [
-            (name, _spec_of(record.model.removesuffix(f" ({name})"), run), run)
-            for name, run in runs
-            if record.task in run.tasks
-        ]
+        names = [(name, record.model.removesuffix(f" ({name})"), run) for name, run in runs if record.task in run.tasks]
         held = [(name, model) for name, model, run in names if model in run.models]
         folder, model = held[0] if held else ("RUN", record.model)
         known[pair] = shlex.join(["mta-eval", "show", folder]), shlex.join(["--model", model])
     before, after = known[pair]
     seed = f" --seed {record.axes['seed']}" if "seed" in record.axes else ""
     return f"{before} {shlex.quote(record.sample_id)} {after}{seed}"
-
-
-def _spec_of(model: str, run: Run) -> str:
-    """The spec of a model that is shown under its label."""
-    return next((spec for spec, label in run.labels.items() if label == model), model)
 
 
 def _number(value: float | None) -> float | None:

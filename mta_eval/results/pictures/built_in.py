@@ -25,11 +25,11 @@ READ_SCORE = "1 / perplexity"  # what the score of a window that was read is
 def heatmap(subject: Subject) -> Drawing:
     """The score by two axes, a subplot for each model."""
     task, axes, read = subject.task, (subject.x, subject.y), subject.only_read
-    measure = READ_SCORE if read else "mean score"
-    heading = f"{task}: {READ_SCORE}" if read else task
-    mean = f"Mean of {READ_SCORE}" if read else "Mean score"
+    measure = READ_SCORE if read else "accuracy"
+    heading = f"{task}: {READ_SCORE if read else 'accuracy'}"
+    mean = f"Mean of {READ_SCORE}" if read else "Accuracy"
     note = f"{mean} by {axes[0]} and {axes[1]}, a subplot for each model; hatched cells were not measured"
-    title = f"{READ_SCORE if read else 'Score'} by {' and '.join(axes)}"
+    title = f"{READ_SCORE if read else 'Accuracy'} by {' and '.join(axes)}"
     scored = sum(record.score is not None for record in subject.records)
 
     def draw_into(path: Path) -> object:
@@ -50,7 +50,7 @@ def difference_picture(subject: Subject) -> Drawing | None:
     except StoreError:  # nothing in common
         return None
     title, read = f"{model_text(models[1])} minus {model_text(models[0])}", subject.only_read
-    means = f"means of {READ_SCORE}, in points of per cent," if read else "mean scores in points"
+    means = f"means of {READ_SCORE}, in points of per cent," if read else "accuracy in points"
     note = f"Difference of their {means} on the same samples; framed cells differ after Holm's correction"
     note = _sentence(note, len(pairs), "pairs of windows" if read else "pairs of answers")
     return Drawing(title, note, lambda path: draw_pairs(pairs, *axes, differing(pairs, *axes), path))
@@ -63,7 +63,7 @@ def lift_picture(subject: Subject) -> Iterator[Drawing]:
         return
     for model, lift in lifts(subject.records).items():
         title = f"{model_text(model)}: lift over {model_text(lift.baseline)}"
-        note = f"Its mean scores minus those of {lift.baseline}, the best baseline, in points, on the same samples"
+        note = f"Its accuracy minus that of {lift.baseline}, the best baseline, in points, on the same samples"
         framed = differing(lift.pairs, subject.x, subject.y)
         draw = partial(draw_pairs, lift.pairs, subject.x, subject.y, framed)
         yield Drawing(title, _sentence(note, len(lift.pairs), "pairs of answers"), draw, f"{subject.task}_{model}")
@@ -71,25 +71,25 @@ def lift_picture(subject: Subject) -> Iterator[Drawing]:
 
 @picture("by_depth", needs=("answers", "depth"))
 def by_depth_picture(subject: Subject) -> Drawing | None:
-    """The score by depth, a line for each model and a chart for each length."""
+    """Accuracy by depth, a line for each model and a chart for each length."""
     return _charts(charts.by_depth(subject.task, subject.records))
 
 
 @picture("by_length", needs=("answers", "length"))
 def by_length_picture(subject: Subject) -> Drawing | None:
-    """The score by length, all depths together, a line for each model."""
+    """Accuracy by length, all depths together, a line for each model."""
     return _charts(charts.by_length(subject.task, subject.records))
 
 
 @picture("by_needles", scope="run")
 def by_needles_picture(subject: Subject) -> Iterator[Drawing]:
-    """The score by number of needles, over tasks that differ in nothing else (Figure 3 of the MTA paper)."""
+    """Accuracy by number of needles, over tasks that differ in nothing else (Figure 3 of the MTA paper)."""
     yield from filter(None, map(_charts, charts.by_needles(subject.records)))
 
 
 @picture("by_qa", scope="run")
 def by_qa_picture(subject: Subject) -> Iterator[Drawing]:
-    """The score by length for each question of BABILong (Figures 5 and 7 of the MTA paper)."""
+    """Accuracy by length for each question of BABILong (Figures 5 and 7 of the MTA paper)."""
     yield from filter(None, map(_charts, charts.by_qa(subject.records)))
 
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from mta_eval.core import AxisValue, Record
 from mta_eval.results.draws import estimate_of
-from mta_eval.results.grid import axis_values, is_number
+from mta_eval.results.grid import axis_value, axis_values, is_number
+from mta_eval.results.labels import stored_task
 from mta_eval.results.pictures.lines import MOST_LINES, Axis, Chart, Points
 from mta_eval.results.table import axis_text
+from mta_eval.results.task_options import without_options
 
 MOST_CHARTS = 9
+MOST_BINS = 5  # of distances
 BANDS = "bands: 95 % intervals"
 
 
@@ -38,7 +40,7 @@ class ChartPlan(NamedTuple):
 
 
 def by_depth(task: str, records: Sequence[Record]) -> ChartPlan | None:
-    """Score by depth: a chart for each length, or all lengths in one where models or lengths are many."""
+    """Accuracy by depth: a chart for each length, or all lengths in one where models or lengths are many."""
     scored = [record for record in records if record.score is not None and is_number(record.axes.get("depth"))]
     depths = [depth for depth in axis_values(scored, "depth") if is_number(depth)]
     lengths = axis_values(scored, "length")
@@ -50,24 +52,24 @@ def by_depth(task: str, records: Sequence[Record]) -> ChartPlan | None:
     if not pooled:
         groups = {_titled("length", value): _at(scored, "length", value) for value in lengths}
     charts = [Chart(title, lines(group, "depth", depths)) for title, group in groups.items()]
-    caption = "Mean score by depth of the needle" + (", all lengths together" if pooled and lengths[1:] else "")
-    return ChartPlan("depth", task, task, f"{task}: score by depth", charts, axis, "mean score", caption, len(scored))
+    caption = "Accuracy by depth of the needle" + (", all lengths together" if pooled and lengths[1:] else "")
+    return ChartPlan("depth", task, task, f"{task}: accuracy by depth", charts, axis, "accuracy", caption, len(scored))
 
 
 def by_length(task: str, records: Sequence[Record]) -> ChartPlan | None:
-    """Score by length, all depths together."""
+    """Accuracy by length, all depths together."""
     scored = [record for record in records if record.score is not None and is_number(record.axes.get("length"))]
     lengths = axis_values(scored, "length")
     if len(lengths) < 2:
         return None
     charts = [Chart("all depths", lines(scored, "length", lengths))]
-    caption = "Mean score by length, all depths together"
-    heading = f"{task}: score by length"
-    return ChartPlan("length", task, task, heading, charts, _length_axis(lengths), "mean score", caption, len(scored))
+    caption = "Accuracy by length, all depths together"
+    heading = f"{task}: accuracy by length"
+    return ChartPlan("length", task, task, heading, charts, _length_axis(lengths), "accuracy", caption, len(scored))
 
 
 def by_needles(records: Sequence[Record]) -> Iterator[ChartPlan]:
-    """Score by number of needles over tasks that differ in nothing else (Figure 3 of the MTA paper)."""
+    """Accuracy by number of needles over tasks that differ in nothing else (Figure 3 of the MTA paper)."""
     for family, group in _families(records, "needles").items():
         counts = sorted({count for _, count in group})
         scored = [record for record, _ in group]
@@ -80,14 +82,14 @@ def by_needles(records: Sequence[Record]) -> Iterator[ChartPlan]:
             }
         charts = [Chart(title, _lines(pairs, counts)) for title, pairs in groups.items()]
         axis = Axis("needles in the context", [str(count) for count in counts])
-        heading = f"{family}: score by number of needles"
+        heading = f"{family}: accuracy by number of needles"
         yield ChartPlan(
-            "needles", "", family, heading, charts, axis, "mean score", "Mean score by number of needles", len(group)
+            "needles", "", family, heading, charts, axis, "accuracy", "Accuracy by number of needles", len(group)
         )
 
 
 def by_qa(records: Sequence[Record]) -> Iterator[ChartPlan]:
-    """Score by length for each QA of tasks that differ in nothing else, and for all of them where all were measured
+    """Accuracy by length for each QA of tasks that differ in nothing else, and for all of them where all were measured
     (Figures 5 and 7 of the MTA paper)."""
     for family, group in _families(records, "qa").items():
         scored = [record for record, _ in group]
@@ -103,9 +105,35 @@ def by_qa(records: Sequence[Record]) -> Iterator[ChartPlan]:
             for name, points in lines(scored, "length", lengths).items()
         }
         charts.insert(0, Chart(f"all of QA{', '.join(map(str, numbers))}", whole))
-        axis, heading = _length_axis(lengths), f"{family}: score by length for each QA"
-        caption = "Mean score by length of the text for each QA"
-        yield ChartPlan("qa", "", family, heading, charts, axis, "mean score", caption, len(group))
+        axis, heading = _length_axis(lengths), f"{family}: accuracy by length for each QA"
+        caption = "Accuracy by length of the text for each QA"
+        yield ChartPlan("qa", "", family, heading, charts, axis, "accuracy", caption, len(group))
+
+
+def by_distance(task: str, records: Sequence[Record]) -> ChartPlan | None:
+    """Accuracy by how far apart the facts that an answer needs stand: tokens from the first asked needle to the last.
+
+    In as many as MOST_BINS groups of about as many samples; None where no answer needs several facts.
+    """
+    found = [(record, distance) for record in records if record.score is not None and (distance := _distance(record))]
+    distances = sorted(distance for _, distance in found)
+    if not distances or distances[0] == distances[-1]:
+        return None
+    steps = range(1, MOST_BINS + 1)
+    ends = sorted({distances[len(distances) * step // MOST_BINS - 1] for step in steps if len(distances) >= MOST_BINS})
+    ends = ends or sorted(set(distances))
+    pairs = [(record, next(n for n, end in enumerate(ends) if distance <= end)) for record, distance in found]
+    axis = Axis("tokens between the facts, up to", [str(end) for end in ends])
+    chart = Chart("all lengths", _lines(pairs, list(range(len(ends)))))
+    heading = f"{task}: accuracy by distance between the facts"
+    caption = "Accuracy by the tokens from the first to the last fact that the answer needs"
+    return ChartPlan("distance", task, task, heading, [chart], axis, "accuracy", caption, len(found))
+
+
+def _distance(record: Record) -> int:
+    """Tokens from the first to the last asked needle of an answer that needs several of them; 0 for one needle."""
+    places = [needle.token_start for needle in record.needles if needle.asked]
+    return max(places) - min(places) if len(places) > len(record.targets) else 0
 
 
 def lines(records: Sequence[Record], axis: str, values: Sequence[AxisValue]) -> dict[str, Points]:
@@ -132,17 +160,12 @@ def _lines(pairs: Sequence[tuple[Record, AxisValue]], values: Sequence[AxisValue
 def _families(records: Sequence[Record], option: str) -> dict[str, list[tuple[Record, int]]]:
     """Tasks that differ in `option` alone: what is common to their names -> scored records and their value of it.
 
-    Only those with two values at least. The value is taken from the record's axes, else from the task's name.
+    Only those with two values at least. The value is that of the record's axes, else of the task's options.
     """
-    pattern = re.compile(rf"(?<=[:,]){option}=(\d+)(?:,|$)")
-    known: dict[str, tuple[str, int | None]] = {}
     groups: dict[str, list[tuple[Record, int]]] = defaultdict(list)
     for record in records:
-        if record.task not in known:
-            match = pattern.search(record.task)
-            known[record.task] = pattern.sub("", record.task).rstrip(":,"), int(match[1]) if match else None
-        family, value = known[record.task]
-        number = record.axes.get(option, value)
+        family = without_options(stored_task(record), [option])
+        number = axis_value(record, option)
         if record.score is not None and is_number(number):
             groups[family].append((record, int(number)))
     return {family: group for family, group in groups.items() if len({value for _, value in group}) > 1}

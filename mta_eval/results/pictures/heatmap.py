@@ -32,7 +32,7 @@ TICKS = (0, 0.25, 0.5, 0.75, 1)
 
 
 def draw_heatmap(
-    grids: Sequence[Grid], heading: str, path_stem: Path, measure: str = "mean score", ids: str = "cell"
+    grids: Sequence[Grid], heading: str, path_stem: Path, measure: str = "accuracy", ids: str = "cell"
 ) -> list[Path]:
     """Draws one subplot for each grid under a common heading; returns `path_stem`.png and `path_stem`.svg.
 

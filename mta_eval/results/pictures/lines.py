@@ -107,7 +107,7 @@ def _page(titles: Sequence[str], heading: str, names: Sequence[str], note: str) 
     over = max(map(len, title_lines)) * TITLE * LINE + 0.12
     handles = [
         Line2D([], [], color=colour, marker=marker, linestyle=dash, markersize=4, linewidth=1.4)
-        for colour, marker, dash in map(_line_style, range(len(names)))
+        for colour, marker, dash in map(line_style, range(len(names)))
     ]
     short = wrap_apart([model_text(name) for name in names], LONGEST, TICK, lines=1)
     texts = ["".join(text) for text in short]
@@ -144,7 +144,7 @@ def _measured(chart: Chart) -> set[int]:
     return {n for points in chart.lines.values() for n in points}
 
 
-def _line_style(number: int) -> LineStyle:
+def line_style(number: int) -> LineStyle:
     return COLOURS[number % 7], MARKS[number % 7], DASHES[number // 7 % 3]
 
 
@@ -155,7 +155,7 @@ def _draw(axes: Axes, chart: Chart, names: Sequence[str], axis: Axis, background
         axes.plot(places, means, color=PALE, linewidth=0.6, zorder=1)
     for number, name in enumerate(names):
         if points := chart.lines.get(name, {}):
-            _draw_line(axes, points, places, _line_style(number), banded=len(chart.lines) <= MOST_LINES)
+            _draw_line(axes, points, places, line_style(number), banded=len(chart.lines) <= MOST_LINES)
     ends = _ends(places)
     for n in range(len(places)):
         if n not in _measured(chart):

@@ -70,7 +70,7 @@ def test_a_note_is_one_sentence_with_the_bands_and_the_number_of_samples(tmp_pat
     records = [*sweep("niah", ["mta"]), record("niah", "mta", None, length=1024, depth=0.0, repeat=9)]
     notes = {picture.slug: picture.note for picture in draw_gallery(records, tmp_path)}
     assert notes["length_niah"] == (
-        "Mean score by length, all depths together, a line for each model; bands: 95 % intervals; 8 samples."
+        "Accuracy by length, all depths together, a line for each model; bands: 95 % intervals; 8 samples."
     )
     assert all(note.endswith("; 8 samples.") for note in notes.values())
 
