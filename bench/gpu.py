@@ -35,9 +35,9 @@ from starting import parse_choices, start
 HERE = Path(__file__).parent
 SHARES = {  # of the time, in the order in which parts run; what one leaves goes to the others
     "correct": 0.20,
-    "tune": 0.16,
+    "tune": 0.12,
     "table": 0.24,
-    "decode": 0.05,
+    "decode": 0.09,
     "models": 0.07,
     "train": 0.14,
     "paper": 0.14,

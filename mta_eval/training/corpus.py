@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 HELD_OUT = 0.05  # of each domain's tokens, half of them for each stream that is not trained on
-BLOCK, BLOCK_CHARACTERS = 64, 4_000_000  # documents that are tokenised together, and about as much of them
+BLOCK, PIECE = 64, 500_000  # texts that are tokenised together at most, and about as many characters
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,23 +83,51 @@ def _can_be_asked(documents: Sequence[np.ndarray]) -> bool:
     return any(len(ids) > 1 for ids in documents)  # the first token of each is not predicted
 
 
+def pieces_of(text: str) -> Iterator[str]:
+    """A text in pieces of at most PIECE characters, which begin at a space or a line end if there is one.
+
+    Tokenizers take over a hundred bytes a character, and nearly all of them never join tokens over such a place.
+    """
+    start = 0
+    while start < len(text):
+        end = start + PIECE
+        if end < len(text):
+            end = next((at for sign in " \n" if (at := text.rfind(sign, start + 1, end)) > start), end)
+        yield text[start:end]
+        start = end
+
+
 def _encode(texts: Sequence[str], tokenizer: PreTrainedTokenizerFast) -> Iterator[np.ndarray]:
-    before = [tokenizer.bos_token_id] if tokenizer.bos_token_id is not None else []
-    after = [tokenizer.eos_token_id] if tokenizer.eos_token_id is not None else []
+    before, after = (
+        np.array([] if token is None else [token], dtype=np.int32)
+        for token in (tokenizer.bos_token_id, tokenizer.eos_token_id)
+    )
+    parts = [before]
     for some in _batches(texts):
         # "fast": without the places of tokens in the text, which nobody asks for here
-        for encoding in tokenizer.backend_tokenizer.encode_batch_fast(some, add_special_tokens=False):
-            yield np.array([*before, *encoding.ids, *after], dtype=np.int32)
+        encodings = tokenizer.backend_tokenizer.encode_batch_fast(
+            [piece for piece, _ in some], add_special_tokens=False
+        )
+        for (_, is_last), encoding in zip(some, encodings, strict=True):
+            parts.append(np.array(encoding.ids, dtype=np.int32))
+            if is_last:
+                yield np.concatenate([*parts, after])
+                parts = [before]
 
 
-def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
-    """Texts that are tokenised together: few enough that their encodings, which are large, fit the memory."""
-    some: list[str] = []
+def _batches(texts: Sequence[str]) -> Iterator[list[tuple[str, bool]]]:
+    """Pieces that are tokenised together, each with whether it is the last of its text."""
+    some: list[tuple[str, bool]] = []
+    characters = 0
     for text in texts:
-        some.append(text)
-        if len(some) == BLOCK or sum(map(len, some)) > BLOCK_CHARACTERS:
-            yield some
-            some = []
+        read = 0
+        for piece in pieces_of(text):
+            read += len(piece)
+            some.append((piece, read == len(text)))
+            characters += len(piece)
+            if len(some) == BLOCK or characters >= PIECE:
+                yield some
+                some, characters = [], 0
     if some:
         yield some
 

@@ -88,6 +88,7 @@ class LanguageRecipe:
     def _tokenizer(self) -> PreTrainedTokenizerFast:
         from mta_eval.models.locations import checkpoint_path
         from mta_eval.models.tokenizer import transformers_tokenizer
+        from mta_eval.training.corpus import pieces_of
         from mta_eval.training.word_pieces import learn_tokenizer
 
         if self.start:
@@ -97,9 +98,8 @@ class LanguageRecipe:
             return transformers_tokenizer(checkpoint_path(self.tokenizer_spec))
         if size and not size.isdecimal():
             raise SpecError(f"--tokenizer {self.tokenizer_spec!r}: write bpe:4096, or name a tokenizer")
-        return learn_tokenizer(
-            (document.text for document in self._texts), int(size or find_size(self.preset).vocabulary)
-        )
+        pieces = (piece for document in self._texts for piece in pieces_of(document.text))
+        return learn_tokenizer(pieces, int(size or find_size(self.preset).vocabulary))
 
     def rows(self, tokenizer: PreTrainedTokenizerFast) -> Rows:
         """Text, tasks, or a mixture."""

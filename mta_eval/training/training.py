@@ -85,9 +85,10 @@ def train(
         folder = TrainingFolder(out, recipe.described())
         # whatever may be wrong is found before the folder is made
         prepared = None if folder.finished else _prepare(recipe, share, place, probes)
+        share.barrier()  # all have looked at the folder
         if not share.rank:
             alone.enter_context(folder.alone())
-        share.barrier()  # the first process has made the folder
+        share.barrier()  # the first one has made it
         if prepared is None or folder.finished:
             if not share.rank:
                 observer.begin(recipe.schedule.steps, recipe.schedule.steps)

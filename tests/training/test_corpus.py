@@ -9,7 +9,7 @@ from tiny_language import documents, texts_of, tokenizer_of
 
 from mta_eval.errors import TextError
 from mta_eval.training import corpus as module
-from mta_eval.training.corpus import Corpus, TokenDocuments, tokenise
+from mta_eval.training.corpus import Corpus, TokenDocuments, pieces_of, tokenise
 
 NOTES, PAGES = texts_of("note", 90, 20), texts_of("page", 60, 30)
 TOKENIZER = tokenizer_of(NOTES + PAGES)
@@ -68,15 +68,31 @@ def test_documents_are_held_out_by_chance_and_always_the_same() -> None:
     assert sorted(split(first["training"])[:5]) != sorted(map(encoded, NOTES[:5]))
 
 
-def test_texts_are_tokenised_alike_in_batches_of_any_size(monkeypatch: pytest.MonkeyPatch, corpus: Corpus) -> None:
-    for block, characters in ((7, 10**9), (10**9, 300)):
-        monkeypatch.setattr(module, "BLOCK", block)
-        monkeypatch.setattr(module, "BLOCK_CHARACTERS", characters)
-        sizes = [len(some) for some in module._batches(NOTES)]
-        assert sum(sizes) == len(NOTES)
-        assert max(sizes) < 20
-        made = tokenise(documents(notes=NOTES, pages=PAGES), TOKENIZER)
-        assert np.array_equal(made.streams["training"].ids, corpus.streams["training"].ids)
+@pytest.mark.parametrize(("block", "piece"), [(7, 10**9), (10**9, 60), (3, 25)])
+def test_texts_are_tokenised_alike_in_pieces_and_batches_of_any_size(
+    block: int, piece: int, monkeypatch: pytest.MonkeyPatch, corpus: Corpus
+) -> None:
+    monkeypatch.setattr(module, "BLOCK", block)
+    monkeypatch.setattr(module, "PIECE", piece)
+    batches = list(module._batches(NOTES))
+    assert "".join(part for some in batches for part, _ in some) == "".join(NOTES)
+    assert sum(is_last for some in batches for _, is_last in some) == len(NOTES)
+    assert len(batches) > 5
+    assert max(map(len, batches)) <= block
+    assert max(sum(len(part) for part, _ in some) for some in batches) < 2 * piece
+    made = tokenise(documents(notes=NOTES, pages=PAGES), TOKENIZER)
+    for stream in corpus.streams:
+        assert np.array_equal(made.streams[stream].ids, corpus.streams[stream].ids)
+        assert np.array_equal(made.streams[stream].starts, corpus.streams[stream].starts)
+
+
+def test_long_texts_are_cut_before_a_space_or_a_line_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PIECE", 10)
+    assert list(pieces_of("one two three four")) == ["one two", " three", " four"]
+    assert list(pieces_of("one\ntwo,three")) == ["one", "\ntwo,three"]
+    assert list(pieces_of("abcdefghijklmno")) == ["abcdefghij", "klmno"]
+    assert list(pieces_of("short one")) == ["short one"]
+    assert list(pieces_of("")) == []
 
 
 @pytest.mark.parametrize("texts", [["a"], ["a b c d"], ["7"] * 6])

@@ -135,6 +135,9 @@ def test_the_log_has_the_perplexity_of_each_domain(corpus: Path, tmp_path: Path)
     assert "| perplexity of notes, held out | " in card
     train(language_recipe(corpus / "story.txt", changes={"steps": 2}), tmp_path / "one")
     assert "probes" not in log_of(tmp_path / "one")[0]  # the held-out loss says it
+    short = {"steps": 1, "batch": 2, "held_out": 2, "tested": 2}
+    train(language_recipe(corpus / "story.txt", "passkey", length=230, changes=short), tmp_path / "mixed")
+    assert set(log_of(tmp_path / "mixed")[0]["probes"]) == {"perplexity of story, held out"}
 
 
 def test_rows_are_text_tasks_or_a_mixture(corpus: Path) -> None:
