@@ -61,7 +61,7 @@ def test_a_run_becomes_a_private_data_set_with_a_card(folder: Path, tmp_path: Pa
     (tmp_path / "t.parquet").write_bytes(fake.files["records.parquet"])
     table = pd.read_parquet(tmp_path / "t.parquet")
     assert list(table["score"]) == [1.0, 1.0]
-    assert table["needles"][0][0]["text"].startswith("The magic number")
+    assert table["needle_list"][0][0]["text"].startswith("The magic number")
     _, front, text = fake.files["README.md"].decode().split("---\n", 2)
     about = yaml.safe_load(front)
     assert about["configs"] == [
