@@ -17,7 +17,10 @@ const button = (text, act, known = {}) => {
   return made;
 };
 const counted = (count, what) => `${count.toLocaleString("en")} ${what}${count === 1 ? "" : "s"}`;
-const points = (share) => `${share > 0 ? "+" : share < 0 ? "−" : ""}${Math.abs(Math.round(1000 * share) / 10)}`;
+const points = (share) => {
+  const size = Math.abs(100 * share);
+  return `${share > 0 ? "+" : share < 0 ? "−" : ""}${size >= 0.95 ? Math.round(size) : +size.toPrecision(1)}`;
+};
 // only a true 0 or 1 is shown as 0 % or 100 %
 const percent = (share) =>
   share === 0 || share === 1 || (share >= 0.005 && share < 0.995)
@@ -57,6 +60,7 @@ const compareKeys = (a, b, sign) => {
 };
 const NEXT = { none: "ascending", ascending: "descending", descending: "none" };
 const makeSortable = (table) => {
+  if ($("[aria-sort]", table)) return;
   const body = table.tBodies[0],
     asWritten = [...body.rows],
     heads = [...table.tHead.rows[0].cells];

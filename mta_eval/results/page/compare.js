@@ -106,7 +106,7 @@ const showCompare = () => {
         ...shared
           .filter(({ section }) => section.mini)
           .map(({ section, pairs }) => {
-            const svg = heatmap(`${section.text}, B minus A`, section.heat, differenceCells(section, pairs, a, b));
+            const svg = heatmap(`${section.text}, B minus A`, section.heat, differenceCells(section, pairs, a, b), shared.length);
             return panel(section.text, svg, `difference ${section.name}`);
           }),
       ),

@@ -54,7 +54,6 @@ const svgText = (svg, title) => {
     for (const { name } of [...node.attributes])
       if (/^(data-|aria-|role$|tabindex$)/.test(name)) node.removeAttribute(name);
   copy.setAttribute("xmlns", SVG);
-  for (const text of $$("text[fill]", copy)) text.setAttribute("style", `fill:${text.getAttribute("fill")}`);
   copy.prepend(draw("title", { text: title }), draw("style", { text: FIGURE_STYLE }));
   return new XMLSerializer().serializeToString(copy) + "\n";
 };

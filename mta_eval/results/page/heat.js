@@ -5,8 +5,11 @@ const WIDE = 48,
   LETTER = 6.4;
 const longest = (texts) => Math.max(0, ...texts.map((text) => text.length));
 const cut = (text, most) => (text.length > most ? text.slice(0, most - 1) + "…" : text);
-// A heatmap of `cells` (row by row, each {colour, lines, label, act, address, framed} or null where nothing was measured).
-const heatmap = (title, { x, y, xs, ys }, cells) => {
+const MOST_TALL = 500; // cells of a figure; of more, only the first line of each is drawn
+// A heatmap of `cells` (row by row, each {colour, lines, label, act, address, framed}; no colour: nothing was measured),
+// beside `panels` others like it.
+const heatmap = (title, { x, y, xs, ys }, cells, panels = 1) => {
+  const tall = cells.length * panels <= MOST_TALL;
   const slanted = longest(xs) > 7,
     left = 16 + Math.min(26, longest(ys)) * LETTER + 8,
     under = (slanted ? Math.min(26, longest(xs)) * LETTER * 0.62 + 14 : 16) + 16;
@@ -19,6 +22,7 @@ const heatmap = (title, { x, y, xs, ys }, cells) => {
     role: "group",
     "aria-label": `${title}. Arrow keys go from cell to cell, Enter shows its samples.`,
   });
+  const texts = ys.map(() => draw("text", { "text-anchor": "middle", "aria-hidden": "true" }));
   cells.forEach((cell, number) => {
     const row = Math.floor(number / xs.length),
       column = number % xs.length;
@@ -30,23 +34,19 @@ const heatmap = (title, { x, y, xs, ys }, cells) => {
     if (cell.framed) rect.setAttribute("class", "framed");
     svg.append(mark(rect, cell.label, row, column, cell.act));
     if (!cell.colour) svg.append(draw("path", { class: "hatch", d: `M${atX + 1} ${atY + HIGH - 1}l${WIDE - 2} ${2 - HIGH}` }));
-    const lines = cell.lines ?? [];
-    if (lines.length) {
-      const ink = inkOn(cell.colour),
-        text = draw("text", { "text-anchor": "middle", fill: ink, "aria-hidden": "true" });
-      lines.forEach((line, place) =>
-        text.append(
-          draw("tspan", {
-            x: atX + WIDE / 2,
-            y: atY + (lines.length > 1 ? 14 + 12 * place : 20),
-            class: place ? "small" : null,
-            text: line,
-          }),
-        ),
-      );
-      svg.append(text);
-    }
+    (cell.lines ?? []).slice(0, tall ? 2 : 1).forEach((line, place) =>
+      texts[row].append(
+        draw("tspan", {
+          x: atX + WIDE / 2,
+          y: atY + (tall ? 14 + 12 * place : 20),
+          class: place ? "small" : null,
+          fill: inkOn(cell.colour),
+          text: line,
+        }),
+      ),
+    );
   });
+  svg.append(...texts.filter((text) => text.firstChild));
   const label = (text, known) => draw("text", { "aria-hidden": "true", class: "tick", text: cut(text, 26), ...known });
   ys.forEach((text, row) =>
     svg.append(label(text, { x: left - 6, y: row * HIGH + HIGH / 2 + 4, "text-anchor": "end" })),

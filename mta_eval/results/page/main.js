@@ -17,8 +17,9 @@ const drawView = () => {
     part.hidden = view === "overview" ? part.dataset.section !== "" : view !== "task" || part.dataset.section !== section.slug;
   for (const part of ["task", "compare"]) if (part !== view) $("#" + part).replaceChildren();
   if (view === "overview") showOverview();
-  else if (view === "task") showTask(section);
-  else if (view === "compare") showCompare();
+  else leaveOverview();
+  if (view === "task") showTask(section);
+  if (view === "compare") showCompare();
   const address = "#view=" + (view === "task" ? "task-" + section.slug : view);
   for (const link of $$("nav[aria-label=Views] a"))
     if (link.getAttribute("href") === address) link.setAttribute("aria-current", "page");

@@ -100,4 +100,4 @@ def _perplexity(found: Measurement) -> tuple[str, str]:
 def _rank(rank: int | None, level: bool, model: str) -> str:
     if rank is None:
         return "baseline" if is_baseline(model) else ""
-    return f"rank {rank}{' =' if level else ''}"
+    return f"rank {rank}{', tied' if level else ''}"

@@ -1,4 +1,7 @@
-// The overview: small heatmaps in the matrix, figures over several tasks, pictures of others.
+// The overview: small heatmaps in the matrix, figures over several tasks.
+const leaveOverview = () => {
+  for (const place of [...$$(".mini"), $("#families")]) place.replaceChildren();
+};
 const showOverview = () => {
   for (const place of $$(".mini")) {
     if (!place.dataset.at || place.firstChild) continue;

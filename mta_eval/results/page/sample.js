@@ -40,7 +40,7 @@ const strip = ({ needles, tokens }) => {
     svg.append(
       draw("path", { class: asked ? "asked" : "other", d: `M${Math.min(398, Math.max(2, (400 * start) / Math.max(1, tokens)))} ${asked ? 3 : 8}v${asked ? 24 : 14}` }),
     );
-  return make("div", {}, svg, make("p", { class: "soft ends" }, make("span", { text: "start" }), make("span", { text: `${counted(tokens, "token")}` })));
+  return make("div", {}, svg, make("p", { class: "soft scale" }, make("span", { text: "start" }), make("span", { text: `${counted(tokens, "token")}` })));
 };
 const result = (place) => {
   const kind = rows.kind[place] >= 0 ? Object.keys(data.kinds)[rows.kind[place]] : "";

@@ -112,15 +112,15 @@ def headline(rows: Sequence[Overall], found: Sequence[Standing]) -> list[str]:
     if not best:
         return []
     over = f"over {tasks} tasks" if tasks > 1 else f"on {found[0].task}"
-    names = _listed([f"{shown(row.model)} ({_percent(row.accuracy)})" for row in best[:4]])
-    more = f" and {len(best) - 4} more" if len(best) > 4 else ""
+    named = [f"{shown(row.model)} ({_percent(row.accuracy)})" for row in best]
+    names = _listed([*named[:3], f"{len(named) - 3} more"] if len(named) > 4 else named)
     if len(ranked) == 1:
         lines = [f"{names} {over}."]
     elif len(best) == 1:
         firsts = f"; first or level on {best[0].firsts} of {tasks}" if tasks > 1 else ""
         lines = [f"{names} is the best of {len(ranked)} models {over}{firsts}."]
     else:
-        lines = [f"{names}{more} cannot be told apart {over}, of {len(ranked)} models."]
+        lines = [f"{names} cannot be told apart {over}, of {len(ranked)} models."]
     return [*lines, *(line for row in best[:2] for line in _weakest(row.model, found))]
 
 

@@ -4,7 +4,7 @@ const heatPanels = (section, heat, cellsOf) =>
     "div",
     { class: "panels" },
     ...heat.grids.map((grid, number) => {
-      const svg = heatmap(`${section.text}, ${grid.title}`, heat, cellsOf(number));
+      const svg = heatmap(`${section.text}, ${grid.title}`, heat, cellsOf(number), heat.grids.length);
       return panel(grid.title, svg, `heatmap ${section.name} ${grid.title}`);
     }),
   );
@@ -48,16 +48,19 @@ const rowHead = (text) => make("th", { scope: "row", text });
 const fold = (title, build, open = false) => {
   const details = make("details", {}, make("summary", {}, make("h3", { text: title })));
   const filled = () => {
-    if (details.open && details.children.length === 1) details.append(...build());
+    if (!details.open || details.children.length > 1) return;
+    details.append(...build());
+    $$("table.sortable", details).forEach(makeSortable);
   };
   details.addEventListener("toggle", filled);
   details.open = open;
   filled();
   return details;
 };
+const FEW = 4; // tables that are made at once
 const numbers = (section) => {
   const { x, y, xs, ys, grids } = section.heat;
-  return grids.map((grid, number) =>
+  const tables = grids.map((grid, number) => () =>
     tableOf(
       grid.title,
       [`${y} \\ ${x}`, ...xs],
@@ -72,6 +75,8 @@ const numbers = (section) => {
       ]),
     ),
   );
+  if (grids.length <= FEW) return tables.map((build) => build());
+  return tables.map((build, number) => fold(grids[number].title, () => [build()]));
 };
 const mistakes = (section) => [
   tableOf(
@@ -104,16 +109,16 @@ const taskParts = (section) => {
     : [];
   const measure = section.read ? "1 / perplexity" : "Accuracy";
   const cutAny = section.heat.grids.some((grid) => grid.cells.some((cell) => cell && cell[4]));
-  const related = data.families.filter((one) => one.tasks.includes(section.task)).map(linesFigure);
+  const related = data.families.filter((one) => one.tasks.includes(section.task));
   const parts = [
     head,
     ...note,
-    make("p", { class: "soft", text: `${measure} by ${section.heat.x} and ${section.heat.y}; below it how many samples of how many are right. Hatched: not measured.${cutAny ? " † some prompts were cut to the model's window." : ""}` }),
+    make("p", { class: "soft", text: `${measure} by ${section.heat.x} and ${section.heat.y}; below it how many of how many samples are right (of many cells: on hover and focus). Hatched: not measured.${cutAny ? " † some prompts were cut to the model's window." : ""}` }),
     scoreBar(),
     heatPanels(section, section.heat, (number) => gridCells(section, number)),
     ...section.figures.map((figure) => figureOfTask(section, figure)),
-    ...related,
   ];
+  if (related.length) parts.push(fold("Beside tasks that differ in one option", () => related.map(linesFigure)));
   if (section.mistakes.length) parts.push(fold("Mistakes by kind", () => mistakes(section), true));
   if (section.errors.length) parts.push(fold(`Errors (${counted(section.failed, "sample")} failed)`, () => errors(section), true));
   parts.push(fold("Numbers with 95 % intervals", () => numbers(section)));
@@ -129,5 +134,4 @@ const scoreBar = () =>
   );
 const showTask = (section) => {
   $("#task").replaceChildren(...taskParts(section));
-  $$("#task table.sortable").forEach(makeSortable);
 };
