@@ -70,9 +70,10 @@ def parse_seeds(text: str, seed: int) -> tuple[int, ...]:
 
 
 def parse_labels(texts: Sequence[str], models: Sequence[str], canonical: Callable[[str], str] = str) -> dict[str, str]:
-    """["hf:mine=Mine"] -> {"hf:mine": "Mine"}, for specs among `models`, which are `canonical`. Raises SpecError.
+    """["hf:mine=Mine"] -> {"hf:mine": "Mine"}, for specs among `models` (tasks may be among them).
 
-    Specs and labels may hold "=": the spec is the longest beginning of the text that is one of a model of the run.
+    Specs and labels may hold "=": the spec is the longest beginning of the text that is `canonical` one of them.
+    Raises SpecError.
     """
     labels: dict[str, str] = {}
     for text in texts:
@@ -81,12 +82,12 @@ def parse_labels(texts: Sequence[str], models: Sequence[str], canonical: Callabl
             raise SpecError(f"{text!r} is no label; write SPEC=LABEL, on one line")
         if spec not in models:
             raise SpecError(
-                f"the label {label!r} is for {spec!r}, which is no model of this run{did_you_mean(spec, models)}"
+                f"the label {label!r} is for {spec!r}, which is no model and no task here{did_you_mean(spec, models)}"
             )
         labels[spec] = label.strip()
     names = [labels.get(model, model) for model in models]
     if doubles := [name for name in names if names.count(name) > 1]:
-        raise SpecError(f"two models have the same label, or one has the other's name: {doubles[0]!r}")
+        raise SpecError(f"two models or tasks have the same label, or one has the other's name: {doubles[0]!r}")
     return labels
 
 

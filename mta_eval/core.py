@@ -466,8 +466,16 @@ class Run:
     @property
     def labels(self) -> dict[str, str]:
         """What tables and pictures call a model, by its spec, where the user named it."""
+        return self._labels("labels")
+
+    @property
+    def task_labels(self) -> dict[str, str]:
+        """What tables and pictures call a task, by its spec, where the user named it."""
+        return self._labels("task_labels")
+
+    def _labels(self, key: str) -> dict[str, str]:
         presentation = self.environment.get("presentation")
-        labels = presentation.get("labels") if isinstance(presentation, Mapping) else None
+        labels = presentation.get(key) if isinstance(presentation, Mapping) else None
         return {str(spec): str(label) for spec, label in labels.items()} if isinstance(labels, Mapping) else {}
 
     def report_axis(self, name: str) -> str:
@@ -508,7 +516,7 @@ class Plan:
     """What there is to do: named tasks and models, a sweep, and how to ask.
 
     With several `seeds` the sweep is asked once of each; its own seed is then one of them. `presentation` is kept with
-    the run for its tables and pictures: labels of models, and the axes of its reports.
+    the run for its tables and pictures: labels of models and tasks, and the axes of its reports.
     """
 
     tasks: Mapping[str, Task]

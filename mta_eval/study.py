@@ -21,10 +21,11 @@ from __future__ import annotations
 import datetime
 import json
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum
 from itertools import product
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypeGuard
 
 from mta_eval import registry
@@ -35,7 +36,7 @@ from mta_eval.outside import regular
 from mta_eval.registry import option_text
 
 JOINED = ("lengths", "depths", "seeds")  # one option holds all of a list
-REPEATED = ("model", "template-option", "label")  # an option for each of a list
+REPEATED = ("model", "template-option", "name", "label")  # an option for each of a list
 MODEL_KEYS = ("spec", "label")
 FIGURE = ("x", "y")
 
@@ -65,13 +66,26 @@ def study_arguments(path: Path, options: Sequence[str], given: Sequence[str]) ->
     return arguments
 
 
-def study_text(given: Mapping[str, object], labels: Mapping[str, str]) -> str:
-    """The study of a command line, from the options given there by their names; `labels` are by canonical specs."""
+def study_text(
+    given: Mapping[str, object],
+    labels: Mapping[str, str],
+    task_labels: Mapping[str, str] = MappingProxyType({}),
+    task_spec: Callable[[str], str] = str,
+) -> str:
+    """The study of a command line, from the options given there by their names.
+
+    `labels` of models and `task_labels` are by canonical specs, of which `task_spec` makes that of a task.
+    """
     import tomli_w
 
     options = {name: value for name, value in given.items() if name not in ("tasks", "model", "label", *FIGURE)}
     document: dict[str, object] = {name: _toml_value(name, value) for name, value in options.items()}
-    document["tasks"] = _texts(given.get("tasks"))
+    specs = _texts(given.get("tasks"))
+    document["tasks"] = specs
+    if task_labels:
+        each = [one for spec in specs for one in registry.expand(spec)]
+        named = {spec: task_labels.get(task_spec(spec)) for spec in each}
+        document["tasks"] = [{"spec": spec, "label": name} if name else {"spec": spec} for spec, name in named.items()]
     specs = [one for spec in _texts(given.get("model")) for one in registry.expand(spec)]
     names = {spec: labels.get(registry.spec_of(registry.build_model(spec))) for spec in specs}
     document["models"] = [{"spec": spec, "label": name} if name else {"spec": spec} for spec, name in names.items()]
@@ -107,7 +121,10 @@ def _read(path: Path) -> dict[str, Json]:
 
 def _arguments(name: str, value: Json) -> Iterator[str]:
     if name == "tasks":
-        yield from (spec for entry in _entries(value) for spec in _task_specs(entry))
+        for entry in _entries(value):
+            specs = list(_task_specs(entry))
+            yield from specs
+            yield from _task_label(entry, specs)
     elif name == "models":
         for entry in _entries(value):
             yield from _model_arguments(entry)
@@ -131,7 +148,12 @@ def _task_specs(entry: Json) -> Iterator[str]:
     if not isinstance(entry, Mapping):
         yield _text(entry)
         return
-    options = dict(entry)
+    options = {key: value for key, value in entry.items() if key != "label"}
+    if "spec" in options:
+        if rest := [key for key in options if key != "spec"]:
+            raise SpecError(f"a task with a spec has its options there, so {rest[0]!r} is too much; write spec or name")
+        yield _text(options["spec"])
+        return
     name = _text(options.pop("name", ""))
     if not name:
         raise SpecError('a task has no name; write name = "niah" beside its options')
@@ -139,6 +161,14 @@ def _task_specs(entry: Json) -> Iterator[str]:
     for chosen in product(*choices):
         text = ",".join(f"{key}={option_text(_scalar(part))}" for key, part in chosen)
         yield f"{name}:{text}" if text else name
+
+
+def _task_label(entry: Json, specs: Sequence[str]) -> Iterator[str]:
+    """The option that names a task; a label belongs to one task."""
+    if isinstance(entry, Mapping) and "label" in entry:
+        if len(specs) != 1 or len(registry.expand(specs[0])) != 1:
+            raise SpecError("a label names one task; give tasks with lists of values a table each")
+        yield from ("--name", f"{specs[0]}={_text(entry['label'])}")
 
 
 def _model_arguments(entry: Json) -> Iterator[str]:
@@ -152,7 +182,7 @@ def _model_arguments(entry: Json) -> Iterator[str]:
         raise SpecError('a model has no spec; write spec = "hf:PATH"')
     yield from ("--model", spec)
     if "label" in entry:
-        yield from ("--label", f"{spec}={_text(entry['label'])}")
+        yield from ("--name", f"{spec}={_text(entry['label'])}")
 
 
 def _entries(value: Json) -> Sequence[Json]:

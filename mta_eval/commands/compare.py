@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from mta_eval.commands import terminal
-from mta_eval.commands.options import Columns, Rows
+from mta_eval.commands.options import Columns, Names, Rows
 from mta_eval.core import Record
 from mta_eval.errors import SpecError
 from mta_eval.outside import LARGEST
@@ -29,22 +29,24 @@ def compare(
     samples: Annotated[
         int, typer.Option(help="Print at most so many samples on which the models disagree.", min=0, max=LARGEST)
     ] = 5,
+    name: Names = None,
     out: Annotated[Path | None, typer.Option(help="Folder for a page, tables and pictures; default: none.")] = None,
 ) -> None:
     """Print how two models differ on the same samples: who is better, by how much, how sure, and on which samples."""
     from mta_eval.results import several
     from mta_eval.results.comparison import HEAD, compare_pairs, comparison_rows, pair_up
     from mta_eval.results.comparison_page import conclusions, write_comparison
+    from mta_eval.results.labels import make_labels
     from mta_eval.results.verdicts import DISAGREEMENT_HEAD, disagreeing_pairs, disagreement_rows
 
     runs = [first_run] if second_run is None else [first_run, second_run]
     folders = several.read_paired(runs)
-    labels = [several.labels_of(run) for run in (runs[0], runs[-1])]
-    specs = [{label: spec for spec, label in known.items()} for known in labels]
-    ours, theirs = pick_models(runs, folders, (specs[0].get(first, first), specs[1].get(second, second)))
+    labels = make_labels([one for records in folders for one in records], several.questions_of(runs), name or ())
+    ours, theirs = pick_models(runs, folders, (labels.model_spec(first), labels.model_spec(second)))
+    ours, theirs = several.told_apart(runs, labels.shown(ours), labels.shown(theirs))
     pairs = pair_up(ours, theirs)
     compared = compare_pairs(pairs.pairs, x, y)
-    names = labels[0].get(ours[0].model, ours[0].model), labels[1].get(theirs[0].model, theirs[0].model)
+    names = ours[0].model, theirs[0].model
     terminal.print_lines([f"first: {names[0]}", f"second: {names[1]}"])
     terminal.print_lines(conclusions(compared, pairs, *names))
     shown = [row for row in compared if cells or row.whole]

@@ -75,6 +75,10 @@ AnswerTokens = Annotated[
 ]
 Date = Annotated[str, typer.Option("--date", help="Day that a chat template is told is today.")]
 Runs = Annotated[list[Path], typer.Argument(help="Run folders, or samples_*.jsonl files of lm-eval.")]
+Names = Annotated[
+    list[str] | None,
+    typer.Option("--name", help="Name of a model or task in tables and pictures, SPEC=NAME; repeatable."),
+]
 Columns = Annotated[str, typer.Option("--x", help="Column axis.")]
 Rows = Annotated[str, typer.Option("--y", help="Row axis.")]
 WithAttention = Annotated[
@@ -119,6 +123,12 @@ class PromptOptions:
         for note in filter(None, (form_note, room_note)):
             terminal.note(note)
         return tasks, settings
+
+    def task_namer(self, models: Mapping[str, Model]) -> Callable[[str], str]:
+        """What makes the canonical spec of a task's spec, in the form of the command; it raises SpecError."""
+        from mta_eval.prompting import build_tasks
+
+        return lambda spec: next(iter(build_tasks([spec], models, self.prompt.value)[0]))
 
 
 NO_OPTIONS_GIVEN = PromptOptions()

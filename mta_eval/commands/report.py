@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from mta_eval.commands import terminal
-from mta_eval.commands.options import Runs, WithAttention
+from mta_eval.commands.options import Names, Runs, WithAttention
 from mta_eval.commands.watch import Interval, repeat_while_written
 from mta_eval.printable import say
 from mta_eval.results.length_rule import LENGTH_RULE, LengthRule
@@ -20,6 +20,7 @@ def report(
     x: Annotated[str, typer.Option("--x", help="Column axis; default: the run's --x, or length.")] = "",
     y: Annotated[str, typer.Option("--y", help="Row axis; default: the run's --y, or depth.")] = "",
     out: Annotated[Path | None, typer.Option(help="Folder to write; default: RUN/report.")] = None,
+    name: Names = None,
     attention: WithAttention = False,
     watch: Annotated[
         bool, typer.Option("--watch", help="Write again while the runs go on; the page reloads itself.")
@@ -36,7 +37,7 @@ def report(
     home = runs[0].parent if runs[0].is_file() else runs[0]  # a file: the samples of lm-eval
     rule = LengthRule(share, floor)
     rule.check()
-    write_report_of_runs(runs, x, y, out or home / "report", attention, every if watch else None, rule)
+    write_report_of_runs(runs, x, y, out or home / "report", attention, every if watch else None, rule, name or ())
 
 
 def write_report_of_runs(
@@ -47,18 +48,26 @@ def write_report_of_runs(
     attention: bool,
     every: float | None,
     length_rule: LengthRule = LENGTH_RULE,
+    names: Sequence[str] = (),
 ) -> None:
     """Write the report of runs and print its paths; with `every`, again and again while they are being written.
 
-    `x` and `y` "" are the axes that the first run names for its reports, or length and depth.
+    `x` and `y` "" are the axes that the first run names for its reports, or length and depth. `names` are labels of
+    models and tasks, SPEC=NAME.
     """
     from mta_eval.results import several
     from mta_eval.results.inspection import attention_pictures
+    from mta_eval.results.labels import make_labels
     from mta_eval.results.report import write_report
 
     def write_once(being_written: bool) -> None:
         questions, records, missing = several.read_several(runs)
-        look = attention_pictures([run for _, run in questions], records) if attention else None
+        labels = make_labels(records, questions, names)
+        draw = attention_pictures([run for _, run in questions], records) if attention else None
+
+        def look(task: str, path: Path) -> list[str]:
+            return draw(labels.task_spec(task), path) if draw else []
+
         reload = round(every or 0) if being_written else 0
 
         def axis(name: str) -> str:
@@ -67,7 +76,7 @@ def write_report_of_runs(
 
         if being_written and not records:
             return
-        shown = several.labelled(records, [run for _, run in questions])
+        shown = labels.shown(records)
         axes = x or axis("x"), y or axis("y")
         paths = write_report(shown, out, *axes, questions, look, reload, length_rule)
         if being_written:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mta_eval import registry
-from mta_eval.arguments import parse_depths, parse_labels, parse_lengths, parse_seeds
+from mta_eval.arguments import parse_depths, parse_lengths, parse_seeds
 from mta_eval.commands import terminal
 from mta_eval.commands.options import (
     NO_OPTIONS_GIVEN,
@@ -28,6 +28,9 @@ from mta_eval.errors import SpecError
 
 if TYPE_CHECKING:
     from mta_eval.distributed.cluster import Cluster
+    from mta_eval.results.given_labels import ByKind
+
+NAMED = ("labels", "task_labels")  # of models and of tasks, as a run keeps them
 
 
 class AnswerChoice(StrEnum):
@@ -73,7 +76,10 @@ def run(
     ] = OverLengthChoice.refuse,
     asking: PromptOptions = NO_OPTIONS_GIVEN,
     label: Annotated[
-        list[str] | None, typer.Option("--label", help="Name of a model in tables and pictures, SPEC=NAME; repeatable.")
+        list[str] | None,
+        typer.Option(
+            "--name", "--label", help="Name of a model or task in tables and pictures, SPEC=NAME; repeatable."
+        ),
     ] = None,
     x: Annotated[str, typer.Option("--x", help="Column axis of this run's reports.")] = "",
     y: Annotated[str, typer.Option("--y", help="Row axis of this run's reports.")] = "",
@@ -104,17 +110,18 @@ def run(
     from mta_eval import runner
     from mta_eval.evaluation import answer_all
     from mta_eval.models.baselines import baselines_of
-    from mta_eval.results.several import labelled
+    from mta_eval.results.given_labels import read_labels
+    from mta_eval.results.labels import make_labels
     from mta_eval.results.store import read_run
 
     several = parse_seeds(seeds, seed)
     models = registry.build_all(model, registry.build_model)
     if baselines:
         models |= registry.build_all(baselines_of(models), registry.build_model)
-    labels = parse_labels(label or (), list(models), _canonical)
-    if write_study is not None:
-        return _write_study(context, labels, write_study)
     built, settings = asking.tasks_and_settings(tasks, models)
+    names = read_labels(label or (), list(models), list(built), build_task=asking.task_namer(models))
+    if write_study is not None:
+        return _write_study(context, names, asking.task_namer(models), write_study)
     plan = Plan(
         tasks=built,
         models=models,
@@ -123,7 +130,7 @@ def run(
         over_length=over_length.value,
         settings=settings,
         seeds=several,
-        presentation={name: value for name, value in (("labels", labels), ("x", x), ("y", y)) if value},
+        presentation={name: value for name, value in (*zip(NAMED, names, strict=True), ("x", x), ("y", y)) if value},
     )
     if out is None and not dry_run:
         raise SpecError("run needs --out, the folder to keep the answers in: --out runs/NAME")
@@ -132,18 +139,13 @@ def run(
     if dry_run or out is None:
         return terminal.print_plan(plan)
     records = answer_all(plan, out, cluster)
-    terminal.print_summary(labelled(records, [read_run(out)]), out)
+    terminal.print_summary(make_labels(records, [(out.name, read_run(out))]).shown(records), out)
     if any(record.error for record in records):
         raise SystemExit(1)
     return None
 
 
-def _canonical(spec: str) -> str:
-    """A model's spec as the run writes it."""
-    return registry.spec_of(registry.build_model(spec))
-
-
-def _write_study(context: typer.Context, labels: Mapping[str, str], path: Path) -> None:
+def _write_study(context: typer.Context, labels: ByKind, task_spec: Callable[[str], str], path: Path) -> None:
     """Write what was given on the command line as a study."""
     from mta_eval.results.text_files import write_lines
     from mta_eval.study import study_text
@@ -154,7 +156,7 @@ def _write_study(context: typer.Context, labels: Mapping[str, str], path: Path) 
         for name, value in context.params.items()
         if (source := sources[name]) and source.name == "COMMANDLINE" and name not in ("write_study", "dry_run")
     }
-    write_lines([study_text(given, labels).rstrip()], path)
+    write_lines([study_text(given, *labels, task_spec).rstrip()], path)
     terminal.print_line(f"{path}: run it with mta-eval run {path}")
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from mta_eval.commands import terminal
-from mta_eval.commands.options import Columns, Rows, Runs
+from mta_eval.commands.options import Columns, Names, Rows, Runs
 from mta_eval.errors import SpecError, StoreError
 
 
@@ -27,18 +27,20 @@ def table(
     x: Columns = "length",
     y: Rows = "depth",
     form: Annotated[TableFormat | None, typer.Option(help="Format; default: by the suffix of --out, markdown.")] = None,
+    name: Names = None,
     mistakes: Annotated[bool, typer.Option("--mistakes", help="Wrong answers by kind instead of scores.")] = False,
     out: Annotated[Path | None, typer.Option(help="File to write; default: print.")] = None,
 ) -> None:
     """Print or write scores over any two axes, or the wrong answers by kind: Markdown, CSV, LaTeX, Parquet."""
     from mta_eval.results import exports, several
     from mta_eval.results.finishes import finish_lines
+    from mta_eval.results.labels import make_labels
     from mta_eval.results.mistake_table import mistake_frame
     from mta_eval.results.perplexity_table import perplexity_markdown
     from mta_eval.results.text_files import write_lines
 
     questions, records, _ = several.read_several(runs)
-    records = several.labelled(records, [run for _, run in questions])
+    records = make_labels(records, questions, name or ()).shown(records)
     if not records:
         raise StoreError(f"{', '.join(map(str, runs))}: no answers yet; repeat the run's command to go on with it")
     chosen = form.value if form else exports.FORMS.get(out.suffix.lower()) if out else "markdown"

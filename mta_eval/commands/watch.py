@@ -26,13 +26,14 @@ def watch(runs: Runs, x: Columns = "length", y: Rows = "depth", every: Interval 
     from rich.live import Live
 
     from mta_eval.results import several
+    from mta_eval.results.labels import make_labels
 
     console = terminal.wide_console()
     with Live(console=console, auto_refresh=False) as live:
 
         def draw(_being_written: bool) -> None:
             questions, records, missing = several.read_several(runs)
-            records = several.labelled(records, [run for _, run in questions])
+            records = make_labels(records, questions).shown(records)
             shown = scores_table(records, missing, x, y)
             # a log gets the last one alone, which rich would end in the middle of a line
             live.update(shown if console.is_terminal else Group(shown, ""), refresh=True)

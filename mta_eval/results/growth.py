@@ -115,17 +115,20 @@ def _environments(first: Mapping[str, Json], second: Mapping[str, Json]) -> dict
 
 def _presentation(first: Mapping[str, Json], second: Mapping[str, Json]) -> dict[str, Json]:
     """How the runs are to be shown: the labels of both; where they disagree, what was said last."""
+    said = [part for one in (first, second) if isinstance(part := one.get("presentation"), Mapping)]
     shown: dict[str, Json] = {}
-    labels: dict[str, Json] = {}
-    for environment in (first, second):
-        presentation = environment.get("presentation")
-        if isinstance(presentation, Mapping):
-            shown |= presentation
-            for spec, label in (part if isinstance(part := presentation.get("labels"), Mapping) else {}).items():
+    for presentation in said:
+        shown |= presentation
+    for key, what in (("labels", "model"), ("task_labels", "task")):
+        labels: dict[str, Json] = {}
+        for presentation in said:
+            for spec, label in (part if isinstance(part := presentation.get(key), Mapping) else {}).items():
                 if same := [other for other, there in labels.items() if there == label and other != spec]:
-                    raise ContradictionError(f"the model with the label {label!r}", same[0], spec)
+                    raise ContradictionError(f"the {what} with the label {label!r}", same[0], spec)
                 labels[spec] = label
-    return {"presentation": shown | ({"labels": labels} if labels else {})} if shown else {}
+        if labels:
+            shown[key] = labels
+    return {"presentation": shown} if shown else {}
 
 
 def _either(first: Json, second: Json) -> Json:

@@ -12,6 +12,7 @@ from mta_eval.core import Record
 from mta_eval.errors import StoreError
 from mta_eval.results.comparison import Pair, pair_up
 from mta_eval.results.draws import draw_of
+from mta_eval.results.labels import stored_model
 from mta_eval.results.statistics import Estimate, difference
 
 
@@ -46,7 +47,7 @@ def lifts(records: Sequence[Record]) -> Mapping[str, Lift]:
     for record in records:
         if not record.was_read:
             groups[record.model].append(record)
-    baselines = {model: group for model, group in groups.items() if is_baseline(model)}
+    baselines = {model: group for model, group in groups.items() if is_baseline(stored_model(group[0]))}
     found: dict[str, Lift] = {}
     for model, group in groups.items():
         if model in baselines:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,10 +25,10 @@ def read_several(folders: Sequence[Path]) -> tuple[list[tuple[str, Run]], list[R
     run's. A folder named twice is read once. Raises StoreError.
     """
     folders = _once(folders)
-    names = _names([resolved(folder) for folder in folders])
+    names = run_names([resolved(folder) for folder in folders])
     loaded = [(name, *read_run_or_samples(folder)) for name, folder in zip(names, folders, strict=True)]
     seeds, answered_twice = _overlaps([(run, records) for _, run, records in loaded])
-    told_apart = [
+    shown = [
         dataclasses.replace(record, model=f"{record.model} ({name})")
         if (pair := (record.task, record.model)) in answered_twice
         else record.with_seed(run.sweep.seed)
@@ -47,31 +47,7 @@ def read_several(folders: Sequence[Path]) -> tuple[list[tuple[str, Run]], list[R
         if wanted > answered and folder.is_dir():
             missing[str(folder)] = wanted - answered
         questions.append((name, run))
-    return questions, told_apart, missing
-
-
-def labelled(records: Sequence[Record], runs: Sequence[Run]) -> list[Record]:
-    """Records under the labels that their runs give models, as tables and pictures show them.
-
-    A label that two models have, or that is another's name, is used for neither: they would look like one.
-    """
-    labels = {spec: label for run in reversed(runs) for spec, label in run.labels.items()}
-    models = dict.fromkeys([*labels, *(model for run in runs for model in run.models)])
-    names = Counter([*labels.values(), *models])
-    labels = {spec: label for spec, label in labels.items() if names[label] == 1}
-
-    def shown(model: str) -> str:
-        spec, run, _ = model.partition(" (")
-        return labels.get(spec, spec) + model[len(spec) :] if run else labels.get(model, model)
-
-    if not labels:
-        return list(records)
-    return [dataclasses.replace(record, model=shown(record.model)) for record in records]
-
-
-def labels_of(folder: Path) -> dict[str, str]:
-    """The labels that a run gives its models; none where it is a file of lm-eval. Raises StoreError."""
-    return {} if folder.is_file() else store.read_run(folder).labels
+    return questions, shown, missing
 
 
 def read_paired(folders: Sequence[Path]) -> list[list[Record]]:
@@ -80,6 +56,27 @@ def read_paired(folders: Sequence[Path]) -> list[list[Record]]:
     if not any("seed" in record.axes for _, records in loaded for record in records):
         return [records for _, records in loaded]
     return [[record.with_seed(run.sweep.seed) for record in records] for run, records in loaded]
+
+
+def questions_of(folders: Sequence[Path]) -> list[tuple[str, Run]]:
+    """The name and the question of each run. Raises StoreError."""
+    folders = _once(folders)
+    names = run_names([resolved(folder) for folder in folders])
+    return [(name, read_run_or_samples(folder)[0]) for name, folder in zip(names, folders, strict=True)]
+
+
+def told_apart(
+    folders: Sequence[Path], first: Sequence[Record], second: Sequence[Record]
+) -> tuple[list[Record], list[Record]]:
+    """The records of two models, each followed by its run's name where both are called the same."""
+    sides = [list(first), list(second)]
+    if len(folders) == 2 and first and second and first[0].model == second[0].model:
+        names = run_names([resolved(folder) for folder in folders])
+        sides = [
+            [dataclasses.replace(one, model=f"{one.model} ({name})") for one in side]
+            for side, name in zip(sides, names, strict=True)
+        ]
+    return sides[0], sides[1]
 
 
 def _overlaps(runs: Sequence[tuple[Run, Sequence[Record]]]) -> tuple[dict[Pair, set[int]], set[Pair]]:
@@ -101,10 +98,10 @@ def _once(folders: Sequence[Path]) -> list[Path]:
     return list({resolved(folder): folder for folder in reversed(folders)}.values())[::-1]
 
 
-def _names(folders: Sequence[Path]) -> list[str]:
+def run_names(folders: Sequence[Path]) -> list[str]:
     """What tells whole paths apart: their last parts, as few as will do."""
     names, parts = [folder.name for folder in folders], 1
-    while len(set(names)) < len(names):
+    while len(set(names)) < len(set(folders)):
         parts += 1
         names = ["/".join(folder.parts[-parts:]) for folder in folders]
     return names

@@ -121,9 +121,42 @@ def test_a_command_line_is_written_as_a_study_that_runs_alike(folder: Path, call
     assert question(folder) == by_file
 
 
+def test_tasks_have_labels_too_in_studies_and_on_the_command_line(folder: Path, call: Call) -> None:
+    command = ["run", "niah:needles={1,2}", "passkey", "--model", "window:300", "--name", "window:300=W"]
+    command += ["--name", "niah:needles=2=Two needles", "--lengths", "256", "--repeats", "1", "--out", "runs/study"]
+    assert call(*command, "--write-study", "made.toml")[0] == 0
+    assert tomllib.loads((folder / "made.toml").read_text())["tasks"] == [
+        {"spec": "niah:needles=1"},
+        {"spec": "niah:needles=2", "label": "Two needles"},
+        {"spec": "passkey"},
+    ]
+    code, summary, _ = call("run", "made.toml")
+    assert (code, "Two needles" in summary) == (0, True)
+    by_file = question(folder)
+    (folder / "runs").rename(folder / "first")
+    assert call(*command)[0] == 0
+    assert question(folder) == by_file
+    assert "## Two needles · W" in call("table", "runs/study")[1]
+    named = call("table", "runs/study", "--name", "W=Window", "--name", "niah:needles=2=2")[1]
+    assert "## 2 · Window" in named
+    assert call("report", "runs/study", "--name", "passkey=Key", "--out", "page")[0] == 0
+    text = (folder / "page/report.md").read_text()
+    assert "## Key" in text
+    assert "## Two needles" in text
+
+
+def test_a_label_of_a_study_is_of_one_task(tmp_path: Path) -> None:
+    path = tmp_path / "s.toml"
+    path.write_text("[[tasks]]\nname = 'niah'\nneedles = 4\nlabel = 'Four'")
+    assert study_arguments(path, OPTIONS, ()) == ["niah:needles=4", "--name", "niah:needles=4=Four"]
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        ("[[tasks]]\nname = 'niah'\nneedles = [1, 2]\nlabel = 'x'", "a label names one task"),
+        ("[[tasks]]\nspec = 'niah:needles={1,2}'\nlabel = 'x'", "a label names one task"),
+        ("[[tasks]]\nspec = 'niah'\nneedles = 2", "'needles' is too much"),
         ("colour = 1", "'colour' is no option of a study"),
         ("lenghts = '2k'", "did you mean 'lengths'"),
         ("tasks = 3", "tasks: wants a list of specs"),

@@ -5,7 +5,7 @@ from pathlib import Path
 from test_store import RUN, record
 
 from mta_eval.core import Record
-from mta_eval.results.several import labelled, read_several
+from mta_eval.results.several import questions_of, read_several, told_apart
 from mta_eval.results.store import RunFolder
 
 
@@ -82,10 +82,17 @@ def test_of_several_seeds_each_may_come_in_parts(tmp_path: Path) -> None:
     assert {one.model for one in records} == {"window:300"}
 
 
-def test_a_label_of_two_models_or_of_another_name_is_used_for_neither() -> None:
-    runs = [
-        dataclasses.replace(RUN, models=(spec,), environment={"presentation": {"labels": {spec: label}}})
-        for spec, label in (("a", "Mine"), ("b", "Mine"), ("c", "Ours"), ("d", "e"), ("f", "b"))
-    ] + [dataclasses.replace(RUN, models=("e",))]
-    shown = labelled([record(0, model=spec) for spec in "abcdef"], runs)
-    assert [one.model for one in shown] == ["a", "b", "Ours", "d", "e", "f"]
+def test_two_models_of_one_name_are_told_apart_by_their_runs(tmp_path: Path) -> None:
+    one, other = told_apart([tmp_path / "a", tmp_path / "b"], [record(0)], [record(1)])
+    assert (one[0].model, other[0].model) == ("window:300 (a)", "window:300 (b)")
+    same, another = told_apart([tmp_path / "a", tmp_path / "b"], [record(0)], [record(1, model="other")])
+    assert (same[0].model, another[0].model) == ("window:300", "other")
+    assert told_apart([tmp_path], [record(0)], [record(0)])[0][0].model == "window:300"
+
+
+def test_questions_are_read_under_the_names_of_their_runs(tmp_path: Path) -> None:
+    folders = [write(tmp_path / name, record(0)) for name in ("a", "b")]
+    assert [(name, run.models) for name, run in questions_of(folders)] == [
+        ("a", ("window:300",)),
+        ("b", ("window:300",)),
+    ]

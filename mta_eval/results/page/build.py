@@ -21,6 +21,7 @@ from mta_eval.results.findings import Findings
 from mta_eval.results.finishes import finish_lines
 from mta_eval.results.grid import PSEUDO_AXES
 from mta_eval.results.page.identity import COST_HEAD, Facts, cost_rows, costs, days_of, title_of
+from mta_eval.results.labels import stored_model
 from mta_eval.results.mistakes import KINDS
 from mta_eval.results.page.data import BLOCK, LISTED, Places, make_blocks, make_columns, pack, places_of
 from mta_eval.results.page.figures import family_figures, heat_json, task_figures
@@ -170,6 +171,7 @@ def _data(
         "tasks": places.values["task"],
         "models": models,
         "names": [shown(model) for model in models],
+        "specs": _specs(records),
         **texts,
         "kinds": KINDS,
         "rules": {name: scoring.find(name).description for name in scoring.names()},
@@ -178,6 +180,12 @@ def _data(
         "verdicts": verdicts_json(records, models),
         "columns": make_columns(sections, places),
     }
+
+
+def _specs(records: Sequence[Record]) -> dict[str, str]:
+    """The specs of models that are shown under another name."""
+    specs = {record.model: stored_model(record) for record in records}
+    return {name: spec for name, spec in specs.items() if spec != name}
 
 
 def _section(section: Section, places: Places) -> dict[str, Any]:

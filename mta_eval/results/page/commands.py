@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 
 from mta_eval.core import Record, Run
+from mta_eval.results.labels import stored
 
 
 class ShowCommands:
@@ -21,6 +22,7 @@ class ShowCommands:
 
     def of(self, record: Record) -> str:
         """The command; "" if there is none."""
+        record = stored(record)
         pair = record.task, record.model
         if pair not in self._known:
             self._known[pair] = self._ends(record)
@@ -33,9 +35,7 @@ class ShowCommands:
         """What stands before and after the id."""
         # where two runs hold one model, the record's has its run's name behind it
         names = [
-            (name, _spec_of(record.model.removesuffix(f" ({name})"), run), run)
-            for name, run in self._runs
-            if record.task in run.tasks
+            (name, record.model.removesuffix(f" ({name})"), run) for name, run in self._runs if record.task in run.tasks
         ]
         held = [(name, model) for name, model, run in names if model in run.models]
         name, model = held[0] if held else ("", record.model)
@@ -44,7 +44,3 @@ class ShowCommands:
             return None
         return shlex.join(["mta-eval", "show", folder]), shlex.join(["--model", model])
 
-
-def _spec_of(model: str, run: Run) -> str:
-    """The spec of a model that is shown under its label."""
-    return next((spec for spec, label in run.labels.items() if label == model), model)

@@ -17,6 +17,7 @@ from mta_eval import scoring
 from mta_eval.core import AxisValue, QuotedNeedle, Record, Run
 from mta_eval.results.draws import draw_of, sample_name
 from mta_eval.results.grid import axis_value, axis_values
+from mta_eval.results.labels import stored
 from mta_eval.results.mistakes import KINDS
 from mta_eval.results.page.commands import ShowCommands
 from mta_eval.results.page.sections import Section
@@ -121,7 +122,7 @@ def _rest(record: Record, command: str) -> dict[str, Any]:
         "memory": record.peak_memory,
         "choices": record.choices,
         "needles": [_needle(needle) for needle in record.needles],
-        "rules": {rule: rounded(score) for rule, score in scoring.scores(record).items()},
+        "rules": {rule: rounded(score) for rule, score in scoring.scores(stored(record)).items()},
         "command": command,
     }
 

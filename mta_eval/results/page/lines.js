@@ -80,7 +80,7 @@ const panel = (title, svg, name) =>
   make(
     "div",
     { class: "panel" },
-    make("div", { class: "top" }, make("p", { class: "name", text: title }), saveButton(svg, name)),
+    make("div", { class: "top" }, make("p", { class: "panel-name", text: title }), saveButton(svg, name)),
     scrolling(title || name, svg),
   );
 const linesFigure = (figure) => {

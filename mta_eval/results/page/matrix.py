@@ -8,7 +8,6 @@ from typing import NamedTuple
 from mta_eval.core import Record
 from mta_eval.results.grid import axis_values
 from mta_eval.results.length_rule import LengthRule
-from mta_eval.results.lift import is_baseline
 from mta_eval.results.measures import Measurement
 from mta_eval.results.page.names import shown
 from mta_eval.results.page.sections import Section
@@ -75,7 +74,7 @@ def matrix_of(records: Sequence[Record], sections: Sequence[Section], rule: Leng
 def _overall(row: Overall, tasks: int) -> MatrixCell:
     mean, interval = _accuracy(row.accuracy)
     count = f"{row.tasks} of {tasks} tasks" if row.tasks < tasks else f"{tasks} task{'s' * (tasks != 1)}"
-    return MatrixCell("", mean, interval, _rank(row.rank, row.level, row.model), "", count)
+    return MatrixCell("", mean, interval, _rank(row), "", count)
 
 
 def _cell(one: Standing | None, at: str) -> MatrixCell | None:
@@ -85,7 +84,7 @@ def _cell(one: Standing | None, at: str) -> MatrixCell | None:
     if one.accuracy is None and one.perplexity is not None:
         return MatrixCell(at, *_perplexity(one.perplexity), "perplexity", "", count)
     effective = f"to {one.effective}" if one.effective[:1].isdigit() else one.effective
-    return MatrixCell(at, *_accuracy(one.accuracy), _rank(one.rank, one.level, one.model), effective, count)
+    return MatrixCell(at, *_accuracy(one.accuracy), _rank(one), effective, count)
 
 
 def _accuracy(found: Estimate | None) -> tuple[str, str]:
@@ -97,7 +96,7 @@ def _perplexity(found: Measurement) -> tuple[str, str]:
     return f"{found.mean:.2f}", ends
 
 
-def _rank(rank: int | None, level: bool, model: str) -> str:
-    if rank is None:
-        return "baseline" if is_baseline(model) else ""
-    return f"rank {rank}{', tied' if level else ''}"
+def _rank(one: Standing | Overall) -> str:
+    if one.rank is None:
+        return "baseline" if one.baseline else ""
+    return f"rank {one.rank}{', tied' if one.level else ''}"

@@ -129,7 +129,7 @@ const showSample = async (place) => {
   if (open !== place) return;
   body.replaceChildren(
     result(place),
-    make("p", { class: "soft", title: data.models[rows.model[place]], text: data.names[rows.model[place]] + (rows.cut[place] ? " · prompt cut to the model's window" : "") }),
+    make("p", { class: "soft", title: data.specs[data.models[rows.model[place]]] ?? data.models[rows.model[place]], text: data.names[rows.model[place]] + (rows.cut[place] ? " · prompt cut to the model's window" : "") }),
     pairsList(
       [
         ["question", rest.question ? verbatim(rest.question) : make("span", { class: "soft", text: wasRead(place) ? "none: a text was read" : "not kept in records of this version; the command below makes the prompt again" })],

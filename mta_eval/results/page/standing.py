@@ -9,6 +9,7 @@ from typing import NamedTuple
 from mta_eval.core import Record
 from mta_eval.results.draws import estimate_of
 from mta_eval.results.effective_length import effective_length, effective_length_brief
+from mta_eval.results.labels import stored_model
 from mta_eval.results.length_rule import LENGTH_RULE, LengthRule
 from mta_eval.results.lift import is_baseline
 from mta_eval.results.measures import Measurement, average, perplexity
@@ -26,7 +27,7 @@ class Standing(NamedTuple):
     """One model on one task. `accuracy` is None where nothing was scored or only read; then `perplexity` may be there.
 
     `count` of scored and `samples` of all; `effective` is the effective length in a word or two, "" where it has none.
-    `rank` is None for a baseline; `level` says whether another model has the same.
+    `rank` is None for a `baseline`; `level` says whether another model has the same.
     """
 
     task: str
@@ -38,6 +39,7 @@ class Standing(NamedTuple):
     effective: str
     rank: int | None
     level: bool
+    baseline: bool
 
 
 class Overall(NamedTuple):
@@ -51,6 +53,7 @@ class Overall(NamedTuple):
     tasks: int
     rank: int | None
     level: bool
+    baseline: bool
     firsts: int
 
 
@@ -65,7 +68,8 @@ def standings(records: Sequence[Record], rule: LengthRule = LENGTH_RULE) -> list
 def _of_task(task: str, models: dict[str, list[Record]], rule: LengthRule) -> Iterator[Standing]:
     answered = {model: [one for one in group if not one.was_read] for model, group in models.items()}
     found = {model: estimate_of(group) for model, group in answered.items()}
-    ranks = _ranks(found)
+    baselines = {model for model, group in models.items() if is_baseline(stored_model(group[0]))}
+    ranks = _ranks({model: one for model, one in found.items() if model not in baselines})
     for model, group in models.items():
         length = effective_length(answered[model], rule)
         yield Standing(
@@ -78,6 +82,7 @@ def _of_task(task: str, models: dict[str, list[Record]], rule: LengthRule) -> It
             "" if length is None else effective_length_brief(length),
             ranks.get(model),
             _is_level(model, ranks),
+            model in baselines,
         )
 
 
@@ -89,7 +94,9 @@ def overall(found: Sequence[Standing]) -> list[Overall]:
         groups.setdefault(one.model, []).append(one)
     means = {model: _mean([one.accuracy for one in group if one.accuracy]) for model, group in groups.items()}
     counts = {model: sum(one.accuracy is not None for one in group) for model, group in groups.items()}
-    ranks = _ranks({model: mean for model, mean in means.items() if counts[model] == len(tasks)})
+    baselines = {one.model for one in found if one.baseline}
+    whole = {model: mean for model, mean in means.items() if counts[model] == len(tasks)}
+    ranks = _ranks({model: mean for model, mean in whole.items() if model not in baselines})
     rows = [
         Overall(
             model,
@@ -97,6 +104,7 @@ def overall(found: Sequence[Standing]) -> list[Overall]:
             counts[model],
             ranks.get(model),
             _is_level(model, ranks),
+            model in baselines,
             sum(one.rank == 1 for one in group),
         )
         for model, group in groups.items()
@@ -141,7 +149,7 @@ def _mean(cells: Collection[Estimate]) -> Estimate | None:
 
 
 def _ranks(found: dict[str, Estimate | None]) -> dict[str, int]:
-    models = {model: one for model, one in found.items() if one and not is_baseline(model)}
+    models = {model: one for model, one in found.items() if one}
     return {model: 1 + sum(other.low > one.high for other in models.values()) for model, one in models.items()}
 
 

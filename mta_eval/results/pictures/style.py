@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import re
-import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -55,6 +54,7 @@ UNDATED: dict[str, dict[str, None]] = {
     "svg": dict.fromkeys(("Date", "Creator", "Format", "Type")),
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
+PIECE = re.compile(r"[^\s/,\-=]*[/,\-=]+|[^\s/,\-=]+|\s+")  # what a line is broken between
 _MEASURE = TextToPath()
 
 
@@ -126,14 +126,33 @@ def text_width(text: str, size: float, bold: bool = False) -> float:
 
 
 def wrap(text: str, inches: float, size: float, bold: bool = False, lines: int = 3) -> list[str]:
-    """`text` broken into lines that are `inches` wide at most; where there are more than `lines`, its middle goes."""
-    sign = text_width("abcdefghijklmnopqrstuvwxyz0123456789", size, bold) / 36
-    per_line = max(4, int(inches / sign))
-    for limit in range(lines * per_line, 0, -max(1, per_line // 4)):
-        wrapped = textwrap.wrap(shorten(text, limit), per_line)
-        if len(wrapped) <= lines:
-            return wrapped
+    """`text` in lines that are `inches` wide at most, broken at spaces and behind `/ , - =`, never within a word.
+
+    Where there are more than `lines` its middle goes; a word wider than a line loses its own.
+    """
+    text = drawable(text)
+    for limit in range(len(text), 0, -1):
+        broken = _lines(shorten(text, limit), inches, size, bold)
+        if len(broken) <= lines:
+            return broken
     return []
+
+
+def _lines(text: str, inches: float, size: float, bold: bool) -> list[str]:
+    lines, line = [], ""
+    for piece in PIECE.findall(text):
+        if line.strip() and text_width((line + piece).rstrip(), size, bold) > inches:
+            lines.append(line.rstrip())
+            line = ""
+        line += _fitting(piece, inches, size, bold)
+    return [*lines, line.rstrip()] if line.strip() else lines
+
+
+def _fitting(word: str, inches: float, size: float, bold: bool) -> str:
+    """A word that fits a line: one that is too wide without its middle."""
+    shorter = (shorten(word, limit) for limit in range(len(word) - 1, 0, -1))
+    fits = text_width(word.rstrip(), size, bold) <= inches
+    return word if fits else next((one for one in shorter if text_width(one, size, bold) <= inches), "…")
 
 
 def wrap_apart(names: Sequence[str], inches: float, size: float, bold: bool = False, lines: int = 3) -> list[list[str]]:

@@ -104,6 +104,13 @@ def test_wrapped_names_fit_their_room() -> None:
     assert max(text_width(line, 8, bold=True) for line in lines) < 1.6
 
 
+def test_names_are_broken_at_their_joints_alone() -> None:
+    assert wrap("meta-llama/Llama-3.1-8B,dtype=bfloat16", 0.8, 8) == ["meta-llama/", "Llama-3.1-", "8B,…bfloat16"]
+    assert wrap("niah:needles=4,text=essays", 1.0, 8) == ["niah:needles=", "4,text=essays"]
+    assert wrap("accuracy by depth", 0.8, 8) == ["accuracy by", "depth"]
+    assert wrap("Supercalifragilistic", 0.8, 8)[0].count("…") == 1
+
+
 def test_ink_is_white_on_dark_and_black_on_bright_colours() -> None:
     assert [ink_on(colour) for colour in ((0, 0, 0.3), (1, 0.9, 0.2), (0, 0.2, 0.4, 1))] == ["white", "black", "white"]
 
