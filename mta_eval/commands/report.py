@@ -20,6 +20,7 @@ def report(
     x: Annotated[str, typer.Option("--x", help="Column axis; default: the run's --x, or length.")] = "",
     y: Annotated[str, typer.Option("--y", help="Row axis; default: the run's --y, or depth.")] = "",
     out: Annotated[Path | None, typer.Option(help="Folder to write; default: RUN/report.")] = None,
+    title: Annotated[str, typer.Option(help="Title of the page; default: tasks and models.")] = "",
     name: Names = None,
     attention: WithAttention = False,
     watch: Annotated[
@@ -37,7 +38,9 @@ def report(
     home = runs[0].parent if runs[0].is_file() else runs[0]  # a file: the samples of lm-eval
     rule = LengthRule(share, floor)
     rule.check()
-    write_report_of_runs(runs, x, y, out or home / "report", attention, every if watch else None, rule, name or ())
+    write_report_of_runs(
+        runs, x, y, out or home / "report", attention, every if watch else None, rule, name or (), title
+    )
 
 
 def write_report_of_runs(
@@ -49,11 +52,12 @@ def write_report_of_runs(
     every: float | None,
     length_rule: LengthRule = LENGTH_RULE,
     names: Sequence[str] = (),
+    title: str = "",
 ) -> None:
     """Write the report of runs and print its paths; with `every`, again and again while they are being written.
 
     `x` and `y` "" are the axes that the first run names for its reports, or length and depth. `names` are labels of
-    models and tasks, SPEC=NAME.
+    models and tasks, SPEC=NAME. `title` "" is made of tasks and models.
     """
     from mta_eval.results import several
     from mta_eval.results.inspection import attention_pictures
@@ -78,7 +82,8 @@ def write_report_of_runs(
             return
         shown = labels.shown(records)
         axes = x or axis("x"), y or axis("y")
-        paths = write_report(shown, out, *axes, questions, look, reload, length_rule)
+        folders = several.run_paths(runs)
+        paths = write_report(shown, out, *axes, questions, look, reload, length_rule, title, folders)
         if being_written:
             terminal.print_lines([f"{paths[0]}: {len(records)} answers, {sum(missing.values())} samples are missing"])
             return

@@ -17,7 +17,6 @@ from mta_eval.results.exports import score_frame
 from mta_eval.results.findings import Findings, findings_of
 from mta_eval.results.finishes import finish_lines
 from mta_eval.results.grid import check_axes
-from mta_eval.results.page.identity import COST_HEAD, Facts, cost_rows, costs, facts_of
 from mta_eval.results.length_rule import LENGTH_RULE, LengthRule
 from mta_eval.results.mistake_table import mistakes_markdown
 from mta_eval.results.page.build import (
@@ -28,6 +27,7 @@ from mta_eval.results.page.build import (
     inline_look,
     inline_picture,
 )
+from mta_eval.results.page.identity import COST_HEAD, Facts, cost_rows, costs, facts_of
 from mta_eval.results.page.sections import Section, make_sections
 from mta_eval.results.perplexity_table import perplexity_frame, perplexity_markdown
 from mta_eval.results.pictures.built_in import PICTURES
@@ -56,8 +56,8 @@ def write_report(
     a single row or column "any". `runs` (name, run) tell what was run. `look(task, path)` draws where the models look
     in a sample of a task, and says what it found (nothing, if no model can be looked into). With `reload` the page
     loads itself again after so many seconds. `title` "" is made of tasks and models; `folders` has the path of each of
-    `runs`, for the commands that the page offers. Where every sample failed the report says so and lists the errors. Raises
-    StoreError if there are no records or `out` cannot be written, SpecError if no record has `x` or `y`, or if
+    `runs`, for the commands that the page offers. Where every sample failed the report says so and lists the errors.
+    Raises StoreError if there are no records or `out` cannot be written, SpecError if no record has `x` or `y`, or if
     `length_rule`, which says when a length holds, has no shares.
     """
     length_rule.check()
@@ -94,9 +94,7 @@ def _files(pictures: Sequence[Picture]) -> list[Path]:
     return [path for path in paths if path.exists()]
 
 
-def _inlined(
-    sections: Sequence[Section], pictures: Sequence[Picture], looks: Sequence[Look | None]
-) -> list[Inlined]:
+def _inlined(sections: Sequence[Section], pictures: Sequence[Picture], looks: Sequence[Look | None]) -> list[Inlined]:
     """What the page does not draw itself: pictures of other packages, and attention."""
     slugs, drawn = {section.name: section.slug for section in sections}, {kind.name for kind in PICTURES}
     others = [inline_picture(one, slugs.get(one.task, "")) for one in pictures if one.kind not in drawn]

@@ -10,9 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
-import jinja2
 from markupsafe import Markup, escape
 
 from mta_eval import scoring
@@ -20,31 +18,30 @@ from mta_eval.core import Record, Run
 from mta_eval.results.findings import Findings
 from mta_eval.results.finishes import finish_lines
 from mta_eval.results.grid import PSEUDO_AXES
-from mta_eval.results.page.identity import COST_HEAD, Facts, cost_rows, costs, days_of, title_of
 from mta_eval.results.labels import stored_model
 from mta_eval.results.mistakes import KINDS
 from mta_eval.results.page.data import BLOCK, LISTED, Places, make_blocks, make_columns, pack, places_of
 from mta_eval.results.page.figures import family_figures, heat_json, task_figures
+from mta_eval.results.page.identity import COST_HEAD, Facts, cost_rows, costs, days_of, title_of
 from mta_eval.results.page.matrix import matrix_of
 from mta_eval.results.page.names import shown
 from mta_eval.results.page.sections import Section
 from mta_eval.results.page.standing import RANK_NOTE
+from mta_eval.results.page.template import HERE, template
 from mta_eval.results.page.verdicts import verdicts_json
 from mta_eval.results.perplexity_table import NOTE as PERPLEXITY_NOTE
 from mta_eval.results.perplexity_table import perplexity_rows
 from mta_eval.results.pictures.gallery import Picture
 from mta_eval.results.summary import SUMMARY_HEAD, Summary, summary_columns, summary_texts
-from mta_eval.results.table import CUT_NOTE, axis_text, grid_texts, model_text
+from mta_eval.results.table import CUT_NOTE, axis_text, grid_texts
 from mta_eval.results.true_depths import depth_lines
 
-HERE = Path(__file__).parent
 # in this order: they share one scope
 SCRIPTS = (
     *("base.js", "state.js", "store.js", "colours.js", "marks.js", "heat.js", "lines.js", "tests.js"),
     *("overview.js", "task.js", "compare.js", "samples.js", "list.js", "sample.js", "download.js", "main.js"),
 )
 STYLES = ("page.css", "views.css", "pane.css", "print.css")
-LONGEST_OUTPUT = 400  # characters of an answer in an example
 BROAD = 500  # points: a picture that is wider is not made smaller for a phone, its card scrolls
 
 
@@ -89,7 +86,7 @@ def build_page(
     facts: Facts,
     runs: Sequence[tuple[str, Run]] = (),
     inlined: Sequence[Inlined] = (),
-    options: PageOptions = PageOptions(),  # noqa: B008 - frozen
+    options: PageOptions = PageOptions(),
 ) -> Iterator[str]:
     """The text of report.html in parts as they are made.
 
@@ -98,7 +95,7 @@ def build_page(
     places = places_of(records)
     style = "".join((HERE / name).read_text("utf-8") for name in STYLES)
     script = script_text()
-    return _template().generate(
+    return template("page.html.j2").generate(
         options=options,
         title=options.title or title_of(records),
         days=days_of(runs),
@@ -224,31 +221,3 @@ def _summary(summary: Sequence[Summary]) -> Iterator[list[tuple[str, float | Non
         measured = [None, None, *(None if math.isnan(number) else float(number) for number in numbers)]
         cells = list(zip(summary_texts(row), measured, strict=True))
         yield [cells[column] for column in columns]
-
-
-def _template() -> jinja2.Template:
-    # Autoescape always: model answers are shown, and nobody knows what a model says.
-    pages = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    pages.filters |= {
-        "shorten": _shorten,
-        "breakable": _breakable,
-        "quoted": lambda text: quote(text, safe=""),
-        "model_text": model_text,
-    }
-    return pages.get_template("page.html.j2")
-
-
-def _shorten(text: str) -> str:
-    rest = len(text) - LONGEST_OUTPUT
-    return text if rest <= 0 else f"{text[:LONGEST_OUTPUT]}… ({rest} more characters)"
-
-
-def _breakable(text: str) -> Markup:
-    """`text`, escaped, that a narrow page may break where a spec has its joints."""
-    return Markup(re.sub(r"([,:=/](?!/))", r"\1<wbr>", str(escape(text))))

@@ -43,4 +43,3 @@ class ShowCommands:
         if not folder:
             return None
         return shlex.join(["mta-eval", "show", folder]), shlex.join(["--model", model])
-

@@ -80,7 +80,7 @@ def _overall(row: Overall, tasks: int) -> MatrixCell:
 def _cell(one: Standing | None, at: str) -> MatrixCell | None:
     if one is None:
         return None
-    count = f"n={one.count}" if one.count == one.samples else f"n={one.count} of {one.samples}"
+    count = f"n={one.scored}" if one.scored == one.samples else f"n={one.scored} of {one.samples}"
     if one.accuracy is None and one.perplexity is not None:
         return MatrixCell(at, *_perplexity(one.perplexity), "perplexity", "", count)
     effective = f"to {one.effective}" if one.effective[:1].isdigit() else one.effective

@@ -26,7 +26,7 @@ RANK_NOTE = (
 class Standing(NamedTuple):
     """One model on one task. `accuracy` is None where nothing was scored or only read; then `perplexity` may be there.
 
-    `count` of scored and `samples` of all; `effective` is the effective length in a word or two, "" where it has none.
+    how many are `scored` of all `samples`; `effective` is the effective length in a word or two, "" where it has none.
     `rank` is None for a `baseline`; `level` says whether another model has the same.
     """
 
@@ -34,7 +34,7 @@ class Standing(NamedTuple):
     model: str
     accuracy: Estimate | None
     perplexity: Measurement | None
-    count: int
+    scored: int
     samples: int
     effective: str
     rank: int | None

@@ -14,7 +14,7 @@ MOST_VERDICTS = 40  # pairs of models times tasks: each takes a bootstrap
 
 
 def verdicts_json(records: Sequence[Record], models: Sequence[str]) -> dict[str, dict[str, str]]:
-    """"a:b" (places of models) -> task -> one sentence; where two share no sample, why under the task "".
+    """ "a:b" (places of models) -> task -> one sentence; where two share no sample, why under the task "".
 
     Empty where there are too many pairs.
     """
