@@ -38,9 +38,8 @@ def report(
     home = runs[0].parent if runs[0].is_file() else runs[0]  # a file: the samples of lm-eval
     rule = LengthRule(share, floor)
     rule.check()
-    write_report_of_runs(
-        runs, x, y, out or home / "report", attention, every if watch else None, rule, name or (), title
-    )
+    folder, again = out or home / "report", every if watch else None
+    write_report_of_runs(runs, x, y, folder, attention, again, rule, name or (), title)
 
 
 def write_report_of_runs(

@@ -1,4 +1,4 @@
-"""A comparison -> a folder to read: compare.html, compare.md, compare.csv, disagreements.csv and a picture for each task."""
+"""A comparison -> a folder to read: compare.html, compare.md, compare.csv, disagreements.csv, pictures of tasks."""
 
 from __future__ import annotations
 

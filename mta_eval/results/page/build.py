@@ -69,13 +69,15 @@ class Inlined:
 @dataclass(frozen=True)
 class PageOptions:
     """How a page is shown: its `title` ("": made of tasks and models), seconds after which it loads itself again (0:
-    never), the path of each run by its name, the view it opens with (a hash without #), and lines to stand first."""
+    never), the path of each run by its name, the view it opens with (a hash without #), lines to stand first, and the
+    address of the page of all runs ("": there is none)."""
 
     title: str = ""
     reload: int = 0
     folders: Mapping[str, str] = field(default_factory=dict)
     start: str = ""
     lines: Sequence[str] = ()
+    home: str = ""
 
 
 def build_page(

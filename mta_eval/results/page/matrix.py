@@ -45,7 +45,10 @@ class Matrix(NamedTuple):
 
 
 def matrix_of(records: Sequence[Record], sections: Sequence[Section], rule: LengthRule) -> Matrix:
-    """The matrix of all tasks and models; `at` is "section:grid", "" where a section is no single task and model."""
+    """The matrix of all tasks and models; `at` is "section:grid", "" where a section is no single task and model.
+
+    Without `sections` there are no addresses.
+    """
     found = standings(records, rule)
     rows = overall(found)
     slugs = {section.name: section.slug for section in sections}
@@ -57,7 +60,7 @@ def matrix_of(records: Sequence[Record], sections: Sequence[Section], rule: Leng
     tasks = [str(task) for task in axis_values(records, "task")]
     known = {(one.task, one.model): one for one in found}
     return Matrix(
-        [(task, slugs.get(task, sections[0].slug)) for task in tasks],
+        [(task, slugs.get(task, sections[0].slug if sections else "")) for task in tasks],
         [
             MatrixRow(
                 shown(row.model),
