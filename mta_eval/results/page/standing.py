@@ -136,8 +136,8 @@ def _weakest(model: str, found: Sequence[Standing]) -> Iterator[str]:
     own = [(one.accuracy.mean, one) for one in found if one.model == model and one.accuracy]
     if not own:
         return
-    _, one = min(own, key=lambda pair: pair[0])
-    where = f"{shown(model)} is weakest on {one.task}: {_percent(one.accuracy)}" if own[1:] else ""
+    mean, one = min(own, key=lambda pair: pair[0])
+    where = f"{shown(model)} is weakest on {one.task}: {_percent(one.accuracy)}" if own[1:] and mean < 1 else ""
     length = f"effective length {one.effective}" if one.effective else ""
     if where or length:
         yield (f"{where}, {length}" if where and length else where or f"{shown(model)}: {length}") + "."

@@ -50,7 +50,7 @@ const holm = (ps) => {
   });
   return corrected;
 };
-const pText = (p) => (p < 0.001 ? "<0.001" : String(+p.toPrecision(2)));
+const pText = (p) => (p < 0.001 ? "<0.001" : String(+(p - 1e-9).toPrecision(2))); // half down, as Python has it
 // What pairs [place of first, place of second] say: means, who alone is right, and p.
 const measurePairs = (pairs) => {
   const scores = pairs.map(([a, b]) => [rows.score[a], rows.score[b]]),
