@@ -32,7 +32,7 @@ def answers(model: str, right: float, task: str = "niah", count: int = 40, **mor
 def test_models_whose_intervals_overlap_share_a_rank() -> None:
     found = standings([*answers("a", 0.95), *answers("b", 0.9), *answers("c", 0.2)])
     assert [(one.model, one.rank, one.level) for one in found] == [("a", 1, True), ("b", 1, True), ("c", 3, False)]
-    assert (found[0].scored, found[0].samples, found[0].effective) == (40, 40, "≥ 1K")
+    assert (found[0].scored, found[0].samples, found[0].effective) == (40, 40, "512")
 
 
 def test_a_baseline_has_no_rank_and_takes_none() -> None:
@@ -92,4 +92,4 @@ def test_the_matrix_names_the_heatmap_of_each_cell_and_what_was_not_asked() -> N
     assert matrix.rows[1].overall.samples == "1 of 2 tasks"
     cell = matrix.rows[0].cells[0]
     assert cell
-    assert cell[1:] == ("90 %", "[77–96]", "rank 1", "≥ 1K", "n=40")
+    assert cell[1:] == ("90 %", "[77–96]", "rank 1", "to 512", "n=40")
