@@ -17,7 +17,10 @@ const chart = (figure, one, numbers) => {
     all = one.lines.flatMap(([, drawn]) => drawn.flatMap(([, mean, low, high]) => [mean, low ?? mean, high ?? mean]));
   const [least, most] = shares ? [0, 1] : [Math.min(...all), Math.max(...all)];
   const steps = Math.max(1, figure.texts.length - 1);
-  const atX = (place) => left + 8 + (place * (wide - left - right - 16)) / steps,
+  const stride = (wide - left - right - 16) / steps,
+    aside = Math.min(8, (0.6 * stride) / one.lines.length); // points of one value beside each other, so that each is reached
+  const atX = (place, row = (one.lines.length - 1) / 2) =>
+      left + 8 + place * stride + (row - (one.lines.length - 1) / 2) * aside,
     atY = (value) => top + (1 - (value - least) / (most - least || 1)) * (high - top - under);
   const svg = draw("svg", {
     viewBox: `0 0 ${wide} ${high}`,
@@ -38,10 +41,10 @@ const chart = (figure, one, numbers) => {
   label(figure.axis, { x: (left + wide) / 2, y: high - 6, "text-anchor": "middle", class: "axis" });
   one.lines.forEach(([line, drawn], row) => {
     const style = lineStyle(numbers.get(line)),
-      path = drawn.map(([place, mean], n) => `${n && drawn[n - 1][0] === place - 1 ? "L" : "M"}${atX(place)} ${atY(mean)}`);
+      path = drawn.map(([place, mean], n) => `${n && drawn[n - 1][0] === place - 1 ? "L" : "M"}${atX(place, row)} ${atY(mean)}`);
     const ends = drawn
       .filter(([, , low]) => low !== null)
-      .map(([place, , low, high]) => `M${atX(place)} ${atY(low)}V${atY(high)}`);
+      .map(([place, , low, high]) => `M${atX(place, row)} ${atY(low)}V${atY(high)}`);
     svg.append(
       draw("path", { class: "ends", d: ends.join(""), stroke: style.colour }),
       draw("path", { class: "line", d: path.join(""), stroke: style.colour, "stroke-dasharray": style.dash || null }),
@@ -51,7 +54,7 @@ const chart = (figure, one, numbers) => {
       const about = [lineName(line), one.title, `${figure.axis.replace(/ \(.*/, "")} ${figure.texts[place]}`];
       const text = `${about.filter(Boolean).join(", ")}: ${value}${n ? `, ${counted(n, "sample")}` : ""}`;
       const wanted = found ? finds(found) : figure.section ? { task: figure.section, ...(typeof line === "number" ? { model: data.models[line] } : {}) } : null;
-      const node = draw("path", { d: style.mark, fill: style.colour, transform: `translate(${atX(place)} ${atY(mean)})` });
+      const node = draw("path", { d: style.mark, fill: style.colour, transform: `translate(${atX(place, row)} ${atY(mean)})` });
       svg.append(mark(node, text, row, place, wanted && (() => list(wanted))));
     }
   });
