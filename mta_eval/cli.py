@@ -33,6 +33,7 @@ from mta_eval.commands.suite import suite
 from mta_eval.commands.table import table
 from mta_eval.commands.train import train
 from mta_eval.commands.tunnel import tunnel
+from mta_eval.commands.view import view
 from mta_eval.commands.watch import watch
 from mta_eval.errors import MtaEvalError
 from mta_eval.printable import guard_terminal, say, short_line, write
@@ -48,7 +49,7 @@ app = typer.Typer(
 FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO)  # what stdout says where it is a file on a full disk
 app.command("list", cls=CheckedCommand)(list_names)
 COMMANDS: tuple[Callable[..., None], ...] = (
-    *(show, export, import_answers, run, merge, push, report, paper, compare, table, watch, rescore),
+    *(show, export, import_answers, run, merge, push, report, paper, compare, table, watch, view, rescore),
     *(import_checkpoint, export_checkpoint, retrofit, kernels, attention, train, tunnel, suite),
 )
 for command in COMMANDS:

@@ -372,7 +372,8 @@ class Record:
     it was answered, weights included; None if unknown. A sample that was read and not answered has a score but no
     output; see `Reading` for its `positions`. `finish`, `thought`, `output_tokens` and `unverified` are those of the
     `Answer`; `finish` is None where nothing was generated, and in records of version 0.1. `fingerprint` is that of the
-    model's identity. `draw` is that of the sample. `unknown`: what a newer version wrote beside these fields, kept as
+    model's identity. `draw` is that of the sample. `question` is the end of the prompt, "" in records of earlier
+    versions and of texts that were read. `unknown`: what a newer version wrote beside these fields, kept as
     it is.
     """
 
@@ -399,6 +400,7 @@ class Record:
     unverified: bool = False
     fingerprint: str = ""
     draw: str = ""
+    question: str = ""
     unknown: Mapping[str, Json] = field(default_factory=dict)
 
     @property

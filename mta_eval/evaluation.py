@@ -157,6 +157,8 @@ def _environment(plan: Plan, settings: Mapping[str, Mapping[str, str]]) -> dict[
     from importlib.metadata import PackageNotFoundError
     from importlib.metadata import version as version_of
 
+    from mta_eval.results.provenance import provenance
+
     versions = {}
     for package in ("torch", "transformers", "tokenizers", "datasets"):
         try:
@@ -164,7 +166,7 @@ def _environment(plan: Plan, settings: Mapping[str, Mapping[str, str]]) -> dict[
         except PackageNotFoundError:
             continue
     about: dict[str, Json] = {"models": {name: dict(facts) for name, facts in settings.items()}}
-    about |= {"versions": versions}
+    about |= {"versions": versions, **provenance()}
     if plan.presentation:
         about["presentation"] = dict(plan.presentation)
     left_out = {name: list(lengths) for name in plan.models if (lengths := plan.left_out(name))}

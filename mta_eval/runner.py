@@ -34,6 +34,7 @@ from mta_eval.memory import take_peak
 SHORT, CHECKED = 512, 100  # at short lengths, where some samples may not fit, so many are made beforehand
 EVERY_RECORD = ("task", "model", "seed")  # axes beside those of a sample
 NEEDLES_KEPT = 64  # a record keeps the asked needles, and all of them up to this many
+QUESTION = 600  # characters of a prompt's end at most that a record keeps
 AROUND = 120  # characters that it keeps on each side of one
 
 
@@ -197,6 +198,7 @@ def unanswered(
         prompt_sha256=hashlib.sha256(sample.prompt.encode()).hexdigest(),
         peak_memory=peak_memory,
         draw=sample.draw,
+        question=question_of(sample),
     )
 
 
@@ -222,3 +224,15 @@ def quote(needle: Needle, prompt: str) -> QuotedNeedle:
     start = prompt.index(needle.text)
     end = start + len(needle.text)
     return QuotedNeedle(**vars(needle), before=prompt[max(0, start - AROUND) : start], after=prompt[end : end + AROUND])
+
+
+def question_of(sample: Sample) -> str:
+    """What a sample asks, for people: its prompt's last paragraph, or else the last QUESTION characters of it.
+
+    Of a chat the user's last message is looked at, not the template around it. "" where nothing is asked for.
+    """
+    if not sample.targets:
+        return ""
+    asked = [message["content"] for message in sample.chat or () if message.get("role") == "user"]
+    text = (asked[-1] if asked else sample.prompt).strip()
+    return text[-QUESTION:].rpartition("\n\n")[2].strip() or text[-QUESTION:]

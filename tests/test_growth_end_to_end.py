@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from page_data import data_of
 
 from mta_eval.core import Answer, Sample
 from mta_eval.models.window import Window
@@ -161,7 +162,7 @@ def test_the_page_tells_samples_of_several_seeds_apart(call: Call) -> None:
     assert call(*STEPS[0], "--seeds", "0,1", "--out", "run")[0] == 0
     assert call("report", "run")[0] == 0
     page, text = (Path("run/report", name).read_text() for name in ("report.html", "report.md"))
-    assert "niah/512/0.00/0, seed 0" in page
+    assert "niah/512/0.00/0, seed 0" in data_of(page)["columns"]["id"]
     assert "niah/512/0.00/0, seed 1" in text
     assert "| seeds | 0 · 1 |" in text
     assert "part 2 | niah · window:300 · lengths 512 · depths 0 %, 100 % · repeats 1, seed 1" in text

@@ -57,7 +57,8 @@ def compare(
     if listed := disagreeing_pairs(pairs.pairs)[:samples]:
         terminal.print_table(DISAGREEMENT_HEAD, disagreement_rows(listed), left=6)
     if out:
-        terminal.print_lines(map(str, write_comparison(pairs, compared, names, x, y, out)))
+        asked = several.questions_of(runs), several.run_paths(runs)
+        terminal.print_lines(map(str, write_comparison(pairs, compared, names, x, y, out, *asked)))
 
 
 def pick_models(

@@ -30,6 +30,7 @@ def report(
     x: Annotated[str, typer.Option("--x", help="Column axis; default: the run's --x, or length.")] = "",
     y: Annotated[str, typer.Option("--y", help="Row axis; default: the run's --y, or depth.")] = "",
     out: Annotated[Path | None, typer.Option(help="Folder to write; default: RUN/report.")] = None,
+    title: Annotated[str, typer.Option(help="Title of the page; default: tasks and models.")] = "",
     name: Names = None,
     where: Where = None,
     style: Annotated[
@@ -60,7 +61,7 @@ def report(
         size = (style or FigureSize.page).value
         return write_figures(runs, out or home / "figures", size, pictures, font, (x, y), name or (), where or ())
     folder, pause = out or home / "report", every if watch else None
-    write_report_of_runs(runs, x, y, folder, attention, pause, rule, name or (), where or ())
+    write_report_of_runs(runs, x, y, folder, attention, pause, rule, name or (), where or (), title)
     return None
 
 
@@ -104,11 +105,12 @@ def write_report_of_runs(
     length_rule: LengthRule = LENGTH_RULE,
     names: Sequence[str] = (),
     where: Sequence[str] = (),
+    title: str = "",
 ) -> None:
     """Write the report of runs and print its paths; with `every`, again and again while they are being written.
 
     `x` and `y` "" are the axes that the first run names for its reports, or length and depth. `names` are labels of
-    models and tasks, SPEC=NAME; `where` are conditions, see `keep_where`.
+    models and tasks, SPEC=NAME; `where` are conditions, see `keep_where`. `title` "" is made of tasks and models.
     """
     from mta_eval.results import several
     from mta_eval.results.filters import keep_where
@@ -129,8 +131,8 @@ def write_report_of_runs(
         if being_written and not records:
             return
         shown = keep_where(labels.shown(records), where)
-        axes = report_axes(questions, (x, y))
-        paths = write_report(shown, out, *axes, questions, look, reload, length_rule)
+        axes, folders = report_axes(questions, (x, y)), several.run_paths(runs)
+        paths = write_report(shown, out, *axes, questions, look, reload, length_rule, title, folders)
         if being_written:
             terminal.print_lines([f"{paths[0]}: {len(records)} answers, {sum(missing.values())} samples are missing"])
             return

@@ -100,8 +100,12 @@ def compare_pairs(pairs: Sequence[Pair], x: str, y: str) -> list[Compared]:
         raise SpecError('"model" is no axis of a comparison: its two models stand side by side; choose another axis')
     check_axes([pair.first for pair in pairs], x, y)
     tasks = _by_task(pairs)
-    wholes = _corrected([_measure(task, group) for task, group in tasks.items()])
-    return [row for whole in wholes for row in (whole, *_cells(whole.task, tasks[whole.task], x, y))]
+    return [row for whole in compare_tasks(pairs) for row in (whole, *_cells(whole.task, tasks[whole.task], x, y))]
+
+
+def compare_tasks(pairs: Sequence[Pair]) -> list[Compared]:
+    """For each task a line for all of it, corrected over the tasks."""
+    return _corrected([_measure(task, group) for task, group in _by_task(pairs).items()])
 
 
 def differing(pairs: Sequence[Pair], x: str, y: str) -> set[tuple[AxisValue, AxisValue]]:

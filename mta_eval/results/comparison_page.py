@@ -1,10 +1,12 @@
-"""A comparison -> a folder to read: compare.md, compare.csv, disagreements.csv and a picture for each task."""
+"""A comparison -> a folder to read: compare.html, compare.md, compare.csv, disagreements.csv, pictures of tasks."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from urllib.parse import quote
 
+from mta_eval.core import Run
 from mta_eval.errors import StoreError
 from mta_eval.results.comparison import (
     HEAD,
@@ -16,6 +18,8 @@ from mta_eval.results.comparison import (
 )
 from mta_eval.results.csv_text import csv_text
 from mta_eval.results.finishes import finish_lines
+from mta_eval.results.page.build import PageOptions
+from mta_eval.results.page.make import make_page
 from mta_eval.results.pictures.difference import draw_pairs
 from mta_eval.results.table import markdown_table, markdown_text, model_text, slug_of
 from mta_eval.results.verdicts import (
@@ -25,8 +29,10 @@ from mta_eval.results.verdicts import (
     disagreement_rows,
     verdict,
 )
-from mta_eval.whole_files import write_text
+from mta_eval.whole_files import write_parts, write_text
 
+Asked = Sequence[tuple[str, Run]]
+Folders = Mapping[str, str]
 LISTED = 30  # samples on the page
 
 METHOD = (
@@ -55,13 +61,22 @@ def conclusions(compared: Sequence[Compared], pairs: Pairs, first: str, second: 
 
 
 def write_comparison(
-    pairs: Pairs, compared: Sequence[Compared], names: tuple[str, str], x: str, y: str, out: Path
+    pairs: Pairs,
+    compared: Sequence[Compared],
+    names: tuple[str, str],
+    x: str,
+    y: str,
+    out: Path,
+    runs: Sequence[tuple[str, Run]] = (),
+    folders: Mapping[str, str] | None = None,
 ) -> list[Path]:
     """Writes the comparison of two models into the folder `out`, made if need be; returns the paths.
 
+    `runs` (name, question) and `folders` (name -> path) are told on compare.html, which opens with the comparison.
     Raises StoreError if `out` cannot be written.
     """
     page, table, listed = out / "compare.md", out / "compare.csv", out / "disagreements.csv"
+    whole, lines = out / "compare.html", conclusions(compared, pairs, *names)
     pictures: dict[str, Path] = {}
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -71,10 +86,22 @@ def write_comparison(
             pictures[task], _ = _draw(task, pairs, compared, x, y, path)
         write_text(table, csv_text(comparison_frame(compared, x, y)))
         write_text(listed, csv_text(disagreement_frame(disagreeing_pairs(pairs.pairs))))
+        write_parts(whole, _whole_page(pairs, lines, names, (x, y), runs, folders or {}))
         write_text(page, _page(pairs, compared, names, x, y, pictures))
     except OSError as error:
         raise StoreError(f"cannot write to {error.filename or out}: {error.strerror or error}") from error
-    return [page, table, listed, *pictures.values()]
+    return [whole, page, table, listed, *pictures.values()]
+
+
+def _whole_page(
+    pairs: Pairs, lines: Sequence[str], names: tuple[str, str], axes: tuple[str, str], runs: Asked, folders: Folders
+) -> Iterator[str]:
+    """compare.html: the page of a report, of both models, that opens with their comparison."""
+    records = [pair[side] for side in (0, 1) for pair in pairs.pairs]
+    start = f"view=compare&a={quote(names[0], safe='')}&b={quote(names[1], safe='')}"
+    title = f"{model_text(names[0])} and {model_text(names[1])}"
+    options = PageOptions(title, folders=folders, start=start, lines=lines)
+    return make_page(records, *axes, runs, options)
 
 
 def _draw(task: str, pairs: Pairs, compared: Sequence[Compared], x: str, y: str, path: Path) -> tuple[Path, Path]:

@@ -44,12 +44,13 @@ def lost_in_the_middle(records: Sequence[Record]) -> Estimate | None:
 class Findings(NamedTuple):
     """A row for each task and model of which there is something to say, under those of FINDINGS_HEAD that any has.
 
-    `note` says how they were found.
+    `note` says how they were found, by which `rule` a length holds.
     """
 
     head: list[str]
     rows: list[list[str]]
     note: str
+    rule: LengthRule = LENGTH_RULE
 
 
 def findings_of(records: Sequence[Record], rule: LengthRule = LENGTH_RULE) -> Findings:
@@ -57,7 +58,9 @@ def findings_of(records: Sequence[Record], rule: LengthRule = LENGTH_RULE) -> Fi
     rows = _rows(records, rule)
     shown = [column for column in range(len(FINDINGS_HEAD)) if any(row[column] != GAP for row in rows)]
     head = [FINDINGS_HEAD[column] for column in shown]
-    return Findings(head, [[row[column] for column in shown] for row in rows], _note(rule, FINDINGS_HEAD[4] in head))
+    return Findings(
+        head, [[row[column] for column in shown] for row in rows], _note(rule, FINDINGS_HEAD[4] in head), rule
+    )
 
 
 def _note(rule: LengthRule, with_lift: bool) -> str:

@@ -143,6 +143,7 @@ RECORD: dict[str, Callable[[Json, str], object]] = {
     "unverified": as_boolean,
     "fingerprint": as_name,
     "draw": as_name,
+    "question": as_string,
 }
 NEEDED = {
     field.name

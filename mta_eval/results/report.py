@@ -7,25 +7,33 @@ Knows no run folder: whoever calls has read the records, and has made the names 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from mta_eval.core import Record, Run, RunPart
+from mta_eval.core import Record, Run
 from mta_eval.errors import StoreError
 from mta_eval.results.csv_text import csv_text
 from mta_eval.results.exports import score_frame
 from mta_eval.results.findings import Findings, findings_of
 from mta_eval.results.finishes import finish_lines
-from mta_eval.results.grid import axis_values, check_axes
+from mta_eval.results.grid import check_axes
 from mta_eval.results.length_rule import LENGTH_RULE, LengthRule
 from mta_eval.results.mistake_table import mistakes_markdown
-from mta_eval.results.page.build import Facts, Look, build_page
+from mta_eval.results.page.build import (
+    Inlined,
+    Look,
+    PageOptions,
+    build_page,
+    inline_look,
+    inline_picture,
+)
+from mta_eval.results.page.identity import COST_HEAD, Facts, cost_rows, costs, facts_of
 from mta_eval.results.page.sections import Section, make_sections
 from mta_eval.results.perplexity_table import perplexity_frame, perplexity_markdown
+from mta_eval.results.pictures.built_in import PICTURES
 from mta_eval.results.pictures.gallery import Picture, draw_gallery
 from mta_eval.results.summary import Summary, summaries, summary_markdown
-from mta_eval.results.table import axis_text, length_text, markdown_table, markdown_text, to_markdown
+from mta_eval.results.table import markdown_table, markdown_text, to_markdown
 from mta_eval.results.true_depths import depth_lines
 from mta_eval.whole_files import write_parts, write_text
 
@@ -39,14 +47,17 @@ def write_report(
     look: Callable[[str, Path], list[str]] | None = None,
     reload: int = 0,
     length_rule: LengthRule = LENGTH_RULE,
+    title: str = "",
+    folders: Mapping[str, str] | None = None,
 ) -> list[Path]:
     """Writes the report of `records` into the folder `out`, made if need be; returns the paths, report.html first.
 
     `x` and `y` are the axes of the heatmaps and tables, all others are averaged away; a task without one of them gets
     a single row or column "any". `runs` (name, run) tell what was run. `look(task, path)` draws where the models look
     in a sample of a task, and says what it found (nothing, if no model can be looked into). With `reload` the page
-    loads itself again after so many seconds. Where every sample failed the report says so and lists the errors. Raises
-    StoreError if there are no records or `out` cannot be written, SpecError if no record has `x` or `y`, or if
+    loads itself again after so many seconds. `title` "" is made of tasks and models; `folders` has the path of each of
+    `runs`, for the commands that the page offers. Where every sample failed the report says so and lists the errors.
+    Raises StoreError if there are no records or `out` cannot be written, SpecError if no record has `x` or `y`, or if
     `length_rule`, which says when a length holds, has no shares.
     """
     length_rule.check()
@@ -54,14 +65,16 @@ def write_report(
         raise StoreError("nothing to report: the run has no records yet; repeat its command to go on with it")
     check_axes(records, x, y)
     sections = make_sections(records, x, y)
-    facts = _facts(records, runs)
+    facts = facts_of(records, runs)
     try:
         out.mkdir(parents=True, exist_ok=True)
         pictures = draw_gallery(records, out, x, y)
         html, markdown, table = out / "report.html", out / "report.md", out / "grid.csv"
         looks = _looks(sections, out, look)
         summary, findings = summaries(records), findings_of(records, length_rule)
-        page = build_page(records, sections, pictures, looks, summary, findings, facts, runs, reload)
+        options = PageOptions(title, reload, folders or {})
+        inlined = _inlined(sections, pictures, looks)
+        page = build_page(records, sections, summary, findings, facts, runs, inlined, options)
         write_parts(html, page)
         text = _markdown(records, sections, pictures, looks, summary, findings, facts)
         write_text(markdown, text)
@@ -81,67 +94,19 @@ def _files(pictures: Sequence[Picture]) -> list[Path]:
     return [path for path in paths if path.exists()]
 
 
+def _inlined(sections: Sequence[Section], pictures: Sequence[Picture], looks: Sequence[Look | None]) -> list[Inlined]:
+    """What the page does not draw itself: pictures of other packages, and attention."""
+    slugs, drawn = {section.name: section.slug for section in sections}, {kind.name for kind in PICTURES}
+    others = [inline_picture(one, slugs.get(one.task, "")) for one in pictures if one.kind not in drawn]
+    return others + [
+        inline_look(look, section.slug) for look, section in zip(looks, sections, strict=True) if look is not None
+    ]
+
+
 def _looks(sections: Sequence[Section], out: Path, look: Callable[[str, Path], list[str]] | None) -> list[Look | None]:
     paths = [out / f"attention_{section.slug}.svg" for section in sections]
     found = [look(section.name, path) if look else [] for section, path in zip(sections, paths, strict=True)]
     return [Look(path, lines) if lines else None for path, lines in zip(paths, found, strict=True)]
-
-
-def _facts(records: Sequence[Record], runs: Sequence[tuple[str, Run]]) -> Facts:
-    """What was run: (heading, [(what, value), …]) for each run, or one made from the records alone."""
-    if runs:
-        return [(name, _run_facts(run)) for name, run in runs]
-    axes = [name for name in ("length", "depth") if any(name in record.axes for record in records)]
-    swept = [(f"{name}s", _list(axis_text(name, value) for value in axis_values(records, name))) for name in axes]
-    return [
-        (
-            "Records",
-            [
-                ("tasks", _list(str(task) for task in axis_values(records, "task"))),
-                ("models", _list(str(model) for model in axis_values(records, "model"))),
-                *swept,
-            ],
-        )
-    ]
-
-
-def _run_facts(run: Run) -> list[tuple[str, str]]:
-    facts = [
-        ("tasks", _list(run.tasks)),
-        ("models", _list(run.models)),
-        ("lengths", _list(length_text(length) for length in run.sweep.lengths)),
-        ("depths", _list(axis_text("depth", depth) for depth in run.sweep.depths)),
-        ("repeats", str(run.sweep.repeats)),
-        ("seeds" if len(run.seeds) > 1 else "seed", _list(map(str, run.seeds))),
-        *(_part_facts(number, part) for number, part in enumerate(run.parts, 1) if len(run.parts) > 1),
-        ("answer mode", run.answer),
-        ("prompts over the window", run.over_length),
-        ("mta-eval", run.version),
-        *((f"tokenizer of {model}", fingerprint) for model, fingerprint in run.tokenizers.items()),
-        *((name, _value_text(value)) for name, value in run.environment.items()),
-    ]
-    return [(name, value) for name, value in facts if value]
-
-
-def _part_facts(number: int, part: RunPart) -> tuple[str, str]:
-    """One of the parts of a run that was not asked all of everything."""
-    sweep = part.sweep
-    lengths, depths = map(length_text, sweep.lengths), (axis_text("depth", depth) for depth in sweep.depths)
-    counts = f"repeats {sweep.repeats}, seed {sweep.seed}"
-    return f"part {number}", _list(
-        [*part.tasks, *part.models, f"lengths {', '.join(lengths)}", f"depths {', '.join(depths)}", counts]
-    )
-
-
-def _value_text(value: Any) -> str:
-    if isinstance(value, dict):
-        return _list(f"{name} {_value_text(part)}" for name, part in value.items())
-    return _list(map(_value_text, value)) if isinstance(value, list | tuple) else str(value)
-
-
-def _list(texts: Iterable[str]) -> str:
-    # A spec holds commas itself ("niah:needles=4,text=essays"), so a dot stands between.
-    return " · ".join(texts)
 
 
 def _markdown(
@@ -156,6 +121,7 @@ def _markdown(
     parts = ["# Report of mta-eval\n", "## What was run\n"]
     for heading, rows in facts:
         parts += [f"### {markdown_text(heading)}\n", markdown_table(("what", "value"), rows, left=2)]
+    parts += ["### Cost\n", markdown_table(COST_HEAD, cost_rows(costs(records)), left=1)]
     parts += [
         "## Summary\n",
         summary_markdown(summary),

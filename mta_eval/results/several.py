@@ -107,6 +107,14 @@ def _overlaps(runs: Sequence[tuple[Run, Sequence[Record]]]) -> tuple[dict[Pair, 
     return seeds, twice
 
 
+def run_paths(folders: Sequence[Path]) -> dict[str, str]:
+    """The path of each run folder as it was given, by the name that `read_several` gives it; of a file "": it is of
+    another program."""
+    folders = _once(folders)
+    names = run_names([resolved(folder) for folder in folders])
+    return {name: str(folder) if folder.is_dir() else "" for name, folder in zip(names, folders, strict=True)}
+
+
 def _once(folders: Sequence[Path]) -> list[Path]:
     """Each folder once, as it was first named: answers counted twice would look twice as sure."""
     return list({resolved(folder): folder for folder in reversed(folders)}.values())[::-1]

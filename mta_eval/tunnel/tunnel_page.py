@@ -9,8 +9,9 @@ import jinja2
 from markupsafe import Markup
 
 from mta_eval.errors import StoreError
-from mta_eval.results.page import build
-from mta_eval.results.page.build import inline_picture
+from mta_eval.results.page.build import Inlined, inline_picture
+from mta_eval.results.page.template import HERE
+from mta_eval.results.pictures.gallery import Picture
 from mta_eval.tunnel.attention_maps import MapPicture
 from mta_eval.tunnel.training_run import FACTOR
 from mta_eval.tunnel.tunnel_result import Tunnel
@@ -42,18 +43,22 @@ def page_text(tunnel: Tunnel, figure: Path, maps: Sequence[MapPicture], why_no_m
     )
     variants = tunnel.plan.variants
     return pages.get_template(TEMPLATE).render(
-        style=Markup((build.HERE / "page.css").read_text("utf-8")),
+        style=Markup((HERE / "page.css").read_text("utf-8")),
         title=f"{variants[0].title} in the tunnel",
         counts=[f"{len(variants)} variants", f"{len(tunnel.plan.tasks)} tasks", f"seeds: {tunnel.plan.preset.seeds}"],
         axis_verdicts=tunnel.axis_verdicts,
         verdicts=list(tunnel.verdicts.values()),
         notes=tunnel.notes,
-        figure=inline_picture(figure, f"Errors, steps and seconds of every seed; hollow: rows {FACTOR} times longer"),
+        figure=_inlined(figure, f"Errors, steps and seconds of every seed; hollow: rows {FACTOR} times longer"),
         tables=result_tables(tunnel),
         protocol=protocol(tunnel),
         after=[rate_table(tunnel), time_table(tunnel)],
         variants=variants,
-        maps=[inline_picture(one.path, one.title) for one in maps],
+        maps=[_inlined(one.path, one.title) for one in maps],
         why_no_maps=why_no_maps,
         made=tunnel.made,
     )
+
+
+def _inlined(svg: Path, title: str) -> Inlined:
+    return inline_picture(Picture("", title, "", svg, ""), "")

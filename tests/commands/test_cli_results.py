@@ -158,8 +158,8 @@ def test_partly_overlapping_sweeps_are_compared_where_they_overlap(call: Call, t
 def test_compare_writes_a_folder(call: Call, tmp_path: Path) -> None:
     code, out, _ = call("compare", "both", "--out", "new/folder")
     assert code == 0
-    written = out.splitlines()[-4:]
-    assert [Path(name).suffix for name in written] == [".md", ".csv", ".csv", ".png"]
+    written = out.splitlines()[-5:]
+    assert [Path(name).suffix for name in written] == [".html", ".md", ".csv", ".csv", ".png"]
     assert all((tmp_path / name).stat().st_size for name in written)
 
 

@@ -41,13 +41,16 @@ def write(out: Path, first: list[Record], second: list[Record], x: str = "length
 
 def test_a_comparison_is_a_page_a_table_and_a_picture(tmp_path: Path) -> None:
     paths = write(tmp_path / "new" / "folder", answers("a", 0), answers("b", 10))
-    assert [path.name for path in paths] == ["compare.md", "compare.csv", "disagreements.csv", "difference_niah.png"]
+    assert [path.name for path in paths] == [
+        *("compare.html", "compare.md", "compare.csv", "disagreements.csv", "difference_niah.png"),
+    ]
     assert all(path.stat().st_size > 0 for path in paths)
-    page = paths[0].read_text()
+    page = paths[1].read_text()
     assert "# a and b" in page
     assert "surely better in 2, worse in 0" in page
     assert "signs of whole draws" in page
-    rows = list(csv.DictReader(paths[1].read_text().splitlines()))
+    assert "b is better" in paths[0].read_text()
+    rows = list(csv.DictReader(paths[2].read_text().splitlines()))
     assert [(row["length"], row["depth"], row["difference"]) for row in rows] == [
         ("", "", "1.0"),
         ("512", "0.0", "1.0"),
@@ -76,19 +79,19 @@ def test_two_tasks_that_differ_in_signs_only_keep_their_own_picture(tmp_path: Pa
     first = answers("a", 0, "niah:a=1") + answers("a", 10, "niah:a_1")
     second = answers("b", 10, "niah:a=1") + answers("b", 10, "niah:a_1")
     names = [path.name for path in write(tmp_path, first, second)]
-    assert names[3:] == ["difference_niah_a_1.png", "difference_niah_a_1_2.png"]
+    assert names[4:] == ["difference_niah_a_1.png", "difference_niah_a_1_2.png"]
 
 
 def test_a_task_without_the_axis_is_one_row(tmp_path: Path) -> None:
     first = answers("a", 0, needles=4) + answers("a", 3, "passkey")
     second = answers("b", 10, needles=4) + answers("b", 5, "passkey")
     paths = write(tmp_path, first, second, x="needles")
-    assert len(paths) == 5
-    assert "any, 100 %" in paths[0].read_text()
+    assert len(paths) == 6
+    assert "any, 100 %" in paths[1].read_text()
 
 
 def test_nothing_in_a_name_breaks_the_page(tmp_path: Path) -> None:
-    page = write(tmp_path, answers("hf:a|b", 0, "niah:x=|"), answers("<b>", 10, "niah:x=|"))[0].read_text()
+    page = write(tmp_path, answers("hf:a|b", 0, "niah:x=|"), answers("<b>", 10, "niah:x=|"))[1].read_text()
     table = [line for line in page.splitlines() if line.startswith("|")]
     assert {line.replace("\\|", "").count("|") for line in table} == {len(HEAD) + 1, len(DISAGREEMENT_HEAD) + 1}
 

@@ -1,7 +1,7 @@
-"""Records -> what the page's script reads: an index of all samples, and blocks with the rest of each.
+"""Records -> what the page's script reads: columns with all samples, and blocks with the rest of each.
 
-The index is JSON that the page parses at once: what is listed, filtered and searched. The blocks hold the texts around
-the needles, which are most of the bytes; each is packed, and unpacked when a sample of it is opened.
+Columns are what is listed, filtered, searched and compared; they are unpacked as the page opens. The blocks hold the
+texts around the needles, which are most of the bytes; each is unpacked when a sample of it is opened.
 """
 
 from __future__ import annotations
@@ -9,19 +9,17 @@ from __future__ import annotations
 import base64
 import json
 import math
-import shlex
 import zlib
-from collections.abc import Iterator, Sequence
-from typing import Any
-
-from markupsafe import Markup
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from mta_eval import scoring
-from mta_eval.core import QuotedNeedle, Record, Run
-from mta_eval.results.draws import sample_name
+from mta_eval.core import AxisValue, QuotedNeedle, Record, Run
+from mta_eval.results.draws import draw_of, sample_name
 from mta_eval.results.grid import axis_value, axis_values
 from mta_eval.results.labels import stored
 from mta_eval.results.mistakes import KINDS
+from mta_eval.results.page.commands import ShowCommands
 from mta_eval.results.page.sections import Section
 from mta_eval.results.table import axis_text
 
@@ -32,86 +30,99 @@ FINISHES = {
     "refused": "by a refusal",
     "failed": "by a failure",
 }
-LISTED = ("length", "depth")  # the axes to filter by, beside task and model
-UNSAFE = str.maketrans({sign: f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u2029"})
+LISTED = ("task", "model", "length", "depth")  # what a sample is found by
 
 
-def script_json(value: Any) -> Markup:
-    """`value` as JSON that can stand in a <script>: no sign of it ends the element or starts a comment."""
-    return Markup(json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).translate(UNSAFE))
+class Places(NamedTuple):
+    """The values of LISTED, and where each stands among them."""
+
+    values: Mapping[str, list[AxisValue]]
+    at: Mapping[str, Mapping[AxisValue, int]]
+
+    def find(self, records: Sequence[Record]) -> list[int]:
+        """What all of `records` have in common, a place for each of LISTED; -1 where they differ."""
+        found = []
+        for name in LISTED:
+            values = {axis_value(record, name) for record in records}
+            found.append(self.at[name][values.pop()] if len(values) == 1 else -1)
+        return found
 
 
-def make_index(sections: Sequence[Section]) -> dict[str, Any]:
-    """What the list of samples needs, samples in the order of `sections`. Each row holds
+def places_of(records: Sequence[Record]) -> Places:
+    """The places of all values that records have."""
+    values = {name: axis_values(records, name) for name in LISTED}
+    return Places(values, {name: {value: place for place, value in enumerate(values[name])} for name in LISTED})
 
-    name, task, model, length, depth (places in the lists beside), score, cut, kind of mistake (a place, or -1),
-    section, grid, row, column, targets, output, error.
+
+def pack(value: object) -> str:
+    """JSON, packed by zlib, in base64: no sign of it means anything in HTML. Half a surrogate pair becomes "?"."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return base64.b64encode(zlib.compress(text.encode("utf-8", "replace"), 9)).decode()
+
+
+def make_columns(sections: Sequence[Section], places: Places) -> dict[str, list[Any]]:
+    """A list for each property of a sample, samples in the order of `sections`; numbers are places in lists beside.
+
+    `draw` numbers what was drawn together; `prompt` tells apart the prompts that models of other tokenizers were given
+    under one id.
     """
     records = [record for section in sections for record in section.records]
-    tasks, models = (list(dict.fromkeys(getattr(one, name) for one in records)) for name in ("task", "model"))
-    axes = {name: axis_values(records, name) for name in LISTED}
-    kinds = list(KINDS)
-    look_up = [
-        {value: place for place, value in enumerate(values)} for values in (tasks, models, *axes.values(), kinds)
-    ]
-    rows = [
-        _row(record, kind, (number, *place), look_up)
-        for number, section in enumerate(sections)
-        for record, kind, place in zip(section.records, section.kinds, section.places, strict=True)
-    ]
+    kinds = {kind: place for place, kind in enumerate(KINDS)}
+    cells = [(number, *place) for number, section in enumerate(sections) for place in section.places]
     return {
-        "block": BLOCK,
-        "tasks": tasks,
-        "models": models,
-        **{name: [axis_text(name, value) for value in values] for name, values in axes.items()},
-        "kinds": kinds,
-        "rules": {name: scoring.find(name).description for name in scoring.names()},
-        "sections": [section.slug for section in sections],
-        "rows": rows,
+        "id": [sample_name(record) for record in records],
+        **{name: [places.at[name][axis_value(record, name)] for record in records] for name in LISTED},
+        "score": [rounded(record.score) for record in records],
+        "cut": [int(record.truncated) for record in records],
+        "kind": [kinds.get(kind or "", -1) for section in sections for kind in section.kinds],
+        **{name: [cell[part] for cell in cells] for part, name in enumerate(("section", "grid", "row", "column"))},
+        "targets": [record.targets for record in records],
+        "output": [record.output for record in records],
+        "error": [record.error for record in records],
+        "draw": _numbers([draw_of(record) for record in records]),
+        "prompt": _variants(records),
     }
 
 
-def _row(record: Record, kind: str | None, cell: tuple[int, ...], look_up: Sequence[dict[Any, int]]) -> list[Any]:
-    tasks, models, lengths, depths, kinds = look_up
-    return [
-        sample_name(record),
-        tasks[record.task],
-        models[record.model],
-        lengths[axis_value(record, "length")],
-        depths[axis_value(record, "depth")],
-        _number(record.score),
-        int(record.truncated),
-        kinds.get(kind, -1),
-        *cell,
-        record.targets,
-        record.output,
-        record.error,
-    ]
+def _numbers(values: Sequence[Hashable]) -> list[int]:
+    known: dict[Hashable, int] = {}
+    return [known.setdefault(value, len(known)) for value in values]
 
 
-def make_blocks(sections: Sequence[Section], runs: Sequence[tuple[str, Run]]) -> Iterator[str]:
-    """The rest of each sample, BLOCK samples in each text: JSON, packed by zlib, in base64."""
+def _variants(records: Sequence[Record]) -> list[int]:
+    known: dict[str, dict[tuple[object, ...], int]] = {}
+    found = []
+    for record in records:
+        prompts = known.setdefault(sample_name(record), {})
+        found.append(prompts.setdefault((record.prompt_sha256, *record.targets), len(prompts)))
+    return found
+
+
+def make_blocks(
+    sections: Sequence[Section], runs: Sequence[tuple[str, Run]], folders: Mapping[str, str]
+) -> Iterator[str]:
+    """The rest of each sample, BLOCK samples in each text, as `pack` packs them."""
     records = [record for section in sections for record in section.records]
-    commands: dict[tuple[str, str], tuple[str, str]] = {}
+    commands = ShowCommands(runs, folders)
     for start in range(0, len(records), BLOCK):
-        rest = [_rest(record, _command(record, runs, commands)) for record in records[start : start + BLOCK]]
-        text = json.dumps(rest, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-        yield base64.b64encode(zlib.compress(text.encode("utf-8", "replace"))).decode()
+        yield pack([_rest(record, commands.of(record)) for record in records[start : start + BLOCK]])
 
 
 def _rest(record: Record, command: str) -> dict[str, Any]:
     return {
+        "question": record.question,
         "axes": {name: axis_text(name, value) for name, value in record.axes.items()},
         "tokens": record.prompt_tokens,
         "budget": record.max_new_tokens,
+        "made": record.output_tokens,
         "thought": record.thought,
         "finish": FINISHES.get(record.finish or "", ""),
         "unverified": record.unverified,
-        "seconds": _number(record.seconds),
+        "seconds": rounded(record.seconds),
         "memory": record.peak_memory,
         "choices": record.choices,
         "needles": [_needle(needle) for needle in record.needles],
-        "rules": {rule: _number(score) for rule, score in scoring.scores(stored(record)).items()},
+        "rules": {rule: rounded(score) for rule, score in scoring.scores(stored(record)).items()},
         "command": command,
     }
 
@@ -122,20 +133,6 @@ def _needle(needle: QuotedNeedle) -> list[str | int | None]:
     return [needle.text, *around, axis_text("depth", needle.depth), needle.token_start, int(needle.asked)]
 
 
-def _command(record: Record, runs: Sequence[tuple[str, Run]], known: dict[tuple[str, str], tuple[str, str]]) -> str:
-    """What shows the sample in a terminal; the folder is "RUN" if no run is known to hold the record."""
-    record = stored(record)
-    pair = record.task, record.model
-    if pair not in known:
-        # where two runs hold one model, the record's has its run's name behind it
-        names = [(name, record.model.removesuffix(f" ({name})"), run) for name, run in runs if record.task in run.tasks]
-        held = [(name, model) for name, model, run in names if model in run.models]
-        folder, model = held[0] if held else ("RUN", record.model)
-        known[pair] = shlex.join(["mta-eval", "show", folder]), shlex.join(["--model", model])
-    before, after = known[pair]
-    seed = f" --seed {record.axes['seed']}" if "seed" in record.axes else ""
-    return f"{before} {shlex.quote(record.sample_id)} {after}{seed}"
-
-
-def _number(value: float | None) -> float | None:
-    return round(value, 6) if value is not None and math.isfinite(value) else None
+def rounded(value: float | None, digits: int = 6) -> float | None:
+    """A finite number with so many digits; None for all else."""
+    return round(value, digits) if value is not None and math.isfinite(value) else None

@@ -1,153 +1,100 @@
-// The samples: filtered, searched, sorted, and drawn a page at a time.
-const data = JSON.parse($("#data").textContent),
-  rows = data.rows;
-const NONE = { q: "", task: "", model: "", length: "", depth: "", result: "", kind: "", cell: "" };
-const fields = Object.fromEntries(
-  Object.keys(NONE)
-    .filter((name) => name !== "cell")
-    .map((name) => [name, $("#f-" + name)]),
-);
-const wasRead = (row) => row[SCORE] !== null && row[OUTPUT] === null; // a text, which nobody answers
-const choices = {
-  task: data.tasks,
-  model: data.models,
-  length: data.length,
-  depth: data.depth,
-  kind: data.kinds,
-  result: [...(rows.some(wasRead) ? RESULTS : RESULTS.slice(0, 4)), "prompt cut"],
-};
-let wanted = { ...NONE },
-  order = { by: "", sign: 1 },
-  found = [],
-  page = 0,
-  open = -1;
-const seen = new Set(rows.map((row) => row[KIND]));
-for (const [name, texts] of Object.entries(choices)) {
-  fields[name].append(make("option", { text: "all", value: "" }));
-  texts.forEach((text, place) => {
-    if (name !== "kind" || seen.has(place)) fields[name].append(make("option", { text, value: text }));
-  });
-  fields[name].parentNode.hidden = fields[name].options.length < 3 && name !== "result";
-}
-const resultOf = (row) =>
-  row[SCORE] === null ? 3 : wasRead(row) ? 4 : row[SCORE] >= 1 ? 0 : row[SCORE] > 0 ? 1 : 2;
-const classOf = (row) => (wasRead(row) ? "" : resultOf(row) ? "wrong" : "right");
-const resultText = (row) => (row[SCORE] === null && row[ERROR] === null ? "not scored" : RESULTS[resultOf(row)]);
-const cellOf = (row) => [data.sections[row[SECTION]], row[GRID], row[ROW], row[COLUMN]].join(":");
-const texts = []; // of each sample, in lower case, made when first searched
-const textOf = (place) =>
-  (texts[place] ??= [rows[place][ID], ...rows[place][TARGETS], rows[place][OUTPUT] ?? "", rows[place][ERROR] ?? ""]
-    .join("\n")
-    .toLowerCase());
-const KEYS = {
-  id: (row) => row[ID],
-  model: (row) => row[MODEL],
-  length: (row) => row[LENGTH],
-  depth: (row) => row[DEPTH],
-  score: (row) => row[SCORE],
-  result: (row) => resultOf(row),
-  target: (row) => row[TARGETS].join(" | "),
-  output: (row) => row[OUTPUT],
-};
-
-const find = () => {
-  const words = wanted.q.toLowerCase().split(/\s+/).filter(Boolean);
-  const tests = [
-    ["task", TASK],
-    ["model", MODEL],
-    ["length", LENGTH],
-    ["depth", DEPTH],
-    ["kind", KIND],
-  ]
-    .filter(([name]) => wanted[name])
-    .map(([name, field]) => {
-      const place = choices[name].indexOf(wanted[name]);
-      return (row) => row[field] === place;
+// The list of samples in the pane, and its controls.
+const LONGEST_LISTED = 140;
+const fields = Object.fromEntries([...FILTERS, "sort"].map((name) => [name, $("#f-" + name)]));
+const fillFields = () => {
+  const seenKinds = new Set(rows.kind),
+    results = [...(rows.id.some((_, place) => wasRead(place)) ? RESULTS : RESULTS.slice(0, 4)), "prompt cut"];
+  for (const [name, texts] of Object.entries({ ...choices(), result: results })) {
+    fields[name].append(make("option", { text: "all", value: "" }));
+    texts.forEach((text, place) => {
+      if (name !== "kind" || seenKinds.has(place))
+        fields[name].append(make("option", { text: name === "model" ? data.names[place] : text, value: text }));
     });
-  if (wanted.result === "prompt cut") tests.push((row) => row[CUT]);
-  else if (wanted.result) tests.push((row) => RESULTS[resultOf(row)] === wanted.result);
-  if (wanted.cell) tests.push((row) => cellOf(row) === wanted.cell);
-  found = [];
-  rows.forEach((row, place) => {
-    if (tests.every((test) => test(row)) && words.every((word) => textOf(place).includes(word))) found.push(place);
-  });
-  if (order.by) {
-    const keys = new Map(found.map((place) => [place, KEYS[order.by](rows[place])]));
-    found.sort((a, b) => compare(keys.get(a), keys.get(b), order.sign));
+    fields[name].parentNode.hidden = fields[name].options.length < 3 && name !== "result";
   }
+  for (const [value, [text]] of Object.entries(ORDERS)) fields.sort.append(make("option", { text, value }));
 };
-const shortened = (text) => (text.length > LONGEST_LISTED ? text.slice(0, LONGEST_LISTED) + "…" : text);
-// names and ids differ at their ends as often as at their starts
-const middleOut = (text, most) =>
-  text.length > most ? `${text.slice(0, most / 3)}…${text.slice(1 - (most * 2) / 3)}` : text;
-const answerOf = (row) =>
-  row[ERROR] !== null
-    ? "error: " + row[ERROR]
-    : row[OUTPUT] === null
-      ? "–"
-      : row[OUTPUT].trim()
-        ? row[OUTPUT]
-        : "(nothing)";
-const sampleHash = (row) => "#sample=" + encodeURIComponent(data.models[row[MODEL]] + "/" + row[ID]);
-const line = (place) => {
-  const row = rows[place],
-    result = resultOf(row),
-    model = data.models[row[MODEL]];
+const link = (place) => hashOf(clean({ ...state, sample: nameOf(place) }));
+const item = (place) => {
+  const other = state.view === "compare" ? partner(place, chosenPair()[state.only === "b" ? 0 : 1]) : undefined;
+  const about = [data.names[rows.model[place]], data.length[rows.length[place]], data.depth[rows.depth[place]]];
   return make(
-    "tr",
+    "li",
     {},
     make(
-      "td",
-      { title: row[ID] },
-      make("a", { href: sampleHash(row), text: middleOut(row[ID], 28), "aria-label": row[ID] }),
-      make("span", { class: "small soft", text: middleOut(model, 20) }),
+      "a",
+      { href: link(place), "data-place": place, ...(state.sample === nameOf(place) ? { "aria-current": "true" } : {}) },
+      make("span", { class: classOf(place), title: resultText(place), text: SIGNS[resultOf(place)] }),
+      make("span", { class: "answered", text: cut(answerOf(place), LONGEST_LISTED) }),
+      make("span", { class: "soft id", text: rows.id[place] + (rows.cut[place] ? " †" : "") }),
+      make("span", {
+        class: "soft about",
+        text: `${resultText(place)} · ${about.join(" · ")} · expected ${cut(rows.targets[place].join(" | "), 60)}${other === undefined ? "" : ` · ${data.names[rows.model[other]]}: ${SIGNS[resultOf(other)]} ${cut(answerOf(other), 60)}`}`,
+      }),
     ),
-    make("td", { class: "roomy", text: middleOut(model, 20), title: model }),
-    make("td", { class: "number roomy", text: data.length[row[LENGTH]] }),
-    make("td", { class: "number roomy", text: data.depth[row[DEPTH]] }),
-    make("td", { class: "number roomy", text: row[SCORE] === null ? "–" : row[SCORE].toFixed(2) }),
-    make("td", {
-      class: classOf(row),
-      text: `${SIGNS[result]} ${resultText(row)}${row[CUT] ? " †" : ""}`,
-    }),
-    make("td", { class: "roomy", text: shortened(row[TARGETS].join(" | ")) }),
-    make("td", { text: shortened(answerOf(row)) }),
   );
 };
-const draw = () => {
-  const last = Math.max(0, Math.ceil(found.length / PER_PAGE) - 1);
-  page = Math.min(Math.max(page, 0), last);
-  $("#list tbody").replaceChildren(...found.slice(page * PER_PAGE, (page + 1) * PER_PAGE).map(line));
+const pageOf = () => Math.min(Math.max((parseInt(state.page, 10) || 1) - 1, 0), lastPage());
+const lastPage = () => Math.max(0, Math.ceil(found.length / PER_PAGE) - 1);
+const chosenText = () => {
+  const cell = state.cell && readCell(state.cell);
+  if (cell) return cellLabel(cell.section, cell.grid, cell.row, cell.column);
+  if (state.cell) return state.cell;
+  const [a, b] = chosenPair();
+  return `only ${data.names[state.only === "a" ? a : b]} is right, not ${data.names[state.only === "a" ? b : a]}`;
+};
+const drawList = () => {
+  const page = pageOf(),
+    last = lastPage();
+  $("#list").replaceChildren(...found.slice(page * PER_PAGE, (page + 1) * PER_PAGE).map(item));
   $("#found").textContent =
-    `${found.length.toLocaleString("en")} of ${rows.length.toLocaleString("en")} samples` +
-    (rows.some((row) => row[CUT]) ? " · † the prompt was cut to the model's window" : "");
+    state.sample && !byName.has(state.sample)
+      ? `There is no sample ${state.sample} in this report.`
+      : `${found.length.toLocaleString("en")} of ${counted(count, "sample")}`;
   $("#page").textContent = `page ${(page + 1).toLocaleString("en")} of ${(last + 1).toLocaleString("en")}`;
   $("#pages").hidden = !last;
   $("#back").disabled = page === 0;
   $("#next").disabled = page === last;
-  $("#chosen").hidden = !wanted.cell;
-  if (wanted.cell)
-    $("#chosen").replaceChildren(
-      "Cell: ",
-      make("strong", { text: labels.get(wanted.cell) ?? wanted.cell }),
-      " · ",
-      make("a", { href: "#samples", id: "all", text: "show all samples" }),
-    );
+  const special = state.cell || state.only;
+  $("#chosen").hidden = !special;
+  if (special) {
+    const all = button("show all", () => list({}), { id: "all" });
+    $("#chosen").replaceChildren(make("strong", { text: chosenText() }), " ", all);
+  }
 };
 const refresh = () => {
-  find();
-  page = 0;
-  draw();
+  for (const [name, field] of Object.entries(fields)) if (document.activeElement !== field) field.value = state[name] ?? "";
+  findSamples();
+  drawList();
 };
-const listHash = () =>
-  Object.entries(wanted)
-    .filter(([, value]) => value)
-    .map(([name, value]) => `${name}=${name === "cell" ? value : encodeURIComponent(value)}`)
-    .join("&");
-const keepHash = () =>
-  history.replaceState(null, "", listHash() ? "#" + listHash() : location.pathname + location.search);
-const want = (more) => {
-  wanted = { ...NONE, ...more };
-  for (const [name, field] of Object.entries(fields)) field.value = wanted[name];
-  refresh();
+let typing;
+const filter = (event) => {
+  const wanted = Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, field.value]));
+  go({ ...wanted, page: "", sample: "" }, { replace: event.target === fields.q });
+};
+const wireList = () => {
+  const form = $(".filters");
+  form.addEventListener("input", (event) => {
+    clearTimeout(typing);
+    if (event.target === fields.q) typing = setTimeout(filter, 120, event);
+    else filter(event);
+  });
+  form.addEventListener("reset", (event) => {
+    event.preventDefault();
+    clearTimeout(typing);
+    go(NO_FILTERS);
+  });
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    clearTimeout(typing);
+    filter({ target: fields.q });
+  });
+  const turn = (by) => {
+    go({ page: String(pageOf() + 1 + by) }, { replace: true });
+    $("#found").scrollIntoView({ block: "nearest" });
+  };
+  $("#back").addEventListener("click", () => turn(-1));
+  $("#next").addEventListener("click", () => turn(1));
+  $("#as-jsonl").addEventListener("click", () => saveSamples("jsonl"));
+  $("#as-csv").addEventListener("click", () => saveSamples("csv"));
 };

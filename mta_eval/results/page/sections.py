@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from mta_eval.core import Grid, Record
-from mta_eval.results.grid import PSEUDO_AXES, axis_value, grids_by_model, group_by_task
+from mta_eval.results.grid import axis_value, grids_by_model, group_by_task
 from mta_eval.results.mistakes import KINDS, kind_of
-from mta_eval.results.table import CUT, axis_text, model_text, slug_of
+from mta_eval.results.table import slug_of
 
 MOST_SHOWN = 10  # wrong answers, and failed samples, for each task
 
@@ -91,31 +91,6 @@ def _places(records: Sequence[Record], grids: Sequence[Grid]) -> Iterator[Place]
     for record in records:
         number = 0 if "model" in (x, y) else numbers[record.model]
         yield Place(number, rows[axis_value(record, y)], columns[axis_value(record, x)])
-
-
-def cell_label(section: Section, place: Place) -> str:
-    """A cell in words: "niah, smollm2, length 4K, depth 50 %: 3 of 5 right"."""
-    grid = section.grids[place.grid]
-    values = ((grid.x, grid.xs[place.column]), (grid.y, grid.ys[place.row]))
-    names = [section.name] if "task" not in (grid.x, grid.y) else []
-    names += [model_text(grid.title)] if "model" not in (grid.x, grid.y) else []
-    names += [_named(axis, value) for axis, value in values]
-    return f"{', '.join(names)}: {_result(grid, place.row, place.column)}"
-
-
-def _named(axis: str, value: Any) -> str:
-    text = axis_text(axis, value)
-    return text if axis in PSEUDO_AXES else f"{axis} {text}"
-
-
-def _result(grid: Grid, row: int, column: int) -> str:
-    mean, count = grid.mean[row][column], grid.count[row][column]
-    if mean is None:
-        return "not measured"
-    right = mean * count
-    whole = abs(right - round(right)) < 1e-6
-    text = f"{round(right)} of {count} right" if whole else f"mean score {mean:.2f} of {count}"
-    return f"{text} {CUT}, some prompts cut" if grid.truncated[row][column] else text
 
 
 def _spread(records: Sequence[Record]) -> list[Record]:

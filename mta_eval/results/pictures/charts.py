@@ -70,7 +70,7 @@ def by_length(task: str, records: Sequence[Record]) -> ChartPlan | None:
 
 def by_needles(records: Sequence[Record]) -> Iterator[ChartPlan]:
     """Accuracy by number of needles over tasks that differ in nothing else (Figure 3 of the MTA paper)."""
-    for family, group in _families(records, "needles").items():
+    for family, group in families_of(records, "needles").items():
         counts = sorted({count for _, count in group})
         scored = [record for record, _ in group]
         lengths = axis_values(scored, "length")
@@ -91,7 +91,7 @@ def by_needles(records: Sequence[Record]) -> Iterator[ChartPlan]:
 def by_qa(records: Sequence[Record]) -> Iterator[ChartPlan]:
     """Accuracy by length for each QA of tasks that differ in nothing else, and for all of them where all were measured
     (Figures 5 and 7 of the MTA paper)."""
-    for family, group in _families(records, "qa").items():
+    for family, group in families_of(records, "qa").items():
         scored = [record for record, _ in group]
         lengths, numbers = axis_values(scored, "length"), sorted({qa for _, qa in group})
         if len(lengths) < 2:
@@ -157,7 +157,7 @@ def _lines(pairs: Sequence[tuple[Record, AxisValue]], values: Sequence[AxisValue
     return points
 
 
-def _families(records: Sequence[Record], option: str) -> dict[str, list[tuple[Record, int]]]:
+def families_of(records: Sequence[Record], option: str) -> dict[str, list[tuple[Record, int]]]:
     """Tasks that differ in `option` alone: what is common to their names -> scored records and their value of it.
 
     Only those with two values at least. The value is that of the record's axes, else of the task's options.

@@ -18,6 +18,7 @@ class Picture(NamedTuple):
 
     `task` is "" for a picture over several tasks; `slug` is the name of its files without suffix, unlike any other in
     the gallery; `note` says in one sentence what is shown, what the bands are and how many samples stand behind it.
+    `kind` is the name under which it is registered.
     """
 
     task: str
@@ -25,6 +26,7 @@ class Picture(NamedTuple):
     slug: str
     svg: Path
     note: str
+    kind: str = ""
 
 
 def draw_gallery(records: Sequence[Record], out: Path, x: str = "length", y: str = "depth") -> list[Picture]:
@@ -63,5 +65,5 @@ def _draw(kind: PictureKind, subject: Subject, out: Path, drawn: Sequence[Pictur
         name = f"{kind.name.removeprefix('by_')} {drawing.name or subject.task}"
         slug = slug_of(name, {picture.slug for picture in (*drawn, *pictures)})
         drawing.draw(out / slug)
-        pictures.append(Picture(subject.task, drawing.title, slug, out / f"{slug}.svg", drawing.note))
+        pictures.append(Picture(subject.task, drawing.title, slug, out / f"{slug}.svg", drawing.note, kind.name))
     return pictures

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import zlib
 from dataclasses import replace
 from typing import Any
@@ -9,8 +10,8 @@ from typing import Any
 import pytest
 from quoted_needles import quoted
 
-from mta_eval.core import Record, Run, Sweep
-from mta_eval.results.page.data import BLOCK, make_blocks, make_index, script_json
+from mta_eval.core import Record
+from mta_eval.results.page.data import BLOCK, make_blocks, make_columns, pack, places_of
 from mta_eval.results.page.sections import make_sections
 from mta_eval.scoring import scores
 
@@ -30,39 +31,56 @@ def record(number: int = 0, task: str = "passkey", model: str = "mta", **more: A
     )
 
 
-def unpacked(*records: Record, runs: list[tuple[str, Run]] | None = None) -> list[dict[str, Any]]:
-    blocks = make_blocks(make_sections(records, "length", "depth"), runs or [])
-    return [one for block in blocks for one in json.loads(zlib.decompress(base64.b64decode(block)))]
+def read(text: str) -> Any:
+    return json.loads(zlib.decompress(base64.b64decode(text)))
 
 
-def run(**known: Any) -> Run:
-    sweep = Sweep((512,), (0.25,), 1)
-    return Run(
-        ("passkey",),
-        **({"models": ("mta",)} | known),
-        sweep=sweep,
-        answer="",
-        over_length="",
-        version="",
-        tokenizers={},
-    )
+def columns(*records: Record) -> dict[str, list[Any]]:
+    return make_columns(make_sections(records, "length", "depth"), places_of(records))
 
 
-@pytest.mark.parametrize("text", ["</script>", "<!--<script>", "a & b", "\u2028\u2029", 'quote " \\', "é 日 \ud800"])
+def unpacked(*records: Record) -> list[dict[str, Any]]:
+    blocks = make_blocks(make_sections(records, "length", "depth"), [], {})
+    return [one for block in blocks for one in read(block)]
+
+
+@pytest.mark.parametrize("text", ["</script>", "<!--<script>", "a & b", "\u2028\u2029", 'quote " \\', "é 日"])
 def test_no_text_can_end_the_script_that_holds_it_and_none_is_changed(text: str) -> None:
-    written = script_json({"output": text})
-    assert not set("<>&\u2028\u2029") & set(written)
-    assert json.loads(written) == {"output": text}
+    written = pack({"output": text})
+    assert re.fullmatch(r"[A-Za-z0-9+/=]+", written)
+    assert read(written) == {"output": text}
 
 
-def test_the_index_holds_every_record_once_under_its_task() -> None:
+def test_half_a_surrogate_pair_becomes_a_question_mark() -> None:
+    assert read(pack("7\ud8004")) == "7?4"
+
+
+def test_the_columns_hold_every_record_once_under_its_task() -> None:
     records = [record(0), record(0, task="niah"), record(1, score=None, output=None, error="broke")]
-    index = make_index(make_sections(records, "length", "depth"))
-    assert [row[0] for row in index["rows"]] == ["passkey/512/0.25/0", "passkey/512/0.25/1", "niah/512/0.25/0"]
-    first, second, _ = index["rows"]
-    assert first[5:8] == [1.0, 0, -1]
-    assert (second[5], index["kinds"][second[7]], second[12:]) == (None, "failed", [["7"], None, "broke"])
-    assert (index["length"], index["depth"]) == (["512"], ["25 %"])
+    found = columns(*records)
+    assert found["id"] == ["passkey/512/0.25/0", "passkey/512/0.25/1", "niah/512/0.25/0"]
+    assert {len(column) for column in found.values()} == {3}
+    assert (found["score"], found["cut"], found["error"]) == ([1.0, None, 1.0], [0, 0, 0], [None, "broke", None])
+    assert [found[name] for name in ("section", "grid", "row", "column")] == [[0, 0, 1], [0] * 3, [0] * 3, [0] * 3]
+    assert (found["kind"], found["targets"][0], found["output"][1]) == ([-1, 0, -1], ["7"], None)
+
+
+def test_places_are_those_in_the_lists_beside() -> None:
+    records = [record(0, model=model, axes={"length": length, "depth": 0.25}) for model in "ab" for length in (9, 5)]
+    assert places_of(records).values["length"] == [5, 9]
+    assert columns(*records)["length"] == [1, 0, 1, 0]
+    assert columns(*records)["model"] == [0, 0, 1, 1]
+    assert places_of(records).find(records[:2]) == [0, 0, -1, 0]
+
+
+def test_prompts_of_one_id_that_differ_are_told_apart() -> None:
+    hashes = ("one", "other", "one")
+    records = [record(0, model=model, prompt_sha256=sha) for model, sha in zip("abc", hashes, strict=True)]
+    assert columns(*records)["prompt"] == [0, 1, 0]
+
+
+def test_what_was_drawn_together_has_one_number() -> None:
+    assert columns(record(0, draw="x"), record(1, draw="y"), record(2, draw="x"))["draw"] == [0, 1, 0]
 
 
 def test_the_blocks_go_with_the_rows_of_the_index() -> None:
@@ -83,16 +101,8 @@ def test_a_needle_of_an_older_record_has_no_text_around_it() -> None:
     assert unpacked(record(needles=[older]))[0]["needles"] == [["The key is 7.", None, None, "25 %", 4, 1]]
 
 
-def test_the_command_names_the_run_that_holds_the_record() -> None:
-    runs = [("monday", run(models=("diff",))), ("tues day", run())]
-    (one,) = unpacked(record(), runs=runs)
-    assert one["command"] == "mta-eval show 'tues day' passkey/512/0.25/0 --model mta"
-
-
-def test_of_two_runs_of_one_model_the_name_says_which() -> None:
-    runs = [("monday", run()), ("tuesday", run())]
-    (one,) = unpacked(record(model="mta (tuesday)"), runs=runs)
-    assert one["command"] == "mta-eval show tuesday passkey/512/0.25/0 --model mta"
+def test_a_sample_has_its_question() -> None:
+    assert unpacked(record(question="What is the key?"))[0]["question"] == "What is the key?"
 
 
 def test_a_time_that_is_no_number_is_left_out() -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from mta_eval.core import Record
-from mta_eval.results.page.sections import Place, cell_label, make_sections
+from mta_eval.results.page.sections import Place, make_sections
 
 
 def record(number: int, score: float | None = 1.0, task: str = "niah", model: str = "mta", **more: Any) -> Record:
@@ -41,19 +41,6 @@ def test_every_record_has_the_place_where_its_grid_counts_it() -> None:
 def test_with_model_as_an_axis_all_stand_in_one_grid() -> None:
     (section,) = make_sections([record(0), record(1, model="diff")], "length", "model")
     assert section.places == [Place(0, 0, 0), Place(0, 1, 0)]
-    assert cell_label(section, Place(0, 1, 0)) == "niah, length 4K, diff: 1 of 1 right"
-
-
-def test_a_cell_in_words_names_task_model_axes_and_what_was_right() -> None:
-    records = [*(record(n, float(n < 3)) for n in range(5)), record(5, None, axes={"length": 8192, "depth": 0.5})]
-    (section,) = make_sections(records, "length", "depth")
-    assert cell_label(section, Place(0, 0, 0)) == "niah, mta, length 4K, depth 50 %: 3 of 5 right"
-    assert cell_label(section, Place(0, 0, 1)) == "niah, mta, length 8K, depth 50 %: not measured"
-
-
-def test_fractions_and_cut_prompts_are_told() -> None:
-    (section,) = make_sections([record(0, 0.25), record(1, 0.5, truncated=True)], "length", "depth")
-    assert cell_label(section, Place(0, 0, 0)).endswith("mean score 0.38 of 2 †, some prompts cut")
 
 
 def test_mistakes_are_counted_by_kind_and_model_and_only_kinds_that_occur() -> None:
