@@ -23,10 +23,15 @@ install: .venv/.installed  ## make .venv/ with mta-eval in it
 
 MODEL ?= smollm2:dtype=float32
 DEMO ?= runs/demo
-demo: install  ## where does SmolLM2 find needles? heatmaps, tables and a page in runs/demo/report
+NEEDLES ?= 2,4,6,8
+NEEDLE_REPEATS ?= 3
+demo: install  ## where does SmolLM2 find needles, and what does MTA change? pages in runs/demo/report and needles/report
 	$(BIN)/mta-eval run niah niah:needles=4 niah:needles=8 passkey babilong:qa=1 --model $(MODEL) \
 		--lengths 512,1k,2k --depths 0,0.25,0.5,0.75,1 --repeats 3 --out $(DEMO)
 	$(BIN)/mta-eval report $(DEMO) --out $(DEMO)/report
+	$(BIN)/mta-eval run 'niah:needles={$(NEEDLES)}' --model needles-mta --model needles-transformer --lengths 512,1k \
+		--depths 0,0.25,0.5,0.75,1 --repeats $(NEEDLE_REPEATS) --out $(DEMO)/needles
+	$(BIN)/mta-eval report $(DEMO)/needles --title 'Multi-Token Attention beside a Transformer' --out $(DEMO)/needles/report
 
 # Two trainings at a time, one thread each: that is quicker than one on two cores. Stopped, it goes on where it was.
 LETTERS ?= runs/letter-blocks

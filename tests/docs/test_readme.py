@@ -57,13 +57,13 @@ def test_the_citation_has_the_version_and_the_licence_of_the_package() -> None:
 
 def test_make_has_the_targets_and_the_demo_runs(tmp_path: Path) -> None:
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("MAKE", "MFLAGS"))}
-    for target in ("demo", "test", "docs", "coverage", "mutants", "reproduce-letter-blocks"):
+    for target in ("demo", "test", "docs", "coverage", "mutants", "reproduce-letter-blocks", "reproduce-figures"):
         subprocess.run(["make", target, "-n"], cwd=ROOT, check=True, capture_output=True, env=environment)
     program = Path(sys.executable).parent
     if not (program / "mta-eval").exists():
         pytest.skip("mta-eval is not installed beside this interpreter")
     demo = tmp_path / "demo"
-    settings = [f"BIN={program}", "MODEL=window:300", f"DEMO={demo}"]
+    settings = [f"BIN={program}", "MODEL=window:300", f"DEMO={demo}", "NEEDLES=2,4", "NEEDLE_REPEATS=1"]
     subprocess.run(
         ["make", "-o", "install", "-o", ".venv/.installed", "demo", *settings],
         cwd=ROOT,
@@ -71,4 +71,5 @@ def test_make_has_the_targets_and_the_demo_runs(tmp_path: Path) -> None:
         capture_output=True,
         env=environment,
     )
-    assert {path.suffix for path in (demo / "report").iterdir()} == {".html", ".md", ".csv", ".png", ".svg", ".pdf"}
+    for report in (demo / "report", demo / "needles/report"):
+        assert {path.suffix for path in report.iterdir()} == {".html", ".md", ".csv", ".png", ".svg", ".pdf"}
