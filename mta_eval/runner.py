@@ -198,7 +198,7 @@ def unanswered(
         prompt_sha256=hashlib.sha256(sample.prompt.encode()).hexdigest(),
         peak_memory=peak_memory,
         draw=sample.draw,
-        question=question_of(sample),
+        question=asked_question(sample),
     )
 
 
@@ -226,7 +226,7 @@ def quote(needle: Needle, prompt: str) -> QuotedNeedle:
     return QuotedNeedle(**vars(needle), before=prompt[max(0, start - AROUND) : start], after=prompt[end : end + AROUND])
 
 
-def question_of(sample: Sample) -> str:
+def asked_question(sample: Sample) -> str:
     """What a sample asks, for people: its prompt's last paragraph, or else the last QUESTION characters of it.
 
     Of a chat the user's last message is looked at, not the template around it. "" where nothing is asked for.

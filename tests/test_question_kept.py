@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from mta_eval.core import Sample
-from mta_eval.runner import QUESTION, question_of
+from mta_eval.runner import QUESTION, asked_question
 
 SAMPLE = Sample("t/1", "t", "Long story.\n\nWho came? Answer:", ("Ann",), {}, 64, 10, 8)
 
@@ -21,13 +21,13 @@ SAMPLE = Sample("t/1", "t", "Long story.\n\nWho came? Answer:", ("Ann",), {}, 64
     ],
 )
 def test_the_question_is_the_last_paragraph_of_the_prompt_or_its_end(prompt: str, question: str) -> None:
-    assert question_of(replace(SAMPLE, prompt=prompt)) == question
+    assert asked_question(replace(SAMPLE, prompt=prompt)) == question
 
 
 def test_of_a_chat_it_is_that_of_the_last_message_of_the_user() -> None:
     chat = ({"role": "user", "content": "A story.\n\nWho left?"}, {"role": "assistant", "content": "It was"})
-    assert question_of(replace(SAMPLE, prompt="<|user|>…", chat=chat)) == "Who left?"
+    assert asked_question(replace(SAMPLE, prompt="<|user|>…", chat=chat)) == "Who left?"
 
 
 def test_a_text_that_is_read_asks_nothing() -> None:
-    assert question_of(replace(SAMPLE, targets=())) == ""
+    assert asked_question(replace(SAMPLE, targets=())) == ""

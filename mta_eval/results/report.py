@@ -27,7 +27,7 @@ from mta_eval.results.page.build import (
     inline_look,
     inline_picture,
 )
-from mta_eval.results.page.identity import COST_HEAD, Facts, cost_rows, costs, facts_of
+from mta_eval.results.page.identity import COST_HEAD, Facts, answer_costs, cost_rows, facts_of
 from mta_eval.results.page.sections import Section, make_sections
 from mta_eval.results.perplexity_table import perplexity_frame, perplexity_markdown
 from mta_eval.results.pictures.built_in import PICTURES
@@ -121,7 +121,7 @@ def _markdown(
     parts = ["# Report of mta-eval\n", "## What was run\n"]
     for heading, rows in facts:
         parts += [f"### {markdown_text(heading)}\n", markdown_table(("what", "value"), rows, left=2)]
-    parts += ["### Cost\n", markdown_table(COST_HEAD, cost_rows(costs(records)), left=1)]
+    parts += ["### Cost\n", markdown_table(COST_HEAD, cost_rows(answer_costs(records)), left=1)]
     parts += [
         "## Summary\n",
         summary_markdown(summary),

@@ -22,7 +22,7 @@ from mta_eval.results.labels import stored_model
 from mta_eval.results.mistakes import KINDS
 from mta_eval.results.page.data import BLOCK, LISTED, Places, make_blocks, make_columns, pack, places_of
 from mta_eval.results.page.figures import family_figures, heat_json, task_figures
-from mta_eval.results.page.identity import COST_HEAD, Facts, cost_rows, costs, days_of, title_of
+from mta_eval.results.page.identity import COST_HEAD, Facts, answer_costs, cost_rows, days_of, page_title
 from mta_eval.results.page.matrix import matrix_of
 from mta_eval.results.page.names import shown
 from mta_eval.results.page.sections import Section
@@ -99,7 +99,7 @@ def build_page(
     script = script_text()
     return template("page.html.j2").generate(
         options=options,
-        title=options.title or title_of(records),
+        title=options.title or page_title(records),
         days=days_of(runs),
         style=Markup(style),
         script=Markup(script),
@@ -120,7 +120,7 @@ def build_page(
         inlined=inlined,
         facts=facts,
         cost_head=COST_HEAD,
-        costs=cost_rows(costs(records)),
+        costs=cost_rows(answer_costs(records)),
         cut_note=CUT_NOTE,
         models=len(places.values["model"]),
         data=pack(_data(records, sections, places, options)),

@@ -15,7 +15,7 @@ COST_HEAD = ("model", "samples", "prompt tokens", "tokens made", "time", "peak m
 NAMED = 3  # tasks or models in a title
 
 
-class Cost(NamedTuple):
+class AnswerCost(NamedTuple):
     """What the answers of a model took; tokens that it made are None where its backend does not say."""
 
     model: str
@@ -26,7 +26,7 @@ class Cost(NamedTuple):
     memory: int | None
 
 
-def costs(records: Sequence[Record]) -> list[Cost]:
+def answer_costs(records: Sequence[Record]) -> list[AnswerCost]:
     """One for each model, and one for all where there are several."""
     groups: dict[str, list[Record]] = {}
     for record in records:
@@ -35,7 +35,7 @@ def costs(records: Sequence[Record]) -> list[Cost]:
     return [*found, _cost("all", records)] if len(found) > 1 else found
 
 
-def cost_rows(found: Sequence[Cost]) -> list[list[str]]:
+def cost_rows(found: Sequence[AnswerCost]) -> list[list[str]]:
     """Costs as texts under COST_HEAD."""
     return [
         [
@@ -50,7 +50,7 @@ def cost_rows(found: Sequence[Cost]) -> list[list[str]]:
     ]
 
 
-def title_of(records: Sequence[Record]) -> str:
+def page_title(records: Sequence[Record]) -> str:
     """A title made of the tasks and the models: "niah, passkey: smollm2 and 2 more"."""
     tasks, models = ([str(value) for value in axis_values(records, name)] for name in ("task", "model"))
     return f"{_few(tasks)}: {_few([shown(model) for model in models])}"
@@ -138,9 +138,9 @@ def _texts(value: Json) -> list[str]:
     return [one for one in value if isinstance(one, str)] if isinstance(value, list | tuple) else []
 
 
-def _cost(name: str, records: Sequence[Record]) -> Cost:
+def _cost(name: str, records: Sequence[Record]) -> AnswerCost:
     made = [record.output_tokens for record in records if record.output_tokens is not None]
     memory = [record.peak_memory for record in records if record.peak_memory is not None]
     tokens = sum(record.prompt_tokens for record in records)
     seconds = sum(record.seconds for record in records if record.seconds == record.seconds)  # NaN: not known
-    return Cost(name, len(records), tokens, sum(made) if made else None, seconds, max(memory, default=None))
+    return AnswerCost(name, len(records), tokens, sum(made) if made else None, seconds, max(memory, default=None))

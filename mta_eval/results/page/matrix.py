@@ -11,7 +11,7 @@ from mta_eval.results.length_rule import LengthRule
 from mta_eval.results.measures import Measurement
 from mta_eval.results.page.names import shown
 from mta_eval.results.page.sections import Section
-from mta_eval.results.page.standing import Overall, Standing, headline, overall, standings
+from mta_eval.results.page.standing import Overall, TaskStanding, headline, overall, standings
 from mta_eval.results.statistics import Estimate
 from mta_eval.results.table import GAP, interval_text, percent_text
 
@@ -80,7 +80,7 @@ def _overall(row: Overall, tasks: int) -> MatrixCell:
     return MatrixCell("", mean, interval, _rank(row), "", count)
 
 
-def _cell(one: Standing | None, at: str) -> MatrixCell | None:
+def _cell(one: TaskStanding | None, at: str) -> MatrixCell | None:
     if one is None:
         return None
     count = f"n={one.scored}" if one.scored == one.samples else f"n={one.scored} of {one.samples}"
@@ -99,7 +99,7 @@ def _perplexity(found: Measurement) -> tuple[str, str]:
     return f"{found.mean:.2f}", ends
 
 
-def _rank(one: Standing | Overall) -> str:
+def _rank(one: TaskStanding | Overall) -> str:
     if one.rank is None:
         return "baseline" if one.baseline else ""
     return f"rank {one.rank}{', tied' if one.level else ''}"

@@ -23,7 +23,7 @@ RANK_NOTE = (
 )
 
 
-class Standing(NamedTuple):
+class TaskStanding(NamedTuple):
     """One model on one task. `accuracy` is None where nothing was scored or only read; then `perplexity` may be there.
 
     how many are `scored` of all `samples`; `effective` is the effective length in a word or two, "" where it has none.
@@ -57,7 +57,7 @@ class Overall(NamedTuple):
     firsts: int
 
 
-def standings(records: Sequence[Record], rule: LengthRule = LENGTH_RULE) -> list[Standing]:
+def standings(records: Sequence[Record], rule: LengthRule = LENGTH_RULE) -> list[TaskStanding]:
     """One for each task and model that there are records of, in order of appearance."""
     groups: dict[str, dict[str, list[Record]]] = {}
     for record in records:
@@ -65,14 +65,14 @@ def standings(records: Sequence[Record], rule: LengthRule = LENGTH_RULE) -> list
     return [standing for task, models in groups.items() for standing in _of_task(task, models, rule)]
 
 
-def _of_task(task: str, models: dict[str, list[Record]], rule: LengthRule) -> Iterator[Standing]:
+def _of_task(task: str, models: dict[str, list[Record]], rule: LengthRule) -> Iterator[TaskStanding]:
     answered = {model: [one for one in group if not one.was_read] for model, group in models.items()}
     found = {model: estimate_of(group) for model, group in answered.items()}
     baselines = {model for model, group in models.items() if is_baseline(stored_model(group[0]))}
     ranks = _ranks({model: one for model, one in found.items() if model not in baselines})
     for model, group in models.items():
         length = effective_length(answered[model], rule)
-        yield Standing(
+        yield TaskStanding(
             task,
             model,
             found[model],
@@ -86,10 +86,10 @@ def _of_task(task: str, models: dict[str, list[Record]], rule: LengthRule) -> It
         )
 
 
-def overall(found: Sequence[Standing]) -> list[Overall]:
+def overall(found: Sequence[TaskStanding]) -> list[Overall]:
     """One for each model, the best first; those that lack a task of another after those that have all."""
     tasks = {one.task for one in found if one.accuracy}
-    groups: dict[str, list[Standing]] = {}
+    groups: dict[str, list[TaskStanding]] = {}
     for one in found:
         groups.setdefault(one.model, []).append(one)
     means = {model: _mean([one.accuracy for one in group if one.accuracy]) for model, group in groups.items()}
@@ -112,7 +112,7 @@ def overall(found: Sequence[Standing]) -> list[Overall]:
     return sorted(rows, key=lambda row: (row.accuracy is None, -row.tasks, -(row.accuracy or (0.0,))[0]))
 
 
-def headline(rows: Sequence[Overall], found: Sequence[Standing]) -> list[str]:
+def headline(rows: Sequence[Overall], found: Sequence[TaskStanding]) -> list[str]:
     """Who wins and where the best are weakest, a sentence for each; none where nothing has an accuracy."""
     tasks = len({one.task for one in found if one.accuracy})
     ranked = [row for row in rows if row.rank is not None and row.accuracy]
@@ -132,7 +132,7 @@ def headline(rows: Sequence[Overall], found: Sequence[Standing]) -> list[str]:
     return [*lines, *(line for row in best[:2] for line in _weakest(row.model, found))]
 
 
-def _weakest(model: str, found: Sequence[Standing]) -> Iterator[str]:
+def _weakest(model: str, found: Sequence[TaskStanding]) -> Iterator[str]:
     own = [(one.accuracy.mean, one) for one in found if one.model == model and one.accuracy]
     if not own:
         return

@@ -171,7 +171,7 @@ def test_the_overview_says_who_wins_and_its_small_heatmaps_open_samples(page: An
     page.mouse.move(box["x"] + box["width"] * 0.9, box["y"] + box["height"] * 0.5)
     assert page.locator("#tip").inner_text().startswith("niah, smollm2, length 4K, depth 50 %: 20 % [")
     small.focus()
-    for key in ("ArrowDown", "ArrowLeft", "ArrowRight"):
+    for key in ("ArrowDown", "ArrowUp"):
         page.keyboard.press(key)
     assert "1 of 5 right" in page.locator("#said").inner_text()
     page.keyboard.press("Enter")
