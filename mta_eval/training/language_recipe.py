@@ -198,7 +198,7 @@ def _digest(documents: tuple[Document, ...]) -> str:
     return hashed.hexdigest()[:16]
 
 
-def check_language_options(tasks: tuple[str, ...], options: Mapping[str, Any]) -> None:
+def _check_options(tasks: tuple[str, ...], options: Mapping[str, Any]) -> None:
     """Raises SpecError for options of LanguageRecipe that would change nothing."""
     if "text_share" in options and not (tasks and options.get("data")):
         raise SpecError("--text-share mixes text with tasks; name both, or leave it out")
@@ -226,7 +226,7 @@ def language_model(
         raise SpecError("a checkpoint has its size; leave --preset out, or --from")
     if preset == FROM_CHECKPOINT:
         raise SpecError("a checkpoint is named by --from; leave --preset out")
-    check_language_options(tasks, options)
+    _check_options(tasks, options)
     name = FROM_CHECKPOINT if options.get("start") else preset or SMALLEST_SIZE
     size = find_size(name)
     registry.build_all(tasks, registry.build_task)
