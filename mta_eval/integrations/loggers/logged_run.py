@@ -91,12 +91,12 @@ def logged_runs(folder: Path, pictures: Path) -> list[LoggedRun]:
         label, place = shown[0].model, pictures / slug_of(spec, {one.name for one in pictures.glob("*")})
         drawn = {picture.slug: picture.svg.with_suffix(".png") for picture in draw_gallery(shown, place)}
         title = folder.resolve().name if len(models) == 1 else f"{folder.resolve().name} · {label}"
-        about = facts_of(run, spec, label)
+        about = logged_facts(run, spec, label)
         made.append(LoggedRun(title, folder.resolve().name, folder, about, scores_by_length(group), drawn))
     return made
 
 
-def facts_of(run: Run, spec: str, label: str) -> dict[str, Scalar]:
+def logged_facts(run: Run, spec: str, label: str) -> dict[str, Scalar]:
     """What was asked of one model of a run, as a flat table."""
     sweep, identity = run.sweep, run.identities.get(spec)
     facts: dict[str, Scalar] = {"model": spec, "label": label, "tasks": ", ".join(run.tasks)}

@@ -20,7 +20,7 @@ from mta_eval.results.pictures.figure_panels import (
     label_room,
     make_panels,
     panel_rows,
-    places_of,
+    panels_across,
     room_for_panels,
 )
 from mta_eval.results.pictures.figure_style import LEAST, FigureStyle
@@ -51,10 +51,10 @@ def draw_heatmap_figure(
     titles = [drawable(model_text(grid.title)) for grid in grids]
     over = 2 * line + 0.06 + GAP
     tall = max(len(rows) * max(LEAST_CELL, 1.4 * style.em), 0.5)
-    across, wide = places_of(len(grids), style, around)
+    across, wide = panels_across(len(grids), style, around)
     if panel_rows(len(grids), tall + over, style, around, across) < len(grids):
         around = replace(around, dense=True)
-        across, wide = places_of(len(grids), style, around)
+        across, wide = panels_across(len(grids), style, around)
         tall = max(0.5, min(tall, room_for_panels(style, around) / math.ceil(len(grids) / across) - over))
     if _slanted(columns, wide, style):
         around = replace(around, below=around.below + label_room(columns, style.tick) * 0.72 - style.em / 2)
@@ -63,7 +63,7 @@ def draw_heatmap_figure(
     for number, start in enumerate(range(0, len(grids), fits), 1):
         shown = grids[start : start + fits]
         figure, panels, lowest = make_panels(heading, titles[start : start + fits], style, around, tall)
-        across, _ = places_of(len(shown), style, around)
+        across, _ = panels_across(len(shown), style, around)
         for place, (panel, grid) in enumerate(zip(panels, shown, strict=True)):
             _fill(panel, grid, style, wide, tall)
             _ticks(panel, grid, rows, style, left=place % across == 0, lowest=place in lowest)

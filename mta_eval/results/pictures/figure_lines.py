@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from mta_eval.results.pictures.charts import ChartPlan
-from mta_eval.results.pictures.figure_panels import Around, label_room, make_panels, panel_rows, places_of
+from mta_eval.results.pictures.figure_panels import Around, label_room, make_panels, panel_rows, panels_across
 from mta_eval.results.pictures.figure_style import FigureStyle
 from mta_eval.results.pictures.lines import Axis, Chart, Points, line_style
 from mta_eval.results.pictures.style import GAP_NOTE, GREY, HATCH, PALE, PAPER, save, text_width, wrap_apart
@@ -40,14 +40,14 @@ def draw_lines_figure(plan: ChartPlan, style: FigureStyle, path: Path) -> list[P
         foot=legend + style.note * 1.3 / 72 + 0.06,
     )
     titles = [chart.title if len(plan.charts) > 1 else "" for chart in plan.charts]
-    across, wide = places_of(len(titles), style, around)
+    across, wide = panels_across(len(titles), style, around)
     tall = min(0.75 * wide, style.height / 2)
     fits = panel_rows(len(titles), tall + style.label * 1.3 / 72 + 0.16, style, around, across)
     written: list[Path] = []
     for number, start in enumerate(range(0, len(titles), fits), 1):
         shown = plan.charts[start : start + fits]
         figure, panels, lowest = make_panels(plan.heading, titles[start : start + fits], style, around, tall)
-        across, _ = places_of(len(shown), style, around)
+        across, _ = panels_across(len(shown), style, around)
         for place, (panel, chart) in enumerate(zip(panels, shown, strict=True)):
             _fill(panel, chart, names, places, style, bars)
             _ticks(panel, plan.axis, places, style, left=place % across == 0, lowest=place in lowest)

@@ -28,7 +28,7 @@ class Around:
     dense: bool = False
 
 
-def places_of(count: int, style: FigureStyle, around: Around) -> tuple[int, float]:
+def panels_across(count: int, style: FigureStyle, around: Around) -> tuple[int, float]:
     """How many of `count` panels stand in a row, and how wide each is."""
     room = style.width - around.left - around.right
     fitting = style.across if around.dense else max(1, int((room + GAP) / (style.panel + GAP)))
@@ -52,7 +52,7 @@ def make_panels(
 ) -> tuple[Figure, list[Axes], list[int]]:
     """A figure of the style's width with an empty panel for each title, `tall` inches each, and which of them are the
     lowest of their columns."""
-    across, wide = places_of(len(titles), style, around)
+    across, wide = panels_across(len(titles), style, around)
     rows = math.ceil(len(titles) / across)
     head = wrap(heading, style.width - 0.1, style.title, bold=True, lines=2)
     over = wrap_apart(titles, wide, style.label, bold=True, lines=2) if len(titles) > 1 or titles[0] else [[]]
