@@ -64,7 +64,7 @@ reproduce-figures: install  ## Figures 3, 5, 7 and 8 of the MTA paper with small
 		--repeats $(REPEATS) --seed 1000 $(FIGURE_MODELS) --out $(FIGURES)/found
 	OMP_NUM_THREADS=1 $(BIN)/mta-eval run 'niah:needles={2,4,6,8,10}' --lengths 4k --depths 0,0.25,0.5,0.75,1 \
 		--repeats 2 --seed 1000 $(FIGURE_MODELS) --out $(FIGURES)/found-4k
-	OMP_NUM_THREADS=1 $(BIN)/mta-eval run 'babilong:qa={1,2,3,4,5}' --lengths 0,1k,2k,4k --depths any \
+	OMP_NUM_THREADS=1 $(BIN)/mta-eval run 'babilong:qa={1,2,3,4,5}' --lengths 0,1k,2k --depths any \
 		--repeats $(REPEATS) --seed 1000 $(FIGURE_MODELS) --out $(FIGURES)/stories
 	$(BIN)/mta-eval paper mta --runs $(FIGURES)/found --runs $(FIGURES)/found-4k --runs $(FIGURES)/stories --out $(FIGURES)/paper
 

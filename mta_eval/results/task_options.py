@@ -36,12 +36,13 @@ def named_options(spec: str) -> Mapping[str, str]:
 def task_options(spec: str) -> Mapping[str, AxisValue]:
     """All options of a task by their names, as values of an axis.
 
-    Of a task that cannot be built here (its text file is gone, its package is not installed) those that its spec names.
+    Of a task that cannot be built here (its text file is gone, its package is not installed) those that its spec names,
+    whole numbers as such.
     """
     try:
         task = registry.build_task(spec)
     except (MtaEvalError, OSError):
-        return dict(named_options(spec))
+        return {name: int(text) if text.isdecimal() else text for name, text in named_options(spec).items()}
     assert dataclasses.is_dataclass(task)
     values = {field.name: getattr(task, field.name) for field in dataclasses.fields(task) if field.init}
     plain = int | float | str | None

@@ -65,7 +65,7 @@ def test_a_sweep_without_depths_has_no_contrast() -> None:
 def test_the_rows_are_texts_and_seeds_are_shown_where_there_are_several() -> None:
     one_seed = at_lengths({512: (50, 50), 1024: (0, 50)})
     seeds = [record(float(seed), "n", seed=seed, length=512, depth=0.5, repeat=0) for seed in (0, 1)]
-    head, (first, second), note = findings_of(one_seed + seeds)
+    head, (first, second), note, _ = findings_of(one_seed + seeds)
     assert head == ["task", "model", "effective length", "seeds"]
     assert first == ["niah", "m", "512", "–"]
     assert "stays above 50 % and 0.85 times the shortest length's" in note
