@@ -52,12 +52,13 @@ WRONG: dict[str, tuple[object, ...]] = {
     "unverified": (None, 0, "true"),
     "fingerprint": (None, *NO_TEXT),
     "draw": (None, *NO_TEXT),
+    "question": (None, *NO_TEXT),
 }
 
 
 NEWER = {
     **{"finish": None, "thought": "", "output_tokens": None, "unverified": False, "fingerprint": ""},
-    **{"draw": "", "unknown": {}},
+    **{"draw": "", "question": "", "unknown": {}},
 }
 
 

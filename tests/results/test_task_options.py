@@ -11,7 +11,8 @@ def test_a_family_is_the_task_without_its_options() -> None:
 
 def test_options_that_a_spec_does_not_name_have_their_defaults() -> None:
     assert (task_options("niah")["needles"], task_options("niah:needles=4")["needles"]) == (1, 4)
-    assert task_options("a task of lm-eval:shots=5") == {"shots": "5"}
+    assert task_options("a task of lm-eval:shots=5") == {"shots": 5}
+    assert task_options("a task of lm-eval:kind=x2") == {"kind": "x2"}
 
 
 def test_the_option_that_may_stand_without_its_name_has_one() -> None:
