@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -13,7 +12,7 @@ from mta_eval import registry
 from mta_eval.core import generator
 from mta_eval.errors import SpecError
 from mta_eval.training.language_sizes import FROM_CHECKPOINT, SMALLEST_SIZE, find_size, language_config
-from mta_eval.version import VERSION
+from mta_eval.training.recipe_json import recipe_fields
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -73,12 +72,11 @@ class LanguageRecipe:
         from mta_eval.models.identity import weights_digest
         from mta_eval.models.locations import checkpoint_path, local_path
 
-        plain: dict[str, object] = json.loads(json.dumps(asdict(self)))
         what = ["text"] * bool(self.data) + list(self.tasks)
         digest = {"text": _digest(self._texts)} if self.data else {}
         if self.start:
             digest["weights"] = weights_digest(local_path(checkpoint_path(self.start)))
-        return {"task": " ".join(what), **plain, **digest, "mta_eval": VERSION}
+        return recipe_fields(self, task=" ".join(what)) | digest
 
     def tokenizer(self) -> PreTrainedTokenizerFast:
         """The checkpoint's, the one that was named, or one that is learnt from the text."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, runtime_checkable
 
 from mta_eval import registry
 from mta_eval.core import generator
 from mta_eval.errors import SpecError
+from mta_eval.training.recipe_json import recipe_fields
 from mta_eval.training.rows import AnswerRows, Stream
-from mta_eval.version import VERSION
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -36,8 +36,7 @@ class LetterBlockRecipe:
 
     def described(self) -> dict[str, object]:
         """As recipe.json keeps it."""
-        plain: dict[str, object] = json.loads(json.dumps(asdict(self)))
-        return {**plain, "mta_eval": VERSION}
+        return recipe_fields(self)
 
     def tokenizer(self) -> PreTrainedTokenizerFast:
         """Of characters."""

@@ -6,14 +6,14 @@ paper's. All variants get the same rows, steps and sizes; every seed has rows an
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mta_eval import registry
 from mta_eval.core import generator
 from mta_eval.errors import SpecError
-from mta_eval.version import VERSION
+from mta_eval.training.recipe_json import recipe_fields
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -76,10 +76,7 @@ class NeedleRecipe:
 
     def described(self) -> dict[str, object]:
         """As recipe.json keeps it."""
-        import json
-
-        plain: dict[str, object] = json.loads(json.dumps(asdict(self)))
-        return {"task": "needles", **plain, "mta_eval": VERSION}
+        return recipe_fields(self, task="needles")
 
     def tokenizer(self) -> PreTrainedTokenizerFast:
         """Learnt from prose, needles and stories; the same for every seed and variant."""

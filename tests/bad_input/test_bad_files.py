@@ -121,7 +121,7 @@ def test_every_reader_of_json_is_the_one_at_the_door() -> None:
     readers = {file.name for file in FILES if "json.loads(" in file.read_text()}
     assert readers == {
         "outside.py",
-        "letter_block_recipe.py",
+        "recipe_json.py",
         "training_run.py",
     }  # the others read what they have just written
 
