@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shlex
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tomli_w
@@ -61,9 +63,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def question(folder: Path) -> dict[str, object]:
-    read: dict[str, object] = json.loads((folder / "runs/study/run.json").read_text())
+def question(folder: Path) -> dict[str, Any]:
+    read: dict[str, Any] = json.loads((folder / "runs/study/run.json").read_text())
     return read
+
+
+def commands_of(question: dict[str, Any]) -> object:
+    """The commands that the run keeps, taken out of it."""
+    return question["environment"].pop("commands")
 
 
 def test_a_study_is_run_as_its_command_line_is_and_twice_asks_nothing_new(folder: Path, call: Call) -> None:
@@ -77,7 +84,10 @@ def test_a_study_is_run_as_its_command_line_is_and_twice_asks_nothing_new(folder
     command = "run niah niah:needles=2 --model window:300 --model window:200 --lengths 256,512 --depths 0,0.5,1"
     more = ["--repeats", "1", "--seeds", "0,1", "--label", "window:300=A window", "--x", "depth", "--y", "length"]
     assert call(*command.split(), *more, "--out", "runs/study")[0] == 0
-    assert question(folder) == by_file
+    by_command = question(folder)
+    assert commands_of(by_file) == ["mta-eval run study.toml"]
+    assert commands_of(by_command) == [f"mta-eval {command} {shlex.join(more)} --out runs/study"]
+    assert by_command == by_file
 
 
 def test_the_command_line_overrides_a_study(folder: Path, call: Call) -> None:
