@@ -142,8 +142,9 @@ def streamed_rate(results: Any, attention: str) -> dict[str, float]:
     from torch.utils.data import DataLoader
 
     from mta_eval import registry
-    from mta_eval.training.recipes import TaskRows
-    from mta_eval.training.trainer import Share, _Batches
+    from mta_eval.training.letter_block_recipe import TaskRows
+    from mta_eval.training.processes import Share
+    from mta_eval.training.trainer import _Batches
 
     recipe = recipe_of(attention, 10**6)
     rows = TaskRows(registry.build_task(recipe.task), recipe.seed)

@@ -123,13 +123,16 @@ def test_only_what_is_missing_is_asked(call: Call, asked: list[str]) -> None:
 
 def test_asking_for_less_keeps_what_is_there_and_shows_it(call: Call, asked: list[str]) -> None:
     assert call(*STEPS[1], "--out", "run")[0] == 0
-    before = [Path("run", name).read_bytes() for name in ("run.json", "records.jsonl")]
+    records, before = Path("run/records.jsonl").read_bytes(), json.loads(Path("run/run.json").read_text())
     asked.clear()
     code, out, err = call(*STEPS[0], "--out", "run")
     assert (code, asked) == (0, [])
     assert "2 of 2 samples are there already" in err
     assert " 6 " in out  # the summary is that of the whole folder
-    assert [Path("run", name).read_bytes() for name in ("run.json", "records.jsonl")] == before
+    after = json.loads(Path("run/run.json").read_text())
+    told = [question["environment"].pop("commands") for question in (before, after)]
+    assert [len(commands) for commands in told] == [1, 2]
+    assert (after, Path("run/records.jsonl").read_bytes()) == (before, records)
 
 
 def test_another_seed_makes_of_a_run_one_of_two_seeds(call: Call) -> None:

@@ -139,7 +139,7 @@ def _either(first: Json, second: Json) -> Json:
         return _environments(first, second)
     if isinstance(first, list) and isinstance(second, list):
         return [*first, *(item for item in second if item not in first)]
-    if isinstance(first, str) and isinstance(second, str) and second not in first.split(", "):
+    if isinstance(first, str) and isinstance(second, str) and second not in (first, *first.split(", ")):
         return f"{first}, {second}"
     return first
 

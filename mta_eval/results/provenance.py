@@ -38,7 +38,7 @@ def _command() -> str:
 
 def _hardware() -> str:
     """Processor, cores and GPUs; GPUs only where torch has them in use already."""
-    parts = [f"{_processor()}, {os.cpu_count() or 1} cores"]
+    parts = [f"{_processor().replace(', ', ' ')} ({os.cpu_count() or 1} cores)"]
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
         parts += [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
