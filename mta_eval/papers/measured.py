@@ -37,7 +37,8 @@ class Measured:
     def cell(self, wanted: Callable[[Record], bool], measure: Measure) -> Measurement | None:
         """What `measure` makes of the wanted records, all seeds pooled; None if there are none to go by.
 
-        The interval is that of the mean over seeds where there are ENOUGH of them, else that of all samples.
+        The interval is that of all samples or, where there are ENOUGH seeds, reaches as far as that of their mean: seeds
+        that agree by chance are no surer than their samples are.
         """
         records = [record for record in self.records if wanted(record)]
         pooled = measure(records)
@@ -48,7 +49,9 @@ class Measured:
             seeds[self.seed_of[record.model]].append(record)
         means = {seed: part.mean for seed, group in sorted(seeds.items()) if (part := measure(group))}
         most = 100.0 if measure is accuracy else math.inf
-        low, high = over_seeds(list(means.values()), most) or (pooled.low, pooled.high)
+        ends = [end for end in (pooled.low, pooled.high) if end is not None]
+        ends += over_seeds(list(means.values()), most) or ()
+        low, high = (min(ends), max(ends)) if ends else (None, None)
         return Measurement(pooled.mean, low, high, pooled.count, means, pooled.cut)
 
 

@@ -63,6 +63,18 @@ def test_three_seeds_have_the_interval_of_their_mean_and_two_that_of_all_samples
     assert two.cell(lambda _: True, accuracy).low == pooled.low  # type: ignore[union-attr]
 
 
+def test_seeds_that_agree_are_no_surer_than_their_samples() -> None:
+    facts = {f"a:{seed}": FACTS | {"seed": seed} for seed in "123"}
+    records = [answer("niah", 0.0, name, repeat=number) for name in facts for number in range(10)]
+    (merged,) = measured_models(records, [("r", run(**facts))])
+    cell, pooled = merged.cell(lambda _: True, accuracy), accuracy(records)
+    assert cell is not None
+    assert pooled is not None
+    assert (cell.low, cell.high) == (0, pooled.high)
+    assert pooled.high is not None
+    assert pooled.high > 1
+
+
 def test_an_interval_over_seeds_keeps_to_what_can_be() -> None:
     assert over_seeds([1.0, 2.0], 100) is None
     assert over_seeds([50.0, 50.0, 50.0], 100) == (50, 50)
