@@ -37,8 +37,8 @@ class Measured:
     def cell(self, wanted: Callable[[Record], bool], measure: Measure) -> Measurement | None:
         """What `measure` makes of the wanted records, all seeds pooled; None if there are none to go by.
 
-        The interval is that of all samples or, where there are ENOUGH seeds, reaches as far as that of their mean: seeds
-        that agree by chance are no surer than their samples are.
+        The interval is that of all samples; where there are ENOUGH seeds, it reaches as far as that of their mean, for
+        seeds that agree by chance are no surer than their samples are.
         """
         records = [record for record in self.records if wanted(record)]
         pooled = measure(records)

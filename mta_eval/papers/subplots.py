@@ -142,7 +142,7 @@ def _note(tables: Sequence[ComparisonTable]) -> str:
     )
     notes = []
     if any(table.measured for table in tables):
-        notes.append("bars and bands: 95 % intervals of all samples, or over three seeds and more where these are wider")
+        notes.append("bars and bands: 95 % intervals of all samples, or of three seeds and more if wider")
     if any(cell.seeds for table in tables for cells in table.measured.values() for cell in cells.values()):
         notes.append("thin lines: every seed")
     if unstated:
