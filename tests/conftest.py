@@ -14,6 +14,7 @@ os.environ["TOKENIZERS_PARALLELISM"] = "true"
 os.environ["OMP_NUM_THREADS"] = "1"  # small tensors are many times slower on threads that wait for one another
 os.environ["TQDM_DISABLE"] = "1"  # as the command line does
 os.environ["MTA_EVAL_TOKEN_CACHE"] = "off"  # tests never touch the user's
+os.environ.pop("COLUMNS", None)  # xdist gives its workers one, and tables of pipes would be as narrow
 
 import re
 import sys
