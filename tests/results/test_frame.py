@@ -48,4 +48,4 @@ def test_records_of_no_run_and_shown_records_have_their_specs() -> None:
 
 def test_an_option_with_the_name_of_another_column_says_that_it_is_an_option() -> None:
     frame = frame_of([("", None, [record(task="other:score=3,run=x")])])
-    assert (frame.score_option[0], frame.run_option[0], frame.score[0]) == ("3", "x", 1.0)
+    assert (frame.score_option[0], frame.run_option[0], frame.score[0]) == (3, "x", 1.0)
