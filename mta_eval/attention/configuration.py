@@ -166,7 +166,7 @@ def _language_model(name: str, attention: str, version: Literal["v1", "v2"]) -> 
         "max_position_embeddings": 2048,
     }
     options |= variant_of(attention).options_for("language model", layers=layers, version=version)
-    return options | _common(attention)
+    return options | common_options(attention)
 
 
 def _letter_blocks(attention: str) -> dict[str, object]:
@@ -182,10 +182,11 @@ def _letter_blocks(attention: str) -> dict[str, object]:
         "attention_dropout": 0.1,
     }
     options |= variant_of(attention).options_for("letter blocks", layers=4)
-    return options | _common(attention)
+    return options | common_options(attention)
 
 
-def _common(attention: str) -> dict[str, object]:
+def common_options(attention: str) -> dict[str, Any]:
+    """Options that all new models have alike, those of the paper and small ones."""
     return {
         "attention": attention,
         "tie_word_embeddings": True,

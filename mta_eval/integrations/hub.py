@@ -19,7 +19,7 @@ from mta_eval.version import VERSION
 if TYPE_CHECKING:
     import pandas as pd
 
-CARD, TABLE, QUESTION, RECORDS = "README.md", "records.parquet", "run.json", "records.jsonl"
+CARD, TABLE = "README.md", "records.parquet"
 FRONT = """---
 pretty_name: {title}
 tags: [mta-eval, long-context, evaluation]
@@ -75,7 +75,7 @@ def write_data_set(folder: Path, out: Path, repo: str) -> None:
     Raises StoreError.
     """
     from mta_eval.results.exports import write_parquet
-    from mta_eval.results.store import read
+    from mta_eval.results.store import QUESTION, RECORDS, read
 
     run, records = read(folder)
     if not records:
@@ -101,6 +101,7 @@ def record_table(name: str, run: Run, records: Sequence[Record]) -> pd.DataFrame
 
 def data_set_card(run: Run, records: Sequence[Record], title: str, repo: str) -> str:
     """The card of a data set, as Markdown with the hub's front matter."""
+    from mta_eval.results.store import QUESTION, RECORDS
     from mta_eval.results.summary import summaries, summary_markdown
     from mta_eval.results.table import markdown_table, markdown_text
 

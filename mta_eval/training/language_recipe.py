@@ -9,10 +9,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from mta_eval import registry
-from mta_eval.core import generator
 from mta_eval.errors import SpecError
 from mta_eval.training.language_sizes import FROM_CHECKPOINT, SMALLEST_SIZE, find_size, language_config
 from mta_eval.training.recipe_json import recipe_fields
+from mta_eval.training.weights import seeded_weights
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -118,10 +118,7 @@ class LanguageRecipe:
 
     def new_model(self, tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
         """The model before its first step, in float32: the same for a seed on every machine."""
-        import torch
-
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(generator(self.seed, "weights").getrandbits(63))
+        with seeded_weights(self.seed):
             model = self._from_checkpoint() if self.start else self._from_scratch(tokenizer)
         self._check(model, tokenizer)
         return model

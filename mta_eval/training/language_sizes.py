@@ -69,7 +69,7 @@ def language_config(
     The paper's sizes have its second version of each variant; smaller ones have kernels before softmax alone, which a
     CPU can afford. Raises SpecError for options that do not fit.
     """
-    from mta_eval.attention.configuration import MTAConfig, preset
+    from mta_eval.attention.configuration import MTAConfig, common_options, preset
 
     size = find_size(name)
     variant = registry.find("attention", attention)
@@ -77,19 +77,17 @@ def language_config(
     for option in options:
         if option not in known:
             raise SpecError(f"--set: a new model has no option {option!r}{did_you_mean(option, known)}")
-    common: dict[str, Any] = {"tie_word_embeddings": True, "rms_norm_eps": 1e-5, **tokens}
     try:
         if not size.width:
-            return preset(name, attention, **{**common, **options})
+            return preset(name, attention, **{**tokens, **options})
         sizes = {
             "hidden_size": size.width,
             "num_hidden_layers": size.layers,
             "num_attention_heads": size.heads,
             "intermediate_size": size.hidden,
-            "rope_parameters": {"rope_type": "default", "rope_theta": 100_000.0},
             **variant.options_for("small letter blocks", layers=size.layers),
         }
-        return MTAConfig(**{**common, **sizes, "attention": attention, **options})
+        return MTAConfig(**{**common_options(attention), **tokens, **sizes, **options})
     except Exception as error:  # the strict dataclass wraps our ValueError in errors of its own
         cause = error.__cause__ or error
         raise SpecError(f"these options do not fit: {str(cause).splitlines()[0]}") from error

@@ -9,10 +9,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, runtime_checkable
 
 from mta_eval import registry
-from mta_eval.core import generator
 from mta_eval.errors import SpecError
 from mta_eval.training.recipe_json import recipe_fields
 from mta_eval.training.rows import AnswerRows, Stream
+from mta_eval.training.weights import seeded_weights
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -50,14 +50,11 @@ class LetterBlockRecipe:
 
     def new_model(self, tokenizer: PreTrainedTokenizerFast) -> MTAForCausalLM:  # noqa: ARG002
         """The model before its first step: the same for a seed on every machine."""
-        import torch
-
         from mta_eval.attention.configuration import preset
         from mta_eval.attention.decoder import MTAForCausalLM
 
         origin = {"task": self.task, "preset": self.preset, "seed": self.seed, "steps": self.schedule.steps}
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(generator(self.seed, "weights").getrandbits(63))
+        with seeded_weights(self.seed):
             return MTAForCausalLM(preset("letter-blocks", self.attention, "v2", trained=origin, **self.sizes))
 
     def about(self) -> str:

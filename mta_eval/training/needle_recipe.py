@@ -14,6 +14,7 @@ from mta_eval import registry
 from mta_eval.core import generator
 from mta_eval.errors import SpecError
 from mta_eval.training.recipe_json import recipe_fields
+from mta_eval.training.weights import seeded_weights
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -108,25 +109,19 @@ class NeedleRecipe:
 
     def new_model(self, tokenizer: PreTrainedTokenizerFast) -> MTAForCausalLM:
         """The model before its first step: the same for a seed on every machine."""
-        import torch
-
-        from mta_eval.attention.configuration import MTAConfig
+        from mta_eval.attention.configuration import MTAConfig, common_options
         from mta_eval.attention.decoder import MTAForCausalLM
 
         config = MTAConfig(
-            attention=self.attention,
+            **common_options(self.attention),
             vocab_size=len(tokenizer),
             max_position_embeddings=WINDOW,
             bos_token_id=tokenizer.bos_token_id,
             eos_token_id=tokenizer.eos_token_id,
-            tie_word_embeddings=True,
-            rms_norm_eps=1e-5,
-            rope_parameters={"rope_type": "default", "rope_theta": 100_000.0},
             trained={"task": "needles", "preset": self.preset, "seed": self.seed, "steps": self.schedule.steps},
             **self.sizes,
         )
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(generator(self.seed, "weights").getrandbits(63))
+        with seeded_weights(self.seed):
             return MTAForCausalLM(config)
 
     def about(self) -> str:

@@ -12,7 +12,6 @@ spells either in several tokens.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from random import Random
@@ -22,7 +21,7 @@ from mta_eval.core import generator
 from mta_eval.errors import SpecError
 from mta_eval.tasks.languages.english import ENGLISH
 from mta_eval.tasks.needle_values import random_value
-from mta_eval.training.rows import RowBatch, Stream
+from mta_eval.training.rows import Stream, WeightedRows
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -37,7 +36,7 @@ SENTENCE = ENGLISH.sentences["number"].needle
 
 
 @dataclass(frozen=True)
-class NeedleTexts:
+class NeedleTexts(WeightedRows):
     """Rows of `length` tokens with 2 to `needles` needles and `questions` of them asked, for `rows.Rows`.
 
     The answers' tokens count 1 in the loss, those of the text `text_weight`, the words of questions nothing.
@@ -58,16 +57,8 @@ class NeedleTexts:
                 f"{self.questions} questions; {least} would do"
             )
 
-    def batch(self, stream: Stream, indices: Sequence[int]) -> RowBatch:
-        """See Rows."""
-        import torch
-
-        rows = [self.row(stream, index) for index in indices]
-        tokens, weights, answers = (torch.tensor(part) for part in zip(*rows, strict=True))
-        return RowBatch(tokens, weights, answers)
-
     def row(self, stream: Stream, index: int) -> tuple[list[int], list[float], list[int]]:
-        """Tokens, their weights, and the numbers of the answers that they are of."""
+        """See WeightedRows."""
         random = generator(self.seed if stream == "training" else 0, "needle texts", stream, self.length, index)
         while True:  # until all of it fits, as it nearly always does
             count, pairs = random.randint(2, self.needles), dict[str, str]()

@@ -62,6 +62,22 @@ class AnswerRows(ABC):
         return RowBatch(tokens, (answers > 0).float(), answers)
 
 
+class WeightedRows(ABC):
+    """Rows that say of each token how much it counts and which answer it is of; each row is one document."""
+
+    @abstractmethod
+    def row(self, stream: Stream, index: int) -> tuple[list[int], list[float], list[int]]:
+        """Tokens of row `index`, their weights, and the numbers of the answers that they are of, 0 for none."""
+
+    def batch(self, stream: Stream, indices: Sequence[int]) -> RowBatch:
+        """See Rows."""
+        import torch
+
+        rows = [self.row(stream, index) for index in indices]
+        tokens, weights, answers = (torch.tensor(part) for part in zip(*rows, strict=True))
+        return RowBatch(tokens, weights, answers)
+
+
 @runtime_checkable
 class TextParts(Protocol):
     """Rows that are running text, or some of which are."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 from mta_eval import registry
 from mta_eval.core import Cell, ReadingTask, Sample, Task, generator
 from mta_eval.errors import SpecError
-from mta_eval.training.rows import RowBatch, Stream
+from mta_eval.training.rows import Stream, WeightedRows
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -25,7 +24,7 @@ NO_ANSWERS = "has no answers to train on; name another task, or train on its tex
 
 
 @dataclass(frozen=True)
-class SampleRows:
+class SampleRows(WeightedRows):
     """Rows of `length` tokens, each a sample of one of the tasks (specs) in turn, for `rows.Rows`.
 
     The sample's window is one of `windows` (0: the facts alone), its depth anywhere. What is shorter than the row is
@@ -40,14 +39,6 @@ class SampleRows:
     seed: int
     text_weight: float = 0.0
     answer_weight: float = 1.0
-
-    def batch(self, stream: Stream, indices: Sequence[int]) -> RowBatch:
-        """See Rows."""
-        import torch
-
-        rows = [self.row(stream, index) for index in indices]
-        tokens, weights, answers = (torch.tensor(part) for part in zip(*rows, strict=True))
-        return RowBatch(tokens, weights, answers)
 
     def row(self, stream: Stream, index: int) -> tuple[list[int], list[float], list[int]]:
         """Tokens, their weights, and 1 for the tokens of the answer. Raises SpecError where a sample has no answer."""

@@ -82,7 +82,8 @@ def train(
     from mta_eval.training.training_folder import TrainingFolder
 
     with ExitStack() as alone, processes(choose_device(device)) as (share, place):
-        folder = TrainingFolder(out, recipe.described())
+        described = recipe.described()
+        folder = TrainingFolder(out, described)
         # whatever may be wrong is found before the folder is made
         prepared = None if folder.finished else _prepare(recipe, share, place, probes)
         share.barrier()  # all have looked at the folder
@@ -98,7 +99,7 @@ def train(
         train_in_folder(trainer, folder, observer, stop_below, ask)
         test = trainer.evaluate("test", recipe.schedule.tested)._asdict()
         if not share.rank:
-            facts = {**recipe.described(), "machine": _machine(place, share), "attention": model.config.attention}
+            facts = {**described, "machine": _machine(place, share), "attention": model.config.attention}
             facts["trained parameters"] = sum(weight.numel() for weight in trainer.trained.values())
             whole = merged(model)
             facts["parameters"] = sum(weight.numel() for weight in whole.parameters())

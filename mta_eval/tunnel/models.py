@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mta_eval import registry
-from mta_eval.core import DiagnosticTask, generator
+from mta_eval.core import DiagnosticTask
 from mta_eval.errors import ModelError
+from mta_eval.training.weights import seeded_weights
 from mta_eval.tunnel.variant_options import option_values
 
 if TYPE_CHECKING:
@@ -20,9 +21,7 @@ REFUSED = "is refused before training"
 
 def new_model(variant: Variant, task: DiagnosticTask, size: ModelSize, seed: int) -> MTAForCausalLM:
     """The model before its first step: the same for a seed on every machine. Raises ModelError."""
-    import torch
-
-    from mta_eval.attention.configuration import MTAConfig
+    from mta_eval.attention.configuration import MTAConfig, common_options
     from mta_eval.attention.decoder import MTAForCausalLM
 
     tokens = len(task.row("validation", 0, 0))
@@ -30,7 +29,7 @@ def new_model(variant: Variant, task: DiagnosticTask, size: ModelSize, seed: int
         found = registry.find("attention", variant.kind)
         options = {**found.options_for(USE, layers=size.layers), **option_values(variant.kind, variant.options)}
         config = MTAConfig(
-            attention=variant.kind,
+            **common_options(variant.kind),
             vocab_size=task.vocabulary,
             hidden_size=size.width,
             intermediate_size=size.hidden,
@@ -40,14 +39,10 @@ def new_model(variant: Variant, task: DiagnosticTask, size: ModelSize, seed: int
             bos_token_id=None,
             eos_token_id=None,
             pad_token_id=None,
-            tie_word_embeddings=True,
-            rms_norm_eps=1e-5,
-            rope_parameters={"rope_type": "default", "rope_theta": 100_000.0},
             attention_dropout=0.0,
             **options,
         )
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(generator(seed, "tunnel weights").getrandbits(63))
+        with seeded_weights(seed, "tunnel weights"):
             return MTAForCausalLM(config)
     except Exception as error:  # the variant may be anybody's code
         reason = error.__cause__ or error  # what strict configurations wrap has its reason inside

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import jinja2
 from markupsafe import Markup
 
 from mta_eval.errors import StoreError
 from mta_eval.results.page.build import Inlined, inline_picture
-from mta_eval.results.page.template import HERE
+from mta_eval.results.page.template import HERE, template
 from mta_eval.results.pictures.gallery import Picture
 from mta_eval.tunnel.attention_maps import MapPicture
 from mta_eval.tunnel.training_run import FACTOR
@@ -33,16 +32,8 @@ def write_page(tunnel: Tunnel, out: Path, maps: Sequence[MapPicture], why_no_map
 
 def page_text(tunnel: Tunnel, figure: Path, maps: Sequence[MapPicture], why_no_maps: str) -> str:
     """The page; `figure` and the maps are SVG files, `why_no_maps` stands in their place. Raises OSError."""
-    # Autoescape always: titles and sources are those of anybody's code.
-    pages = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     variants = tunnel.plan.variants
-    return pages.get_template(TEMPLATE).render(
+    return template(TEMPLATE, Path(__file__).parent).render(
         style=Markup((HERE / "page.css").read_text("utf-8")),
         title=f"{variants[0].title} in the tunnel",
         counts=[f"{len(variants)} variants", f"{len(tunnel.plan.tasks)} tasks", f"seeds: {tunnel.plan.preset.seeds}"],

@@ -53,7 +53,7 @@ def cost_rows(found: Sequence[AnswerCost]) -> list[list[str]]:
 def page_title(records: Sequence[Record]) -> str:
     """A title made of the tasks and the models: "niah, passkey: smollm2 and 2 more"."""
     tasks, models = ([str(value) for value in axis_values(records, name)] for name in ("task", "model"))
-    return f"{_few(tasks)}: {_few([shown(model) for model in models])}"
+    return f"{few_of(tasks)}: {few_of([shown(model) for model in models])}"
 
 
 def days_of(runs: Sequence[tuple[str, Run]]) -> str:
@@ -129,9 +129,10 @@ def _time_text(seconds: float) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {whole % 60} s"
 
 
-def _few(names: Sequence[str]) -> str:
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more
+def few_of(names: Sequence[str], most: int = NAMED) -> str:
+    """The first names, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def _texts(value: Json) -> list[str]:

@@ -12,11 +12,11 @@ HERE = Path(__file__).parent
 LONGEST_OUTPUT = 400  # characters of an answer in an example
 
 
-def template(name: str) -> jinja2.Template:
-    """A template of this folder."""
+def template(name: str, folder: Path = HERE) -> jinja2.Template:
+    """A template of a folder."""
     # Autoescape always: model answers are shown, and nobody knows what a model says.
     pages = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE),
+        loader=jinja2.FileSystemLoader(folder),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

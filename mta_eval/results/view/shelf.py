@@ -17,6 +17,7 @@ from mta_eval.results.grid import axis_values
 from mta_eval.results.labels import make_labels
 from mta_eval.results.length_rule import LENGTH_RULE
 from mta_eval.results.page.build import STYLES, PageOptions
+from mta_eval.results.page.identity import few_of
 from mta_eval.results.page.make import make_page
 from mta_eval.results.page.matrix import matrix_of
 from mta_eval.results.page.standing import RANK_NOTE
@@ -69,7 +70,7 @@ class Shelf:
         runs = sorted(self._shelved(), key=lambda run: (run.written, run.name), reverse=True)
         going = any(run.is_written for run in runs)
         key = (tuple((run.name, _stamp(run.folder), run.state) for run in runs), going)
-        return self._kept(INDEX, key, lambda: self._make_index(runs, going))
+        return self._cached(INDEX, key, lambda: self._make_index(runs, going))
 
     def page(self, address: str) -> str | None:
         """The page at an address of `addresses`; None if there is none, or no answer yet. Raises StoreError."""
@@ -77,9 +78,9 @@ class Shelf:
         if folder is None:
             return None
         going = store.in_use(folder)
-        return self._kept(address, (_stamp(folder), going), lambda: self._make_page(folder, going)) or None
+        return self._cached(address, (_stamp(folder), going), lambda: self._make_page(folder, going)) or None
 
-    def _kept(self, address: str, key: object, make: Callable[[], str]) -> str:
+    def _cached(self, address: str, key: object, make: Callable[[], str]) -> str:
         known = self._pages.get(address)
         if known is None or known[0] != key:
             known = self._pages[address] = key, make()
@@ -108,7 +109,7 @@ class Shelf:
             counts = f"{answered:,} of {run.samples:,}" if run.samples else f"{answered:,}"
             state = "going on" if going else "unfinished" if answered < run.samples else "finished"
             shown = address if answered else ""
-            texts = _few(run.tasks), _few(run.models)
+            texts = few_of(run.tasks, NAMED), few_of(run.models, NAMED)
             yield Shelved(name, shown, *texts, counts, state, written, folder, going)
 
     def _make_page(self, folder: Path, going: bool) -> str:
@@ -171,8 +172,3 @@ def _lines(path: Path) -> int:
         return 0
     except OSError as error:
         raise StoreError(f"cannot read {str(path)!r}: {error.strerror}") from error
-
-
-def _few(names: Sequence[str]) -> str:
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more
