@@ -1,10 +1,14 @@
-"""What people type for lengths and depths -> numbers. Standard library only."""
+"""What people type for lengths and depths -> numbers, and the command that they typed. Standard library only."""
 
 from __future__ import annotations
 
 import math
+import os
 import re
+import shlex
+import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 from mta_eval.core import Scalar
@@ -15,6 +19,16 @@ T = TypeVar("T")
 LONGEST_RANGE = 1000  # numbers
 LONGEST = 16 * 1024 * 1024
 UNITS = {"": 1, "k": 1024, "m": 1024 * 1024}
+
+
+def typed_command() -> str:
+    """The command line of this process as it can be pasted again; under torchrun with that before it."""
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    program = Path(sys.argv[0]).name if sys.argv else ""
+    words = ["mta-eval" if program == "__main__.py" else program]
+    if processes > 1:
+        words = ["torchrun", "--nproc-per-node", str(processes), "-m", "mta_eval"]
+    return shlex.join([*words, *sys.argv[1:]])
 
 
 def parse_length(text: str) -> int:

@@ -57,7 +57,7 @@ def evaluate(
     that run folder at once, what is there already is not asked again, and all that the folder holds is returned; a
     model whose weights or configuration have changed since is refused. Raises MtaEvalError.
     """
-    from mta_eval.results.frame import frame_of
+    from mta_eval.results.frame import record_frame
     from mta_eval.results.store import read_run
 
     built = [registry.build_task(task) if isinstance(task, str) else task for task in _list(tasks)]
@@ -66,9 +66,9 @@ def evaluate(
     plan = Plan(by_name, {name: adapter}, sweep, answer, over_length, settings or PromptSettings())
     runner.check(plan)
     if out is None:
-        return frame_of([("", None, list(runner.run(plan)))], sweep.seed)
+        return record_frame([("", None, list(runner.run(plan)))], sweep.seed)
     records = answer_all(plan, Path(out))
-    return frame_of([(resolved(Path(out)).name, read_run(Path(out)), records)])
+    return record_frame([(resolved(Path(out)).name, read_run(Path(out)), records)])
 
 
 def load(run: str | Path | Sequence[str | Path]) -> pd.DataFrame:
@@ -76,11 +76,11 @@ def load(run: str | Path | Sequence[str | Path]) -> pd.DataFrame:
 
     Raises StoreError.
     """
-    from mta_eval.results.frame import frame_of
+    from mta_eval.results.frame import record_frame
     from mta_eval.results.several import read_by_run
 
     folders = [Path(run)] if isinstance(run, str | Path) else [Path(one) for one in run]
-    return frame_of(read_by_run(folders))
+    return record_frame(read_by_run(folders))
 
 
 def answer_all(plan: Plan, out: Path, cluster: Cluster | None = None, show: Show = progress) -> list[Record]:

@@ -6,10 +6,9 @@ from typing import Annotated
 
 import typer
 
-from mta_eval.arguments import parse_options
+from mta_eval.arguments import parse_options, typed_command
 from mta_eval.commands import terminal
 from mta_eval.commands.options import Checkpoint, NewFolder, WithCode
-from mta_eval.commands.typed_command import typed_command
 
 
 def retrofit(

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mta_eval.arguments import parse_options
+from mta_eval.arguments import parse_options, typed_command
 from mta_eval.commands import terminal
 from mta_eval.commands.options import MOST_STEPS
 from mta_eval.commands.training_bar import training_bar
-from mta_eval.commands.typed_command import typed_command
 from mta_eval.errors import SpecError, StoreError
 from mta_eval.outside import LARGEST
 from mta_eval.training.training_log import perplexity_of

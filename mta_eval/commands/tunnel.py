@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
-import sys
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mta_eval.arguments import typed_command
 from mta_eval.commands import terminal
 from mta_eval.commands.options import MOST_STEPS
 from mta_eval.errors import ModelError, SpecError
@@ -103,7 +102,7 @@ def tunnel(
         ended.append(result)
         terminal.note(f"[{len(ended)}/{len(plan)}] {_ended_text(result)}")
 
-    made = made_by(_typed_command(), place)
+    made = made_by(typed_command(), place)
     trained = tunnel_of(plan, preset.value, run_plan(plan, out, place, processes, on_end), made)
     paths, maps, why_no_maps = write_tunnel(trained, out)[:3], list[MapPicture](), ""
     try:
@@ -119,10 +118,6 @@ def tunnel(
 def _cores() -> int:
     """Those that this process may use, where the system tells."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _typed_command() -> str:
-    return shlex.join(["mta-eval", *sys.argv[1:]])
 
 
 def _specs(text: str) -> list[str]:

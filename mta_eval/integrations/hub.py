@@ -87,12 +87,12 @@ def write_data_set(folder: Path, out: Path, repo: str) -> None:
 
 
 def record_table(name: str, run: Run, records: Sequence[Record]) -> pd.DataFrame:
-    """`frame_of`, its needles as plain mappings, without columns that are empty."""
+    """`record_frame`, its needles as plain mappings, without columns that are empty."""
     import pandas as pd
 
-    from mta_eval.results.frame import frame_of
+    from mta_eval.results.frame import record_frame
 
-    frame = frame_of([(name, run, records)])
+    frame = record_frame([(name, run, records)])
     needles = [[dataclasses.asdict(needle) for needle in record.needles] for record in records]
     frame["needle_list"] = pd.Series(needles, index=frame.index, dtype=object)
     filled = [name for name in frame if frame[name].map(lambda value: value is not None and value != []).any()]

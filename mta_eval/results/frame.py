@@ -19,7 +19,7 @@ RENAMED = {"needles": "needle_list"}  # `needles` is how many there are
 Part = tuple[str, Run | None, Sequence[Record]]  # the name of a run, its question, its records
 
 
-def frame_of(parts: Sequence[Part], seed: int = 0) -> pd.DataFrame:
+def record_frame(parts: Sequence[Part], seed: int = 0) -> pd.DataFrame:
     """One row for each record of some runs (None for the question where there is no run).
 
     The columns: `task` and `model` (specs), `task_label` and `model_label` (what tables and pictures call them),

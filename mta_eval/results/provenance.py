@@ -5,11 +5,11 @@ from __future__ import annotations
 import datetime
 import os
 import platform
-import shlex
 import subprocess
 import sys
 from pathlib import Path
 
+from mta_eval.arguments import typed_command
 from mta_eval.core import Json
 
 SOURCES = Path(__file__).parents[2]
@@ -21,19 +21,13 @@ def provenance() -> dict[str, Json]:
     mta-eval where it runs from a checkout."""
     about: dict[str, Json] = {
         "dates": [datetime.date.today().isoformat()],
-        "commands": [_command()],
+        "commands": [typed_command()],
         "hardware": _hardware(),
         "system": platform.platform(terse=True),
         "python": platform.python_version(),
     }
     commit = _commit()
     return about | ({"git commit": commit} if commit else {})
-
-
-def _command() -> str:
-    """The command line of this process, as a user would write it again."""
-    program = Path(sys.argv[0]).name if sys.argv else ""
-    return shlex.join(["mta-eval" if program == "__main__.py" else program, *sys.argv[1:]])
 
 
 def _hardware() -> str:

@@ -25,7 +25,7 @@ def add(layer: QueryLayer, first: int, last: int, halo: int = 3, mask: torch.Ten
     assert torch.equal(values, -tokens(0, last))
 
 
-def kept(layer: QueryLayer) -> list[list[float]]:
+def kept_tokens(layer: QueryLayer) -> list[list[float]]:
     """Which tokens are kept, from 1, per row; each head and number in a vector must agree."""
     assert layer.queries is not None
     zero = layer.queries == 0
@@ -48,7 +48,7 @@ def test_the_last_queries_are_kept_right_aligned() -> None:
     assert layer.queries is None
     for first, last, wanted in ((0, 1, [0, 0, 1]), (1, 2, [0, 1, 2]), (2, 7, [5, 6, 7]), (7, 8, [6, 7, 8])):
         add(layer, first, last)
-        assert kept(layer) == [wanted] * 2
+        assert kept_tokens(layer) == [wanted] * 2
     assert layer.get_seq_length() == 8
 
 
@@ -68,7 +68,7 @@ def test_padding_is_not_kept() -> None:
         (8, 9, [[5, 8, 9], [7, 8, 9]]),
     ):
         add(layer, first, last, mask=mask[:, :last])
-        assert kept(layer) == wanted
+        assert kept_tokens(layer) == wanted
 
 
 def test_beams_are_reordered(filled: QueryLayer) -> None:
@@ -104,7 +104,7 @@ def test_after_a_reset_it_starts_afresh(filled: QueryLayer) -> None:
     assert filled.get_seq_length() == 0
     assert filled.recent == 0
     add(filled, 0, 2)
-    assert kept(filled) == [[0, 1, 2]] * 2
+    assert kept_tokens(filled) == [[0, 1, 2]] * 2
 
 
 def test_it_is_cropped_to_the_queries_that_were_last_then() -> None:
@@ -191,7 +191,7 @@ def test_an_empty_layer_of_a_dynamic_cache_is_replaced_once(cache: DynamicCache)
     new = tokens(0, 4)
     keys, _ = cache.update(new, -new, 2, queries=new, halo=3, kept=None)
     assert torch.equal(keys, new)
-    assert kept(found) == [[2, 3, 4]] * 2
+    assert kept_tokens(found) == [[2, 3, 4]] * 2
     assert query_layer(cache, 2) is found
 
 

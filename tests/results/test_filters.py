@@ -25,16 +25,18 @@ RECORDS = LABELS.shown(
 )
 
 
-def kept(*conditions: str) -> list[str]:
+def tasks_where(*conditions: str) -> list[str]:
     return list(dict.fromkeys(one.task for one in keep_where(RECORDS, conditions)))
 
 
 def test_a_task_is_a_family_a_spec_or_a_label() -> None:
-    assert kept("task=niah") == ["niah", "Four", "niah:needles=8"]
-    assert kept("task=niah:needles=4") == kept("task=Four") == kept("task=niah,needles=4") == ["Four"]
-    assert kept("task=niah,needles=1") == ["niah"]
-    assert kept("task={Four,passkey}") == ["Four", "passkey"]
-    assert kept() == ["niah", "Four", "niah:needles=8", "passkey"]
+    assert tasks_where("task=niah") == ["niah", "Four", "niah:needles=8"]
+    assert (
+        tasks_where("task=niah:needles=4") == tasks_where("task=Four") == tasks_where("task=niah,needles=4") == ["Four"]
+    )
+    assert tasks_where("task=niah,needles=1") == ["niah"]
+    assert tasks_where("task={Four,passkey}") == ["Four", "passkey"]
+    assert tasks_where() == ["niah", "Four", "niah:needles=8", "passkey"]
 
 
 def test_a_model_is_a_spec_or_a_label() -> None:

@@ -3,7 +3,7 @@ import warnings
 from test_labels import LLAMA, record, run
 
 from mta_eval.core import QuotedNeedle, Record
-from mta_eval.results.frame import frame_of
+from mta_eval.results.frame import record_frame
 from mta_eval.results.labels import Labels
 
 TASKS = ("niah", "niah:needles=4", "passkey")
@@ -12,7 +12,7 @@ QUESTION = run((LLAMA,), TASKS, task_labels={"passkey": "Key"})
 
 
 def test_family_options_names_run_and_seed_are_columns() -> None:
-    frame = frame_of([("a", QUESTION, RECORDS)])
+    frame = record_frame([("a", QUESTION, RECORDS)])
     assert frame.family.tolist() == ["niah", "niah", "passkey"]
     assert frame.needles.tolist()[:2] == [1, 4]
     assert frame.needles.isna().tolist() == [False, False, True]
@@ -28,24 +28,24 @@ def test_a_number_of_needles_is_something_to_pivot_by() -> None:
     needle = QuotedNeedle("k", "1", "the 1", 1, 2, 0.5, True)
     records = [Record(**(vars(one) | {"needles": [needle]})) for one in RECORDS]
     with warnings.catch_warnings(action="error"):
-        frame = frame_of([("a", QUESTION, records)])
+        frame = record_frame([("a", QUESTION, records)])
     table = frame.pivot_table(index="length", columns="needles", values="score")
     assert table.columns.tolist() == [1, 4]
     assert frame.needle_list[0] == [needle]
 
 
 def test_several_runs_are_one_table_each_with_its_name() -> None:
-    frame = frame_of([("a", QUESTION, RECORDS), ("b", QUESTION, [one.with_seed(3) for one in RECORDS])])
+    frame = record_frame([("a", QUESTION, RECORDS), ("b", QUESTION, [one.with_seed(3) for one in RECORDS])])
     assert frame.run.tolist() == ["a"] * 3 + ["b"] * 3
     assert frame.seed.tolist() == [0, 0, 0, 3, 3, 3]
 
 
 def test_records_of_no_run_and_shown_records_have_their_specs() -> None:
-    frame = frame_of([("", None, Labels({LLAMA: "L"}, {"niah": "N"}).shown(RECORDS[:1]))], seed=7)
+    frame = record_frame([("", None, Labels({LLAMA: "L"}, {"niah": "N"}).shown(RECORDS[:1]))], seed=7)
     assert (frame.task[0], frame.model[0], frame.seed[0], frame.run[0]) == ("niah", LLAMA, 7, "")
-    assert frame_of([]).empty
+    assert record_frame([]).empty
 
 
 def test_an_option_with_the_name_of_another_column_says_that_it_is_an_option() -> None:
-    frame = frame_of([("", None, [record(task="other:score=3,run=x")])])
+    frame = record_frame([("", None, [record(task="other:score=3,run=x")])])
     assert (frame.score_option[0], frame.run_option[0], frame.score[0]) == (3, "x", 1.0)

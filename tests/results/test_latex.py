@@ -25,7 +25,7 @@ def table_of(count: int) -> Grid:
     return grid
 
 
-def marks(grid: Grid) -> list[list[bool]]:
+def nothing_best(grid: Grid) -> list[list[bool]]:
     return [[False] * len(grid.xs) for _ in grid.ys]
 
 
@@ -76,7 +76,7 @@ def test_what_was_not_measured_is_two_dashes_and_never_bold() -> None:
 
 
 def test_a_wide_table_takes_smaller_letters_and_at_last_the_page() -> None:
-    texts = [latex_table("niah", grid, CellStyle("mean"), marks(grid))[0] for grid in map(table_of, (2, 8, 12))]
+    texts = [latex_table("niah", grid, CellStyle("mean"), nothing_best(grid))[0] for grid in map(table_of, (2, 8, 12))]
     heads = [text.splitlines()[:3] for text in texts]
     sizes = ["small", "scriptsize", "footnotesize"]
     assert heads == [
@@ -87,7 +87,7 @@ def test_a_wide_table_takes_smaller_letters_and_at_last_the_page() -> None:
 def test_cut_prompts_are_marked_in_cells_and_said_in_the_caption() -> None:
     (grid,) = grids_by_model(RECORDS[:4], "length", "model")
     cut = dataclasses.replace(grid, truncated=[[1], [0]])
-    text, _ = latex_table("niah", cut, CellStyle("mean", counts=False), marks(cut))
+    text, _ = latex_table("niah", cut, CellStyle("mean", counts=False), nothing_best(cut))
     assert r"66.7$^\dagger$" in text
     assert r"100.0\phantom{$^\dagger$}" in text
     assert "prompts were cut" in text
@@ -110,7 +110,7 @@ def test_no_two_tables_have_one_label() -> None:
 )
 def test_markdown_matches(style: CellStyle, text: str) -> None:
     (grid,) = grids_by_model(RECORDS[:3], "length", "model")
-    assert text in markdown_scores(grid, style, marks(grid))
+    assert text in markdown_scores(grid, style, nothing_best(grid))
 
 
 def test_csv_matches() -> None:

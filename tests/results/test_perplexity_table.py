@@ -10,7 +10,7 @@ from reading_records import reading
 from mta_eval.core import Record
 from mta_eval.results.comparison import pair_up
 from mta_eval.results.findings import findings_of
-from mta_eval.results.frame import frame_of
+from mta_eval.results.frame import record_frame
 from mta_eval.results.mistake_table import mistake_rows, mistakes_markdown
 from mta_eval.results.mistakes import kind_of
 from mta_eval.results.perplexity_table import by_position, perplexity_frame, perplexity_markdown, perplexity_rows
@@ -79,7 +79,7 @@ def test_a_text_that_was_read_is_no_wrong_answer() -> None:
     assert kind_of(replace(RECORDS[0], score=None, error="x")) == "failed"
     assert mistake_rows([*RECORDS, ANSWER])[1] == [["niah", "m", "1", "0"]]
     assert mistakes_markdown(RECORDS) == "No answer is wrong.\n"
-    assert set(frame_of([("", None, RECORDS)])["mistake"]) == {None}
+    assert set(record_frame([("", None, RECORDS)])["mistake"]) == {None}
 
 
 def test_it_has_no_accuracy_and_no_effective_length() -> None:

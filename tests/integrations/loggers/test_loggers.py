@@ -27,7 +27,7 @@ pytestmark = pytest.mark.usefixtures("quick_pdfs")
 
 
 @dataclass(frozen=True)
-class Kept:
+class RecordingLogger:
     """A logger of another package: keeps what it gets."""
 
     name: ClassVar[str] = "kept"
@@ -46,8 +46,8 @@ class Kept:
 
 
 @pytest.fixture
-def kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(registry.ADDED["loggers"], "kept", f"{__name__}:Kept")
+def recording_logger(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(registry.ADDED["loggers"], "kept", f"{__name__}:RecordingLogger")
     monkeypatch.setitem(sys.modules, __name__, sys.modules[__name__])
     SENT.clear()
 
@@ -100,7 +100,7 @@ def test_what_failed_has_no_score_and_what_was_read_a_perplexity() -> None:
     ]
 
 
-@pytest.mark.usefixtures("kept")
+@pytest.mark.usefixtures("recording_logger")
 def test_a_run_is_logged_when_it_is_done_a_run_for_each_model(call: Call, tmp_path: Path) -> None:
     ask = ("run", "niah", "--model", "window:60", "--model", "window:300", "--lengths", "256", "--depths", "0")
     code, out, err = call(*ask, "--repeats", "1", "--label", "window:60=Small", "--out", "r", "--log", "kept")
@@ -190,5 +190,5 @@ def test_trackio_keeps_it_on_this_machine(folder: Path, tmp_path: Path, monkeypa
 
 def test_an_error_of_a_tracker_is_an_error_of_ours(folder: Path) -> None:
     with pytest.raises(SendError, match="no route"):
-        sending.log_run(folder, [Kept(fails=True)])
+        sending.log_run(folder, [RecordingLogger(fails=True)])
     assert sending.log_run(folder, []) == []
